@@ -1,0 +1,1 @@
+//! Floor 2: fault kinds, one file each, pure.

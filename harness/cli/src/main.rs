@@ -1,0 +1,2 @@
+//! The `wetdress` binary: wires the rooms, owns the terminal and the exit code.
+fn main() {}

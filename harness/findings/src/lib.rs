@@ -1,0 +1,1 @@
+//! Floor 2: run to Findings to Verdicts. Pure.

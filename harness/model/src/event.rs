@@ -1,0 +1,180 @@
+//! The control plane's journal: one closed enum, stamped at the source, numbered by one writer. Tens of events per run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{End, Lever, Link, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, WindowId};
+
+/// One numbered event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// From 0, without a gap.
+    pub number: u64,
+    pub at: Micros,
+    pub event: Event,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum Event {
+    /// The lab stands. `engine` says how packets travel.
+    LabOpened {
+        kind: String,
+        engine: String,
+        offers: BTreeSet<Lever>,
+        notes: Vec<String>,
+    },
+    ServiceReady {
+        service: ServiceId,
+        version: String,
+    },
+    /// A driver's policy, in words, for the report.
+    ClientPolicy {
+        service: ServiceId,
+        policy: String,
+    },
+    /// Traffic begins; this is the origin of the clock.
+    Armed,
+    PhaseEntered {
+        phase: PhaseId,
+    },
+    /// A window opened: what it wants, and at what.
+    FaultAsked {
+        window: WindowId,
+        revision: u64,
+        picked: Vec<Vec<NodeId>>,
+        claims: BTreeSet<Claim>,
+        affected: Affected,
+    },
+    /// A followed window moved to other nodes.
+    FaultMoved {
+        window: WindowId,
+        revision: u64,
+        picked: Vec<Vec<NodeId>>,
+        claims: BTreeSet<Claim>,
+        affected: Affected,
+    },
+    /// A window closed.
+    FaultClosed {
+        window: WindowId,
+        revision: u64,
+    },
+    /// A window could not open: nothing fits its targets, or its event never came.
+    FaultMissed {
+        window: WindowId,
+        why: String,
+    },
+    /// The lab is in this state of the world.
+    InForce {
+        revision: u64,
+    },
+    /// Something of the stack or of an asset was hit. `count` is the total for this lever, place and window so far; `first` its first moment.
+    Proven {
+        claim: Claim,
+        link: Option<Link>,
+        count: u64,
+        first: Micros,
+        established: u64,
+    },
+    /// The harness's own canary was hit or passed: it shows that a rule works, and proves nothing about the stack.
+    Canary {
+        link: Link,
+        passed: bool,
+    },
+    /// A packet of the stack passed where a cut had been.
+    Healed {
+        link: Link,
+    },
+    /// The lab cannot do what is wanted.
+    CannotDo {
+        lever: Lever,
+        end: End,
+        why: String,
+    },
+    RoleChanged {
+        service: ServiceId,
+        shard: ShardId,
+        node: NodeId,
+        role: String,
+        term: u64,
+    },
+    Redundant {
+        service: ServiceId,
+        redundant: bool,
+    },
+    ProcessStarted {
+        node: NodeId,
+        process: String,
+    },
+    /// `asked`: a window or the end of the run wanted it.
+    ProcessExited {
+        node: NodeId,
+        process: String,
+        status: String,
+        asked: bool,
+    },
+    GenerationStopped,
+    /// The end that the system itself names, read after heal and after the last ack, and the last position that an observer passed.
+    ObserverPassed {
+        observer: ObserverId,
+        last: BTreeMap<ShardId, u64>,
+        end: BTreeMap<ShardId, u64>,
+    },
+    /// An observer could see nothing in this span.
+    ObserverBlind {
+        observer: ObserverId,
+        from: Micros,
+        to: Micros,
+    },
+    /// A read-back could not be made.
+    ReadBackFailed {
+        observer: ObserverId,
+        why: String,
+    },
+    Quiesced {
+        complete: bool,
+    },
+    /// Self-honesty at the end of the run.
+    Health(Health),
+    LabClosed,
+    /// The run broke off.
+    Broke {
+        why: String,
+    },
+}
+
+/// What a window says it does: one lever at one end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Claim {
+    pub lever: Lever,
+    pub end: End,
+}
+
+/// Whose assets a fault declares to hit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Affected {
+    pub regions: BTreeSet<RegionId>,
+    pub shards: BTreeSet<ShardId>,
+}
+
+/// What the harness knows of its own faults.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// Packets that the fabric lost without being asked.
+    pub fabric_drops: u64,
+    /// Lateness of the fabric's own timers, in microseconds.
+    pub fabric_late_p50_us: u64,
+    pub fabric_late_p99_us: u64,
+    pub fabric_late_max_us: u64,
+    /// CPU time of the fabric's threads, as a share of one core over the run.
+    pub fabric_cpu: f64,
+    pub packets: u64,
+    /// Start of the first attempt minus the intended time, of idle and connected assets, in microseconds.
+    pub schedule_lag_p50_us: u64,
+    pub schedule_lag_p99_us: u64,
+    pub schedule_lag_max_us: u64,
+    /// TCP congestion control in use in the lab.
+    pub congestion: String,
+    pub notes: Vec<String>,
+}

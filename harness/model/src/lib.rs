@@ -1,0 +1,20 @@
+//! Floor 0: the words of the project as data. No I/O, no clock, no randomness, no policy.
+
+pub mod conditions;
+pub mod envelope;
+pub mod event;
+pub mod ledger;
+pub mod names;
+pub mod plan;
+pub mod time;
+pub mod topology;
+pub mod units;
+
+pub use conditions::{Conditions, CutForm, Lever, LinkCondition, NodeState, Ports};
+pub use event::{Event, Record};
+pub use ledger::{AssetRow, Attempt, Identity, Outcome, Row, Sighting};
+pub use names::*;
+pub use plan::{KindSpec, Plan};
+pub use time::Micros;
+pub use topology::{End, Link, LinkQuality, Topology};
+pub use units::{BitRate, Chance};

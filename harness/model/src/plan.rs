@@ -1,0 +1,361 @@
+//! The Plan: a scenario after reading and checking. Nothing in it is optional, random or defaulted any more where that would
+//! leave a choice to a later reader. It is printed, hashed, stored in the run folder.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    CellId, End, FleetId, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, StreamId, Topology, WindowId, ZoneId,
+};
+
+/// Version of the stored form.
+pub const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub format: u32,
+    pub scenario: String,
+    pub summary: Option<String>,
+    /// With the plan it decides every random choice.
+    pub seed: u64,
+    pub source: Source,
+    pub lab: KindSpec,
+    pub topology: Topology,
+    pub services: BTreeMap<ServiceId, KindSpec>,
+    pub fleets: BTreeMap<FleetId, Fleet>,
+    pub observers: BTreeMap<ObserverId, Observer>,
+    /// Availability deadline: a reading acked later than this is not good.
+    pub theta: Duration,
+    /// In order; the first begins at zero, each begins where the one before it ends.
+    pub phases: Vec<Phase>,
+    /// In order of the file.
+    pub windows: Vec<Window>,
+    pub safety: Safety,
+    pub gates: Vec<Gate>,
+    /// Names of report kinds.
+    pub reports: Vec<String>,
+}
+
+/// Where the plan came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    pub file: String,
+    /// SHA-256 of the merged document, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A kind of a catalog with its parameters, in the canonical form that the kind itself gave them: all defaults filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KindSpec {
+    pub kind: String,
+    pub params: Value,
+}
+
+/// A group of always-on sources. Its assets have the ids `first .. first + assets`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fleet {
+    pub service: ServiceId,
+    pub driver: KindSpec,
+    pub first: u32,
+    pub assets: u32,
+    /// Assets per home region, exact; the ids are given out in the order of this map.
+    pub home: BTreeMap<RegionId, u32>,
+    /// Where an asset goes, in this order, when its home does not answer.
+    pub failover: BTreeMap<RegionId, Vec<RegionId>>,
+    /// The cell of each home region.
+    pub cells: BTreeMap<RegionId, CellId>,
+    /// In the order of their numbers.
+    pub streams: Vec<Stream>,
+    pub connection: Connection,
+    pub recorder: Recorder,
+    /// Probes judge `rto.service` only.
+    pub probe: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stream {
+    pub name: StreamId,
+    pub every: Duration,
+    pub phase: StreamPhase,
+    /// Largest shift of one reading to either side of the grid; not accumulated.
+    pub jitter: Duration,
+    pub payload: Payload,
+    pub ack: Ack,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamPhase {
+    /// Each asset has its own, uniform over the interval.
+    Random,
+    /// The whole fleet at once.
+    Aligned,
+}
+
+/// Size of a payload, envelope included, in bytes; log-normal through both quantiles, fixed where they are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    pub p50: u32,
+    pub p99: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ack {
+    /// Judged by gates on outage and latency.
+    Required,
+    /// Sent and answered, judged by observers only.
+    BestEffort,
+    /// Nobody waits for an answer.
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    pub connect_timeout: Duration,
+    /// After this long without an answer an attempt is Unknown.
+    pub request_timeout: Duration,
+    pub backoff: Backoff,
+    /// Unanswered readings of one asset; the next one waits in its recorder.
+    pub max_inflight: u16,
+    /// Attempts in a row that fail (connects or requests) before the asset moves on along its failover list.
+    pub attempts: u16,
+    /// How long an asset stays on a failover region at least before it tries its home again, and over what time the fleet spreads its return.
+    pub failback: Option<Failback>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failback {
+    pub after: Duration,
+    pub jitter: Duration,
+}
+
+/// Wait before the n-th try to connect: `min(base * factor^n, max)`, then jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backoff {
+    pub base: Duration,
+    pub factor: f64,
+    pub max: Duration,
+    pub jitter: BackoffJitter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackoffJitter {
+    None,
+    /// Uniform over zero to the wait.
+    Full,
+    /// Half the wait and a uniform draw over the other half.
+    Equal,
+}
+
+/// Store and forward on board of an asset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recorder {
+    pub capacity_bytes: u64,
+    pub on_full: OnFull,
+    pub order: ReplayOrder,
+    /// Replayed readings per reading of the stream's nominal rate, on top of the live ones.
+    pub rate: f64,
+    /// Whether a replayed reading says so on the wire.
+    pub mark_stored: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFull {
+    DropOldest,
+    DropNewest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayOrder {
+    LiveFirst,
+    OldestFirst,
+    NewestFirst,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observer {
+    pub service: ServiceId,
+    pub observer: KindSpec,
+    pub region: RegionId,
+    pub cell: CellId,
+    pub shows: Shows,
+    pub of_record: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shows {
+    /// Every reading, in order.
+    Log,
+    /// Only the newest of each stream.
+    CurrentValue,
+    /// Every reading, on a copy.
+    Replica,
+    /// Every reading, read once by the normal path after heal. Made by the engine beside each log and replica, never written in YAML.
+    ReadBack,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    pub name: PhaseId,
+    pub start: Duration,
+    pub end: PhaseEnd,
+    pub measure: bool,
+    /// Percentiles may be gated here: no fault and no recovery falls into it.
+    pub steady: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseEnd {
+    At(Duration),
+    /// Generation has stopped; ends when everything is decided and observers have passed it, at `latest` at the latest. Only the last phase.
+    Quiesced {
+        latest: Duration,
+    },
+}
+
+impl PhaseEnd {
+    /// The latest possible end.
+    pub fn latest(self) -> Duration {
+        match self {
+            Self::At(end) | Self::Quiesced { latest: end } => end,
+        }
+    }
+}
+
+/// A fault with its opening and closing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    pub id: WindowId,
+    pub fault: KindSpec,
+    pub opening: Opening,
+    pub closing: Closing,
+    /// Re-resolve roles while the window is open.
+    pub follow: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opening {
+    At(Duration),
+    /// On the first matching event inside the span.
+    When {
+        event: EventPattern,
+        from: Duration,
+        to: Duration,
+        after: Duration,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    At(Duration),
+    /// This long after the opening.
+    After(Duration),
+}
+
+/// Which event opens a window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventPattern {
+    /// Some node began to hold the role, with a higher term than before.
+    RoleChanged { service: ServiceId, shard: Option<ShardId>, role: String },
+    /// A process ended that no window had asked for.
+    ProcessExited { service: ServiceId },
+}
+
+/// Whom a fault hits. What is None does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    pub region: Option<RegionId>,
+    pub zone: Option<ZoneId>,
+    pub service: Option<ServiceId>,
+    pub node: Option<NodeId>,
+    /// `leader`, `follower` ... of `shard` (or of any shard of the service).
+    pub role: Option<String>,
+    pub shard: Option<ShardId>,
+    pub mode: Mode,
+    pub exclude: Vec<NodeId>,
+}
+
+/// How many of the nodes that fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    #[default]
+    All,
+    /// Drawn from the plan's seed.
+    One,
+    Fixed(u32),
+    Percent(f64),
+    Minority,
+    Majority,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Safety {
+    /// Regions that may be lost while liveness is still demanded.
+    pub tolerates_regions: u32,
+    pub max_duration: Option<Duration>,
+}
+
+/// What the user demands, in the canonical form of a gate kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// As in the file, such as `latency.ack.p99`.
+    pub name: String,
+    pub spec: KindSpec,
+    /// Where it stands in the scenario, 1-based; zero for a default gate.
+    pub line: u32,
+}
+
+impl Plan {
+    /// When generation stops: the beginning of a final quiesced phase, else the end.
+    pub fn stop(&self) -> Duration {
+        match self.phases.last() {
+            Some(Phase { start, end: PhaseEnd::Quiesced { .. }, .. }) => *start,
+            _ => self.latest_end(),
+        }
+    }
+
+    /// The longest that the timeline may take.
+    pub fn latest_end(&self) -> Duration {
+        self.phases.last().map_or(Duration::ZERO, |phase| phase.end.latest())
+    }
+
+    /// The fleet that owns an asset id.
+    pub fn fleet_of(&self, asset: u32) -> Option<(&FleetId, &Fleet)> {
+        self.fleets.iter().find(|(_, fleet)| (fleet.first..fleet.first + fleet.assets).contains(&asset))
+    }
+
+    pub fn phase_at(&self, at: Micros) -> Option<&Phase> {
+        self.phases.iter().rev().find(|phase| Micros::after(phase.start) <= at)
+    }
+}
+
+impl Fleet {
+    /// Home region of an asset of this fleet and its number within the cell; None for an id of another fleet.
+    pub fn home_of(&self, asset: u32) -> Option<(&RegionId, u32)> {
+        let mut left = asset.checked_sub(self.first)?;
+        for (region, count) in &self.home {
+            match left.checked_sub(*count) {
+                None => return Some((region, left)),
+                Some(rest) => left = rest,
+            }
+        }
+        None
+    }
+
+    pub fn cell_of(&self, asset: u32) -> Option<(End, u32)> {
+        let (region, host) = self.home_of(asset)?;
+        Some((End::Cell(self.cells.get(region)?.clone()), host))
+    }
+}

@@ -1,0 +1,199 @@
+//! Places and the ways between them.
+
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BitRate, CellId, Chance, FleetId, NodeId, RegionId, ServiceId, ZoneId};
+
+/// Everything that has a place. Filled by `plan`, addresses included, so that servers can be configured before anything runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Topology {
+    pub regions: BTreeMap<RegionId, Region>,
+    pub nodes: BTreeMap<NodeId, Node>,
+    pub cells: BTreeMap<CellId, Cell>,
+    /// The steady way from one region to another, one way each.
+    #[serde(with = "pairs")]
+    pub wan: BTreeMap<(RegionId, RegionId), LinkQuality>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Region {
+    pub zones: Vec<ZoneId>,
+}
+
+/// A machine of the lab: address, disk, clock, power. It runs the processes of one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub region: RegionId,
+    pub zone: Option<ZoneId>,
+    pub service: ServiceId,
+    /// From 198.18.0.0/16, the range set aside for benchmarks (RFC 2544).
+    pub address: Ipv4Addr,
+}
+
+/// Assets or observers of one region behind one access link. It has addresses of its own for each of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    pub region: RegionId,
+    /// None: the cell of the region's observers.
+    pub fleet: Option<FleetId>,
+    /// First address; host `h` of the cell has `base + h`. From 198.19.0.0/16.
+    pub base: Ipv4Addr,
+    /// Prefix length of the cell's network.
+    pub prefix: u8,
+    /// How many addresses are in use, at most 2^(32 - prefix).
+    pub hosts: u32,
+    /// The hop between an asset and its region, the same each way.
+    pub access: LinkQuality,
+}
+
+impl Cell {
+    /// The address of a host of the cell; wraps within the cell's prefix.
+    pub fn address(&self, host: u32) -> Ipv4Addr {
+        let size = 1u32.checked_shl(32 - u32::from(self.prefix)).unwrap_or(u32::MAX);
+        Ipv4Addr::from(u32::from(self.base) + host % size)
+    }
+}
+
+/// One of the two sides of a link.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    Node(NodeId),
+    Cell(CellId),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(name) => f.pad(name.as_str()),
+            Self::Cell(name) => f.pad(name.as_str()),
+        }
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One *direction* between two ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Link {
+    pub from: End,
+    pub to: End,
+}
+
+impl Link {
+    pub fn new(from: End, to: End) -> Self {
+        Self { from, to }
+    }
+    pub fn reversed(&self) -> Self {
+        Self::new(self.to.clone(), self.from.clone())
+    }
+}
+
+/// What a way does to packets when nothing is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinkQuality {
+    pub delay: Duration,
+    /// Half the width of a uniform draw around `delay`, netem's meaning.
+    pub jitter: Duration,
+    pub loss: Vec<Chance>,
+    pub rate: Option<BitRate>,
+}
+
+impl LinkQuality {
+    /// Two ways one behind the other.
+    pub fn then(&self, next: &Self) -> Self {
+        let mut loss = [self.loss.as_slice(), &next.loss].concat();
+        loss.sort_unstable();
+        Self {
+            delay: self.delay + next.delay,
+            jitter: self.jitter + next.jitter,
+            loss,
+            rate: crate::conditions::tighter(self.rate, next.rate),
+        }
+    }
+}
+
+impl Topology {
+    /// The region of an end; None for a name that is not in the topology.
+    pub fn region_of(&self, end: &End) -> Option<&RegionId> {
+        match end {
+            End::Node(name) => self.nodes.get(name).map(|node| &node.region),
+            End::Cell(name) => self.cells.get(name).map(|cell| &cell.region),
+        }
+    }
+
+    /// Nodes first, then cells, each in the order of their names.
+    pub fn ends(&self) -> impl Iterator<Item = End> + '_ {
+        let nodes = self.nodes.keys().cloned().map(End::Node);
+        nodes.chain(self.cells.keys().cloned().map(End::Cell))
+    }
+
+    /// Every direction in which packets may pass: between nodes, and between nodes and cells. Cells do not talk to each other.
+    pub fn links(&self) -> impl Iterator<Item = Link> + '_ {
+        self.ends().flat_map(move |from| {
+            self.ends().filter_map(move |to| {
+                let both_cells = matches!((&from, &to), (End::Cell(_), End::Cell(_)));
+                (from != to && !both_cells).then(|| Link::new(from.clone(), to))
+            })
+        })
+    }
+
+    pub fn nodes_in<'a>(&'a self, region: &'a RegionId) -> impl Iterator<Item = &'a NodeId> + 'a {
+        self.nodes.iter().filter(move |(_, node)| node.region == *region).map(|(name, _)| name)
+    }
+
+    pub fn nodes_of<'a>(&'a self, service: &'a ServiceId) -> impl Iterator<Item = &'a NodeId> + 'a {
+        self.nodes.iter().filter(move |(_, node)| node.service == *service).map(|(name, _)| name)
+    }
+
+    /// The cell of a region's observers, if the plan has any.
+    pub fn observers_cell(&self, region: &RegionId) -> Option<&CellId> {
+        let mut found = self.cells.iter().filter(|(_, cell)| cell.region == *region && cell.fleet.is_none());
+        found.next().map(|(name, _)| name)
+    }
+
+    /// Steady quality of a link: the access hops of its cells and the WAN between its regions.
+    pub fn quality(&self, link: &Link) -> LinkQuality {
+        let mut quality = LinkQuality::default();
+        if let (Some(from), Some(to)) = (self.region_of(&link.from), self.region_of(&link.to))
+            && let Some(wan) = self.wan.get(&(from.clone(), to.clone()))
+        {
+            quality = wan.clone();
+        }
+        for end in [&link.from, &link.to] {
+            if let End::Cell(name) = end
+                && let Some(cell) = self.cells.get(name)
+            {
+                quality = quality.then(&cell.access);
+            }
+        }
+        quality
+    }
+}
+
+/// JSON has no keys of two parts: the map is written as a list of `[from, to, quality]`.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::LinkQuality;
+    use crate::RegionId;
+
+    type Wan = BTreeMap<(RegionId, RegionId), LinkQuality>;
+
+    pub(super) fn serialize<S: Serializer>(wan: &Wan, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(wan.iter().map(|((from, to), quality)| (from, to, quality)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wan, D::Error> {
+        let list = Vec::<(RegionId, RegionId, LinkQuality)>::deserialize(deserializer)?;
+        Ok(list.into_iter().map(|(from, to, quality)| ((from, to), quality)).collect())
+    }
+}

@@ -1,0 +1,1 @@
+//! Floor 2: fleets, schedules, recorder, deadlines. Knows no protocol.
