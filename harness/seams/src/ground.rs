@@ -1,0 +1,39 @@
+//! Where sockets are born: the only way to the network.
+
+use std::{fmt, io, net::SocketAddr};
+
+use async_trait::async_trait;
+use model::{CellId, End, NodeId};
+use tokio::net::{TcpStream, UdpSocket};
+
+/// Whose address a socket has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    pub end: End,
+    /// Number of the address within a cell; ignored for a node.
+    pub host: u32,
+}
+
+impl Origin {
+    /// Inside a node itself: for probes, which never cross the fabric.
+    pub fn node(node: &NodeId) -> Self {
+        Self { end: End::Node(node.clone()), host: 0 }
+    }
+
+    /// One asset or observer of a cell.
+    pub fn cell(cell: &CellId, host: u32) -> Self {
+        Self { end: End::Cell(cell.clone()), host }
+    }
+}
+
+#[async_trait]
+pub trait Ground: fmt::Debug + Send + Sync {
+    /// Where a node's port is reached.
+    fn address(&self, node: &NodeId, port: u16) -> SocketAddr;
+
+    /// A connected stream. No timeout of its own: drop the future to give up.
+    async fn tcp(&self, from: &Origin, to: SocketAddr) -> io::Result<TcpStream>;
+
+    /// A bound socket on a free port.
+    async fn udp(&self, from: &Origin) -> io::Result<UdpSocket>;
+}

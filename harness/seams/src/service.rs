@@ -1,0 +1,102 @@
+//! A running system of the stack.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use model::{NodeId, ServiceId, ShardId, Topology};
+
+use crate::Ground;
+
+/// A program of a node. Paths in `args`, `env` and `files` may hold `{data}`, which the lab replaces by the node's own directory
+/// (it survives a restart of the node within the run).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Unique within its node.
+    pub name: String,
+    /// Written before the first start: path (may hold `{data}`) and content.
+    pub files: BTreeMap<String, String>,
+    /// Run to the end, once, before the first start, in this order.
+    pub steps: Vec<Command>,
+    /// The long-running one. It is started again when the node comes back.
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    /// A name to be found on PATH, or an absolute path. `{self}` is the harness's own executable.
+    pub program: PathBuf,
+    pub args: Vec<String>,
+    pub env: BTreeMap<String, String>,
+}
+
+/// A timer of the stack, for the checks that compare gates with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// As the system's own manual calls it.
+    pub name: String,
+    pub value: Duration,
+    /// Whether a failover cannot be faster than this.
+    pub bounds_failover: bool,
+}
+
+/// What a node believes of itself. An isolated leader may still say `leader`: the highest term wins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub shard: ShardId,
+    pub role: String,
+    pub term: u64,
+}
+
+/// Which service of the plan, and what it can know of its surroundings.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub service: ServiceId,
+    pub topology: Arc<Topology>,
+    /// Of this run; part of every envelope.
+    pub run: u64,
+    pub seed: u64,
+}
+
+impl Site {
+    /// The service's nodes, in the order of their names.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        self.topology.nodes_of(&self.service)
+    }
+}
+
+/// Why a system did not answer as hoped; finishes "failed to ...".
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    #[error("{doing}: {source}")]
+    Io { doing: String, source: std::io::Error },
+    #[error("{doing}: {why}")]
+    Answer { doing: String, why: String },
+}
+
+#[async_trait]
+pub trait Service: fmt::Debug + Send + Sync {
+    /// The programs of one node. Addresses are in the topology.
+    fn processes(&self, node: &NodeId) -> Vec<Process>;
+
+    fn timers(&self) -> Vec<Timer>;
+
+    fn shards(&self) -> Vec<ShardId>;
+
+    /// The shard that an asset's readings go to.
+    fn shard_of(&self, asset: u32) -> ShardId;
+
+    /// One try: Ok when every node serves. The caller repeats it and owns the deadline.
+    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError>;
+
+    /// Topics, tables, keys: what must exist before traffic. Called once, after ready.
+    async fn provision(&self, ground: &dyn Ground) -> Result<(), SystemError>;
+
+    /// Name and version as the running system gives it.
+    async fn version(&self, ground: &dyn Ground) -> Result<String, SystemError>;
+
+    /// Asked of one node, from inside that node.
+    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError>;
+
+    /// Whether every copy is up to date, by the stack's own view.
+    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError>;
+}
