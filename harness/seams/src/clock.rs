@@ -1,21 +1,46 @@
 //! The one harness clock.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use model::Micros;
 use tokio::time::Instant;
 
-/// CLOCK_MONOTONIC counted from the run's origin. Under a paused tokio runtime it stands still with it, so whole timelines can be
-/// played in milliseconds.
-#[derive(Clone, Copy, Debug)]
+/// Where the origin is assumed until traffic is armed: so far ahead that everything before it is negative.
+const PREPARATION: Duration = Duration::from_secs(3600);
+
+/// CLOCK_MONOTONIC counted from the run's origin, the moment at which traffic is armed. Under a paused tokio runtime it stands still
+/// with it, so whole timelines can be played in milliseconds. Clones share the origin.
+///
+/// Before the origin is known times are negative, and only their order and differences mean something.
+#[derive(Clone, Debug)]
 pub struct Clock {
-    origin: Instant,
+    began: Instant,
+    origin: Arc<OnceLock<Instant>>,
 }
 
 impl Clock {
     /// A clock whose zero is `origin`; it may lie in the future.
     pub fn new(origin: Instant) -> Self {
-        Self { origin }
+        let clock = Self { began: origin, origin: Arc::default() };
+        clock.arm(origin);
+        clock
+    }
+
+    /// A clock whose origin is not known yet.
+    pub fn unarmed() -> Self {
+        Self { began: Instant::now(), origin: Arc::default() }
+    }
+
+    /// Sets the origin. The first call counts.
+    pub fn arm(&self, origin: Instant) {
+        let _first_counts = self.origin.set(origin);
+    }
+
+    fn origin(&self) -> Instant {
+        self.origin.get().copied().unwrap_or(self.began + PREPARATION)
     }
 
     pub fn now(&self) -> Micros {
@@ -24,9 +49,10 @@ impl Clock {
 
     /// The harness time of an instant of this machine.
     pub fn stamp(&self, at: Instant) -> Micros {
-        match at.checked_duration_since(self.origin) {
+        let origin = self.origin();
+        match at.checked_duration_since(origin) {
             Some(after) => Micros::after(after),
-            None => Micros::ZERO - self.origin.duration_since(at),
+            None => Micros::ZERO - origin.duration_since(at),
         }
     }
 
@@ -36,9 +62,10 @@ impl Clock {
     }
 
     pub fn instant(&self, at: Micros) -> Instant {
+        let origin = self.origin();
         match u64::try_from(at.0) {
-            Ok(after) => self.origin + Duration::from_micros(after),
-            Err(_) => self.origin - Duration::from_micros(at.0.unsigned_abs()),
+            Ok(after) => origin + Duration::from_micros(after),
+            Err(_) => origin - Duration::from_micros(at.0.unsigned_abs()),
         }
     }
 
