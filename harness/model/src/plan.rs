@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     CellId, End, FleetId, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, StreamId, Topology, WindowId, ZoneId,
+    topology::Node,
 };
 
 /// Version of the stored form.
@@ -315,6 +316,31 @@ pub struct Gate {
     pub spec: KindSpec,
     /// Where it stands in the scenario, 1-based; zero for a default gate.
     pub line: u32,
+}
+
+impl Target {
+    /// Whether the node fits, roles aside: those are known only while the stack runs.
+    pub fn fits(&self, name: &NodeId, node: &Node) -> bool {
+        let fits_place = self.region.as_ref().is_none_or(|region| *region == node.region)
+            && (self.zone.is_none() || self.zone == node.zone)
+            && self.service.as_ref().is_none_or(|service| *service == node.service);
+        fits_place && self.node.as_ref().is_none_or(|wanted| wanted == name) && !self.exclude.contains(name)
+    }
+}
+
+impl Mode {
+    /// How many of `fit` nodes are hit: at most all of them; a percentage is rounded up; half of them is no minority.
+    pub fn count(self, fit: usize) -> usize {
+        let wanted = match self {
+            Self::All => fit,
+            Self::One => 1,
+            Self::Fixed(count) => count as usize,
+            Self::Percent(percent) => (fit as f64 * percent / 100.0).ceil() as usize,
+            Self::Minority => fit.saturating_sub(1) / 2,
+            Self::Majority => fit / 2 + 1,
+        };
+        wanted.min(fit)
+    }
 }
 
 impl Plan {
