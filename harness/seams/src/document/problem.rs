@@ -1,0 +1,99 @@
+//! One mistake of a document, as data.
+
+use super::Span;
+
+/// A mistake and where it stands. The texts are whole sentences without a full stop, names in backticks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// What sort of mistake: `syntax`, `duplicate`, `key`, `name`, `type`, `unit`, `range`, `missing`, `trap`, `version`, `logic`.
+    pub code: &'static str,
+    pub message: String,
+    pub span: Span,
+    /// A few words under the span.
+    pub label: String,
+    /// Other places that matter, such as where a name is declared.
+    pub notes: Vec<(Span, String)>,
+    /// What to do.
+    pub help: Option<String>,
+    /// Text to put in place of a span.
+    pub patch: Option<(Span, String)>,
+    /// A name that is not known, with those that are.
+    pub unknown: Option<Unknown>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unknown {
+    pub found: String,
+    pub known: Vec<String>,
+}
+
+/// Every mistake found so far.
+pub type Problems = Vec<Problem>;
+
+/// At most this many names are offered as meant.
+const OFFERED_MAX: usize = 3;
+
+impl Problem {
+    pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), span, label: String::new(), notes: vec![], help: None, patch: None, unknown: None }
+    }
+
+    /// A name that stands for nothing, `what` being the sort of name, such as `region`.
+    pub fn unknown<T: AsRef<str>>(what: &str, found: &str, span: Span, known: impl IntoIterator<Item = T>) -> Self {
+        let known = known.into_iter().map(|name| name.as_ref().to_owned()).collect();
+        let mut problem = Self::new("name", span, format!("unknown {what} `{found}`")).label(format!("no such {what}"));
+        problem.unknown = Some(Unknown { found: found.to_owned(), known });
+        problem
+    }
+
+    #[must_use]
+    pub fn label(mut self, text: impl Into<String>) -> Self {
+        self.label = text.into();
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn note(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.notes.push((span, text.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn patch(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.patch = Some((span, text.into()));
+        self
+    }
+
+    /// Names that would have been good here too.
+    pub fn know_also(&mut self, names: &[&str]) {
+        if let Some(unknown) = &mut self.unknown {
+            unknown.known.extend(names.iter().map(|name| (*name).to_owned()));
+        }
+    }
+
+    /// Known names that are close to the one found, the closest first.
+    pub fn meant(&self) -> Vec<&str> {
+        self.unknown.as_ref().map(Unknown::meant).unwrap_or_default()
+    }
+}
+
+impl Unknown {
+    /// The known names at the smallest distance, if that is small for a name of this length. One transposition counts as one edit.
+    pub fn meant(&self) -> Vec<&str> {
+        let folded = self.found.to_lowercase().replace('_', "-");
+        let distance = |name: &String| strsim::damerau_levenshtein(&folded, &name.to_lowercase().replace('_', "-"));
+        let mut close: Vec<(usize, &str)> = self.known.iter().map(|name| (distance(name), name.as_str())).collect();
+        close.sort_unstable();
+        close.dedup();
+        let limit = (self.found.chars().count() / 3).max(1);
+        let best = close.first().map_or(usize::MAX, |(distance, _)| *distance);
+        let near = close.into_iter().take_while(|(distance, _)| *distance == best && *distance <= limit);
+        near.map(|(_, name)| name).take(OFFERED_MAX).collect()
+    }
+}

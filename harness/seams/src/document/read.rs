@@ -1,0 +1,424 @@
+//! The deserializer that collects mistakes and goes on.
+//!
+//! serde stops at the first mistake. So the value at fault is noted and left out, and the type reads again, until it
+//! succeeds with what is left or nothing can be made of it. What only follows from a mistake told before (a key that is
+//! missing because its value was left out) is not told.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeSeed, Error as _, IntoDeserializer, Unexpected, Visitor, value::U32Deserializer},
+    forward_to_deserialize_any,
+};
+
+use super::{
+    Entry, Key, Kind, Node, Problem, Problems, Span, Unknown,
+    error::{At, Error, What},
+    scalar::Plain,
+    spanned::{PART, SPANNED},
+};
+
+/// More mistakes than this in one value are not looked for.
+const MISTAKES_MAX: usize = 100;
+
+/// Reads a type from a node. Appends every mistake; what could be made of the rest is returned, so that checks of
+/// names can go on. A value is whole only if no problem was appended.
+pub fn read_as<'de, T: Deserialize<'de>>(node: &'de Node, problems: &mut Problems) -> Option<T> {
+    let bad = Bad::default();
+    let mut told = 0;
+    loop {
+        let reader = Reader { node, owner: None, bad: &bad };
+        let error = match T::deserialize(reader).map_err(|error| reader.locate(error)) {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        let at = error.at.expect("located just above");
+        let again = bad.borrow_mut().insert(at.id, meant(&error)).is_none();
+        if !at.silent {
+            problems.push(error.into_problem(at));
+            told += 1;
+        }
+        if at.id == node.id || !again || told >= MISTAKES_MAX {
+            return None;
+        }
+    }
+}
+
+/// Nodes and keys that are left out, each with the names that may have been meant.
+type Bad = RefCell<BTreeMap<u32, Vec<String>>>;
+
+fn meant(error: &Error) -> Vec<String> {
+    match &error.what {
+        What::UnknownKey { found, known } => {
+            let unknown = Unknown { found: found.clone(), known: known.iter().map(|name| (*name).to_owned()).collect() };
+            unknown.meant().into_iter().map(str::to_owned).collect()
+        }
+        _ => vec![],
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'de, 'b> {
+    node: &'de Node,
+    /// Span of the key under which the node stands.
+    owner: Option<Span>,
+    bad: &'b Bad,
+}
+
+impl<'de> Reader<'de, '_> {
+    /// A mistake that has no place yet happened here.
+    fn locate(&self, mut error: Error) -> Error {
+        if error.at.is_none() {
+            let span = match &error.what {
+                What::Missing(_) => self.owner.unwrap_or(self.node.span),
+                _ => self.node.span,
+            };
+            error.at = Some(At { id: self.node.id, span, origin: self.node.origin, silent: self.follows(&error.what) });
+        }
+        error
+    }
+
+    /// Whether a mistake at this node only follows from one below it.
+    fn follows(&self, what: &What) -> bool {
+        let bad = self.bad.borrow();
+        match (&self.node.kind, what) {
+            (Kind::Scalar { .. }, _) => false,
+            (Kind::List(items), _) => items.iter().any(|item| bad.contains_key(&item.id)),
+            (Kind::Map(entries), What::Missing(wanted)) => entries.iter().any(|Entry { key, value }| {
+                let value_is_bad = key.text == *wanted && (bad.contains_key(&value.id) || bad.contains_key(&key.id));
+                value_is_bad || bad.get(&key.id).is_some_and(|names| names.iter().any(|name| name == wanted))
+            }),
+            (Kind::Map(entries), _) => entries.iter().any(|Entry { key, value }| bad.contains_key(&key.id) || bad.contains_key(&value.id)),
+        }
+    }
+
+    fn wrong_type<T>(&self, found: Unexpected<'_>, visitor: &impl Visitor<'de, Value = T>) -> Error {
+        self.locate(Error::invalid_type(found, visitor))
+    }
+
+    fn below(&self, node: &'de Node, owner: Option<Span>) -> Self {
+        Self { node, owner, bad: self.bad }
+    }
+
+    /// Entries that are not left out.
+    fn entries(&self, entries: &'de [Entry]) -> std::vec::IntoIter<&'de Entry> {
+        let bad = self.bad.borrow();
+        let good = entries.iter().filter(|entry| !bad.contains_key(&entry.key.id) && !bad.contains_key(&entry.value.id));
+        good.collect::<Vec<_>>().into_iter()
+    }
+
+    fn text<V: Visitor<'de>>(self, text: &'de str, quoted: bool, visitor: V) -> Result<V::Value, Error> {
+        if quoted || matches!(Plain::of(text), Plain::Text(_)) {
+            return visitor.visit_borrowed_str(text).map_err(|error| self.locate(error));
+        }
+        Err(self.locate(Error::ready(not_text(text, self.node.span))))
+    }
+}
+
+/// A plain scalar that some reader would take for something other than text.
+fn not_text(text: &str, span: Span) -> Problem {
+    let what = match Plain::of(text) {
+        Plain::Null => return Problem::new("missing", span, "no value here").label("empty").help("Write a value, or leave the key out"),
+        Plain::Trap(what) => return trap(text, what, span),
+        Plain::Bool(_) => "a truth value",
+        _ => "a number",
+    };
+    Problem::new("type", span, format!("`{text}` is {what} where text belongs"))
+        .label("expected text")
+        .help("If it is meant as text, put it in quotes")
+        .patch(span, format!("\"{text}\""))
+}
+
+fn trap(text: &str, what: &str, span: Span) -> Problem {
+    let problem =
+        Problem::new("trap", span, format!("`{text}` is text to some readers of YAML and {what} to others")).label("means two things");
+    match what {
+        "`true`" | "`false`" => problem.help(format!("Write {what}, or put it in quotes if it is meant as text")),
+        "a number to the base of 60" => {
+            problem.help("Write a duration with its unit, such as `90s`, a time of day as `utc 03:00`, or put it in quotes if it is text")
+        }
+        _ => problem.help("Write the number in plain decimal digits, or put it in quotes if it is text"),
+    }
+}
+
+impl<'de> Deserializer<'de> for Reader<'de, '_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let result = match &self.node.kind {
+            Kind::Scalar { text, quoted: true } => visitor.visit_borrowed_str(text),
+            Kind::Scalar { text, .. } => match Plain::of(text) {
+                Plain::Bool(value) => visitor.visit_bool(value),
+                Plain::Unsigned(value) => visitor.visit_u64(value),
+                Plain::Negative(value) => visitor.visit_i64(value),
+                Plain::Float(value) => visitor.visit_f64(value),
+                Plain::Text(text) => visitor.visit_borrowed_str(text),
+                Plain::Null | Plain::Trap(_) => Err(Error::ready(not_text(text, self.node.span))),
+            },
+            Kind::List(items) => visitor.visit_seq(Items { reader: self, left: items.iter() }),
+            Kind::Map(entries) => visitor.visit_map(Fields { reader: self, left: self.entries(entries), value: None }),
+        };
+        result.map_err(|error| self.locate(error))
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match &self.node.kind {
+            Kind::Scalar { text, quoted } => self.text(text, *quoted, visitor),
+            Kind::List(_) => Err(self.wrong_type(Unexpected::Seq, &visitor)),
+            Kind::Map(_) => Err(self.wrong_type(Unexpected::Map, &visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    /// Numbers written in quotes are text; say so instead of quietly converting them.
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_any(visitor)
+    }
+
+    /// What is present is some value: an empty one is a mistake, not a way to leave a key out.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self).map_err(|error| self.locate(error))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+        let result = match name {
+            SPANNED => visitor.visit_seq(Spanned { reader: self, next: 0, whole: true }),
+            PART => visitor.visit_seq(Spanned { reader: self, next: 0, whole: false }),
+            _ => visitor.visit_newtype_struct(self),
+        };
+        result.map_err(|error| self.locate(error))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, names: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        let result = match &self.node.kind {
+            Kind::Scalar { text, .. } => visitor.visit_enum(Variant { reader: self, name: text, key: None, content: None }),
+            Kind::Map(entries) if entries.len() == 1 => {
+                let Entry { key, value } = &entries[0];
+                visitor.visit_enum(Variant { reader: self, name: &key.text, key: Some(key), content: Some(value) })
+            }
+            Kind::Map(_) => Err(Error::custom(format!("exactly one key belongs here\nOne of {}", listed(names)))),
+            Kind::List(_) => Err(Error::custom(format!("a list where one name belongs\nOne of {}", listed(names)))),
+        };
+        result.map_err(|error| self.locate(error))
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match &self.node.kind {
+            Kind::Scalar { text, .. } => visitor.visit_borrowed_str(text).map_err(|error| self.locate(error)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+    }
+}
+
+/// `a`, `b` or `c`.
+pub(super) fn listed(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+struct Items<'de, 'b> {
+    reader: Reader<'de, 'b>,
+    left: std::slice::Iter<'de, Node>,
+}
+
+impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
+    type Error = Error;
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        let next = self.left.by_ref().find(|item| !self.reader.bad.borrow().contains_key(&item.id));
+        let Some(item) = next else { return Ok(None) };
+        let reader = self.reader.below(item, None);
+        seed.deserialize(reader).map(Some).map_err(|error| reader.locate(error))
+    }
+}
+
+struct Fields<'de, 'b> {
+    reader: Reader<'de, 'b>,
+    left: std::vec::IntoIter<&'de Entry>,
+    value: Option<Reader<'de, 'b>>,
+}
+
+impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
+    type Error = Error;
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        let Some(Entry { key, value }) = self.left.next() else { return Ok(None) };
+        self.value = Some(self.reader.below(value, Some(key.span)));
+        seed.deserialize(KeyReader { key }).map(Some).map_err(|error| at_key(error, key))
+    }
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        let reader = self.value.take().expect("serde asks for a value after its key");
+        seed.deserialize(reader).map_err(|error| reader.locate(error))
+    }
+}
+
+fn at_key(mut error: Error, key: &Key) -> Error {
+    error.at.get_or_insert(At { id: key.id, span: key.span, origin: None, silent: false });
+    error
+}
+
+struct KeyReader<'de> {
+    key: &'de Key,
+}
+
+impl<'de> Deserializer<'de> for KeyReader<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Key { text, quoted, span, .. } = self.key;
+        match Plain::of(text) {
+            Plain::Text(_) => visitor.visit_borrowed_str(text),
+            _ if *quoted => visitor.visit_borrowed_str(text),
+            Plain::Unsigned(value) => visitor.visit_u64(value),
+            _ => Err(Error::ready(not_text(text, *span))),
+        }
+    }
+
+    /// Keys of a struct are known words: what they could mean elsewhere does not matter.
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_borrowed_str(&self.key.text)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Key { text, quoted, span, .. } = self.key;
+        match Plain::of(text) {
+            Plain::Text(_) => visitor.visit_borrowed_str(text),
+            _ if *quoted => visitor.visit_borrowed_str(text),
+            _ => Err(Error::ready(not_text(text, *span))),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+        match name {
+            SPANNED => visitor.visit_seq(SpannedKey { key: self.key, next: 0 }),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, names: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        self.key.text.as_str().into_deserializer().deserialize_enum(name, names, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf option unit unit_struct seq tuple tuple_struct
+        map struct ignored_any
+    }
+}
+
+/// The parts of an `Sp` or a `Part`: three numbers of the span, then the value or the number of the node.
+struct Spanned<'de, 'b> {
+    reader: Reader<'de, 'b>,
+    next: u8,
+    whole: bool,
+}
+
+impl<'de> de::SeqAccess<'de> for Spanned<'de, '_> {
+    type Error = Error;
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        self.next += 1;
+        match span_part(self.reader.node.span, self.next) {
+            Some(number) => seed.deserialize(number).map(Some),
+            None if self.whole => seed.deserialize(self.reader).map(Some),
+            None => seed.deserialize(U32Deserializer::new(self.reader.node.id)).map(Some),
+        }
+    }
+}
+
+struct SpannedKey<'de> {
+    key: &'de Key,
+    next: u8,
+}
+
+impl<'de> de::SeqAccess<'de> for SpannedKey<'de> {
+    type Error = Error;
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        self.next += 1;
+        match span_part(self.key.span, self.next) {
+            Some(number) => seed.deserialize(number).map(Some),
+            None => seed.deserialize(KeyReader { key: self.key }).map(Some),
+        }
+    }
+}
+
+fn span_part(span: Span, part: u8) -> Option<U32Deserializer<Error>> {
+    let number = match part {
+        1 => span.source.0,
+        2 => span.start,
+        3 => span.end,
+        _ => return None,
+    };
+    Some(U32Deserializer::new(number))
+}
+
+/// One variant of an enum: a bare name, or a mapping of one key.
+struct Variant<'de, 'b> {
+    reader: Reader<'de, 'b>,
+    name: &'de str,
+    key: Option<&'de Key>,
+    content: Option<&'de Node>,
+}
+
+impl<'de, 'b> de::EnumAccess<'de> for Variant<'de, 'b> {
+    type Error = Error;
+    type Variant = Self;
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
+        let name = de::value::BorrowedStrDeserializer::<Error>::new(self.name);
+        let value = seed.deserialize(name).map_err(|mut error| {
+            if let Some(key) = self.key {
+                let Node { id, origin, .. } = *self.reader.node;
+                error.at.get_or_insert(At { id, span: key.span, origin, silent: false });
+            }
+            error
+        });
+        value.map(|value| (value, self))
+    }
+}
+
+impl<'de, 'b> Variant<'de, 'b> {
+    fn content(&self) -> Result<Reader<'de, 'b>, Error> {
+        let below = self.content.map(|node| self.reader.below(node, self.key.map(|key| key.span)));
+        below.filter(|reader| !reader.bad.borrow().contains_key(&reader.node.id)).ok_or_else(|| {
+            if self.content.is_some() {
+                return Error {
+                    what: What::Missing(""),
+                    at: Some(At { id: self.reader.node.id, span: self.reader.node.span, origin: None, silent: true }),
+                };
+            }
+            Error::custom(format!("`{0}` needs parameters\nWrite `{0}: {{...}}`", self.name))
+        })
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Variant<'de, '_> {
+    type Error = Error;
+    fn unit_variant(self) -> Result<(), Error> {
+        match self.content {
+            None => Ok(()),
+            Some(_) => Err(Error::custom(format!("`{0}` takes no parameters\nWrite just `{0}`", self.name))),
+        }
+    }
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        let reader = self.content()?;
+        seed.deserialize(reader).map_err(|error| reader.locate(error))
+    }
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.content()?.deserialize_any(visitor)
+    }
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        self.content()?.deserialize_any(visitor)
+    }
+}
