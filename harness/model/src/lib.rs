@@ -6,6 +6,7 @@ pub mod event;
 pub mod ledger;
 pub mod names;
 pub mod plan;
+pub mod schedule;
 pub mod time;
 pub mod topology;
 pub mod units;
