@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::policy::{Link, PortId};
 
-/// Number of an applied policy; the world a fabric starts with is epoch 1.
+/// Number of an applied policy; a fabric starts in epoch 0, in which everything passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
@@ -14,13 +14,6 @@ pub struct Epoch(pub u64);
 pub struct Tally {
     pub packets: u64,
     pub bytes: u64,
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
-    }
 }
 
 /// What one lever of a rule did since it came into force. Canaries are counted apart.
@@ -121,7 +114,7 @@ pub struct Lateness {
 /// The fabric's own health.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineStats {
-    pub engine: Option<Engine>,
+    pub engine: Engine,
     pub lateness: Lateness,
     /// CPU time of the worker thread since its start.
     pub cpu: std::time::Duration,

@@ -1,13 +1,23 @@
 //! Floor 1: the packet switch. A pure core that is told the time, and thin TUN and AF_PACKET shells.
 
+mod answer;
 mod counters;
 mod device;
 mod error;
+mod fabric;
+mod flow;
 pub mod netlink;
+mod packet;
 mod policy;
+mod pool;
+mod routes;
+mod switch;
 mod sys;
+mod worker;
 
+pub use crate::fabric::Fabric;
 pub use counters::{Applied, Engine, EngineStats, Epoch, Hits, Lateness, LinkCounters, PortCounters, Snapshot, Tally};
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
 pub use error::{FabricError, PolicyError};
 pub use policy::{CANARY_PORT, Cut, Form, Link, Policy, PortId, Prefix, Rate, Rule};
+pub use switch::{Framing, Sink, Switch, VNET_BYTES};
