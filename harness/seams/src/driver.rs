@@ -80,6 +80,8 @@ pub trait Lane {
     /// Begins to connect each of them, once. The answer is `Up` or `Down`.
     fn connect(&mut self, seats: &[Seat]);
 
+    /// Gives the asset's connection up, also one in the making. Nothing more is said of it: no `Down`, and what was under way is the
+    /// fleet's to call Unknown.
     fn disconnect(&mut self, asset: u32, how: Leave);
 
     /// Takes a prefix of the batch and says how many; what is left waits on its asset.

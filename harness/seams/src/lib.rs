@@ -9,6 +9,7 @@ mod ground;
 mod lab;
 mod observer;
 mod service;
+mod session;
 mod traffic;
 
 pub use catalog::{Catalog, Kind};
@@ -19,4 +20,5 @@ pub use ground::{Ground, Origin};
 pub use lab::{Lab, LabError, Open, Seen, Sight, Spot, Wanted};
 pub use observer::{Eyes, Observer, Post};
 pub use service::{Command, Process, Role, Service, Site, SystemError, Timer};
+pub use session::{Answer, Dial, Letter, Session, SessionLane};
 pub use traffic::{Drained, Traffic};
