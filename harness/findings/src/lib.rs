@@ -1,1 +1,53 @@
-//! Floor 2: run to Findings to Verdicts. Pure.
+//! Floor 2: run to Findings to Verdicts. Pure: no clock, no I/O, no randomness.
+//!
+//! `facts` is the input, `document` finds everything from it, `gates` judge what the user demands. Definitions are those of the
+//! measurement page; one file holds one of them.
+
+mod chart;
+mod classes;
+mod document;
+mod duplicates;
+pub mod facts;
+mod freshness;
+mod goodput;
+mod latency;
+mod longest;
+mod loss;
+mod marks;
+mod order;
+mod outage;
+mod reading;
+mod share;
+mod spans;
+pub mod statistics;
+mod verdict;
+
+pub use chart::{Charts, PerSecond};
+pub use classes::Class;
+pub use document::{EpisodeFindings, Findings, find};
+pub use duplicates::Duplicates;
+pub use facts::Facts;
+pub use freshness::{Freshness, TimeTravel};
+pub use latency::{Latency, Percentile};
+pub use longest::{Longest, LongestBy};
+pub use loss::Loss;
+pub use marks::Reached;
+pub use marks::affected::Affected;
+pub use marks::baseline::BackToBaseline;
+pub use marks::rto::Rto;
+pub use marks::service::ServiceRto;
+pub use marks::timeline::{NewLeader, Timeline};
+pub use order::Order;
+pub use outage::{Outage, StreamOutage};
+pub use reading::{Outcome, Reading};
+pub use share::{Excursion, Step};
+pub use verdict::Verdict;
+
+/// Groups in the order of their names, members in the order they came.
+fn group<T>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> String) -> std::collections::BTreeMap<String, Vec<T>> {
+    let mut groups = std::collections::BTreeMap::<String, Vec<T>>::new();
+    for item in items {
+        groups.entry(name(&item)).or_default().push(item);
+    }
+    groups
+}

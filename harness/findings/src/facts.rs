@@ -1,0 +1,332 @@
+//! The input of every figure: what was planned, what was recorded, and nothing computed yet.
+//!
+//! Times and durations are integer microseconds on the harness clock; intervals are half open. Assets, streams, shards and regions
+//! are indices, readings lie sorted by identity, so that ten million of them fit. Deliberately absent: how a run folder becomes this
+//! (`from_run`), and every formula.
+
+use crate::reading::Reading;
+
+/// Microseconds on the harness clock, a moment or a duration.
+pub type Us = i64;
+/// One second.
+pub const SECOND: Us = 1_000_000;
+/// Later than everything: no ack, no end, no next change.
+pub const NEVER: Us = Us::MAX;
+
+/// A run, ready to be measured.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// First moment of the run.
+    pub start: Us,
+    /// Last moment of the run: what is open now stays open.
+    pub end: Us,
+    /// Generation of readings ends here, at most `end`.
+    pub stop: Us,
+    /// Availability deadline: a reading acked later than this after `t_ready` is not good.
+    pub theta: Us,
+    /// Latency objective that freshness allows on top of one period.
+    pub slo: Us,
+    pub regions: Vec<String>,
+    pub shards: Vec<String>,
+    /// In the order of their names, as `Reading::acked_by` counts them.
+    pub nodes: Vec<String>,
+    /// In the order of their ids; `Reading::asset` is an index into this.
+    pub assets: Vec<Asset>,
+    pub streams: Vec<Stream>,
+    pub observers: Vec<Observer>,
+    pub phases: Vec<Phase>,
+    /// Planned changes of the world, in any order.
+    pub changes: Vec<Change>,
+    /// In order of their effect; overlapping faults form one episode.
+    pub episodes: Vec<Episode>,
+    /// Sorted by identity (asset, stream, boot, seq), each once.
+    pub readings: Vec<Reading>,
+    pub happened: Happened,
+}
+
+/// One source of readings.
+#[derive(Debug, Clone, Default)]
+pub struct Asset {
+    /// The id that is unique per run and stands on the wire.
+    pub id: u32,
+    /// Fleet it belongs to.
+    pub fleet: String,
+    /// Where it was connected when the first fault took effect.
+    pub region: usize,
+    /// Where it belongs.
+    pub home: usize,
+    pub shard: usize,
+    /// When it can be reached; empty means always. The rest is planned silence.
+    pub contact: Vec<(Us, Us)>,
+    /// A path to the service survives the fault.
+    pub path: bool,
+    /// A probe judges `rto.service` only and belongs to no fleet figure.
+    pub probe: bool,
+}
+
+/// What a stream promises.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    pub name: String,
+    /// Its number within its fleet, as in an identity.
+    pub number: u16,
+    pub period: Us,
+    /// `ack: required`: outages and latencies are made of its acks.
+    pub required: bool,
+    /// Outages and staleness of this stream count for its asset.
+    pub gated: bool,
+}
+
+/// What an observer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    SystemOfRecord,
+    Replica,
+    /// Read back after heal by the normal path; where there is one, it alone decides what is lost.
+    ReadBack,
+    /// Shows the newest value only, and forgets the others by design.
+    CurrentValue,
+}
+
+impl Role {
+    /// Whether every reading must be found there.
+    #[must_use]
+    pub fn keeps_everything(self) -> bool {
+        self != Self::CurrentValue
+    }
+}
+
+/// Somebody who reads back what became visible.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    pub name: String,
+    pub role: Role,
+    pub region: Option<usize>,
+    /// How often it looks; 0 when it is told.
+    pub poll: Us,
+    /// Last position passed per shard (-1: none); `None` where the system has no positions.
+    pub passed: Option<Vec<i64>>,
+    /// The end that the system itself named per shard, after heal and after the last ack; -1 where it is empty, `i64::MAX` where
+    /// nobody could read it (then nothing there may be called lost).
+    pub head: Vec<i64>,
+    /// Observations whose payload did not hold its own checksum.
+    pub corrupt: Vec<model::Identity>,
+    /// Spans in which it could see nothing: its own time, not the platform's.
+    pub blind: Vec<(Us, Us)>,
+    pub sightings: Sightings,
+}
+
+/// One observation of one reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    pub t: Us,
+    /// Partition position, offset or revision; `None` where there is none.
+    pub at: Option<i64>,
+}
+
+/// Observations by reading, without a map: `from[i]..from[i + 1]` are those of reading `i`.
+#[derive(Debug, Clone, Default)]
+pub struct Sightings {
+    from: Vec<u32>,
+    seen: Vec<Seen>,
+}
+
+impl Sightings {
+    /// Sorts `(index of the reading, observation)` pairs; the order of one reading's observations is kept.
+    ///
+    /// # Panics
+    /// When there are more than `u32::MAX` observations, or one of a reading that does not exist.
+    #[must_use]
+    pub fn new(readings: usize, mut pairs: Vec<(u32, Seen)>) -> Self {
+        pairs.sort_by_key(|(reading, _)| *reading);
+        assert!(pairs.last().is_none_or(|(reading, _)| (*reading as usize) < readings), "an observation of no reading");
+        let mut from = Vec::with_capacity(readings + 1);
+        let mut next = 0usize;
+        for reading in 0..=readings {
+            while pairs.get(next).is_some_and(|(of, _)| (*of as usize) < reading) {
+                next += 1;
+            }
+            from.push(u32::try_from(next).expect("fewer than 2^32 observations"));
+        }
+        Self { from, seen: pairs.into_iter().map(|(_, seen)| seen).collect() }
+    }
+
+    /// Every observation of the reading at this index, in the order they came.
+    #[must_use]
+    pub fn of(&self, reading: usize) -> &[Seen] {
+        match (self.from.get(reading), self.from.get(reading + 1)) {
+            (Some(a), Some(b)) => &self.seen[*a as usize..*b as usize],
+            _ => &[],
+        }
+    }
+
+    /// Every observation, grouped by reading.
+    #[must_use]
+    pub fn all(&self) -> &[Seen] {
+        &self.seen
+    }
+}
+
+/// A named part of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase {
+    pub name: String,
+    pub start: Us,
+    pub end: Us,
+    /// No fault is planned in it: percentiles may be gated. The first one is the baseline.
+    pub steady: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    Fault,
+    Heal,
+    Phase,
+}
+
+/// A planned change of the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Change {
+    pub t: Us,
+    pub kind: ChangeKind,
+    /// It belongs to a fault that was already on, and ends nothing.
+    pub same_episode: bool,
+}
+
+/// One fault, or several that overlap.
+#[derive(Debug, Clone)]
+pub struct Episode {
+    /// First proven effect.
+    pub t_effect: Us,
+    pub t_heal: Option<Us>,
+    /// Who is hit as the fault declares; `None`: whoever missed theta.
+    pub affected: Option<Affects>,
+    /// Ids of the windows that belong to it.
+    pub windows: Vec<String>,
+}
+
+/// What a fault declares to hit, as indices.
+#[derive(Debug, Clone, Default)]
+pub struct Affects {
+    pub regions: Vec<usize>,
+    pub shards: Vec<usize>,
+}
+
+/// What was recorded beside the readings.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Happened {
+    pub roles: Vec<RoleSeen>,
+    pub windows: Vec<Window>,
+    pub exits: Vec<Exit>,
+    /// Changes of redundancy as the stack itself reported them.
+    pub redundant: Vec<Redundant>,
+    /// What the harness knows of its own faults; `None` where the run ended before it could say.
+    pub health: Option<model::event::Health>,
+    /// The lab answered without sockets: figures say what a model does.
+    pub simulated: bool,
+    /// The run ended early, and why.
+    pub broke_off: Option<String>,
+    /// Everything was decided and seen before the run ended.
+    pub quiesced: bool,
+    /// Read-backs that could not be made, and why.
+    pub not_read_back: Vec<(String, String)>,
+}
+
+/// A service is fully redundant from this moment, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Redundant {
+    pub t: Us,
+    pub service: String,
+    pub redundant: bool,
+}
+
+/// A server was seen believing that it leads a shard.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RoleSeen {
+    pub t: Us,
+    pub service: String,
+    pub shard: String,
+    pub node: String,
+    pub role: String,
+    pub term: u64,
+}
+
+/// A fault's window, and what shows that it bit.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Window {
+    pub id: String,
+    pub kind: String,
+    pub asked: Us,
+    /// First proven effect.
+    pub effect: Option<Us>,
+    pub healed: Option<Us>,
+    /// Nodes that it was aimed at.
+    pub picked: Vec<String>,
+    pub proof: Proof,
+    /// Observations that show the effect.
+    pub count: u64,
+    pub why: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    Proven,
+    Unproven,
+    /// Another window hides what this one does.
+    Masked,
+}
+
+/// A process of the stack ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Exit {
+    pub t: Us,
+    pub node: String,
+    pub process: String,
+    pub status: String,
+    /// A fault asked for it.
+    pub asked: bool,
+}
+
+impl Facts {
+    /// The first effect of any fault.
+    #[must_use]
+    pub fn first_effect(&self) -> Option<Us> {
+        self.episodes.first().map(|e| e.t_effect)
+    }
+
+    /// The first steady phase.
+    #[must_use]
+    pub fn baseline(&self) -> Option<&Phase> {
+        self.phases.iter().find(|p| p.steady)
+    }
+
+    /// Indices of the assets that are no probes.
+    pub fn fleet(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.assets.len()).filter(|a| !self.assets[*a].probe)
+    }
+
+    /// Indices of the gated streams.
+    pub fn gated(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.streams.len()).filter(|s| self.streams[*s].gated)
+    }
+
+    /// Readings per (asset, stream), in order of identity, each group with the index of its first reading.
+    pub fn groups(&self) -> impl Iterator<Item = (usize, &[Reading])> {
+        let mut first = 0;
+        self.readings.chunk_by(|a, b| (a.asset, a.stream) == (b.asset, b.stream)).map(move |group| {
+            let at = first;
+            first += group.len();
+            (at, group)
+        })
+    }
+
+    /// When the asset can be reached.
+    #[must_use]
+    pub fn contact(&self, asset: usize) -> std::borrow::Cow<'_, [(Us, Us)]> {
+        match self.assets[asset].contact.as_slice() {
+            [] => vec![(self.start, self.end)].into(),
+            spans => spans.into(),
+        }
+    }
+}

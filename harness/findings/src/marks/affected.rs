@@ -1,0 +1,38 @@
+//! Who was hit: as the fault declares, else whoever missed theta. The others are the control cohort.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::limits;
+use crate::facts::{Affects, Asset, Episode, Facts};
+use crate::outage::Series;
+
+/// The affected cohort; probes are nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Affected {
+    /// The fault declared them; else they are whoever missed theta, and gates on the control cohort cannot be judged.
+    pub declared: bool,
+    /// Ids, ascending.
+    pub assets: Vec<u32>,
+    /// Those of them with a surviving path, over which RTO is taken.
+    pub with_path: u64,
+}
+
+/// Indices of the affected assets.
+pub(crate) fn affected(facts: &Facts, series: &[Series<'_>], e: &Episode) -> BTreeSet<usize> {
+    match &e.affected {
+        Some(rule) => facts.fleet().filter(|a| hits(rule, &facts.assets[*a])).collect(),
+        None => missed_theta(facts, series, e),
+    }
+}
+
+fn hits(rule: &Affects, a: &Asset) -> bool {
+    rule.regions.contains(&a.region) || rule.regions.contains(&a.home) || rule.shards.contains(&a.shard)
+}
+
+fn missed_theta(facts: &Facts, series: &[Series<'_>], e: &Episode) -> BTreeSet<usize> {
+    let (from, to) = (e.t_effect - facts.theta, limits(facts, e).1);
+    let missed = |s: &&Series<'_>| s.readings.iter().any(|r| from <= r.t_ready && r.t_ready < to && !facts.good(r));
+    series.iter().filter(|s| !facts.assets[s.asset].probe).filter(missed).map(|s| s.asset).collect()
+}

@@ -1,0 +1,92 @@
+//! T0 to T6 of one failover, from what was seen. T1 and T4 are absent: they need health changes and packets that nobody records yet.
+
+use serde::{Deserialize, Serialize};
+
+use super::baseline::BackToBaseline;
+use super::limits;
+use super::rto::Rto;
+use crate::facts::{Episode, Facts, NEVER, RoleSeen, Us};
+use crate::reading::Reading;
+
+/// Moments since the effect of the fault, which is T0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The effect itself, on the clock of the run.
+    pub t0: Us,
+    /// Every shard that lost its leader has a new one.
+    pub t2: Option<Us>,
+    /// Each of those shards had a write acked by its new leader.
+    pub t3: Option<Us>,
+    /// The last affected asset is good again.
+    pub t5: Option<Us>,
+    /// Back to baseline.
+    pub t6: Option<Us>,
+    /// The new leader of each shard that lost its own.
+    pub leaders: Vec<NewLeader>,
+    /// Where most of the time went, such as `T2 to T5`.
+    pub dominating: Option<String>,
+}
+
+/// A shard that lost its leader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewLeader {
+    pub shard: String,
+    pub old: String,
+    pub new: Option<String>,
+    /// Since the effect.
+    pub elected: Option<Us>,
+    /// First write that the new leader acked, since the effect.
+    pub acked: Option<Us>,
+}
+
+pub(crate) fn timeline(facts: &Facts, e: &Episode, rto: &Rto, back: &BackToBaseline) -> Timeline {
+    let leaders = new_leaders(facts, e);
+    let all = |mark: fn(&NewLeader) -> Option<Us>| leaders.iter().map(mark).collect::<Option<Vec<_>>>()?.into_iter().max();
+    let (t2, t3, t5, t6) = (all(|l| l.elected), all(|l| l.acked), rto.value, back.value);
+    let dominating = dominating([("T0", Some(0)), ("T2", t2), ("T3", t3), ("T5", t5), ("T6", t6)]);
+    Timeline { t0: e.t_effect, t2, t3, t5, t6, leaders, dominating }
+}
+
+fn dominating(marks: [(&str, Option<Us>); 5]) -> Option<String> {
+    let mut reached: Vec<(&str, Us)> = marks.iter().filter_map(|(name, t)| Some((*name, (*t)?))).collect();
+    reached.sort_by_key(|(_, t)| *t);
+    let gap = reached.windows(2).max_by_key(|pair| pair[1].1 - pair[0].1)?;
+    Some(format!("{} to {}", gap[0].0, gap[1].0))
+}
+
+/// Shards whose leader, when the fault took effect, was a node that it hit; with the first leader of a higher term.
+fn new_leaders(facts: &Facts, e: &Episode) -> Vec<NewLeader> {
+    let until = limits(facts, e).1;
+    let hit: Vec<&String> = facts.happened.windows.iter().filter(|w| e.windows.contains(&w.id)).flat_map(|w| &w.picked).collect();
+    let leads = |r: &&RoleSeen| matches!(r.role.as_str(), "leader" | "primary");
+    let (mut shards, mut found): (Vec<&String>, Vec<NewLeader>) = (facts.happened.roles.iter().map(|r| &r.shard).collect(), Vec::new());
+    shards.sort();
+    shards.dedup();
+    for shard in shards {
+        let mine = || facts.happened.roles.iter().filter(leads).filter(|r| r.shard == *shard);
+        let before = mine().filter(|r| r.t < e.t_effect).max_by_key(|r| (r.term, r.t));
+        let Some(old) = before.filter(|r| hit.contains(&&r.node)) else { continue };
+        let new = mine().filter(|r| e.t_effect <= r.t && r.t < until && r.term > old.term).min_by_key(|r| r.t);
+        found.push(NewLeader {
+            shard: shard.clone(),
+            old: old.node.clone(),
+            new: new.map(|r| r.node.clone()),
+            elected: new.map(|r| r.t - e.t_effect),
+            acked: new.and_then(|r| first_ack(facts, r)).map(|t| t - e.t_effect),
+        });
+    }
+    found
+}
+
+/// First ack of the shard that names this node; where the driver names none, of a write sent after the node was seen leading.
+fn first_ack(facts: &Facts, leader: &RoleSeen) -> Option<Us> {
+    let node = facts.nodes.iter().position(|n| *n == leader.node);
+    let by_leader = |r: &&Reading| match usize::from(r.acked_by) {
+        unknown if unknown == usize::from(u16::MAX) => r.sent_last < NEVER && r.sent_last >= leader.t,
+        by => Some(by) == node && r.sent_first < NEVER,
+    };
+    let of_shard = |r: &&Reading| facts.shards[facts.assets[r.asset as usize].shard] == leader.shard;
+    let since = |r: &&Reading| r.t_acked < NEVER && (r.t_acked >= leader.t || usize::from(r.acked_by) < facts.nodes.len());
+    let acks = facts.readings.iter().filter(of_shard).filter(since).filter(by_leader).map(|r| r.t_acked);
+    acks.filter(|t| *t >= leader.t - facts.theta).min()
+}

@@ -1,0 +1,138 @@
+//! An absolute limit at a quantile: enough of the readings are at or below it, or too many are above.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::binomial::{Side, clopper_pearson, tail};
+use super::design_effect::design_effect;
+use crate::facts::{Facts, NEVER, Phase, SECOND, Us};
+use crate::reading::Reading;
+use crate::spans::nearest_rank;
+use crate::verdict::Verdict;
+
+/// What splits a gate into groups; the worst group is the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    Shard,
+    Region,
+    Fleet,
+}
+
+/// One limit, asked of one phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitGate<'a> {
+    pub phase: &'a Phase,
+    pub limit: Us,
+    /// Share of the readings that must be at or below the limit.
+    pub q: f64,
+    pub by: Option<By>,
+    /// Period of the scenario's own clock; the window is cut to whole multiples of it.
+    pub clock: Us,
+}
+
+/// What the samples of one group say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LimitTest {
+    pub verdict: Verdict,
+    pub why: Option<String>,
+    pub sample: Option<Sample>,
+}
+
+/// Counts and bounds of a test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    pub n: u64,
+    /// Readings over the limit, failed and unanswered ones among them.
+    pub k: u64,
+    /// Design effect: how many readings are worth one.
+    pub deff: f64,
+    pub n_eff: u64,
+    pub k_eff_pass: u64,
+    pub k_eff_fail: u64,
+    /// Bounds of the share over the limit.
+    pub upper: f64,
+    pub lower: f64,
+    /// Chance of this many misses at the limit itself.
+    pub p_fail: f64,
+    /// Block sizes in seconds with too few blocks to look for bursts.
+    pub unchecked_blocks: Vec<u64>,
+}
+
+impl LimitTest {
+    fn without(why: &str) -> Self {
+        Self { verdict: Verdict::Inconclusive, why: Some(why.to_owned()), sample: None }
+    }
+}
+
+/// From per-second counts: of readings, of those over the limit, of those over the sample quantile. `clock` in seconds.
+#[must_use]
+pub fn limit_gate(total: &[u64], slow: &[u64], above_quantile: &[u64], q: f64, clock: usize) -> LimitTest {
+    if total.len() / 5 < 12 {
+        return LimitTest::without("fewer than 12 blocks of 5 s");
+    }
+    let (n, k): (u64, u64) = (total.iter().sum(), slow.iter().sum());
+    let allowed = ((1.0 - q) * 1e12).round() / 1e12;
+    let (at_limit, unchecked_blocks) = design_effect(total, slow, clock);
+    let deff = at_limit.max(design_effect(total, above_quantile, clock).0);
+    let n_eff = (n as f64 / deff).floor() as u64;
+    let k_eff_pass = n_eff.min((k as f64 / deff).ceil() as u64);
+    let k_eff_fail = (k as f64 / deff).floor() as u64;
+    let upper = clopper_pearson(k_eff_pass, n_eff, Side::Upper);
+    let lower = clopper_pearson(k_eff_fail, n_eff, Side::Lower);
+    let verdict = match () {
+        () if upper <= allowed => Verdict::Pass,
+        () if lower > allowed => Verdict::Fail,
+        () => Verdict::Inconclusive,
+    };
+    let p_fail = tail(k_eff_fail, n_eff, allowed);
+    let sample = Sample { n, k, deff, n_eff, k_eff_pass, k_eff_fail, upper, lower, p_fail, unchecked_blocks };
+    LimitTest { verdict, why: None, sample: Some(sample) }
+}
+
+/// One gate on the ack latency, per group.
+#[must_use]
+pub fn limit_gates(facts: &Facts, g: &LimitGate<'_>) -> BTreeMap<String, LimitTest> {
+    let waits = facts.in_phase(g.phase).map(|r| (r, r.ack_latency()));
+    limit_gates_over(facts, g, waits)
+}
+
+/// One gate on any wait, `NEVER` where it never came.
+pub(crate) fn limit_gates_over<'a>(
+    facts: &Facts,
+    g: &LimitGate<'_>,
+    waits: impl Iterator<Item = (&'a Reading, Us)>,
+) -> BTreeMap<String, LimitTest> {
+    let mut groups: BTreeMap<String, Vec<(Us, Us)>> = BTreeMap::new();
+    for (r, wait) in waits {
+        groups.entry(name(facts, g.by, r)).or_default().push(((r.t_ready - g.phase.start) / SECOND, wait));
+    }
+    groups.into_iter().map(|(name, waits)| (name, judge(g, waits))).collect()
+}
+
+fn name(facts: &Facts, by: Option<By>, r: &Reading) -> String {
+    let asset = &facts.assets[r.asset as usize];
+    match by {
+        None => "all".to_owned(),
+        Some(By::Shard) => facts.shards[asset.shard].clone(),
+        Some(By::Region) => facts.regions[asset.region].clone(),
+        Some(By::Fleet) => asset.fleet.clone(),
+    }
+}
+
+/// `waits` are (second of the phase, wait).
+fn judge(g: &LimitGate<'_>, mut waits: Vec<(Us, Us)>) -> LimitTest {
+    let seconds = (g.phase.end - g.phase.start) / g.clock * g.clock / SECOND;
+    waits.retain(|(second, _)| *second < seconds);
+    let mut ranked: Vec<Us> = waits.iter().map(|(_, wait)| *wait).collect();
+    ranked.sort_unstable();
+    let Some(quantile) = nearest_rank(&ranked, g.q) else { return LimitTest::without("no data") };
+    let per_second = |over: &dyn Fn(Us) -> bool| {
+        let mut counts = vec![0; seconds as usize];
+        waits.iter().filter(|(_, wait)| over(*wait)).for_each(|(second, _)| counts[*second as usize] += 1);
+        counts
+    };
+    let (total, slow) = (per_second(&|_| true), per_second(&|w| w > g.limit || w == NEVER));
+    limit_gate(&total, &slow, &per_second(&|w| w > quantile), g.q, (g.clock / SECOND) as usize)
+}
