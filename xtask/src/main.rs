@@ -46,7 +46,10 @@ fn main() -> Result<()> {
 
 /// The workspace that this program was started in, so that a copy of the tree works on itself.
 fn root() -> Result<PathBuf> {
-    let asked = Command::new(cargo()).args(["locate-project", "--workspace", "--message-format", "plain"]).output().context("failed to ask cargo")?;
+    let asked = Command::new(cargo())
+        .args(["locate-project", "--workspace", "--message-format", "plain"])
+        .output()
+        .context("failed to ask cargo")?;
     ensure!(asked.status.success(), "no cargo workspace here; run it inside the project");
     let manifest = String::from_utf8(asked.stdout).context("the path of the workspace is not UTF-8")?;
     Ok(Path::new(manifest.trim()).parent().context("a manifest has a folder")?.to_owned())

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cargo;
 
 /// File, and the words that make `wetdress` print it.
-const PAGES: [(&str, &[&str]); 2] = [("docs/reference/kinds.md", &["explain", "--all", "--markdown"]), ("docs/reference/scenario.schema.json", &["schema"])];
+const PAGES: [(&str, &[&str]); 2] =
+    [("docs/reference/kinds.md", &["explain", "--all", "--markdown"]), ("docs/reference/scenario.schema.json", &["schema"])];
 
 /// Writes every page; with `check` compares instead and says what to do.
 pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
