@@ -1,0 +1,29 @@
+//! A node loses power: silence, never a FIN.
+//!
+//! Absent for now: rolling back what was not synced to disk. The disk is kept as the kernel had it.
+
+use model::{Conditions, NodeState, Topology, plan::Target};
+use seams::{Fault, Moment};
+
+use crate::target::aimed;
+
+pub(crate) const EXAMPLE: &str = "{node: store-us-west-1}";
+
+aimed! {
+    /// The node is silent from one packet to the next, and boots with a new network stack when the window closes.
+    pub struct PowerLoss {}
+}
+
+impl Fault for PowerLoss {
+    fn targets(&self) -> Vec<Target> {
+        vec![self.target()]
+    }
+
+    fn at(&self, now: &Moment<'_>) -> Conditions {
+        Conditions { nodes: now.picked[0].iter().map(|node| (node.clone(), NodeState::PowerLost)).collect(), ..Default::default() }
+    }
+
+    fn check(&self, _: &Topology) -> Vec<String> {
+        self.check_target()
+    }
+}

@@ -1,0 +1,211 @@
+//! What holds for every fault kind, and what each of them adds to the world.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use model::{
+    BitRate, CellId, Chance, Conditions, CutForm, End, Lever, Link, LinkCondition, NodeId, NodeState, Ports, Topology,
+    plan::Mode,
+    topology::{Cell, Node},
+};
+use seams::{
+    Fault, Moment,
+    document::{Ids, Problems, Sources, parse},
+};
+use wetdress_faults::CATALOG;
+
+/// Three regions with one member of `etcd` and one cell each, and a lone node of `store` in the first.
+fn topology() -> Topology {
+    let regions = ["us-west", "us-east", "eu-west"];
+    let node =
+        |region: &str, service: &str| Node { region: region.into(), zone: None, service: service.into(), address: [198, 18, 0, 1].into() };
+    let mut nodes: BTreeMap<NodeId, Node> = regions.iter().map(|region| (format!("etcd-{region}").into(), node(region, "etcd"))).collect();
+    nodes.insert("store-us-west-1".into(), node("us-west", "store"));
+    let cell = |region: &str| Cell {
+        region: region.into(),
+        fleet: None,
+        base: [198, 19, 0, 0].into(),
+        prefix: 24,
+        hosts: 1,
+        access: Default::default(),
+    };
+    let cells = regions.iter().map(|region| (CellId::from(format!("{region}/assets")), cell(region))).collect();
+    Topology { regions: regions.iter().map(|region| ((*region).into(), Default::default())).collect(), nodes, cells, wan: BTreeMap::new() }
+}
+
+fn load(kind: &str, yaml: &str) -> Box<dyn Fault> {
+    let kind = CATALOG.find(kind).expect("a kind of the catalog");
+    let (mut sources, mut problems) = (Sources::default(), Problems::new());
+    let source = sources.add("example", yaml);
+    let node = parse(yaml, source, &mut Ids::default(), &mut problems);
+    let stored = node.and_then(|node| (kind.read)(&node, &mut problems));
+    assert!(problems.is_empty(), "`{}: {yaml}`: {problems:?}", kind.name);
+    (kind.make)(&stored.expect("read without a problem")).expect("the stored form is read back")
+}
+
+/// Roles aside, the first nodes that fit, as many as the mode asks for.
+fn pick(fault: &dyn Fault, topology: &Topology) -> Vec<Vec<NodeId>> {
+    let first = |target: &model::plan::Target| {
+        let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).map(|(name, _)| name.clone());
+        let mut fit: Vec<_> = fit.collect();
+        fit.truncate(if target.role.is_some() { 1 } else { target.mode.count(fit.len()) });
+        fit
+    };
+    fault.targets().iter().map(first).collect()
+}
+
+fn world(kind: &str, yaml: &str) -> Conditions {
+    let (fault, topology) = (load(kind, yaml), topology());
+    assert_eq!(fault.check(&topology), Vec::<String>::new(), "`{kind}: {yaml}`");
+    let picked = pick(&*fault, &topology);
+    fault.at(&Moment { elapsed: Duration::ZERO, topology: &topology, picked: &picked })
+}
+
+fn wrong(kind: &str, yaml: &str) -> String {
+    load(kind, yaml).check(&topology()).join("; ")
+}
+
+fn node(name: &str) -> End {
+    End::Node(name.into())
+}
+
+fn cell(name: &str) -> End {
+    End::Cell(name.into())
+}
+
+/// The links of a world, each as `from > to`.
+fn cut(world: &Conditions) -> BTreeSet<String> {
+    world.links.keys().map(|Link { from, to }| format!("{from} > {to}")).collect()
+}
+
+#[test]
+fn every_example_loads_and_hits_what_it_names() {
+    let topology = topology();
+    let real: BTreeSet<Link> = topology.links().collect();
+    for kind in CATALOG.kinds {
+        let world = world(kind.name, kind.example);
+        assert!(!world.levers().is_empty(), "`{}` does nothing", kind.name);
+        assert!(world.links.keys().all(|link| real.contains(link)), "`{}` touches a link that does not exist", kind.name);
+        assert!(kind.about.ends_with('.'), "`{}` has no sentence about itself", kind.name);
+    }
+}
+
+#[test]
+fn names_are_unique_and_in_order() {
+    assert!(CATALOG.kinds.windows(2).all(|pair| pair[0].name < pair[1].name));
+}
+
+#[test]
+fn a_leader_is_cut_from_its_peers_and_reachable_by_its_clients() {
+    let world = world("partition", "{isolate: {role: leader, of: etcd}, from: peers}");
+    let expected = ["etcd-us-east", "etcd-us-west", "store-us-west-1"]
+        .map(|peer| [format!("etcd-eu-west > {peer}"), format!("{peer} > etcd-eu-west")]);
+    assert_eq!(cut(&world), expected.into_iter().flatten().collect());
+    assert!(world.links.values().all(|link| link.cuts == BTreeMap::from([(Ports::All, CutForm::Drop)])));
+}
+
+#[test]
+fn isolation_spares_nobody_and_has_a_direction_a_form_and_ports() {
+    let world = world("partition", "{isolate: {node: etcd-eu-west}, direction: to, form: reject, ports: [2380]}");
+    assert_eq!(world.links.len(), 3 + 3, "three nodes and three cells, one way each");
+    assert!(world.links.keys().all(|link| link.to == node("etcd-eu-west")));
+    let expected = BTreeMap::from([(Ports::Only([2380].into()), CutForm::Reject)]);
+    assert!(world.links.values().all(|link| link.cuts == expected));
+}
+
+#[test]
+fn a_set_is_split_among_its_own() {
+    for (yaml, alone) in [("{halves: {service: etcd}}", 2), ("{minority: {service: etcd}}", 1), ("{majority: {service: etcd}}", 2)] {
+        let world = world("partition", yaml);
+        assert_eq!(world.links.len(), 4, "{yaml}: {alone} against {}", 3 - alone);
+        assert!(!cut(&world).iter().any(|link| link.contains("store") || link.contains("assets")), "{yaml}");
+    }
+    let unreachable = world("partition", "{majority: {service: etcd}, from: all}");
+    assert_eq!(unreachable.links.len(), 4 + 2 * 3 * 2, "two nodes lose three cells, both ways");
+}
+
+#[test]
+fn between_regions_their_clients_go_with_them() {
+    let world = world("partition", "{between: [{region: us-east}, {region: eu-west}], direction: from}");
+    let expected = ["etcd-us-east > etcd-eu-west", "etcd-us-east > eu-west/assets", "us-east/assets > etcd-eu-west"];
+    assert_eq!(cut(&world), expected.map(str::to_owned).into());
+    let nodes_only = self::world("partition", "{between: [{region: us-east, service: etcd}, {region: eu-west}], direction: from}");
+    assert_eq!(cut(&nodes_only), expected[..2].iter().map(|link| (*link).to_owned()).collect());
+}
+
+#[test]
+fn degraded_links_carry_what_was_asked() {
+    let world = world("degrade", "{around: {service: store}, from: clients, delay: 80ms, jitter: 5ms, loss: 2%, rate: 10Mbit}");
+    assert_eq!(world.links.len(), 6);
+    let expected = LinkCondition {
+        delay: Duration::from_millis(80),
+        jitter: Duration::from_millis(5),
+        loss: vec![Chance(20_000)],
+        rate: Some(BitRate(10_000_000)),
+        ..Default::default()
+    };
+    assert_eq!(world.links.get(&Link::new(cell("us-west/assets"), node("store-us-west-1"))), Some(&expected));
+    let only_slow = self::world("degrade", "{around: {service: store}, delay: 1ms}");
+    assert_eq!(only_slow.levers().iter().map(|(lever, _)| *lever).collect::<BTreeSet<_>>(), BTreeSet::from([Lever::Delay]));
+}
+
+#[test]
+fn nodes_end_in_the_state_that_was_asked() {
+    let cases = [
+        ("kill", "{node: store-us-west-1}", NodeState::Crashed),
+        ("kill", "{node: store-us-west-1, signal: TERM}", NodeState::Terminated),
+        ("pause", "{node: store-us-west-1}", NodeState::Stopped),
+        ("pause", "{node: store-us-west-1, how: machine}", NodeState::Frozen),
+        ("power-loss", "{node: store-us-west-1}", NodeState::PowerLost),
+    ];
+    for (kind, yaml, state) in cases {
+        assert_eq!(world(kind, yaml).nodes, BTreeMap::from([("store-us-west-1".into(), state)]), "{kind}: {yaml}");
+    }
+}
+
+#[test]
+fn a_lost_region_takes_every_service_with_it() {
+    let power = world("region-loss", "{region: us-west}");
+    assert_eq!(power.nodes.keys().map(NodeId::as_str).collect::<Vec<_>>(), ["etcd-us-west", "store-us-west-1"]);
+    let network = world("region-loss", "{region: us-west, how: network}");
+    assert!(network.nodes.is_empty());
+    let inside = Link::new(node("etcd-us-west"), node("store-us-west-1"));
+    assert!(!network.links.contains_key(&inside), "its nodes reach each other");
+    assert_eq!(network.links.len(), 2 * 2 * (2 + 3), "two nodes, two other nodes and three cells, both ways");
+}
+
+#[test]
+fn how_many_is_read() {
+    let mode = |yaml: &str| load("kill", yaml).targets()[0].mode;
+    assert_eq!(mode("{service: etcd}"), Mode::All);
+    assert_eq!(mode("{service: etcd, mode: one}"), Mode::One);
+    assert_eq!(mode("{service: etcd, mode: {fixed: 2}}"), Mode::Fixed(2));
+    assert_eq!(mode("{service: etcd, mode: {percent: 50%}}"), Mode::Percent(50.0));
+}
+
+#[test]
+fn of_names_a_service_or_one_of_its_shards() {
+    let target = |yaml: &str| load("kill", yaml).targets().remove(0);
+    assert_eq!(target("{role: leader, of: ingest/telemetry/0}").shard, Some("telemetry/0".into()));
+    assert_eq!(target("{role: leader, of: ingest}").shard, None);
+    assert_eq!(target("{role: leader, of: ingest}").service, Some("ingest".into()));
+}
+
+#[test]
+fn what_makes_no_sense_is_told() {
+    for (kind, yaml, sentence) in [
+        ("partition", "{}", "exactly one of"),
+        ("partition", "{isolate: {node: a}, halves: {service: etcd}}", "exactly one of"),
+        ("partition", "{between: [{region: a}, {region: b}], from: peers}", "leave `from` out"),
+        ("partition", "{minority: {service: store}}", "cannot be split"),
+        ("partition", "{halves: {role: leader, of: etcd}}", "split a `service`"),
+        ("degrade", "{around: {service: etcd}}", "nothing is degraded"),
+        ("degrade", "{delay: 1s}", "exactly one of"),
+        ("kill", "{of: etcd/0}", "which `role`"),
+        ("pause", "{service: store, role: leader, of: etcd}", "two services"),
+    ] {
+        assert!(wrong(kind, yaml).contains(sentence), "`{kind}: {yaml}` said: {}", wrong(kind, yaml));
+    }
+}
