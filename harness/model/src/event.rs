@@ -71,6 +71,7 @@ pub enum Event {
     },
     /// Something of the stack or of an asset was hit. `count` is the total for this lever, place and window so far; `first` its first moment.
     Proven {
+        window: WindowId,
         claim: Claim,
         link: Option<Link>,
         count: u64,

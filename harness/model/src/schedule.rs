@@ -23,6 +23,10 @@ pub enum Purpose {
     Payload = 3,
     Backoff = 4,
     Failback = 5,
+    /// Which nodes a fault hits.
+    Target = 6,
+    /// What becomes of one message of a pretended link.
+    Message = 7,
 }
 
 /// A place in the tree of random choices. Equal keys give equal draws, whatever else is drawn.
