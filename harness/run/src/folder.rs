@@ -1,0 +1,155 @@
+//! The folder itself: where everything lies, and its making.
+
+use std::{
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use model::{AssetRow, ObserverId, Plan, schedule::Schedule};
+use serde::Serialize;
+
+use crate::{Counts, Journal, Latency, Ledger, RunError, Sightings, State, Summary, lines::Lines};
+
+/// A run folder to append to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes `runs/name` (with `-2`, `-3` ... where that is taken), writes the plan, the scenario's text and a `run.json` that says
+    /// `running`, and points `runs/latest` to it.
+    pub fn create(runs: &Path, name: &str, plan: &Plan, scenario: &str) -> Result<Self, RunError> {
+        fs::create_dir_all(runs).map_err(RunError::io("create", runs))?;
+        let folder = Self { path: fresh(runs, name)? };
+        for inner in [folder.ledger_folder(), folder.logs()] {
+            fs::create_dir(&inner).map_err(RunError::io("create", inner))?;
+        }
+        folder.write_summary(&Summary::new(State::Running, serde_json::Value::Null))?;
+        folder.write(&folder.plan(), &pretty(plan))?;
+        folder.write(&folder.scenario(), scenario.as_bytes())?;
+        folder.point_latest(runs)?;
+        Ok(folder)
+    }
+
+    /// A folder that was made before, also by another process.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces `run.json` in one step.
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
+        let (new, old) = (self.path.join("run.json.new"), self.summary());
+        self.write(&new, &pretty(summary))?;
+        fs::rename(&new, &old).map_err(RunError::io("replace", old))
+    }
+
+    pub fn write_assets(&self, assets: &[AssetRow]) -> Result<(), RunError> {
+        Lines::open(self.assets())?.append(assets)
+    }
+
+    pub fn journal(&self) -> Result<Journal, RunError> {
+        Journal::open(self)
+    }
+
+    pub fn append_counts(&self) -> Result<Counts, RunError> {
+        Counts::open(self)
+    }
+
+    pub fn append_latency(&self) -> Result<Latency, RunError> {
+        Latency::open(self.latency())
+    }
+
+    /// The ledger of readings; `schedule` is that of the folder's plan.
+    pub fn append_ledger(&self, schedule: Arc<Schedule>) -> Result<Ledger, RunError> {
+        Ledger::open(self.readings(), schedule)
+    }
+
+    pub fn append_sightings(&self, observer: &ObserverId, schedule: Arc<Schedule>) -> Result<Sightings, RunError> {
+        Sightings::open(self.sightings(observer), schedule)
+    }
+
+    pub fn summary(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// JSON, which is YAML too.
+    pub fn plan(&self) -> PathBuf {
+        self.path.join("plan.yaml")
+    }
+
+    pub fn scenario(&self) -> PathBuf {
+        self.path.join("scenario.yaml")
+    }
+
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events.jsonl")
+    }
+
+    pub fn assets(&self) -> PathBuf {
+        self.path.join("assets.jsonl")
+    }
+
+    pub fn counters(&self) -> PathBuf {
+        self.path.join("counters.jsonl")
+    }
+
+    pub fn latency(&self) -> PathBuf {
+        self.path.join("latency.hlog")
+    }
+
+    /// One file per server process goes here.
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    pub fn readings(&self) -> PathBuf {
+        self.ledger_folder().join("readings.chunks")
+    }
+
+    /// Characters of an observer's name that a file name should not have become `_`.
+    pub fn sightings(&self, observer: &ObserverId) -> PathBuf {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let name: String = observer.as_str().chars().map(|c| if plain(c) { c } else { '_' }).collect();
+        self.ledger_folder().join(format!("observer-{name}.chunks"))
+    }
+
+    fn ledger_folder(&self) -> PathBuf {
+        self.path.join("ledger")
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+        fs::write(path, bytes).map_err(RunError::io("write", path))
+    }
+
+    fn point_latest(&self, runs: &Path) -> Result<(), RunError> {
+        let name = self.path.file_name().expect("the folder was made under a name");
+        let (new, latest) = (runs.join(format!(".latest-{}", std::process::id())), runs.join("latest"));
+        let _left_by_a_crash = fs::remove_file(&new);
+        symlink(name, &new).map_err(RunError::io("link", &new))?;
+        fs::rename(&new, &latest).map_err(RunError::io("replace", latest))
+    }
+}
+
+fn fresh(runs: &Path, name: &str) -> Result<PathBuf, RunError> {
+    let names = std::iter::once(name.to_owned()).chain((2..).map(|n| format!("{name}-{n}")));
+    for name in names {
+        let path = runs.join(name);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(RunError::io("create", path)(error)),
+        }
+    }
+    unreachable!("there is always a next number")
+}
+
+fn pretty<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec_pretty(value).expect("plans and summaries are plain data with text keys")
+}

@@ -1,0 +1,36 @@
+//! `events.jsonl`: the one writer that numbers events.
+
+use std::sync::{Mutex, PoisonError};
+
+use model::{Event, Micros, Record};
+
+use crate::{Folder, RunError, lines};
+
+/// Appends events, each on disk before the call returns. Shared by reference.
+#[derive(Debug)]
+pub struct Journal(Mutex<Writer>);
+
+#[derive(Debug)]
+struct Writer {
+    lines: lines::Lines,
+    next: u64,
+}
+
+impl Journal {
+    /// Goes on where the folder's journal ends; a torn last line is cut.
+    pub(crate) fn open(folder: &Folder) -> Result<Self, RunError> {
+        let path = folder.events();
+        let had = lines::read::<Record>(&path)?;
+        let lines = lines::Lines::open(path)?;
+        lines.cut(had.length)?;
+        Ok(Self(Mutex::new(Writer { lines, next: had.values.len() as u64 })))
+    }
+
+    pub fn append(&self, at: Micros, event: Event) -> Result<Record, RunError> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = Record { number: writer.next, at, event };
+        writer.lines.append([&record])?;
+        writer.next += 1;
+        Ok(record)
+    }
+}
