@@ -32,6 +32,8 @@ const READY_MAX: usize = 16;
 const FRAME_BYTES_MAX: usize = 66 << 10;
 /// A sleeping thread wakes late by about this much, so where cores are free the rest is spun.
 const SPIN_NS: u64 = 60_000;
+/// Later than this is recorded as this.
+const LATENESS_MAX_NS: u64 = 60_000_000_000;
 const WAKE_TOKEN: u64 = u64::MAX;
 
 pub(crate) struct Worker {
@@ -55,7 +57,7 @@ impl Worker {
             devices: Devices::default(),
             epoll,
             wake,
-            lateness: Histogram::new(2).expect("two digits are valid"),
+            lateness: Histogram::new_with_bounds(1, LATENESS_MAX_NS, 2).expect("the bounds are valid"),
             started_ns: now_ns(),
             spins: available_parallelism().is_ok_and(|cores| cores.get() > 2),
             frame: vec![0; FRAME_BYTES_MAX],

@@ -1,0 +1,137 @@
+//! The promise of `apply`: when it has returned, nothing that the policy forbids arrives any more.
+//! 200 cuts under UDP probes both ways at 1 kHz and a TCP stream, captured inside both machines
+//! with the kernel's own stamps.
+
+use std::io::{self, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use fabric::{Applied, Cut, Engine, Form, Rule};
+use libtest_mimic::Failed;
+
+use crate::capture::{Arrival, Capture, real_now_ns};
+use crate::net::{A_TO_B, B_TO_A, Machine, Net, wait_for};
+use crate::transfer::connect;
+
+const CUTS: usize = 200;
+const PERIOD: Duration = Duration::from_millis(1);
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+pub(crate) fn no_packet_after_the_acknowledgement(engine: Engine) -> Result<(), Failed> {
+    let net = Net::new(engine)?;
+    let captures = [net.a.enter(Capture::open)?, net.b.enter(Capture::open)?];
+    let load = Load::start(&net)?;
+    let cut = Rule { cuts: vec![Cut { ports: None, form: Form::Drop }], ..Rule::default() };
+    let mut seen = [0; 2];
+    let mut last_after_call_ns = 0;
+    for round in 0..CUTS {
+        // Every other cut falls on a link with packets in its delay queue.
+        let delay = Duration::from_micros(if round % 2 == 0 { 0 } else { 1_500 });
+        net.apply_both(&Rule { delay, ..Rule::default() })?;
+        load.renew_stream(&net)?;
+        for (capture, seen) in captures.iter().zip(&mut seen) {
+            let mut fresh = Vec::new();
+            wait_for("UDP and TCP to pass again", || {
+                fresh.extend(capture.drain()?);
+                Ok([UDP, TCP].iter().all(|protocol| fresh.iter().any(|arrival| arrival.protocol == *protocol)))
+            })?;
+            *seen += fresh.len() as u64;
+        }
+
+        let called_ns = real_now_ns();
+        let applied = net.apply_both(&cut)?;
+        let acknowledged_ns = real_now_ns();
+        wait_for_hits(&net, &applied)?;
+
+        for (capture, seen) in captures.iter().zip(&mut seen) {
+            let arrivals = capture.drain()?;
+            let late: Vec<&Arrival> = arrivals.iter().filter(|arrival| arrival.at_ns > acknowledged_ns).collect();
+            assert!(late.is_empty(), "cut {round}: {late:?} arrived after {acknowledged_ns}");
+            let last = arrivals.iter().map(|arrival| arrival.at_ns).max().unwrap_or(0);
+            last_after_call_ns = last_after_call_ns.max(last.saturating_sub(called_ns));
+            *seen += arrivals.len() as u64;
+        }
+    }
+    // What the captures saw is all that passed: no arrival can have escaped them.
+    let passed = [B_TO_A, A_TO_B].map(|link| net.counters(link).map(|counters| counters.passed.packets));
+    let [to_a, to_b] = passed;
+    assert_eq!(seen, [to_a?, to_b?]);
+    eprintln!("{engine:?}: {CUTS} cuts, {seen:?} packets captured, the last one {last_after_call_ns} ns after a call");
+    load.stop()?;
+    Ok(())
+}
+
+/// Holds the cut until it has bitten in both directions, the stream among them.
+fn wait_for_hits(net: &Net, applied: &Applied) -> io::Result<()> {
+    for (link, established) in [(A_TO_B, 1), (B_TO_A, 0)] {
+        wait_for("the cut to bite", || {
+            let hits = net.counters(link)?.cut_hits;
+            assert_eq!(hits.since, applied.epoch);
+            Ok(hits.packets >= 5 && hits.established >= established)
+        })?;
+    }
+    Ok(())
+}
+
+/// Probes both ways and a stream from a to b. Each thread is paced by the timeout of its channel,
+/// and ends with it.
+struct Load {
+    streams: Sender<[TcpStream; 2]>,
+    probes: Vec<Sender<()>>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Load {
+    fn start(net: &Net) -> io::Result<Self> {
+        let bound = |machine: &Machine| machine.enter(|| UdpSocket::bind(machine.any()));
+        let (a, b) = (bound(&net.a)?, bound(&net.b)?);
+        a.connect(b.local_addr()?)?;
+        b.connect(a.local_addr()?)?;
+        let (streams, renewed) = mpsc::channel();
+        let mut load = Self { streams, probes: Vec::new(), threads: vec![thread::spawn(move || stream(&renewed))] };
+        for socket in [a, b] {
+            let (probe, stopped) = mpsc::channel();
+            load.probes.push(probe);
+            load.threads.push(thread::spawn(move || probe_with(&socket, &stopped)));
+        }
+        Ok(load)
+    }
+
+    /// A new connection takes over: one that has just been cut would wait for its retransmission timer.
+    fn renew_stream(&self, net: &Net) -> io::Result<()> {
+        let (near, far) = connect(&net.a, &net.b)?;
+        near.set_nonblocking(true)?;
+        self.streams.send([near, far]).map_err(io::Error::other)
+    }
+
+    fn stop(self) -> io::Result<()> {
+        drop((self.streams, self.probes));
+        self.threads.into_iter().try_for_each(|thread| thread.join().expect("the load does not panic"))
+    }
+}
+
+fn probe_with(socket: &UdpSocket, stopped: &Receiver<()>) -> io::Result<()> {
+    while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+        socket.send(b"probe")?;
+    }
+    Ok(())
+}
+
+/// Writes 4 KiB per period into the newest stream; the far end's buffer holds what nobody reads.
+fn stream(renewed: &Receiver<[TcpStream; 2]>) -> io::Result<()> {
+    let mut ends: Option<[TcpStream; 2]> = None;
+    loop {
+        match (renewed.recv_timeout(PERIOD), &mut ends) {
+            (Ok(new), _) => ends = Some(new),
+            (Err(RecvTimeoutError::Disconnected), _) => return Ok(()),
+            (Err(RecvTimeoutError::Timeout), None) => {}
+            (Err(RecvTimeoutError::Timeout), Some([near, _])) => match near.write(&[7; 4 << 10]) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            },
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Streams through the fabric arrive as they were sent.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
+
+use fabric::{Engine, Rule};
+use libtest_mimic::Failed;
+use sha2::{Digest, Sha256};
+
+use crate::net::{A_TO_B, B_TO_A, Machine, Net, PATIENCE};
+
+/// Bytes with a long period, so that a lost, doubled or swapped piece changes the hash.
+fn payload(bytes: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
+/// A connection from `a` to `b`, both ends.
+pub(crate) fn connect(a: &Machine, b: &Machine) -> io::Result<(TcpStream, TcpStream)> {
+    let listener = b.enter(|| TcpListener::bind(b.any()))?;
+    let to = listener.local_addr()?;
+    let near = a.enter(|| TcpStream::connect_timeout(&to, PATIENCE))?;
+    let (far, _) = listener.accept()?;
+    for stream in [&near, &far] {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+    }
+    Ok((near, far))
+}
+
+fn send_and_compare(net: &Net, bytes: usize) -> Result<(), Failed> {
+    let (mut near, mut far) = connect(&net.a, &net.b)?;
+    let sent = payload(bytes);
+    let expected = Sha256::digest(&sent);
+    let sender = thread::spawn(move || near.write_all(&sent));
+    let mut received = Vec::new();
+    far.read_to_end(&mut received)?;
+    sender.join().expect("the sender does not panic")?;
+    assert_eq!(received.len(), bytes);
+    assert_eq!(Sha256::digest(&received), expected);
+    Ok(())
+}
+
+pub(crate) fn tcp_arrives_intact(engine: Engine) -> Result<(), Failed> {
+    let net = Net::new(engine)?;
+    send_and_compare(&net, 16 << 20)?;
+    let link = net.counters(A_TO_B)?;
+    assert_eq!(link.arrived, link.passed, "nothing was asked for, so nothing is dropped: {link:?}");
+    assert!(link.passed.bytes > 16 << 20);
+    assert!(link.passed.packets < (16 << 20) / 1500, "offload is on: super-packets pass whole");
+    assert_eq!(net.fabric.stats()?.kernel_drops, 0);
+    Ok(())
+}
+
+pub(crate) fn tcp_survives_loss_without_offload(engine: Engine) -> Result<(), Failed> {
+    let net = Net::new(engine)?;
+    net.set_offload(false)?;
+    net.apply_both(&Rule { loss: vec![0.01], ..Rule::default() })?;
+    send_and_compare(&net, 4 << 20)?;
+    let link = net.counters(A_TO_B)?;
+    assert!(link.loss_hits.established > 0, "an established connection was hit: {link:?}");
+    assert!(link.loss_hits.first_established_ns.is_some());
+    assert_eq!(link.super_packets_on_lossy_link, 0, "offload is off: {link:?}");
+    assert_eq!(link.arrived.packets, link.passed.packets + link.lost.packets);
+    Ok(())
+}
+
+pub(crate) fn ipv6_passes(engine: Engine) -> Result<(), Failed> {
+    let net = Net::new(engine)?;
+    let bound = |machine: &Machine| machine.enter(|| UdpSocket::bind((machine.v6(), 0)));
+    let (a, b) = (bound(&net.a)?, bound(&net.b)?);
+    let (at_a, at_b): (SocketAddr, SocketAddr) = (a.local_addr()?, b.local_addr()?);
+    a.send_to(b"there", at_b)?;
+    let mut bytes = [0; 16];
+    b.set_read_timeout(Some(PATIENCE))?;
+    assert_eq!(b.recv_from(&mut bytes)?, (5, at_a));
+    b.send_to(b"back", at_a)?;
+    a.set_read_timeout(Some(PATIENCE))?;
+    assert_eq!(a.recv_from(&mut bytes)?, (4, at_b));
+    assert_eq!((net.counters(A_TO_B)?.passed.packets, net.counters(B_TO_A)?.passed.packets), (1, 1));
+    Ok(())
+}
