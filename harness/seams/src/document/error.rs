@@ -62,9 +62,10 @@ impl Error {
             }
             What::UnknownKey { found, known } => Problem { code: "key", ..Problem::unknown("key", &found, at.span, known) },
             What::UnknownName { found, known } => Problem::unknown("name", &found, at.span, known),
-            What::Missing(key) => {
-                Problem::new("missing", at.span, format!("`{key}` is missing")).label("here").help(format!("Add `{key}: ...`"))
-            }
+            What::Missing(key) => Problem {
+                missing: Some(key.to_owned()),
+                ..Problem::new("missing", at.span, format!("`{key}` is missing")).label("here").help(format!("Add `{key}: ...`"))
+            },
             What::Custom(text) => {
                 let (message, help) = text.split_once('\n').map_or((text.as_str(), None), |(message, help)| (message, Some(help)));
                 let code = if message.contains("a unit belongs") { "unit" } else { "range" };

@@ -19,6 +19,8 @@ pub struct Problem {
     pub patch: Option<(Span, String)>,
     /// A name that is not known, with those that are.
     pub unknown: Option<Unknown>,
+    /// A key that must be there and is not.
+    pub missing: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +37,17 @@ const OFFERED_MAX: usize = 3;
 
 impl Problem {
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), span, label: String::new(), notes: vec![], help: None, patch: None, unknown: None }
+        Self {
+            code,
+            message: message.into(),
+            span,
+            label: String::new(),
+            notes: vec![],
+            help: None,
+            patch: None,
+            unknown: None,
+            missing: None,
+        }
     }
 
     /// A name that stands for nothing, `what` being the sort of name, such as `region`.
