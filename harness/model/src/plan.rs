@@ -343,6 +343,11 @@ impl Mode {
     }
 }
 
+/// The name under which the engine keeps what an observer read back after heal: its sightings, and its `ObserverPassed` event.
+pub fn read_back_of(observer: &ObserverId) -> ObserverId {
+    ObserverId::new(format!("{observer}.read_back"))
+}
+
 impl Plan {
     /// When generation stops: the beginning of a final quiesced phase, else the end.
     pub fn stop(&self) -> Duration {
