@@ -1,0 +1,367 @@
+//! Fleets: who sends, from where, what, and how an asset holds its connection.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::{
+    CellId, FleetId, KindSpec, LinkQuality, RegionId, ServiceId,
+    plan::{self, Fleet, Stream},
+    topology::Cell,
+};
+use seams::document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as, units::Share};
+
+use crate::{addresses::Cells, catalogs::Catalogs, grammar, kinds, names, stack::Built};
+
+/// Laid under fleets that name a profile.
+pub(crate) const PROFILES: &str = include_str!("profiles.yaml");
+/// Shares of a whole, in parts per million.
+const WHOLE: u32 = 1_000_000;
+/// Readings carry their identity in this many bytes.
+const ENVELOPE: u64 = model::envelope::LENGTH as u64;
+/// The envelope's own limit of what may follow it.
+const PAYLOAD_MAX: u64 = u16::MAX as u64 + ENVELOPE;
+/// The fleet that `probe:` makes.
+pub(crate) const PROBE: &str = "probe";
+
+/// What is shared by the fleets while they are built.
+pub(crate) struct Builder<'a> {
+    pub(crate) catalogs: &'a Catalogs,
+    pub(crate) built: &'a mut Built,
+    pub(crate) cells: Cells,
+    pub(crate) fleets: BTreeMap<FleetId, Fleet>,
+    /// First asset id that is free.
+    pub(crate) next: u32,
+    pub(crate) problems: &'a mut Problems,
+}
+
+impl Builder<'_> {
+    /// One fleet of the file. `node` has its profile merged already.
+    pub(crate) fn fleet(&mut self, name: &Sp<String>, node: &Node) {
+        if names::declared("fleet", name, self.problems) && name.value == PROBE {
+            self.problems.push(Problem::new("name", name.span, "`probe` is the name of the harness's own fleet").label("taken"));
+        }
+        let Some(raw) = read_as::<grammar::Fleet>(node, self.problems) else { return };
+        let driver_node = raw.driver.as_ref().and_then(|part| node.find(part.id));
+        let Some((service, driver)) = self.driver(name, driver_node) else { return };
+        let assets = match raw.assets {
+            Some(assets) if assets.value > 0 => assets.value,
+            Some(assets) => {
+                self.problems.push(Problem::new("range", assets.span, "a fleet of no assets").label("at least 1"));
+                0
+            }
+            None => {
+                names::missing(&format!("fleet `{}`", name.value), "assets", name.span, "300", self.problems);
+                0
+            }
+        };
+        let reachable = self.built.regions_of(&service);
+        let home = self.home(raw.home.as_ref(), assets, &reachable);
+        let failover = self.failover(raw.failover.as_ref(), &home, &reachable);
+        let streams = self.streams(name, raw.streams.as_ref());
+        let access = raw.access.as_ref().map_or_else(LinkQuality::default, |way| crate::stack::quality(way, name.span, self.problems));
+        let cells = self.cells_of(name, &home, &access);
+        let connection = self.connection(&raw.connection, raw.failback.as_ref(), name.span);
+        let recorder = recorder(&raw.recorder);
+        let fleet = Fleet { service, driver, first: self.next, assets, home, failover, cells, streams, connection, recorder, probe: false };
+        self.next = self.next.saturating_add(assets);
+        self.fleets.insert(name.as_str().into(), fleet);
+    }
+
+    /// One small reading per shard and region: as many assets per region as there are shards.
+    pub(crate) fn probe(&mut self, raw: &Sp<grammar::Probe>) {
+        let Some(service) = self.built.service(raw.of.as_ref(), "probe", raw.span, self.problems) else { return };
+        let Some(every) = raw.every.filter(|every| !every.value.0.is_zero()) else {
+            return names::missing("the probe", "every", raw.span, "250ms", self.problems);
+        };
+        let name = Sp { value: PROBE.to_owned(), span: raw.span };
+        let Some((_, driver)) = self.default_driver(&service, raw.span) else { return };
+        let reachable = self.built.regions_of(&service);
+        let shards = self.shards(&service);
+        let home: BTreeMap<RegionId, u32> = reachable.iter().map(|region| (region.clone(), shards)).collect();
+        let failover = self.failover(None, &home, &reachable);
+        let cells = self.cells_of(&name, &home, &LinkQuality::default());
+        let stream = Stream {
+            name: PROBE.into(),
+            every: every.value.0,
+            phase: plan::StreamPhase::Random,
+            jitter: Duration::ZERO,
+            payload: plan::Payload { p50: 64, p99: 64 },
+            ack: plan::Ack::Required,
+        };
+        let connection = self.connection(&grammar::Connection::default(), None, raw.span);
+        let recorder = recorder(&grammar::Recorder::default());
+        let assets = home.values().sum();
+        let fleet = Fleet {
+            service,
+            driver,
+            first: self.next,
+            assets,
+            home,
+            failover,
+            cells,
+            streams: vec![stream],
+            connection,
+            recorder,
+            probe: true,
+        };
+        self.next = self.next.saturating_add(assets);
+        self.fleets.insert(PROBE.into(), fleet);
+    }
+
+    fn shards(&self, service: &ServiceId) -> u32 {
+        let living = crate::evidence::living(self.catalogs, service, &self.built.services, &self.built.topology);
+        living.map_or(1, |living| living.shards().len().max(1) as u32)
+    }
+
+    /// `driver: {kind, service, ...}`; both words have defaults where there is only one choice.
+    fn driver(&mut self, fleet: &Sp<String>, node: Option<&Node>) -> Option<(ServiceId, KindSpec)> {
+        let Some(node) = node else {
+            let service = self.built.service(None, "driver", fleet.span, self.problems)?;
+            return self.default_driver(&service, fleet.span);
+        };
+        let named = node.at("service").and_then(|value| Some(Sp { value: value.text()?.to_owned(), span: value.span }));
+        let service = self.built.service(named.as_ref(), "driver", node.span, self.problems)?;
+        let family = self.catalogs.drivers();
+        let rest = node.without(&["kind", "service"]);
+        let name = match kinds::kind_of(node) {
+            Some((kind, span)) => kinds::find(&family, kind, span, self.problems)?.name,
+            None => self.default_driver_kind(&service, node.span)?,
+        };
+        let kind = family.find(name).expect("found just above");
+        let params = kinds::params(kind, &rest, &["kind", "service"], self.problems)?;
+        let service_kind = &self.built.services.get(&service)?.kind;
+        if let Some(system) = self.catalogs.system_of(service_kind)
+            && system.drivers.find(name).is_none()
+        {
+            let message = format!("the driver `{name}` does not speak to a service of kind `{service_kind}`");
+            let drivers: Vec<&str> = system.drivers.names().collect();
+            self.problems
+                .push(Problem::new("name", node.span, message).label("another system").help(format!("Take {}", names::quoted(&drivers))));
+        }
+        Some((service, params))
+    }
+
+    fn default_driver_kind(&mut self, service: &ServiceId, at: Span) -> Option<&'static str> {
+        let kind = &self.built.services.get(service)?.kind;
+        let drivers: Vec<&str> = self.catalogs.system_of(kind)?.drivers.names().collect();
+        match drivers.iter().find(|name| *name == kind).or(drivers.first().filter(|_| drivers.len() == 1)) {
+            Some(name) => Some(name),
+            None => {
+                names::missing("the driver", "kind", at, drivers.first().unwrap_or(&"kind"), self.problems);
+                None
+            }
+        }
+    }
+
+    fn default_driver(&mut self, service: &ServiceId, at: Span) -> Option<(ServiceId, KindSpec)> {
+        let family = self.catalogs.drivers();
+        let kind = family.find(self.default_driver_kind(service, at)?)?;
+        let empty = Node { id: 0, span: at, origin: None, kind: Kind::Map(vec![]) };
+        Some((service.clone(), kinds::params(kind, &empty, &["kind", "service"], self.problems)?))
+    }
+
+    /// Assets per region: exact, by the largest remainder.
+    fn home(&mut self, raw: Option<&Sp<BTreeMap<Sp<String>, Share>>>, assets: u32, reachable: &[RegionId]) -> BTreeMap<RegionId, u32> {
+        let Some(raw) = raw else {
+            let each: Vec<(RegionId, u32)> = reachable.iter().map(|region| (region.clone(), 1)).collect();
+            return apportion(assets, &each);
+        };
+        for region in raw.keys() {
+            names::known("region", region, region.span, self.built.region_names(), self.problems);
+        }
+        let sum: u64 = raw.values().map(|share| u64::from(share.0)).sum();
+        // Thirds cannot be written exactly: half a per mille is forgiven.
+        if sum.abs_diff(WHOLE.into()) > 500 {
+            let message = format!("the shares of `home` add up to {}%, not to 100%", sum as f64 / 1e4);
+            self.problems.push(Problem::new("range", raw.span, message).label("these shares"));
+        }
+        let each: Vec<(RegionId, u32)> = raw.iter().map(|(region, share)| (region.as_str().into(), share.0)).collect();
+        apportion(assets, &each)
+    }
+
+    fn failover(
+        &mut self,
+        raw: Option<&BTreeMap<Sp<String>, Vec<Sp<String>>>>,
+        home: &BTreeMap<RegionId, u32>,
+        reachable: &[RegionId],
+    ) -> BTreeMap<RegionId, Vec<RegionId>> {
+        // Default: the next region by name first, around the circle.
+        let others = |region: &RegionId| {
+            let (before, after): (Vec<_>, Vec<_>) = reachable.iter().filter(|other| *other != region).partition(|other| *other < region);
+            after.into_iter().chain(before).cloned().collect()
+        };
+        let mut lists: BTreeMap<RegionId, Vec<RegionId>> = home.keys().map(|region| (region.clone(), others(region))).collect();
+        for (region, list) in raw.into_iter().flatten() {
+            names::known("region", region, region.span, self.built.region_names(), self.problems);
+            for other in list {
+                if names::known("region", other, other.span, self.built.region_names(), self.problems) && other.value == region.value {
+                    self.problems.push(Problem::new("logic", other.span, "a region is its own failover").label("the same region"));
+                }
+            }
+            lists.insert(region.as_str().into(), list.iter().map(|other| other.as_str().into()).collect());
+        }
+        lists
+    }
+
+    fn streams(&mut self, fleet: &Sp<String>, raw: Option<&Sp<BTreeMap<Sp<String>, grammar::Stream>>>) -> Vec<Stream> {
+        let Some(raw) = raw.filter(|raw| !raw.is_empty()) else {
+            names::missing(
+                &format!("fleet `{}`", fleet.value),
+                "streams",
+                fleet.span,
+                "{status: {every: 1s}}` or `profile: user_terminal",
+                self.problems,
+            );
+            return vec![];
+        };
+        raw.iter().filter_map(|(name, stream)| self.stream(name, stream)).collect()
+    }
+
+    fn stream(&mut self, name: &Sp<String>, raw: &grammar::Stream) -> Option<Stream> {
+        names::declared("stream", name, self.problems);
+        let Some(every) = raw.every else {
+            names::missing(&format!("stream `{}`", name.value), "every", name.span, "1s", self.problems);
+            return None;
+        };
+        if every.value.0 < Duration::from_millis(1) {
+            self.problems.push(Problem::new("range", every.span, "an interval below a millisecond").label("at least `1ms`"));
+        }
+        let jitter = raw.jitter.map_or(Duration::ZERO, |jitter| jitter.value.0);
+        if jitter * 2 > every.value.0 {
+            let span = raw.jitter.map_or(every.span, |jitter| jitter.span);
+            let problem =
+                Problem::new("range", span, "the jitter is more than half of the interval").label("readings would overtake each other");
+            self.problems.push(problem);
+        }
+        let payload = raw.payload.map_or((256, 256, name.span), |payload| match payload.value {
+            grammar::Payload::Fixed(size) => (size.0, size.0, payload.span),
+            grammar::Payload::Spread(spread) => (spread.p50.0, spread.p99.0, payload.span),
+        });
+        let (p50, p99, span) = payload;
+        if p50 < ENVELOPE || p99 < p50 || p99 > PAYLOAD_MAX {
+            let message = format!("a payload of {p50} B to {p99} B");
+            let problem = Problem::new("range", span, message).label("out of range");
+            self.problems.push(
+                problem
+                    .help(format!("From {ENVELOPE} B, which every reading needs for its identity, to {PAYLOAD_MAX} B, p99 not below p50")),
+            );
+        }
+        let phase = match raw.phase.unwrap_or(grammar::StreamPhase::Random) {
+            grammar::StreamPhase::Random => plan::StreamPhase::Random,
+            grammar::StreamPhase::Aligned => plan::StreamPhase::Aligned,
+        };
+        let ack = match raw.ack.unwrap_or(grammar::Ack::Required) {
+            grammar::Ack::Required => plan::Ack::Required,
+            grammar::Ack::BestEffort => plan::Ack::BestEffort,
+            grammar::Ack::None => plan::Ack::None,
+        };
+        let payload = plan::Payload { p50: p50.min(PAYLOAD_MAX) as u32, p99: p99.min(PAYLOAD_MAX) as u32 };
+        Some(Stream { name: name.as_str().into(), every: every.value.0, phase, jitter, payload, ack })
+    }
+
+    fn cells_of(&mut self, fleet: &Sp<String>, home: &BTreeMap<RegionId, u32>, access: &LinkQuality) -> BTreeMap<RegionId, CellId> {
+        let mut cells = BTreeMap::new();
+        for (region, hosts) in home {
+            let id = CellId::from(format!("{region}/{}", fleet.value));
+            let Some((base, prefix)) = self.cells.take(*hosts) else {
+                let message = format!("no addresses are left for the assets of `{}`", fleet.value);
+                let problem = Problem::new("range", fleet.span, message).label("too many assets for one lab");
+                self.problems.push(problem.help("A lab has 65,536 addresses for assets; take fewer assets"));
+                return cells;
+            };
+            let cell =
+                Cell { region: region.clone(), fleet: Some(fleet.as_str().into()), base, prefix, hosts: *hosts, access: access.clone() };
+            self.built.topology.cells.insert(id.clone(), cell);
+            cells.insert(region.clone(), id);
+        }
+        cells
+    }
+
+    fn connection(&mut self, raw: &grammar::Connection, failback: Option<&grammar::Failback>, at: Span) -> plan::Connection {
+        let or = |time: Option<seams::document::units::Time>, seconds| time.map_or(Duration::from_secs(seconds), Into::into);
+        let base = or(raw.backoff.base, 1);
+        let max = raw.backoff.max.map_or(Duration::from_secs(60), |max| max.value.0);
+        if max < base {
+            let span = raw.backoff.max.map_or(at, |max| max.span);
+            self.problems.push(Problem::new("range", span, "the longest backoff is shorter than the first one").label("below `base`"));
+        }
+        let factor = raw.backoff.factor.map_or(2.0, |factor| factor.value);
+        if !(1.0..=100.0).contains(&factor) {
+            let span = raw.backoff.factor.map_or(at, |factor| factor.span);
+            self.problems.push(Problem::new("range", span, format!("a backoff factor of {factor}")).label("from 1 to 100"));
+        }
+        let jitter = match raw.backoff.jitter.unwrap_or(grammar::BackoffJitter::Full) {
+            grammar::BackoffJitter::None => plan::BackoffJitter::None,
+            grammar::BackoffJitter::Full => plan::BackoffJitter::Full,
+            grammar::BackoffJitter::Equal => plan::BackoffJitter::Equal,
+        };
+        let failback = plan::Failback {
+            after: failback.and_then(|raw| raw.after).map_or(Duration::from_secs(120), Into::into),
+            jitter: failback.and_then(|raw| raw.jitter).map_or(Duration::from_secs(60), Into::into),
+        };
+        plan::Connection {
+            connect_timeout: or(raw.connect_timeout, 5),
+            request_timeout: or(raw.request_timeout, 1),
+            backoff: plan::Backoff { base, factor, max, jitter },
+            max_inflight: raw.max_inflight.map_or(16, Into::into),
+            attempts: raw.attempts.map_or(2, Into::into),
+            failback: Some(failback),
+        }
+    }
+}
+
+fn recorder(raw: &grammar::Recorder) -> plan::Recorder {
+    plan::Recorder {
+        capacity_bytes: raw.capacity.map_or(64 << 20, |size| size.0),
+        on_full: match raw.on_full.unwrap_or(grammar::OnFull::DropOldest) {
+            grammar::OnFull::DropOldest => plan::OnFull::DropOldest,
+            grammar::OnFull::DropNewest => plan::OnFull::DropNewest,
+        },
+        order: match raw.replay.order.unwrap_or(grammar::ReplayOrder::LiveFirst) {
+            grammar::ReplayOrder::LiveFirst => plan::ReplayOrder::LiveFirst,
+            grammar::ReplayOrder::OldestFirst => plan::ReplayOrder::OldestFirst,
+            grammar::ReplayOrder::NewestFirst => plan::ReplayOrder::NewestFirst,
+        },
+        rate: raw.replay.rate.map_or(5.0, seams::document::units::Times::as_f64),
+        mark_stored: raw.replay.mark != Some(grammar::Mark::Live),
+    }
+}
+
+/// Exact shares of a whole by the largest remainder; ties go to the earlier name.
+fn apportion(total: u32, weights: &[(RegionId, u32)]) -> BTreeMap<RegionId, u32> {
+    let sum: u64 = weights.iter().map(|(_, weight)| u64::from(*weight)).sum::<u64>().max(1);
+    let exact = |weight: u32| u64::from(total) * u64::from(weight);
+    let mut shares: Vec<(RegionId, u32, u64)> =
+        weights.iter().map(|(region, weight)| (region.clone(), (exact(*weight) / sum) as u32, exact(*weight) % sum)).collect();
+    let left = total - shares.iter().map(|(_, share, _)| share).sum::<u32>();
+    shares.sort_by(|a, b| b.2.cmp(&a.2).then(a.0.cmp(&b.0)));
+    for (_, share, _) in shares.iter_mut().take(left as usize) {
+        *share += 1;
+    }
+    shares.into_iter().map(|(region, share, _)| (region, share)).collect()
+}
+
+/// Lays a fleet over its profile. The profiles are ours: they always read.
+pub(crate) fn with_profile(fleet: &Node, source: seams::document::SourceId, ids: &mut Ids, problems: &mut Problems) -> Node {
+    let Some((name, span)) = fleet.at("profile").and_then(|value| Some((value.text()?, value.span))) else { return fleet.clone() };
+    let profiles = parse(PROFILES, source, ids, problems).expect("the profiles of this build are readable");
+    let declared = profiles.entries().iter().map(|entry| entry.key.text.as_str());
+    if !names::known("profile", name, span, declared, problems) {
+        return fleet.clone();
+    }
+    profiles.at(name).expect("known just above").clone().merged(fleet.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_exact() {
+        let weights = |list: &[(&str, u32)]| list.iter().map(|(name, weight)| (RegionId::from(*name), *weight)).collect::<Vec<_>>();
+        let shares = apportion(10, &weights(&[("a", 1), ("b", 1), ("c", 1)]));
+        assert_eq!(shares.values().copied().collect::<Vec<_>>(), [4, 3, 3]);
+        let shares = apportion(5000, &weights(&[("eu", 150_000), ("east", 350_000), ("west", 500_000)]));
+        assert_eq!(shares.values().sum::<u32>(), 5000);
+        assert_eq!(shares[&RegionId::from("east")], 1750);
+    }
+}

@@ -1,0 +1,417 @@
+//! The shape of a scenario file. Almost everything is optional here: what is missing is told, or defaulted, by the sections that
+//! read it, so that one missing key does not hide the other mistakes. The JSON schema is made from these types.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use seams::document::{
+    Part, Sp,
+    units::{Bits, Share, Size, Time, Times},
+};
+use serde::{Deserialize, Deserializer, de};
+
+/// A drill: a stack, the traffic to it, what goes wrong, and what must hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    /// Name of the drill.
+    pub(crate) scenario: Option<Sp<String>>,
+    /// One or two sentences for the report.
+    pub(crate) summary: Option<String>,
+    /// Decides every random choice. Default: derived from the scenario's name.
+    pub(crate) seed: Option<u64>,
+    /// Files that this one is laid over, in this order, relative to this file.
+    #[allow(dead_code, reason = "includes are followed before the sections are read; the field makes the key known")]
+    pub(crate) include: Option<Vec<String>>,
+    pub(crate) stack: Option<Sp<Stack>>,
+    pub(crate) traffic: Option<Sp<Traffic>>,
+    /// Who reads back what became visible. Default: one system-of-record observer per service.
+    pub(crate) observers: Option<Vec<Part>>,
+    /// The timeline. Default: warmup, baseline, fault, recovery, failback, verify.
+    pub(crate) phases: Option<Vec<Sp<Phase>>>,
+    /// What goes wrong, and when.
+    pub(crate) faults: Option<Vec<Part>>,
+    pub(crate) safety: Option<Safety>,
+    /// What must hold. Gates that every drill has are added unless they are given here.
+    pub(crate) gates: Option<Vec<Part>>,
+    /// How the run is shown.
+    pub(crate) reports: Option<Vec<Sp<String>>>,
+}
+
+/// What is under test and where it runs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stack {
+    /// Where the stack runs. Default: `local`.
+    pub(crate) lab: Option<Part>,
+    pub(crate) regions: Option<BTreeMap<Sp<String>, Region>>,
+    /// The steady way between regions, `one ~ other`, both ways unless the pair is given reversed too.
+    pub(crate) links: Option<BTreeMap<Sp<String>, Quality>>,
+    pub(crate) services: Option<Part>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Region {
+    /// Parts of the region, such as `[a, b, c]`; nodes are spread over them.
+    pub(crate) zones: Option<Vec<Sp<String>>>,
+}
+
+/// What a way does to packets, one way each.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Quality {
+    pub(crate) delay: Option<Time>,
+    /// Half the width of a uniform draw around the delay.
+    pub(crate) jitter: Option<Sp<Time>>,
+    pub(crate) loss: Option<Share>,
+    pub(crate) rate: Option<Bits>,
+}
+
+/// Nodes of a service, and the kind that runs on them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Service {
+    /// How many nodes in which region.
+    pub(crate) nodes: Option<BTreeMap<Sp<String>, Sp<u32>>>,
+}
+
+/// Who sends, and what.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Traffic {
+    pub(crate) fleets: Option<Part>,
+    /// Small readings of the harness's own, one per shard and region: resolution where assets are slow.
+    pub(crate) probe: Option<Sp<Probe>>,
+    /// A reading that is acked later than this counts as not good. Default: `1s`.
+    pub(crate) deadline: Option<Sp<Time>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Probe {
+    pub(crate) every: Option<Sp<Time>>,
+    /// The service to probe. Default: the only one.
+    pub(crate) of: Option<Sp<String>>,
+}
+
+/// A group of always-on sources.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fleet {
+    /// A preset that the other keys are laid over.
+    #[allow(dead_code, reason = "the profile is merged before the fleet is read; the field makes the key known")]
+    pub(crate) profile: Option<String>,
+    pub(crate) driver: Option<Part>,
+    /// How many sources.
+    pub(crate) assets: Option<Sp<u32>>,
+    /// Share of the assets per home region, 100 % in all. Default: equal shares over the regions of the service.
+    pub(crate) home: Option<Sp<BTreeMap<Sp<String>, Share>>>,
+    /// Where an asset goes, in this order, when its home does not answer. Default: every other region of the service.
+    pub(crate) failover: Option<BTreeMap<Sp<String>, Vec<Sp<String>>>>,
+    /// How long an asset stays away at least before it tries its home again, and over what time the fleet spreads its return.
+    pub(crate) failback: Option<Failback>,
+    /// The hop between an asset and its region.
+    pub(crate) access: Option<Quality>,
+    pub(crate) streams: Option<Sp<BTreeMap<Sp<String>, Stream>>>,
+    #[serde(default)]
+    pub(crate) connection: Connection,
+    #[serde(default)]
+    pub(crate) recorder: Recorder,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Failback {
+    pub(crate) after: Option<Time>,
+    pub(crate) jitter: Option<Time>,
+}
+
+/// One series of readings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stream {
+    pub(crate) every: Option<Sp<Time>>,
+    /// `random`: each asset has its own place in the interval. `aligned`: the whole fleet at once.
+    pub(crate) phase: Option<StreamPhase>,
+    /// Largest shift to either side of the grid; it does not add up.
+    pub(crate) jitter: Option<Sp<Time>>,
+    /// Size, envelope of 56 bytes included: `256B`, or `{p50: 450B, p99: 900B}`.
+    pub(crate) payload: Option<Sp<Payload>>,
+    /// `required`: judged by gates. `best_effort`: answered, judged by observers only. `none`: nobody waits.
+    pub(crate) ack: Option<Ack>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StreamPhase {
+    Random,
+    Aligned,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ack {
+    Required,
+    BestEffort,
+    None,
+}
+
+/// A fixed size, or a log-normal one through two quantiles.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum Payload {
+    Fixed(Size),
+    Spread(Spread),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Spread {
+    pub(crate) p50: Size,
+    pub(crate) p99: Size,
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Payload;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a size such as `256B`, or `{p50: 450B, p99: 900B}`")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Payload, E> {
+                text.parse().map(Payload::Fixed).map_err(E::custom)
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Payload, E> {
+                self.visit_str(&number.to_string())
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Payload, A::Error> {
+                Spread::deserialize(de::value::MapAccessDeserializer::new(map)).map(Payload::Spread)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// How an asset holds its connection.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Connection {
+    /// Default: `5s`.
+    pub(crate) connect_timeout: Option<Time>,
+    /// An attempt without an answer is Unknown after this long. Default: `1s`.
+    pub(crate) request_timeout: Option<Time>,
+    #[serde(default)]
+    pub(crate) backoff: Backoff,
+    /// Unanswered readings of one asset. Default: 16.
+    pub(crate) max_inflight: Option<std::num::NonZeroU16>,
+    /// Failed attempts in a row before the asset moves on along its failover list. Default: 2.
+    pub(crate) attempts: Option<std::num::NonZeroU16>,
+}
+
+/// Wait before the n-th try to connect: `min(base * factor^n, max)`, then jitter.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backoff {
+    /// Default: `1s`.
+    pub(crate) base: Option<Time>,
+    /// Default: 2.
+    pub(crate) factor: Option<Sp<f64>>,
+    /// Default: `60s`.
+    pub(crate) max: Option<Sp<Time>>,
+    /// Default: `full`.
+    pub(crate) jitter: Option<BackoffJitter>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BackoffJitter {
+    None,
+    Full,
+    Equal,
+}
+
+/// Store and forward on board.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Recorder {
+    /// Default: `64MiB`.
+    pub(crate) capacity: Option<Size>,
+    /// Default: `drop_oldest`.
+    pub(crate) on_full: Option<OnFull>,
+    #[serde(default)]
+    pub(crate) replay: Replay,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnFull {
+    DropOldest,
+    DropNewest,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Replay {
+    /// Default: `live_first`.
+    pub(crate) order: Option<ReplayOrder>,
+    /// Replayed readings per reading of the nominal rate, on top of the live ones. Default: `5x`.
+    pub(crate) rate: Option<Times>,
+    /// Whether a replayed reading says so on the wire. Default: `stored`.
+    pub(crate) mark: Option<Mark>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReplayOrder {
+    LiveFirst,
+    OldestFirst,
+    NewestFirst,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mark {
+    Stored,
+    Live,
+}
+
+/// Where an observer lives and what it shows; the other keys are its kind's own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Observer {
+    pub(crate) name: Option<Sp<String>>,
+    /// Default: the only one.
+    pub(crate) service: Option<Sp<String>>,
+    pub(crate) region: Option<Sp<String>>,
+    /// Default: `log`.
+    pub(crate) shows: Option<Shows>,
+    /// Whether this one decides what was lost. Default: true for the first `log` of a service.
+    pub(crate) of_record: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Shows {
+    Log,
+    CurrentValue,
+    Replica,
+}
+
+/// One stretch of the timeline.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Phase {
+    pub(crate) name: Option<Sp<String>>,
+    #[serde(rename = "for")]
+    pub(crate) lasts: Option<Sp<Time>>,
+    /// Only for the last phase: sending stops and the phase lasts until everything is decided.
+    pub(crate) until: Option<Sp<Until>>,
+    /// The longest that `until` may take. Default: `2m`.
+    pub(crate) max: Option<Sp<Time>>,
+    /// Whether its readings are judged. Default: true.
+    pub(crate) measure: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Until {
+    Quiesced,
+}
+
+/// When a fault opens and closes; beside these keys stands exactly one fault kind.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fault {
+    /// Name in reports. Default: the kind, numbered where it stands more than once.
+    pub(crate) id: Option<Sp<String>>,
+    /// `phase` or `phase + 3s`.
+    pub(crate) at: Option<Sp<String>>,
+    /// A duration, or a phase at whose end the fault ends. Default: the phase in which it opens.
+    #[serde(rename = "for")]
+    pub(crate) lasts: Option<Sp<Lasts>>,
+    /// Opens on an event instead of a time.
+    pub(crate) when: Option<Sp<When>>,
+    /// Targets named by role are looked up again when the role moves. Default: false.
+    pub(crate) follow: Option<bool>,
+}
+
+/// A duration such as `30s`, or the name of a phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    Time(Time),
+    Phase(String),
+}
+
+impl<'de> Deserialize<'de> for Lasts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Lasts;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a duration such as `30s`, or the name of a phase")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Lasts, E> {
+                if text.starts_with(|c: char| c.is_ascii_digit()) {
+                    return text.parse().map(Lasts::Time).map_err(E::custom);
+                }
+                Ok(Lasts::Phase(text.to_owned()))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Lasts, E> {
+                self.visit_str(&number.to_string())
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Lasts, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Lasts {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "DurationOrPhase".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string"})
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct When {
+    pub(crate) event: Option<Sp<EventName>>,
+    /// For `role-changed`. Default: `leader`.
+    pub(crate) role: Option<String>,
+    /// `service` or `service/shard`.
+    pub(crate) of: Option<Sp<String>>,
+    /// The phase in which the event counts. Default: any.
+    pub(crate) within: Option<Sp<String>>,
+    /// How long after the event. Default: `0s`.
+    pub(crate) after: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EventName {
+    RoleChanged,
+    ProcessExited,
+}
+
+/// How much may break.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Safety {
+    #[serde(default)]
+    pub(crate) tolerates: Tolerates,
+    /// A plan that could last longer is refused.
+    pub(crate) max_duration: Option<Sp<Time>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tolerates {
+    /// Regions that may be lost while the service must still serve. Default: 1.
+    pub(crate) regions: Option<u32>,
+}

@@ -1,0 +1,112 @@
+//! Reading a kind where it stands beside keys of the engine's own, and words that are not in this version yet.
+
+use model::KindSpec;
+use schemars::Schema;
+use seams::document::{Key, Node, Problem, Problems, Span};
+
+use crate::{
+    catalogs::{Family, Known},
+    names::quoted,
+};
+
+/// What the design has and this version has not: refused by name, never ignored.
+const LATER: &[(&str, &str)] = &[
+    ("users", "closed-loop users"),
+    ("steps", "steps of an operator"),
+    ("trials", "repeated trials"),
+    ("stop_when", "stop conditions"),
+    ("contact", "contact windows"),
+    ("routing", "routing other than by the client"),
+    ("heartbeat", "heartbeats"),
+    ("device_clock", "device clocks"),
+    ("events", "events and alerts"),
+    ("commands", "commands to assets"),
+    ("waves", "reboot waves"),
+    ("keepalive", "keepalive of connections"),
+    ("session", "sessions that are taken over"),
+    ("retain_after_ack", "gap filling"),
+    ("on_change", "readings on change"),
+    ("wire_seq_bits", "truncated sequence numbers"),
+    ("profile", "a profile at this place"),
+    ("pulse", "pulsed faults"),
+    ("ramp", "ramped faults"),
+    ("repeat", "repeated faults"),
+    ("nemesis", "random schedules of faults"),
+    ("rolling-restart", "the fault `rolling-restart`"),
+    ("restart", "the fault `restart`"),
+    ("disk", "the fault `disk`"),
+    ("clock", "the fault `clock`"),
+    ("stress", "the fault `stress`"),
+    ("dns", "the fault `dns`"),
+    ("http", "the kind `http`"),
+    ("asset", "the fault `asset`"),
+    ("command", "the fault `command`"),
+    ("kafka", "the system `kafka`"),
+    ("postgres", "the system `postgres`"),
+    ("nats", "the system `nats`"),
+    ("envoy", "the system `envoy`"),
+    ("program", "services of the user's own"),
+    ("sql", "the kind `sql`"),
+    ("external", "the lab `external`"),
+    ("toxiproxy", "the lab `toxiproxy`"),
+    ("ssh", "the lab `ssh`"),
+    ("docker", "the lab `docker`"),
+    ("kubernetes", "the lab `kubernetes`"),
+    ("markdown", "the report `markdown`"),
+    ("png", "the report `png`"),
+];
+
+/// Turns an unknown word that the design knows into a refusal that says so.
+pub(crate) fn later(problem: &mut Problem) {
+    let Some(unknown) = &problem.unknown else { return };
+    let Some((word, what)) = LATER.iter().find(|(word, _)| *word == unknown.found) else { return };
+    problem.code = "version";
+    problem.message = format!("`{word}` is not in this version: {what} will come later");
+    problem.label = "not in this version".into();
+    problem.help = Some("Leave it out".into());
+    problem.unknown = None;
+}
+
+/// The kind with this name; tells the mistake if there is none.
+pub(crate) fn find<'f>(family: &'f Family, name: &str, span: Span, problems: &mut Problems) -> Option<&'f Known> {
+    let kind = family.find(name);
+    if kind.is_none() {
+        let names: Vec<&str> = family.names().collect();
+        let what = format!("{} kind", family.noun);
+        problems
+            .push(Problem::unknown(&what, name, span, &names).help(format!("There is {}; `wetdress explain` tells more", quoted(&names))));
+    }
+    kind
+}
+
+/// Reads a kind's parameters. `also` are the keys that the engine took out of the same mapping before.
+pub(crate) fn params(kind: &Known, node: &Node, also: &[&str], problems: &mut Problems) -> Option<KindSpec> {
+    let mut mine = Problems::new();
+    let params = (kind.read)(node, &mut mine);
+    for problem in &mut mine {
+        if problem.code == "key" && node.entries().iter().any(|entry| entry.key.span == problem.span) {
+            problem.know_also(also);
+            problem.help = Some(format!("`{}` takes {}", kind.name, quoted(&[also, &properties(&(kind.schema)())].concat())));
+        }
+    }
+    problems.append(&mut mine);
+    Some(KindSpec { kind: kind.name.to_owned(), params: params? })
+}
+
+/// Keys that a kind's schema knows. They live as long as the program: kinds are static and few.
+pub(crate) fn properties(schema: &Schema) -> Vec<&str> {
+    let properties = schema.get("properties").and_then(|value| value.as_object());
+    properties.into_iter().flat_map(|map| map.keys().map(String::as_str)).collect()
+}
+
+/// The text under `kind:` with its place, if there is one.
+pub(crate) fn kind_of(node: &Node) -> Option<(&str, Span)> {
+    let value = node.at("kind")?;
+    Some((value.text()?, value.span))
+}
+
+/// Keys of a mapping that are not among those given.
+pub(crate) fn other_keys<'n>(node: &'n Node, known: &[&str]) -> Vec<(&'n Key, &'n Node)> {
+    let others = node.entries().iter().filter(|entry| !known.contains(&entry.key.text.as_str()));
+    others.map(|entry| (&entry.key, &entry.value)).collect()
+}

@@ -1,0 +1,122 @@
+//! Observers, and the cells that they live in.
+
+use std::collections::BTreeMap;
+
+use model::{
+    CellId, LinkQuality, ObserverId, RegionId, ServiceId,
+    plan::{Observer, Shows},
+    topology::Cell,
+};
+use seams::document::{Kind, Node, Part, Problem, Problems, Span, read_as};
+
+use crate::{addresses::Cells, catalogs::Catalogs, grammar, kinds, names, stack::Built};
+
+/// Keys of an observer that are the engine's own.
+const KEYS: &[&str] = &["name", "kind", "service", "region", "shows", "of_record"];
+/// Addresses kept for the observers of a region.
+const HOSTS: u32 = 16;
+
+pub(crate) struct Builder<'a> {
+    pub(crate) root: &'a Node,
+    pub(crate) catalogs: &'a Catalogs,
+    pub(crate) built: &'a mut Built,
+    pub(crate) cells: &'a mut Cells,
+    pub(crate) problems: &'a mut Problems,
+}
+
+impl Builder<'_> {
+    /// The observers of the file, or one of record per service. `hit` are words of the faults: a default observer stays away from them.
+    pub(crate) fn build(&mut self, parts: Option<&Vec<Part>>, hit: &[&str]) -> BTreeMap<ObserverId, Observer> {
+        let mut observers = BTreeMap::new();
+        match parts {
+            Some(parts) => {
+                for node in parts.iter().filter_map(|part| self.root.find(part.id)) {
+                    if let Some((name, observer)) = self.observer(node, &observers) {
+                        observers.insert(name, observer);
+                    }
+                }
+            }
+            None => {
+                let services: Vec<ServiceId> = self.built.services.keys().cloned().collect();
+                for service in services {
+                    observers.extend(self.of_record(&service, hit));
+                }
+            }
+        }
+        observers
+    }
+
+    fn observer(&mut self, node: &Node, before: &BTreeMap<ObserverId, Observer>) -> Option<(ObserverId, Observer)> {
+        let others: Vec<&str> = kinds::other_keys(node, KEYS).iter().map(|(key, _)| key.text.as_str()).collect();
+        let own = node.without(&[others.as_slice(), &["kind"]].concat());
+        let raw = read_as::<grammar::Observer>(&own, self.problems)?;
+        let name = raw.name.clone().or_else(|| {
+            names::missing("this observer", "name", node.span, "log-us-east", self.problems);
+            None
+        });
+        if let Some(name) = &name {
+            names::declared("observer", name, self.problems);
+            if before.contains_key(name.as_str()) {
+                self.problems
+                    .push(Problem::new("duplicate", name.span, format!("two observers are called `{}`", name.value)).label("again here"));
+            }
+        }
+        let service = self.built.service(raw.service.as_ref(), "observer", node.span, self.problems);
+        let region = raw.region.as_ref().or_else(|| {
+            names::missing("this observer", "region", node.span, self.built.region_names().next().unwrap_or("us-east"), self.problems);
+            None
+        });
+        let region = region.filter(|region| names::known("region", region, region.span, self.built.region_names(), self.problems));
+        let (region, service) = (RegionId::from(region?.as_str()), service?);
+        let kind = match kinds::kind_of(node) {
+            Some((name, span)) => kinds::find(&self.catalogs.observers(), name, span, self.problems).copied()?,
+            None => self.default_kind(&service, node.span)?,
+        };
+        let params = node.without(&[KEYS].concat());
+        let observer = kinds::params(&kind, &params, KEYS, self.problems)?;
+        let shows = match raw.shows.unwrap_or(grammar::Shows::Log) {
+            grammar::Shows::Log => Shows::Log,
+            grammar::Shows::CurrentValue => Shows::CurrentValue,
+            grammar::Shows::Replica => Shows::Replica,
+        };
+        let first = !before.values().any(|other| other.service == service && other.of_record);
+        let of_record = raw.of_record.unwrap_or(shows == Shows::Log && first);
+        let cell = self.cell(&region, node.span)?;
+        Some((name?.as_str().into(), Observer { service, observer, region, cell, shows, of_record }))
+    }
+
+    fn of_record(&mut self, service: &ServiceId, hit: &[&str]) -> Option<(ObserverId, Observer)> {
+        let regions = self.built.regions_of(service);
+        let spared = regions.iter().find(|region| !hit.contains(&region.as_str()));
+        let region = spared.or(regions.first())?.clone();
+        let at = Span::default();
+        let kind = self.default_kind(service, at)?;
+        let empty = Node { id: 0, span: at, origin: None, kind: Kind::Map(vec![]) };
+        let observer = kinds::params(&kind, &empty, KEYS, self.problems)?;
+        let cell = self.cell(&region, at)?;
+        let name = ObserverId::from(format!("{service}-record"));
+        Some((name, Observer { service: service.clone(), observer, region, cell, shows: Shows::Log, of_record: true }))
+    }
+
+    fn default_kind(&mut self, service: &ServiceId, at: Span) -> Option<crate::Known> {
+        let kind = &self.built.services.get(service)?.kind;
+        let system = self.catalogs.system_of(kind)?;
+        let found = system.observers.find(kind).or(system.observers.kinds.first())?;
+        let _ = at;
+        Some(crate::Known::from(found))
+    }
+
+    /// The cell of a region's observers; made when the first one moves in.
+    fn cell(&mut self, region: &RegionId, at: Span) -> Option<CellId> {
+        let id = CellId::from(format!("{region}/observers"));
+        if !self.built.topology.cells.contains_key(&id) {
+            let Some((base, prefix)) = self.cells.take(HOSTS) else {
+                self.problems.push(Problem::new("range", at, "no addresses are left for observers").label("too many assets"));
+                return None;
+            };
+            let cell = Cell { region: region.clone(), fleet: None, base, prefix, hosts: HOSTS, access: LinkQuality::default() };
+            self.built.topology.cells.insert(id.clone(), cell);
+        }
+        Some(id)
+    }
+}

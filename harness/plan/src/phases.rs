@@ -1,0 +1,83 @@
+//! The timeline.
+
+use std::time::Duration;
+
+use model::plan::{Phase, PhaseEnd};
+use seams::document::{Problem, Problems, Sp, Span};
+
+use crate::{grammar, names};
+
+/// The longest a last phase `until: quiesced` may take if it does not say.
+const QUIESCE_MAX: Duration = Duration::from_secs(120);
+
+/// The common phases, for scenarios that give none: name and length in seconds, warmup unmeasured, the last one until quiesced.
+const COMMON: &[(&str, u64)] = &[("warmup", 10), ("baseline", 120), ("fault", 60), ("recovery", 120), ("failback", 60)];
+
+/// Reads the phases, or takes the common ones. `steady` is settled later, when the windows are known.
+pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Problems) -> Vec<Phase> {
+    let Some(raw) = raw else { return common() };
+    let mut phases: Vec<Phase> = vec![];
+    let mut start = Duration::ZERO;
+    for (i, phase) in raw.iter().enumerate() {
+        let Some(name) = name(phase, &phases, problems) else { continue };
+        let end = match (phase.lasts, phase.until) {
+            (Some(lasts), None) => {
+                if lasts.value.0.is_zero() {
+                    problems.push(Problem::new("range", lasts.span, "a phase of no length").label("longer than nothing"));
+                }
+                PhaseEnd::At(start + lasts.value.0)
+            }
+            (None, Some(until)) => {
+                if i + 1 < raw.len() {
+                    let problem =
+                        Problem::new("logic", until.span, "only the last phase can last until quiesced").label("more phases follow");
+                    problems.push(problem.help("Sending stops in this phase; give it a `for:` instead"));
+                }
+                PhaseEnd::Quiesced { latest: start + phase.max.map_or(QUIESCE_MAX, |max| max.value.0) }
+            }
+            (Some(_), Some(until)) => {
+                problems.push(Problem::new("logic", until.span, "both `for` and `until`").label("keep one of them"));
+                PhaseEnd::At(start)
+            }
+            (None, None) => {
+                names::missing(&format!("phase `{name}`"), "for", phase.span, "30s", problems);
+                PhaseEnd::At(start)
+            }
+        };
+        if let (Some(max), None) = (phase.max, phase.until) {
+            problems.push(Problem::new("logic", max.span, "`max` without `until`").label("limits nothing").help("Leave it out"));
+        }
+        phases.push(Phase { name: name.as_str().into(), start, end, measure: phase.measure.unwrap_or(true), steady: false });
+        start = end.latest();
+    }
+    if phases.is_empty() && problems.is_empty() {
+        problems.push(Problem::new("missing", Span::default(), "`phases` is empty").help("Leave the key out for the common phases"));
+    }
+    phases
+}
+
+fn name(phase: &Sp<grammar::Phase>, before: &[Phase], problems: &mut Problems) -> Option<String> {
+    let Some(name) = &phase.name else {
+        names::missing("a phase", "name", phase.span, "baseline", problems);
+        return None;
+    };
+    names::declared("phase", name, problems);
+    if before.iter().any(|other| other.name.as_str() == name.value) {
+        problems.push(Problem::new("duplicate", name.span, format!("two phases are called `{}`", name.value)).label("again here"));
+        return None;
+    }
+    Some(name.value.clone())
+}
+
+fn common() -> Vec<Phase> {
+    let mut start = Duration::ZERO;
+    let mut phases = vec![];
+    for (name, seconds) in COMMON {
+        let end = start + Duration::from_secs(*seconds);
+        phases.push(Phase { name: (*name).into(), start, end: PhaseEnd::At(end), measure: *name != "warmup", steady: false });
+        start = end;
+    }
+    let end = PhaseEnd::Quiesced { latest: start + QUIESCE_MAX };
+    phases.push(Phase { name: "verify".into(), start, end, measure: true, steady: false });
+    phases
+}

@@ -1,0 +1,227 @@
+//! The stack: regions, links, services and their nodes.
+
+use std::collections::BTreeMap;
+
+use model::{
+    KindSpec, LinkQuality, NodeId, RegionId, ServiceId, Topology, ZoneId,
+    topology::{Node as Machine, Region},
+};
+use seams::document::{Node, Part, Problem, Problems, Sp, Span, read_as};
+
+use crate::{
+    addresses,
+    catalogs::Catalogs,
+    grammar::{Quality, Service, Stack},
+    kinds, names,
+};
+
+/// What the other sections need to know of the stack.
+#[derive(Debug, Default)]
+pub(crate) struct Built {
+    pub(crate) lab: Option<KindSpec>,
+    /// Without cells: those come with fleets and observers.
+    pub(crate) topology: Topology,
+    /// A service without a spec was read with mistakes; its name is known all the same.
+    pub(crate) services: BTreeMap<ServiceId, Running>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) kind: String,
+    pub(crate) spec: Option<KindSpec>,
+}
+
+impl Built {
+    pub(crate) fn region_names(&self) -> impl Iterator<Item = &str> {
+        self.topology.regions.keys().map(RegionId::as_str)
+    }
+
+    pub(crate) fn service_names(&self) -> impl Iterator<Item = &str> {
+        self.services.keys().map(ServiceId::as_str)
+    }
+
+    /// The only service, or the one that is named; tells the mistake otherwise.
+    pub(crate) fn service(&self, named: Option<&Sp<String>>, what: &str, owner: Span, problems: &mut Problems) -> Option<ServiceId> {
+        match named {
+            Some(name) => names::known("service", name, name.span, self.service_names(), problems).then(|| ServiceId::from(name.as_str())),
+            None if self.services.len() == 1 => self.services.keys().next().cloned(),
+            None if self.services.is_empty() => None,
+            None => {
+                names::missing(what, "service", owner, self.service_names().next().unwrap_or("name"), problems);
+                None
+            }
+        }
+    }
+
+    /// Regions that have nodes of a service.
+    pub(crate) fn regions_of(&self, service: &ServiceId) -> Vec<RegionId> {
+        let has = |region: &&RegionId| self.topology.nodes_in(region).any(|node| self.topology.nodes[node].service == *service);
+        self.topology.regions.keys().filter(has).cloned().collect()
+    }
+}
+
+pub(crate) fn build(stack: &Stack, at: Span, root: &Node, catalogs: &Catalogs, problems: &mut Problems) -> Built {
+    let mut built = Built { lab: lab(stack.lab.as_ref(), at, root, catalogs, problems), ..Built::default() };
+    match &stack.regions {
+        Some(regions) if !regions.is_empty() => {
+            for (name, region) in regions {
+                names::declared("region", name, problems);
+                let zones = region.zones.iter().flatten().map(|zone| ZoneId::from(zone.as_str())).collect();
+                built.topology.regions.insert(name.as_str().into(), Region { zones });
+            }
+            if regions.len() > addresses::REGIONS_MAX {
+                problems.push(Problem::new("range", at, format!("more than {} regions", addresses::REGIONS_MAX)));
+            }
+        }
+        _ => names::missing("the stack", "regions", at, "{us-west: {}, us-east: {}}", problems),
+    }
+    links(stack, &mut built.topology, problems);
+    match stack.services.as_ref().and_then(|part| root.find(part.id)) {
+        Some(services) if !services.entries().is_empty() => {
+            for entry in services.entries() {
+                let name = Sp { value: entry.key.text.clone(), span: entry.key.span };
+                if names::declared("service", &name, problems) {
+                    service(&name, &entry.value, &mut built, catalogs, problems);
+                }
+            }
+        }
+        _ => names::missing("the stack", "services", at, "{store: {kind: reference, nodes: {us-west: 1}}}", problems),
+    }
+    built
+}
+
+/// `lab: local`, or `lab: {kind: local, ...}`.
+fn lab(part: Option<&Part>, at: Span, root: &Node, catalogs: &Catalogs, problems: &mut Problems) -> Option<KindSpec> {
+    let empty = Node { id: 0, span: at, origin: None, kind: seams::document::Kind::Map(vec![]) };
+    let (name, span, node) = match part.and_then(|part| root.find(part.id)) {
+        None => ("local", at, empty),
+        Some(node) => match (node.text(), kinds::kind_of(node)) {
+            (Some(name), _) => (name, node.span, Node { span: node.span, ..empty }),
+            (None, Some((name, span))) => (name, span, node.without(&["kind"])),
+            (None, None) => {
+                names::missing("the lab", "kind", node.span, "local", problems);
+                return None;
+            }
+        },
+    };
+    let kind = kinds::find(&catalogs.labs, name, span, problems)?;
+    kinds::params(kind, &node, &["kind"], problems)
+}
+
+fn links(stack: &Stack, topology: &mut Topology, problems: &mut Problems) {
+    let regions: Vec<RegionId> = topology.regions.keys().cloned().collect();
+    for from in &regions {
+        for to in regions.iter().filter(|to| *to != from) {
+            topology.wan.insert((from.clone(), to.clone()), LinkQuality::default());
+        }
+    }
+    // A pair that is given reversed too goes one way each; the others go both ways, so these come first.
+    let mut one_way = vec![];
+    for (pair, way) in stack.links.iter().flatten() {
+        let quality = quality(way, pair.span, problems);
+        let Some((from, to)) = ends(pair, &regions, problems) else { continue };
+        let reversed = stack.links.iter().flatten().any(|(other, _)| pair_of(other) == Some((to.as_str(), from.as_str())));
+        if !reversed {
+            topology.wan.insert((to.clone(), from.clone()), quality.clone());
+        }
+        one_way.push(((from, to), quality));
+    }
+    topology.wan.extend(one_way);
+}
+
+fn pair_of(text: &str) -> Option<(&str, &str)> {
+    let (from, to) = text.split_once('~')?;
+    Some((from.trim(), to.trim()))
+}
+
+fn ends(pair: &Sp<String>, regions: &[RegionId], problems: &mut Problems) -> Option<(RegionId, RegionId)> {
+    let Some((from, to)) = pair_of(pair) else {
+        let problem = Problem::new("name", pair.span, format!("`{}` is no pair of regions", pair.value)).label("not a pair");
+        problems.push(problem.help("Write `one ~ other`"));
+        return None;
+    };
+    let place = |part: &str| part_of(pair, part);
+    let declared = || regions.iter().map(RegionId::as_str);
+    let both = [from, to].map(|name| names::known("region", name, place(name), declared(), problems));
+    if both == [true, true] && from == to {
+        problems.push(Problem::new("logic", pair.span, format!("a link from `{from}` to itself")).label("both ends are one region"));
+        return None;
+    }
+    (both == [true, true]).then(|| (from.into(), to.into()))
+}
+
+/// The span of a part of a key. Right for keys written without escapes, which is how regions are written.
+fn part_of(whole: &Sp<String>, part: &str) -> Span {
+    let offset = part.as_ptr() as usize - whole.value.as_ptr() as usize;
+    let quote = (whole.span.end - whole.span.start) as usize - whole.value.len();
+    let start = whole.span.start + (offset + quote / 2) as u32;
+    Span { start, end: start + part.len() as u32, ..whole.span }
+}
+
+pub(crate) fn quality(way: &Quality, at: Span, problems: &mut Problems) -> LinkQuality {
+    let delay = way.delay.unwrap_or_default().0;
+    let jitter = way.jitter.map_or_else(Default::default, |jitter| jitter.value.0);
+    if jitter > delay {
+        let span = way.jitter.map_or(at, |jitter| jitter.span);
+        let problem = Problem::new("range", span, "the jitter is larger than the delay").label("would send packets into the past");
+        problems.push(problem.help("The delay is drawn from `delay - jitter` to `delay + jitter`"));
+    }
+    let loss = way.loss.filter(|share| share.0 > 0).map(Into::into).into_iter().collect();
+    LinkQuality { delay, jitter, loss, rate: way.rate.map(Into::into) }
+}
+
+fn service(name: &Sp<String>, node: &Node, built: &mut Built, catalogs: &Catalogs, problems: &mut Problems) {
+    let family = catalogs.services();
+    let mut running = Running { kind: String::new(), spec: None };
+    match kinds::kind_of(node) {
+        None => {
+            names::missing(&format!("service `{}`", name.value), "kind", name.span, family.names().next().unwrap_or("reference"), problems)
+        }
+        Some((kind, span)) => {
+            running.kind = kind.to_owned();
+            if let Some(kind) = kinds::find(&family, kind, span, problems) {
+                running.spec = kinds::params(kind, &node.without(&["kind", "nodes"]), &["kind", "nodes"], problems);
+            }
+        }
+    }
+    let own = Node {
+        kind: seams::document::Kind::Map(node.entries().iter().filter(|entry| entry.key.text == "nodes").cloned().collect()),
+        ..node.clone()
+    };
+    if let Some(Service { nodes }) = read_as(&own, problems) {
+        place(name, nodes.as_ref(), built, problems);
+    }
+    built.services.insert(name.as_str().into(), running);
+}
+
+/// Default: one node in every region.
+fn place(name: &Sp<String>, nodes: Option<&BTreeMap<Sp<String>, Sp<u32>>>, built: &mut Built, problems: &mut Problems) {
+    let each: Vec<(RegionId, u32)> = match nodes {
+        None => built.topology.regions.keys().map(|region| (region.clone(), 1)).collect(),
+        Some(nodes) => {
+            let known = nodes.iter().filter(|(region, _)| names::known("region", region, region.span, built.region_names(), problems));
+            known.map(|(region, count)| (region.as_str().into(), **count)).collect()
+        }
+    };
+    if each.iter().all(|(_, count)| *count == 0) && nodes.is_none_or(|nodes| nodes.values().all(|count| **count == 0)) {
+        let message = format!("service `{}` has no node", name.value);
+        problems.push(Problem::new("range", name.span, message).label("runs nowhere").help("Add `nodes: {region: 1}`"));
+    }
+    let regions: Vec<RegionId> = built.topology.regions.keys().cloned().collect();
+    for (region, count) in each {
+        let number = regions.iter().position(|name| *name == region).expect("known regions only");
+        let zones = built.topology.regions[&region].zones.clone();
+        let before = built.topology.nodes_in(&region).count() as u32;
+        if before + count > addresses::NODES_MAX {
+            let message = format!("more than {} nodes in `{region}`", addresses::NODES_MAX);
+            problems.push(Problem::new("range", name.span, message).label("too many"));
+            continue;
+        }
+        for i in 0..count {
+            let zone = (!zones.is_empty()).then(|| zones[i as usize % zones.len()].clone());
+            let address = addresses::of_node(number, before + i);
+            let node = Machine { region: region.clone(), zone, service: name.as_str().into(), address };
+            built.topology.nodes.insert(NodeId::from(format!("{}-{region}-{}", name.value, i + 1)), node);
+        }
+    }
+}

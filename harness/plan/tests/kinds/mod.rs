@@ -1,0 +1,273 @@
+//! Small kinds to load scenarios with: plan knows no room that has real ones.
+
+use std::{collections::BTreeMap, sync::Arc, task, time::Duration};
+
+use async_trait::async_trait;
+use model::{Conditions, NodeId, NodeState, ShardId, Topology, plan::Target};
+
+use schemars::JsonSchema;
+use seams::{
+    Clock, Driver, Fault, Ground, Kind, Lane, Moment, Observer, Post, Process, Role, Service, SystemError, Timer,
+    catalog::{Catalog, MakeFault, System, fault, stored},
+    document::units::{Share, Time},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use wetdress_plan::{Catalogs, Family};
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RegionLoss {
+    /// Which region.
+    region: String,
+    #[serde(default)]
+    how: How,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    #[default]
+    Power,
+    Network,
+}
+
+impl Fault for RegionLoss {
+    fn targets(&self) -> Vec<Target> {
+        vec![Target { region: Some(self.region.as_str().into()), ..Target::default() }]
+    }
+    fn at(&self, now: &Moment<'_>) -> Conditions {
+        let nodes = now.picked.iter().flatten().map(|node| (node.clone(), NodeState::PowerLost)).collect();
+        Conditions { nodes, ..Conditions::default() }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Kill {
+    #[serde(default)]
+    node: Option<String>,
+    #[serde(default)]
+    role: Option<String>,
+    #[serde(default)]
+    of: Option<String>,
+    #[serde(default)]
+    zone: Option<String>,
+}
+
+impl Fault for Kill {
+    fn targets(&self) -> Vec<Target> {
+        let of = self.of.as_deref().map(|of| of.split_once('/').unwrap_or((of, "")));
+        vec![Target {
+            node: self.node.as_deref().map(Into::into),
+            zone: self.zone.as_deref().map(Into::into),
+            role: self.role.clone(),
+            service: of.map(|(service, _)| service.into()),
+            shard: of.filter(|(_, shard)| !shard.is_empty()).map(|(_, shard)| shard.into()),
+            ..Target::default()
+        }]
+    }
+    fn at(&self, now: &Moment<'_>) -> Conditions {
+        let nodes = now.picked.iter().flatten().map(|node| (node.clone(), NodeState::Crashed)).collect();
+        Conditions { nodes, ..Conditions::default() }
+    }
+    fn check(&self, _: &Topology) -> Vec<String> {
+        let alone = self.role.is_some() && self.of.is_none();
+        alone.then(|| "the role stands alone; say `of` which service".to_owned()).into_iter().collect()
+    }
+}
+
+static FAULTS: Catalog<MakeFault> = Catalog {
+    noun: "fault",
+    kinds: &[
+        fault::<Kill>("kill", "Processes end at once.", "{node: store-us-west-1}"),
+        fault::<RegionLoss>("region-loss", "All nodes of a region at one instant.", "{region: us-west, how: power}"),
+    ],
+};
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Store {
+    /// Time without a heartbeat before an election.
+    #[serde(default = "election")]
+    election_timeout: Time,
+}
+
+fn election() -> Time {
+    Time(Duration::from_secs(1))
+}
+
+#[async_trait]
+impl Service for Store {
+    fn processes(&self, _: &NodeId) -> Vec<Process> {
+        vec![]
+    }
+    fn timers(&self) -> Vec<Timer> {
+        vec![Timer { name: "election_timeout".into(), value: self.election_timeout.0, bounds_failover: true }]
+    }
+    fn shards(&self) -> Vec<ShardId> {
+        vec!["s0".into(), "s1".into()]
+    }
+    fn shard_of(&self, asset: u32) -> ShardId {
+        format!("s{}", asset % 2).into()
+    }
+    async fn ready(&self, _: &dyn Ground) -> Result<(), SystemError> {
+        Ok(())
+    }
+    async fn provision(&self, _: &dyn Ground) -> Result<(), SystemError> {
+        Ok(())
+    }
+    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+        Ok("1".into())
+    }
+    async fn believes(&self, _: &dyn Ground, _: &NodeId) -> Result<Vec<Role>, SystemError> {
+        Ok(vec![])
+    }
+    async fn redundant(&self, _: &dyn Ground) -> Result<bool, SystemError> {
+        Ok(true)
+    }
+}
+
+/// Drivers and observers are only named and read here, never run.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Client {
+    #[serde(default)]
+    acks: Option<Acks>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Acks {
+    All,
+    One,
+}
+
+impl Driver for Client {
+    fn policy(&self) -> String {
+        "none".into()
+    }
+    fn lane(&self, _: Arc<dyn Ground>, _: Clock) -> Box<dyn Lane> {
+        Box::new(Nothing)
+    }
+}
+
+struct Nothing;
+
+impl Lane for Nothing {
+    fn connect(&mut self, _: &[seams::Seat]) {}
+    fn disconnect(&mut self, _: u32, _: seams::Leave) {}
+    fn submit(&mut self, _: seams::Batch<'_>) -> usize {
+        0
+    }
+    fn poll(&mut self, _: &mut task::Context<'_>, _: &mut Vec<seams::Progress>) -> task::Poll<()> {
+        task::Poll::Pending
+    }
+    fn abandon(&mut self, _: u64) {}
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Tail {
+    #[serde(default)]
+    poll: Option<Time>,
+}
+
+#[async_trait]
+impl Observer for Tail {
+    async fn watch(&self, _: Arc<dyn Ground>, _: Post, _: Arc<dyn seams::Eyes>) -> SystemError {
+        std::future::pending().await
+    }
+    async fn head(&self, _: Arc<dyn Ground>, _: &Post) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+        Ok(BTreeMap::new())
+    }
+    async fn read_back(&self, _: Arc<dyn Ground>, _: &Post, _: Arc<dyn seams::Eyes>) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+        Ok(BTreeMap::new())
+    }
+}
+
+static STORE: System = System {
+    name: "store",
+    services: Catalog {
+        noun: "service",
+        kinds: &[Kind::new::<Store>("store", "A small replicated store.", "{election_timeout: 1s}", |params, _| {
+            Ok(Arc::new(stored::<Store>(params)?))
+        })],
+    },
+    drivers: Catalog {
+        noun: "driver",
+        kinds: &[Kind::new::<Client>("store", "Appends.", "{acks: all}", |params, _| Ok(Arc::new(stored::<Client>(params)?)))],
+    },
+    observers: Catalog {
+        noun: "observer",
+        kinds: &[Kind::new::<Tail>("store", "Tails the log.", "{poll: 200ms}", |params, _| Ok(Arc::new(stored::<Tail>(params)?)))],
+    },
+};
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CountMax {
+    max: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TimeMax {
+    max: Time,
+    #[serde(default)]
+    of_assets: Option<Share>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Latency {
+    max: Time,
+    #[serde(default)]
+    during: Option<String>,
+    #[serde(default)]
+    observer: Option<String>,
+}
+
+static LABS: Catalog<()> = Catalog {
+    noun: "lab",
+    kinds: &[
+        Kind::new::<Empty>("local", "Namespaces on this machine.", "{}", ()),
+        Kind::new::<Empty>("pretend", "In memory, on a paused clock.", "{}", ()),
+    ],
+};
+
+static GATES: Catalog<()> = Catalog {
+    noun: "gate",
+    kinds: &[
+        Kind::new::<CountMax>("acked_lost", "Acked and nowhere.", "{max: 0}", ()),
+        Kind::new::<Latency>("latency.ack.p99", "Time to the ack.", "{max: 250ms, during: baseline}", ()),
+        Kind::new::<Latency>("latency.platform.p99", "Time until shown.", "{max: 2s, observer: store-record}", ()),
+        Kind::new::<TimeMax>("outage.longest", "The longest outage of any asset.", "{max: 75s}", ()),
+        Kind::new::<TimeMax>("rto", "Time to recovery.", "{max: 60s, of_assets: 99%}", ()),
+    ],
+};
+
+static REPORTS: Catalog<()> = Catalog {
+    noun: "report",
+    kinds: &[
+        Kind::new::<Empty>("html", "One page.", "{}", ()),
+        Kind::new::<Empty>("junit", "For pipelines.", "{}", ()),
+        Kind::new::<Empty>("terminal", "A summary.", "{}", ()),
+    ],
+};
+
+pub(crate) fn catalogs() -> Catalogs {
+    Catalogs {
+        labs: Family::from(&LABS),
+        faults: &FAULTS,
+        systems: vec![&STORE],
+        gates: Family::from(&GATES),
+        default_gates: vec![("acked_lost", json!({"max": 0}))],
+        reports: Family::from(&REPORTS),
+        default_reports: vec!["terminal", "junit"],
+    }
+}

@@ -1,0 +1,128 @@
+//! Good scenarios: what comes out of them.
+
+mod kinds;
+
+use std::time::Duration;
+
+use model::plan::{Closing, Opening, PhaseEnd};
+
+const HURRY: &str = "
+scenario: lose-west
+stack:
+  regions: {us-west: {}, us-east: {}, eu-west: {}}
+  services: {ingest: {kind: store}}
+traffic:
+  fleets:
+    terminals: {profile: user_terminal, assets: 2000}
+faults:
+  - {at: fault, region-loss: {region: us-west, how: power}}
+gates:
+  - latency.ack.p99: {max: 250ms, during: baseline}
+";
+
+fn load(text: &str) -> model::Plan {
+    wetdress_plan::load(text, "test.yaml", &kinds::catalogs()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+#[test]
+fn a_hurried_scenario_gets_everything_else_by_default() {
+    let plan = load(HURRY);
+    assert_eq!(plan.lab.kind, "local");
+    assert_eq!(plan.topology.nodes.len(), 3);
+    let fleet = &plan.fleets["terminals"];
+    assert_eq!(fleet.home.values().sum::<u32>(), 2000);
+    assert_eq!(fleet.failover["us-west"], ["eu-west".into(), "us-east".into()]);
+    assert_eq!(fleet.streams[0].every, Duration::from_secs(15));
+    assert_eq!((fleet.driver.kind.as_str(), fleet.service.as_str()), ("store", "ingest"));
+    let observer = &plan.observers["ingest-record"];
+    assert!(observer.of_record && observer.region.as_str() != "us-west", "the default observer stays out of the lost region");
+    let names: Vec<&str> = plan.phases.iter().map(|phase| phase.name.as_str()).collect();
+    assert_eq!(names, ["warmup", "baseline", "fault", "recovery", "failback", "verify"]);
+    let steady: Vec<bool> = plan.phases.iter().map(|phase| phase.steady).collect();
+    assert_eq!(steady, [false, true, false, false, false, true]);
+    let window = &plan.windows[0];
+    assert_eq!(window.opening, Opening::At(Duration::from_secs(130)));
+    assert_eq!(window.closing, Closing::At(Duration::from_secs(190)));
+    assert_eq!(window.fault.params, serde_json::json!({"region": "us-west", "how": "power"}));
+    let gates: Vec<(&str, u32)> = plan.gates.iter().map(|gate| (gate.name.as_str(), gate.line)).collect();
+    assert_eq!(gates, [("latency.ack.p99", 12), ("acked_lost", 0)]);
+    assert_eq!(plan.reports, ["terminal", "junit"]);
+}
+
+#[test]
+fn the_plan_survives_json() {
+    let plan = load(HURRY);
+    let text = serde_json::to_string(&plan).expect("a plan is data");
+    assert_eq!(serde_json::from_str::<model::Plan>(&text).expect("a plan is data"), plan);
+}
+
+#[test]
+fn comments_and_order_do_not_change_the_hash_and_values_do() {
+    let plan = load(HURRY);
+    assert_eq!(load(&format!("# a comment\n{HURRY}")).source.sha256, plan.source.sha256);
+    assert_ne!(load(&HURRY.replace("2000", "2001")).source.sha256, plan.source.sha256);
+    assert_eq!(load(HURRY).seed, plan.seed);
+}
+
+#[test]
+fn a_pair_given_once_is_symmetric_and_given_reversed_is_not() {
+    let links = |lines: &str| load(&HURRY.replace("  services:", &format!("  links:\n{lines}  services:"))).topology.wan;
+    let one = links("    us-west ~ us-east: {delay: 32ms}\n");
+    let both = links("    us-west ~ us-east: {delay: 32ms}\n    us-east ~ us-west: {delay: 50ms, jitter: 1ms}\n");
+    let delay = |wan: &std::collections::BTreeMap<(model::RegionId, model::RegionId), model::LinkQuality>, from: &str, to: &str| {
+        wan[&(from.into(), to.into())].delay.as_millis()
+    };
+    assert_eq!((delay(&one, "us-west", "us-east"), delay(&one, "us-east", "us-west")), (32, 32));
+    assert_eq!((delay(&both, "us-west", "us-east"), delay(&both, "us-east", "us-west")), (32, 50));
+    assert_eq!(delay(&one, "us-west", "eu-west"), 0);
+}
+
+#[test]
+fn windows_open_by_phase_offset_and_event() {
+    let text = HURRY.replace(
+        "gates:",
+        "  - {id: second, at: fault + 5s, for: 10s, kill: {node: ingest-us-east-1}}
+  - id: third
+    when: {event: role-changed, of: ingest/s1, within: fault}
+    for: 4s
+    kill: {role: leader, of: ingest/s1, follow: true}
+gates:",
+    );
+    let plan = load(&text);
+    assert_eq!(plan.windows[1].closing, Closing::At(Duration::from_secs(145)));
+    assert!(plan.windows[2].follow && matches!(plan.windows[2].opening, Opening::When { .. }));
+    assert_eq!(plan.windows[2].closing, Closing::After(Duration::from_secs(4)));
+}
+
+#[test]
+fn cells_hold_every_asset_and_do_not_overlap() {
+    let plan = load(HURRY);
+    let cells: Vec<_> = plan.topology.cells.values().collect();
+    assert_eq!(cells.iter().filter(|cell| cell.fleet.is_some()).map(|cell| cell.hosts).sum::<u32>(), 2000);
+    for (i, cell) in cells.iter().enumerate() {
+        let span = |cell: &model::topology::Cell| (u32::from(cell.base), u32::from(cell.base) + (1u32 << (32 - cell.prefix)));
+        let (start, end) = span(cell);
+        assert!(end - start >= cell.hosts);
+        assert!(cells[i + 1..].iter().all(|other| span(other).0 >= end || span(other).1 <= start));
+    }
+}
+
+#[test]
+fn a_profile_is_merged_deeply() {
+    let text = HURRY.replace("assets: 2000}", "assets: 20, streams: {status: {every: 1s}}, connection: {backoff: {max: 20s}}}");
+    let fleet = &load(&text).fleets["terminals"];
+    assert_eq!(fleet.streams[0].every, Duration::from_secs(1));
+    assert_eq!(fleet.streams[0].payload.p50, 450);
+    assert_eq!(fleet.connection.backoff.max, Duration::from_secs(20));
+}
+
+#[test]
+fn the_last_phase_may_last_until_quiesced() {
+    let text = HURRY.replace(
+        "faults:",
+        "phases:\n  - {name: baseline, for: 30s}\n  - {name: fault, for: 20s}\n  - {name: verify, until: quiesced, max: 40s}\nfaults:",
+    );
+    let plan = load(&text);
+    assert_eq!(plan.phases[2].end, PhaseEnd::Quiesced { latest: Duration::from_secs(90) });
+    assert_eq!(plan.stop(), Duration::from_secs(50));
+}
