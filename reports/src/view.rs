@@ -1,0 +1,65 @@
+//! What reports may see, and where they write.
+
+use std::{fs, io, path::Path};
+
+use findings::{Findings, Verdicts};
+use model::{Event, Plan, Record};
+
+/// One run, read from its folder.
+#[derive(Clone, Copy, Debug)]
+pub struct RunView<'a> {
+    /// The folder, for the logs.
+    pub folder: &'a Path,
+    pub plan: &'a Plan,
+    pub events: &'a [Record],
+    pub findings: &'a Findings,
+    pub judgement: &'a Verdicts,
+}
+
+impl<'a> RunView<'a> {
+    /// `store reference 0.1.0, locks etcd 3.4.23`; empty when no service ever answered.
+    pub(crate) fn stack(&self) -> String {
+        let versions = self.events.iter().filter_map(|record| match &record.event {
+            Event::ServiceReady { service, version } => Some(format!("{service}: {version}")),
+            _ => None,
+        });
+        versions.collect::<Vec<_>>().join(", ")
+    }
+
+    /// How packets travelled.
+    pub(crate) fn engine(&self) -> Option<(&'a str, &'a [String])> {
+        self.events.iter().find_map(|record| match &record.event {
+            Event::LabOpened { engine, notes, .. } => Some((engine.as_str(), notes.as_slice())),
+            _ => None,
+        })
+    }
+
+    /// Service and what its client does by itself.
+    pub(crate) fn policies(&self) -> Vec<(String, String)> {
+        let policies = self.events.iter().filter_map(|record| match &record.event {
+            Event::ClientPolicy { service, policy } => Some((service.to_string(), policy.clone())),
+            _ => None,
+        });
+        policies.collect()
+    }
+}
+
+/// Where a report's files go.
+pub trait Folder {
+    /// Writes a file; `name` may have folders in it.
+    fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()>;
+}
+
+/// The run's own folder.
+impl Folder for &Path {
+    fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        let path = self.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        // A reader never sees half a report.
+        let part = path.with_extension("part");
+        fs::write(&part, content)?;
+        fs::rename(part, path)
+    }
+}
