@@ -4,6 +4,7 @@ use model::Identity;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Observer, Us};
+use crate::outage::Out;
 use crate::reading::Reading;
 use crate::spans::{Span, length, overlap, union};
 
@@ -40,8 +41,8 @@ fn integral(steps: &[(Us, Us, Us)]) -> i128 {
     steps.iter().map(|(a, b, u)| i128::from(b - a) * i128::from(*u)).sum()
 }
 
-/// The stale clock restarts with each contact; any stale gated stream counts for its asset.
-pub(crate) fn freshness(facts: &Facts, o: &Observer) -> Freshness {
+/// When each asset was stale, by index, and the excess age. The stale clock restarts with each contact; any stale gated stream counts.
+fn staleness(facts: &Facts, o: &Observer) -> (Vec<Vec<Span>>, i128) {
     let mut stale: Vec<Vec<Span>> = vec![Vec::new(); facts.assets.len()];
     let mut excess = 0i128;
     for (first, mine) in facts.groups() {
@@ -59,7 +60,20 @@ pub(crate) fn freshness(facts: &Facts, o: &Observer) -> Freshness {
             stale[asset].extend(late.filter(|(a, b)| a < b));
         }
     }
-    let stale: Vec<Vec<Span>> = stale.into_iter().map(union).collect();
+    (stale.into_iter().map(union).collect(), excess)
+}
+
+/// Staleness in the form of outages, so that recovery can be measured alike. What is stale when generation stops never recovered.
+pub(crate) fn stale_outages(facts: &Facts, o: &Observer) -> Vec<Vec<Out>> {
+    let out = |(a, b): (Us, Us)| {
+        let censored = b >= facts.stop;
+        Out { start: a, end: if censored { facts.end } else { b }, censored }
+    };
+    staleness(facts, o).0.into_iter().map(|spans| spans.into_iter().map(out).collect()).collect()
+}
+
+pub(crate) fn freshness(facts: &Facts, o: &Observer) -> Freshness {
+    let (stale, excess) = staleness(facts, o);
     let lost = stale.iter().map(|spans| length(spans)).sum();
     let here = facts.fleet().map(|a| length(&overlap(&facts.contact(a), &[(facts.start, facts.stop)]))).sum();
     Freshness {

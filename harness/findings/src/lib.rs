@@ -9,7 +9,10 @@ mod document;
 mod duplicates;
 pub mod facts;
 mod freshness;
+pub mod from_run;
+pub mod gates;
 mod goodput;
+mod judge;
 mod latency;
 mod longest;
 mod loss;
@@ -18,9 +21,11 @@ mod order;
 mod outage;
 mod reading;
 mod share;
+pub mod show;
 mod spans;
 pub mod statistics;
 mod verdict;
+mod voids;
 
 pub use chart::{Charts, PerSecond};
 pub use classes::Class;
@@ -28,6 +33,7 @@ pub use document::{EpisodeFindings, Findings, find};
 pub use duplicates::Duplicates;
 pub use facts::Facts;
 pub use freshness::{Freshness, TimeTravel};
+pub use judge::{GateVerdict, JudgeError, Verdicts, judge};
 pub use latency::{Latency, Percentile};
 pub use longest::{Longest, LongestBy};
 pub use loss::Loss;
@@ -42,6 +48,7 @@ pub use outage::{Outage, StreamOutage};
 pub use reading::{Outcome, Reading};
 pub use share::{Excursion, Step};
 pub use verdict::Verdict;
+pub use voids::{Reason, Void};
 
 /// Groups in the order of their names, members in the order they came.
 fn group<T>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> String) -> std::collections::BTreeMap<String, Vec<T>> {

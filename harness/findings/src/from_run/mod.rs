@@ -1,0 +1,236 @@
+//! From the run folder to [`Facts`]. Everything is read through `run`; what is absent there (a killed run's end, a head that nobody
+//! could read) becomes what proves the least.
+
+mod observers;
+mod windows;
+
+use std::collections::BTreeMap;
+
+use model::ledger::Fate;
+use model::plan::{Ack, PhaseEnd};
+use model::{AssetRow, Event, Micros, ObserverId, Plan, Record, Row, Sighting};
+
+use crate::document::{Findings, find};
+use crate::facts::{self, Facts, Happened, NEVER, Us};
+use crate::judge::{JudgeError, Verdicts, judge};
+use crate::reading::{Outcome, Reading};
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Recorded<'a> {
+    pub plan: &'a Plan,
+    pub events: &'a [Record],
+    pub assets: &'a [AssetRow],
+    /// Every generated reading once, by identity; without an attempt where nothing is known.
+    pub rows: &'a [Row],
+    /// How far the schedule had come.
+    pub until: Micros,
+    pub sightings: BTreeMap<ObserverId, Vec<Sighting>>,
+}
+
+/// Why a run folder cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum FromRunError {
+    #[error(transparent)]
+    Run(#[from] run::RunError),
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+}
+
+/// Reads a run folder, finds and judges.
+///
+/// # Errors
+/// When a file of the folder is damaged, or the plan names a gate that this version does not know.
+pub fn conclude(loaded: &run::Loaded) -> Result<(Findings, Verdicts), FromRunError> {
+    let facts = facts(loaded)?;
+    let found = find(&facts);
+    let verdicts = judge(&facts, &found, &loaded.plan)?;
+    Ok((found, verdicts))
+}
+
+/// Reads a run folder.
+///
+/// # Errors
+/// When a file of the folder is damaged.
+pub fn facts(loaded: &run::Loaded) -> Result<Facts, run::RunError> {
+    let generated = loaded.readings()?;
+    let seen = |name: &ObserverId| Ok((name.clone(), loaded.sightings(name)?));
+    let recorded = Recorded {
+        plan: &loaded.plan,
+        events: &loaded.events,
+        assets: &loaded.assets,
+        rows: &generated.rows,
+        until: generated.until,
+        sightings: loaded.plan.observers.keys().map(seen).collect::<Result<_, run::RunError>>()?,
+    };
+    Ok(recorded.facts(&loaded.schedule))
+}
+
+/// Places in the lists of [`Facts`].
+struct Index {
+    regions: Vec<String>,
+    shards: Vec<String>,
+    /// Asset ids, ascending.
+    assets: Vec<u32>,
+    /// Number of a fleet's first stream, by the first asset id of the fleet.
+    streams: BTreeMap<u32, usize>,
+}
+
+impl Index {
+    fn new(recorded: &Recorded<'_>) -> Self {
+        let mut first = 0;
+        let fleets: BTreeMap<u32, usize> = recorded.plan.fleets.values().map(|f| (f.first, f.streams.len())).collect();
+        let numbered = fleets.into_iter().map(|(asset, streams)| {
+            let at = first;
+            first += streams;
+            (asset, at)
+        });
+        let sorted = |names: Vec<String>| names.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let regions = recorded.plan.topology.regions.keys().map(ToString::to_string);
+        let homes = recorded.assets.iter().map(|a| a.home.to_string());
+        let mut assets: Vec<u32> = recorded.assets.iter().map(|a| a.asset).collect();
+        assets.sort_unstable();
+        Self {
+            streams: numbered.collect(),
+            regions: sorted(regions.chain(homes).collect()),
+            shards: sorted(recorded.assets.iter().map(|a| a.shard.to_string()).collect()),
+            assets,
+        }
+    }
+
+    fn asset(&self, id: u32) -> Option<u32> {
+        self.assets.binary_search(&id).ok().and_then(|i| u32::try_from(i).ok())
+    }
+
+    fn stream(&self, asset: u32, number: u16) -> Option<u16> {
+        let (_, first) = self.streams.range(..=asset).next_back()?;
+        u16::try_from(first + usize::from(number)).ok()
+    }
+}
+
+pub(crate) fn place(names: &[String], name: &str) -> Option<usize> {
+    names.binary_search_by(|n| n.as_str().cmp(name)).ok()
+}
+
+impl Recorded<'_> {
+    /// Everything in one place.
+    #[must_use]
+    pub fn facts(&self, schedule: &model::schedule::Schedule) -> Facts {
+        let index = Index::new(self);
+        let timeline = windows::timeline(self, &index);
+        let end = self.end();
+        let mut readings: Vec<Reading> = self.rows.iter().filter_map(|row| reading(row, schedule, &index)).collect();
+        readings.sort_unstable_by_key(|r| (r.asset, r.stream, r.boot, r.seq));
+        let theta = Micros::after(self.plan.theta).0;
+        Facts {
+            start: 0,
+            end,
+            stop: Micros::after(self.plan.stop()).0.min(end),
+            theta,
+            slo: theta,
+            nodes: self.plan.topology.nodes.keys().map(ToString::to_string).collect(),
+            assets: windows::assets(self, &index),
+            streams: self.streams(),
+            observers: self.plan.observers.iter().map(|(name, o)| observers::observer(self, &index, &readings, name, o)).collect(),
+            phases: self.phases(end),
+            changes: timeline.changes,
+            episodes: timeline.episodes,
+            happened: self.happened(timeline.windows),
+            readings,
+            regions: index.regions,
+            shards: index.shards,
+        }
+    }
+
+    /// The moment at which everything was decided; of a run that broke off, the last moment of which anything is known.
+    fn end(&self) -> Us {
+        let quiesced = self.events.iter().find(|r| matches!(r.event, Event::Quiesced { .. })).map(|r| r.at.0);
+        let last_ack = self.rows.iter().filter_map(|r| r.acked).map(|t| t.0).max().unwrap_or(0);
+        quiesced.unwrap_or_else(|| self.until.0.max(last_ack))
+    }
+
+    /// In the order in which [`Index`] numbers them.
+    fn streams(&self) -> Vec<facts::Stream> {
+        let mut fleets: Vec<_> = self.plan.fleets.values().collect();
+        fleets.sort_by_key(|f| f.first);
+        let streams = fleets.iter().flat_map(|f| (0u16..).zip(&f.streams));
+        let one = |(number, s): (u16, &model::plan::Stream)| {
+            let required = s.ack == Ack::Required;
+            facts::Stream { name: s.name.to_string(), number, period: Micros::after(s.every).0, required, gated: required }
+        };
+        streams.map(one).collect()
+    }
+
+    /// Phases that the run reached, cut to its end.
+    fn phases(&self, end: Us) -> Vec<facts::Phase> {
+        let one = |p: &model::plan::Phase| {
+            let start = Micros::after(p.start).0;
+            let planned = if let PhaseEnd::At(at) = p.end { Micros::after(at).0 } else { NEVER };
+            (start < end).then(|| facts::Phase { name: p.name.to_string(), start, end: planned.min(end), steady: p.steady && p.measure })
+        };
+        self.plan.phases.iter().filter_map(one).collect()
+    }
+
+    fn happened(&self, windows: Vec<facts::Window>) -> Happened {
+        let mut happened = Happened { windows, ..Happened::default() };
+        for Record { at, event, .. } in self.events {
+            note(&mut happened, at.0, event);
+        }
+        if happened.broke_off.is_none() && !self.events.iter().any(|r| matches!(r.event, Event::Quiesced { .. })) {
+            happened.broke_off = Some("it ended before everything was decided".to_owned());
+        }
+        happened
+    }
+}
+
+fn note(happened: &mut Happened, t: Us, event: &Event) {
+    match event {
+        Event::RoleChanged { service, shard, node, role, term } => happened.roles.push(facts::RoleSeen {
+            t,
+            service: service.to_string(),
+            shard: shard.to_string(),
+            node: node.to_string(),
+            role: role.clone(),
+            term: *term,
+        }),
+        Event::Redundant { service, redundant } => {
+            happened.redundant.push(facts::Redundant { t, service: service.to_string(), redundant: *redundant });
+        }
+        Event::ProcessExited { node, process, status, asked } => {
+            happened.exits.push(facts::Exit { t, node: node.to_string(), process: process.clone(), status: status.clone(), asked: *asked })
+        }
+        Event::ReadBackFailed { observer, why } => happened.not_read_back.push((observer.to_string(), why.clone())),
+        Event::Quiesced { complete } => happened.quiesced = *complete,
+        Event::Health(health) => happened.health = Some(health.clone()),
+        Event::LabOpened { kind, .. } => happened.simulated = kind == "pretend",
+        Event::Broke { why } => happened.broke_off = Some(why.clone()),
+        _ => {}
+    }
+}
+
+/// `None` for an asset or stream that the plan does not have.
+fn reading(row: &Row, schedule: &model::schedule::Schedule, index: &Index) -> Option<Reading> {
+    let id = row.identity;
+    let outcome = match row.fate {
+        Fate::Acked => Outcome::Acked,
+        Fate::Refused => Outcome::Refused,
+        Fate::Unknown => Outcome::Unknown,
+        Fate::Dropped => Outcome::Dropped,
+        Fate::Pending => Outcome::Pending,
+    };
+    Some(Reading {
+        asset: index.asset(id.asset)?,
+        stream: index.stream(id.asset, id.stream)?,
+        attempts: u16::try_from(row.attempts.len()).unwrap_or(u16::MAX),
+        boot: id.boot,
+        outcome,
+        seq: id.seq,
+        t_gen: schedule.series(id.asset, id.stream)?.at(id.seq).0,
+        t_ready: row.ready.0,
+        sent_first: row.attempts.first().map_or(NEVER, |a| a.sent.0),
+        sent_last: row.attempts.last().map_or(NEVER, |a| a.sent.0),
+        t_acked: row.acked.map_or(NEVER, |t| t.0),
+        ack_pos: row.position.and_then(|p| i64::try_from(p).ok()).unwrap_or(-1),
+        acked_by: row.by.unwrap_or(u16::MAX),
+    })
+}

@@ -1,0 +1,181 @@
+//! From the journal to windows with their proofs, episodes and planned changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::event::{Affected, Claim};
+use model::{Event, Lever, WindowId};
+
+use super::{Index, Recorded, place};
+use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window};
+
+/// What the conductor did, in the words of [`crate::facts`].
+pub(super) struct Timeline {
+    pub(super) windows: Vec<Window>,
+    pub(super) episodes: Vec<Episode>,
+    pub(super) changes: Vec<Change>,
+}
+
+/// One window of the plan, as the journal tells it.
+#[derive(Default)]
+struct Opened {
+    asked: Option<Us>,
+    closed: Option<Us>,
+    picked: BTreeSet<String>,
+    claims: BTreeSet<Claim>,
+    affected: Affected,
+    proven: BTreeMap<Claim, u64>,
+    first: Option<Us>,
+    missed: Option<String>,
+}
+
+pub(super) fn timeline(recorded: &Recorded<'_>, index: &Index) -> Timeline {
+    let opened = opened(recorded);
+    let windows = recorded.plan.windows.iter().map(|w| window(w, &opened)).collect();
+    let groups = overlapping(&opened);
+    let mut changes: Vec<Change> = phase_edges(recorded);
+    for group in &groups {
+        let last = group.iter().filter_map(|id| opened[*id].closed).max();
+        for (i, id) in group.iter().enumerate() {
+            let (asked, closed) = (opened[*id].asked, opened[*id].closed);
+            changes.extend(asked.map(|t| Change { t, kind: ChangeKind::Fault, same_episode: i > 0 }));
+            changes.extend(closed.map(|t| Change { t, kind: ChangeKind::Heal, same_episode: Some(t) != last }));
+        }
+    }
+    let episodes = groups.iter().filter_map(|group| episode(group, &opened, index)).collect();
+    Timeline { windows, episodes, changes }
+}
+
+fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
+    let mut opened: BTreeMap<WindowId, Opened> = recorded.plan.windows.iter().map(|w| (w.id.clone(), Opened::default())).collect();
+    for r in recorded.events {
+        match &r.event {
+            Event::FaultAsked { window, picked, claims, affected, .. } | Event::FaultMoved { window, picked, claims, affected, .. } => {
+                let w = opened.entry(window.clone()).or_default();
+                w.asked = w.asked.or(Some(r.at.0));
+                w.picked.extend(picked.iter().flatten().map(ToString::to_string));
+                w.claims.extend(claims.iter().cloned());
+                w.affected.regions.extend(affected.regions.iter().cloned());
+                w.affected.shards.extend(affected.shards.iter().cloned());
+            }
+            Event::FaultClosed { window, .. } => opened.entry(window.clone()).or_default().closed = Some(r.at.0),
+            Event::FaultMissed { window, why } => opened.entry(window.clone()).or_default().missed = Some(why.clone()),
+            Event::Proven { window, claim, count, first, .. } if *count > 0 => {
+                let w = opened.entry(window.clone()).or_default();
+                let sum = w.proven.entry(claim.clone()).or_default();
+                *sum = (*sum).max(*count);
+                w.first = Some(w.first.map_or(first.0, |t| t.min(first.0)));
+            }
+            _ => {}
+        }
+    }
+    opened
+}
+
+/// With its proof: one claim that bit shows that the window did; claims that another proven window makes as well are masked.
+fn window(planned: &model::plan::Window, opened: &BTreeMap<WindowId, Opened>) -> Window {
+    let w = &opened[&planned.id];
+    let (span, claims) = (w.span(), &w.claims);
+    let hides = |(id, o): &(&WindowId, &Opened)| {
+        **id != planned.id && !o.proven.is_empty() && !claims.is_empty() && claims.is_subset(&o.claims) && meet(span, o.span())
+    };
+    let hidden_by = opened.iter().find(hides).map(|(id, _)| id);
+    let share = format!("{} of {} claims proven", w.proven.len(), w.claims.len());
+    let (proof, why) = match (&w.missed, w.asked, hidden_by) {
+        (Some(why), ..) => (Proof::Unproven, why.clone()),
+        (_, None, _) => (Proof::Unproven, "it never opened".to_owned()),
+        _ if !w.proven.is_empty() => (Proof::Proven, share),
+        (.., Some(other)) => (Proof::Masked, format!("`{other}` does the same at the same time")),
+        _ => (Proof::Unproven, share),
+    };
+    Window {
+        id: planned.id.to_string(),
+        kind: planned.fault.kind.clone(),
+        asked: w.asked.unwrap_or(NEVER),
+        effect: w.first,
+        healed: w.closed,
+        picked: w.picked.iter().cloned().collect(),
+        proof,
+        count: w.proven.values().sum(),
+        why,
+    }
+}
+
+impl Opened {
+    fn span(&self) -> (Us, Us) {
+        (self.asked.unwrap_or(NEVER), self.closed.unwrap_or(NEVER))
+    }
+}
+
+fn meet(a: (Us, Us), b: (Us, Us)) -> bool {
+    a.0 < b.1 && b.0 < a.1
+}
+
+/// Windows that were open together, in order of their opening; touching ones are apart.
+fn overlapping(opened: &BTreeMap<WindowId, Opened>) -> Vec<Vec<&WindowId>> {
+    let mut order: Vec<(&WindowId, (Us, Us))> = opened.iter().filter(|(_, o)| o.asked.is_some()).map(|(id, o)| (id, o.span())).collect();
+    order.sort_by_key(|(_, span)| *span);
+    let (mut groups, mut until): (Vec<Vec<&WindowId>>, Us) = (Vec::new(), Us::MIN);
+    for (id, (asked, closed)) in order {
+        match groups.last_mut() {
+            Some(group) if asked < until => group.push(id),
+            _ => groups.push(vec![id]),
+        }
+        until = until.max(closed);
+    }
+    groups
+}
+
+/// `None` for one without any proven effect: there is nothing to measure from.
+fn episode(group: &[&WindowId], opened: &BTreeMap<WindowId, Opened>, index: &Index) -> Option<Episode> {
+    let mine = || group.iter().map(|id| &opened[*id]);
+    let t_effect = mine().filter_map(|o| o.first).min()?;
+    let open = mine().any(|o| o.closed.is_none());
+    let regions: BTreeSet<usize> = mine().flat_map(|o| &o.affected.regions).filter_map(|r| place(&index.regions, r.as_str())).collect();
+    let shards: BTreeSet<usize> = mine().flat_map(|o| &o.affected.shards).filter_map(|s| place(&index.shards, s.as_str())).collect();
+    let declared = mine().any(|o| !o.affected.regions.is_empty() || !o.affected.shards.is_empty());
+    Some(Episode {
+        t_effect,
+        t_heal: if open { None } else { mine().filter_map(|o| o.closed).max() },
+        affected: declared.then(|| Affects { regions: regions.into_iter().collect(), shards: shards.into_iter().collect() }),
+        windows: group.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn phase_edges(recorded: &Recorded<'_>) -> Vec<Change> {
+    let starts = recorded.plan.phases.iter().skip(1).map(|p| model::Micros::after(p.start).0);
+    starts.map(|t| Change { t, kind: ChangeKind::Phase, same_episode: false }).collect()
+}
+
+/// Assets in order of their ids. One has no surviving path when every node of its service at home was cut off or taken down and its
+/// fleet has nowhere else to go.
+pub(super) fn assets(recorded: &Recorded<'_>, index: &Index) -> Vec<Asset> {
+    let gone: BTreeSet<String> =
+        opened(recorded).into_values().filter(|o| o.claims.iter().any(takes_down)).flat_map(|o| o.picked).collect();
+    let stranded = |a: &model::AssetRow| {
+        let Some(fleet) = recorded.plan.fleets.get(&a.fleet) else { return false };
+        let elsewhere = fleet.failover.get(&a.home).is_some_and(|regions| !regions.is_empty());
+        let nodes = recorded.plan.topology.nodes.iter().filter(|(_, n)| n.service == fleet.service && n.region == a.home);
+        let mut nodes = nodes.map(|(name, _)| gone.contains(name.as_str())).peekable();
+        !elsewhere && nodes.peek().is_some() && nodes.all(|gone| gone)
+    };
+    let one = |a: &model::AssetRow| {
+        let home = place(&index.regions, a.home.as_str()).expect("the index holds every home");
+        Asset {
+            id: a.asset,
+            fleet: a.fleet.to_string(),
+            region: home,
+            home,
+            shard: place(&index.shards, a.shard.as_str()).expect("the index holds every shard"),
+            contact: Vec::new(),
+            path: !stranded(a),
+            probe: a.probe,
+        }
+    };
+    let mut assets: Vec<Asset> = recorded.assets.iter().map(one).collect();
+    assets.sort_by_key(|a| a.id);
+    assets
+}
+
+fn takes_down(claim: &Claim) -> bool {
+    !matches!(claim.lever, Lever::Delay | Lever::Jitter | Lever::Loss | Lever::Rate | Lever::CutPorts)
+}

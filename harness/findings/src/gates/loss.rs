@@ -1,0 +1,70 @@
+//! What was promised and is gone, or came back as something else.
+
+use super::params::at_most;
+use super::{Evidence, Gate, Judgement};
+use crate::show;
+use crate::verdict::Verdict;
+
+at_most! {
+    /// Acked readings that are nowhere after heal and read back.
+    AckedLost, u64
+}
+at_most! {
+    /// The same, of those acked after the first fault took effect.
+    AckedLostAfterEffect, u64
+}
+at_most! {
+    /// Observations whose payload did not hold its own checksum.
+    Corrupt, u64
+}
+
+impl Gate for AckedLost {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        let loss = &run.found.loss;
+        lost(run, self.max, loss.count, loss.acked, loss.verdict)
+    }
+}
+
+impl Gate for AckedLostAfterEffect {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        let loss = &run.found.loss;
+        lost(run, self.max, loss.after_effect.len() as u64, loss.acked_after_effect, loss.verdict_after_effect)
+    }
+}
+
+/// A loss is certain as soon as it is above the maximum; that there is none is certain only when nothing is merely unseen.
+fn lost(run: &Evidence<'_>, max: u64, count: u64, acked: u64, said: Verdict) -> Judgement {
+    let loss = &run.found.loss;
+    if loss.judges.is_empty() {
+        return Judgement::no_data(super::at_most(max), "no observer keeps every reading");
+    }
+    let evidence = format!("{acked} acked, read by {}", loss.judges.join(", "));
+    let unseen = loss.unseen.len() as u64;
+    let mut judged = Judgement::count(count, max, evidence, || {
+        format!(
+            "acked and then nowhere, {} hit; the oldest ack {} before the effect",
+            show::count(loss.assets, "asset", "assets"),
+            show::duration(loss.reach)
+        )
+    });
+    let open = said == Verdict::Inconclusive || (said == Verdict::Fail && unseen > 0);
+    if judged.verdict == Verdict::Pass && open {
+        judged.verdict = Verdict::Inconclusive;
+        judged.why = Some(match unseen {
+            0 => "nothing was acked in its scope".to_owned(),
+            n => format!("{} not seen by an observer that may only be slow", show::count(n, "acked reading was", "acked readings were")),
+        });
+    }
+    judged
+}
+
+impl Gate for Corrupt {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        if run.facts.observers.iter().all(|o| o.sightings.all().is_empty()) {
+            return Judgement::no_data(super::at_most(self.max), "no observer saw anything");
+        }
+        let count = run.found.corrupt.values().map(|ids| ids.len() as u64).sum();
+        let seen: usize = run.facts.observers.iter().map(|o| o.sightings.all().len()).sum();
+        Judgement::count(count, self.max, format!("{seen} observations"), || "the payload did not hold its own checksum".to_owned())
+    }
+}

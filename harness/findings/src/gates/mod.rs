@@ -1,0 +1,168 @@
+//! Section 6: what the user demands. One file per family, one line per kind.
+//!
+//! A gate looks at what was found and says pass, fail or inconclusive with its evidence; it is never silent and never dropped. Absent:
+//! what voids a whole run (`voids`), and the correction over all statistical gates (`judge`).
+
+mod copies;
+mod goodput;
+mod latency;
+mod loss;
+mod outage;
+mod params;
+mod rto;
+mod stack;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use seams::catalog::{Catalog, Kind, Params, stored};
+use serde_json::Value;
+
+pub use self::copies::{TimeTravelMax, UnexplainedDuplicates};
+pub use self::goodput::{Cohort, Goodput};
+pub(crate) use self::latency::conclude as latency_conclusion;
+pub use self::latency::{AckLatency, PlatformLatency};
+pub use self::loss::{AckedLost, AckedLostAfterEffect, Corrupt};
+pub use self::outage::{AssetSecondsLost, OutageLongest, StuckAssets};
+pub use self::params::{During, Relative};
+pub use self::rto::{RtoFresh, RtoMax, RtoService, Stat};
+pub use self::stack::{Redundant, UnexpectedExits};
+use crate::document::Findings;
+use crate::facts::{Facts, Us};
+use crate::outage::{Out, Series};
+use crate::statistics::LimitTest;
+use crate::verdict::Verdict;
+
+/// What a gate may look at.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    pub facts: &'a Facts,
+    pub found: &'a Findings,
+    pub(crate) series: &'a [Series<'a>],
+    pub(crate) out: &'a [Vec<Out>],
+}
+
+/// A demand. Its parameters are the gate.
+pub trait Gate: fmt::Debug + Send + Sync {
+    /// What the run shows about it.
+    fn judge(&self, run: &Evidence<'_>) -> Judgement;
+
+    /// The limit in microseconds, for gates on time: the harness's own lateness must be small beside it.
+    fn time_limit(&self) -> Option<Us> {
+        None
+    }
+}
+
+/// What one gate says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    /// The demand, such as `at most 60 s`.
+    pub limit: String,
+    /// What was seen, `-` where nothing could be.
+    pub observed: String,
+    /// What the observed value rests on: samples, cohort, resolution.
+    pub evidence: String,
+    /// Why it is not a pass.
+    pub why: Option<String>,
+    /// Statistical tests, by group; the worst is the gate.
+    pub groups: BTreeMap<String, LimitTest>,
+}
+
+impl Judgement {
+    pub(crate) fn new(verdict: Verdict, limit: String, observed: String, evidence: String, why: Option<String>) -> Self {
+        Self { verdict, limit, observed, evidence, why, groups: BTreeMap::new() }
+    }
+
+    /// Nothing to judge by.
+    pub(crate) fn no_data(limit: String, why: impl Into<String>) -> Self {
+        Self::new(Verdict::Inconclusive, limit, "-".to_owned(), String::new(), Some(why.into()))
+    }
+
+    /// A count against its maximum, known exactly.
+    pub(crate) fn count(count: u64, max: u64, evidence: String, why: impl FnOnce() -> String) -> Self {
+        let fails = count > max;
+        let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
+        Self::new(verdict, at_most(max), count.to_string(), evidence, fails.then(why))
+    }
+}
+
+pub(crate) fn at_most(max: impl fmt::Display) -> String {
+    format!("at most {max}")
+}
+
+pub type MakeGate = fn(&Value) -> Result<Box<dyn Gate>, serde_json::Error>;
+
+const fn gate<P: Params + Gate + 'static>(name: &'static str, about: &'static str, example: &'static str) -> Kind<MakeGate> {
+    Kind::new::<P>(name, about, example, |params| Ok(Box::new(stored::<P>(params)?)))
+}
+
+/// Every gate kind. A scalar gate is its limit: `max`, for goodput `min`.
+pub static CATALOG: Catalog<MakeGate> = Catalog {
+    noun: "gate",
+    kinds: &[
+        gate::<AckedLost>("acked_lost", "Readings that were acked and are nowhere.", "{max: 0}"),
+        gate::<AckedLostAfterEffect>("acked_lost.after_effect", "Readings acked after the fault took effect and lost.", "{max: 0}"),
+        gate::<AssetSecondsLost>("asset_seconds_lost", "Time in outage, summed over all assets, in seconds.", "{max: 200000}"),
+        gate::<Corrupt>("corrupt", "Readings that came back with another content.", "{max: 0}"),
+        gate::<UnexplainedDuplicates>("duplicates.unexplained", "Copies of readings that no retry explains.", "{max: 0}"),
+        gate::<Goodput>("goodput", "Good readings per second, against the baseline.", "{min: 0.8 x baseline, during: outage, of: control}"),
+        gate::<AckLatency<500>>("latency.ack.p50", latency::ACK, latency::ACK_EXAMPLE),
+        gate::<AckLatency<900>>("latency.ack.p90", latency::ACK, latency::ACK_EXAMPLE),
+        gate::<AckLatency<950>>("latency.ack.p95", latency::ACK, latency::ACK_EXAMPLE),
+        gate::<AckLatency<990>>("latency.ack.p99", latency::ACK, latency::ACK_EXAMPLE),
+        gate::<AckLatency<999>>("latency.ack.p99.9", latency::ACK, latency::ACK_EXAMPLE),
+        gate::<PlatformLatency<500>>("latency.platform.p50", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
+        gate::<PlatformLatency<900>>("latency.platform.p90", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
+        gate::<PlatformLatency<950>>("latency.platform.p95", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
+        gate::<PlatformLatency<990>>("latency.platform.p99", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
+        gate::<PlatformLatency<999>>("latency.platform.p99.9", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
+        gate::<OutageLongest>("outage.longest", "The longest outage of any asset.", "{max: 75s}"),
+        gate::<Redundant>("redundant", "Time until the stack itself says that it is fully redundant again.", "{max: 10m, after: failback}"),
+        gate::<RtoMax>("rto", "Time from the effect of the fault until the affected assets are back.", "{max: 60s, of_assets: 99%}"),
+        gate::<RtoFresh>("rto.fresh", "The same, until what observers show is fresh again.", "{max: 90s, of_assets: 99%}"),
+        gate::<RtoService>("rto.service", "The same, until the service itself answers in time, per shard.", "{max: 15s}"),
+        gate::<StuckAssets>("stuck_assets", "Assets that are still out at the end.", "{max: 0}"),
+        gate::<TimeTravelMax>("time_travel", "Times that an observer showed an older value after a newer one.", "{max: 0}"),
+        gate::<UnexpectedExits>("unexpected_exits", "Processes of the stack that ended although nothing asked for it.", "{max: 0}"),
+    ],
+};
+
+/// Gates that are on unless the plan has one of the same kind, as (kind, parameters).
+#[must_use]
+pub fn defaults() -> Vec<(&'static str, Value)> {
+    let zero = || serde_json::json!({"max": 0});
+    let mut gates: Vec<(&str, Value)> =
+        ["acked_lost", "corrupt", "duplicates.unexplained", "stuck_assets", "unexpected_exits"].map(|kind| (kind, zero())).into();
+    gates.push(("goodput", serde_json::json!({"min": "0.8 x baseline", "of": "control"})));
+    gates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names are unique and sorted, examples load, and what was read can be stored and brought to life.
+    #[test]
+    fn every_kind() {
+        let names: Vec<&str> = CATALOG.names().collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+        for kind in CATALOG.kinds {
+            let (mut problems, mut ids) = (vec![], seams::document::Ids::default());
+            let source = seams::document::SourceId(0);
+            let node = seams::document::parse(kind.example, source, &mut ids, &mut problems).expect("the example is YAML");
+            let params = (kind.read)(&node, &mut problems);
+            assert_eq!(problems, [], "{}", kind.name);
+            let gate = (kind.make)(&params.expect("an example without problems is read")).expect("stored parameters are read");
+            assert!(!format!("{gate:?}").is_empty());
+        }
+    }
+
+    #[test]
+    fn defaults_are_kinds() {
+        for (name, params) in defaults() {
+            let kind = CATALOG.find(name).expect("a default gate is in the catalog");
+            (kind.make)(&params).expect("default parameters are read");
+        }
+    }
+}

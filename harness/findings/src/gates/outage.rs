@@ -1,0 +1,87 @@
+//! How long assets were out.
+
+use seams::document::units::Time;
+
+use super::params::at_most;
+use super::{Evidence, Gate, Judgement};
+use crate::facts::Us;
+use crate::show;
+use crate::verdict::Verdict;
+
+at_most! {
+    /// The longest outage of any asset, in contact time.
+    OutageLongest, Time
+}
+at_most! {
+    /// Integral of the assets in outage over time, in seconds.
+    AssetSecondsLost, f64
+}
+at_most! {
+    /// Assets still out at the end of the run.
+    StuckAssets, u64
+}
+
+const NOTHING_DUE: &str = "no live reading with `ack: required` was decided";
+
+/// Slowest gated period: what an outage is resolved to.
+pub(super) fn resolution(run: &Evidence<'_>) -> Us {
+    run.facts.gated().map(|s| run.facts.streams[s].period).max().unwrap_or(0)
+}
+
+pub(super) fn micros(time: Time) -> Us {
+    model::Micros::after(time.0).0
+}
+
+impl Gate for OutageLongest {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        let (max, longest) = (micros(self.max), &run.found.longest_outage.all);
+        let limit = super::at_most(show::duration(max));
+        if run.series.is_empty() {
+            return Judgement::no_data(limit, NOTHING_DUE);
+        }
+        let evidence = format!(
+            "{} of {} assets hit, half of all within {}; period {}",
+            longest.hit,
+            longest.assets,
+            show::duration(longest.p50),
+            show::duration(resolution(run))
+        );
+        let (verdict, why) = match longest.censored {
+            0 if longest.max <= max => (Verdict::Pass, None),
+            0 => (Verdict::Fail, Some("an asset was out for longer".to_owned())),
+            n => (Verdict::Fail, Some(format!("{} never recovered", show::count(n, "asset", "assets")))),
+        };
+        let least = if longest.censored > 0 { ">= " } else { "" };
+        Judgement::new(verdict, limit, format!("{least}{}", show::duration(longest.max)), evidence, why)
+    }
+
+    fn time_limit(&self) -> Option<Us> {
+        Some(micros(self.max))
+    }
+}
+
+impl Gate for AssetSecondsLost {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        let (limit, lost) = (super::at_most(self.max), run.found.asset_us_lost as f64 / 1e6);
+        if run.series.is_empty() {
+            return Judgement::no_data(limit, NOTHING_DUE);
+        }
+        let fails = lost > self.max;
+        let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
+        let evidence = format!("{} of {} assets hit", run.found.longest_outage.all.hit, run.found.longest_outage.all.assets);
+        Judgement::new(verdict, limit, format!("{lost:.1}"), evidence, fails.then(|| "more time was lost".to_owned()))
+    }
+}
+
+impl Gate for StuckAssets {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        if run.series.is_empty() {
+            return Judgement::no_data(super::at_most(self.max), NOTHING_DUE);
+        }
+        let stuck = &run.found.stuck_assets;
+        Judgement::count(stuck.len() as u64, self.max, format!("of {} assets", run.found.longest_outage.all.assets), || {
+            let some: Vec<String> = stuck.iter().take(5).map(u32::to_string).collect();
+            format!("still out at the end, such as {}", some.join(", "))
+        })
+    }
+}

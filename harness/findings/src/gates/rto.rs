@@ -1,0 +1,154 @@
+//! How long until service was back after a fault.
+
+use schemars::JsonSchema;
+use seams::document::units::{Share, Time};
+use serde::{Deserialize, Serialize};
+
+use super::outage::{micros, resolution};
+use super::{Evidence, Gate, Judgement};
+use crate::facts::{Role, Us};
+use crate::freshness::stale_outages;
+use crate::marks::Reached;
+use crate::marks::affected::affected;
+use crate::marks::rto::rto;
+use crate::outage::Out;
+use crate::share::share_out;
+use crate::show;
+use crate::verdict::Verdict;
+
+/// Of several faults in one run, which one counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stat {
+    /// The slowest.
+    #[default]
+    Max,
+}
+
+/// Recovery of the affected assets with a surviving path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RtoMax {
+    /// Longer than this fails.
+    pub max: Time,
+    /// Share of the assets that must be back: one stray asset must not decide a fleet's figure.
+    #[serde(default = "nearly_all")]
+    pub of_assets: Share,
+    #[serde(default)]
+    pub stat: Stat,
+}
+
+/// Recovery of what an observer shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RtoFresh {
+    /// Longer than this fails.
+    pub max: Time,
+    /// Share of the assets that must be fresh again.
+    #[serde(default = "nearly_all")]
+    pub of_assets: Share,
+    /// Whose view; the system of record unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observer: Option<String>,
+}
+
+/// Recovery of the service itself: the slowest shard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RtoService {
+    /// Longer than this fails.
+    pub max: Time,
+}
+
+fn nearly_all() -> Share {
+    Share(990_000)
+}
+
+/// One measured recovery, whatever of.
+struct Mark {
+    reached: Reached,
+    us: Us,
+    what: String,
+}
+
+impl Gate for RtoMax {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        let marks = marks_of(run, run.out, self.of_assets);
+        judge(run, self.max, marks)
+    }
+
+    fn time_limit(&self) -> Option<Us> {
+        Some(micros(self.max))
+    }
+}
+
+impl Gate for RtoFresh {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        let of_record = |role| matches!(role, Role::SystemOfRecord);
+        let mut observers = run.facts.observers.iter();
+        let observer = observers.find(|o| self.observer.as_ref().map_or(of_record(o.role), |name| o.name == *name));
+        let Some(observer) = observer else {
+            return Judgement::no_data(super::at_most(show::duration(micros(self.max))), "there is no such observer");
+        };
+        judge(run, self.max, marks_of(run, &stale_outages(run.facts, observer), self.of_assets))
+    }
+
+    fn time_limit(&self) -> Option<Us> {
+        Some(micros(self.max))
+    }
+}
+
+impl Gate for RtoService {
+    fn judge(&self, run: &Evidence<'_>) -> Judgement {
+        let shards = run.found.episodes.iter().flat_map(|e| &e.rto_service);
+        let marks = shards.map(|(shard, x)| {
+            let low = x.resolution.map_or(String::new(), |r| format!(", reads low by at most {}", show::duration(r)));
+            Mark { reached: x.reached, us: x.value.or(x.at_least).unwrap_or(0), what: format!("shard {shard}{low}") }
+        });
+        judge(run, self.max, marks.collect())
+    }
+
+    fn time_limit(&self) -> Option<Us> {
+        Some(micros(self.max))
+    }
+}
+
+/// RTO of each episode, over the affected assets with a path.
+fn marks_of(run: &Evidence<'_>, out: &[Vec<Out>], of_assets: Share) -> Vec<Mark> {
+    let basis_points = u64::from(1_000_000u32.saturating_sub(of_assets.0)) / 100;
+    let mark = |e: &crate::facts::Episode| {
+        let hit = affected(run.facts, run.series, e);
+        let judges: Vec<usize> = hit.iter().copied().filter(|a| run.facts.assets[*a].path).collect();
+        let u = share_out(run.facts, out, judges.iter().copied());
+        let x = rto(run.facts, e, run.series, &u, &judges, basis_points);
+        let cohort = if e.affected.is_some() { "affected assets with a path" } else { "assets that missed theta" };
+        let relapses = if x.relapses > 0 { format!(", {}", show::count(x.relapses, "relapse", "relapses")) } else { String::new() };
+        let what = format!("{}% of {} {cohort}{relapses}", of_assets.as_f64() * 100.0, judges.len());
+        Mark { reached: x.reached, us: x.value.or(x.at_least).unwrap_or(0), what }
+    };
+    run.facts.episodes.iter().map(mark).collect()
+}
+
+/// The worst mark decides.
+fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
+    let max = micros(max);
+    let limit = super::at_most(show::duration(max));
+    let verdict = |m: &Mark| match m.reached {
+        Reached::NoOutage => Verdict::Pass,
+        Reached::Measured if m.us <= max => Verdict::Pass,
+        Reached::NotDecidable => Verdict::Inconclusive,
+        _ => Verdict::Fail,
+    };
+    let Some(worst) = marks.iter().max_by_key(|m| (verdict(m), m.us)) else {
+        return Judgement::no_data(limit, "no fault took effect");
+    };
+    let (observed, why) = match worst.reached {
+        Reached::Measured => (show::duration(worst.us), (worst.us > max).then(|| "recovered too late".to_owned())),
+        Reached::RecoveredByHeal => (show::duration(worst.us), Some("came back only once the fault was gone".to_owned())),
+        Reached::BeyondObserved => (format!("> {}", show::duration(worst.us)), Some("did not come back while observed".to_owned())),
+        Reached::NoOutage => ("no outage above the share".to_owned(), None),
+        Reached::NotDecidable => ("-".to_owned(), Some("too little was due after the effect".to_owned())),
+    };
+    let evidence = format!("{}; period {}", worst.what, show::duration(resolution(run)));
+    Judgement::new(verdict(worst), limit, observed, evidence, why)
+}

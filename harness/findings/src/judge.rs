@@ -1,0 +1,141 @@
+//! From findings to verdicts: each gate, the correction over all statistical ones, what voids the run; the worst wins.
+
+use std::collections::BTreeMap;
+
+use model::Plan;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::document::Findings;
+use crate::facts::{Facts, Us};
+use crate::gates::{CATALOG, Evidence, Gate, Judgement, defaults, latency_conclusion};
+use crate::outage::{asset_outages, judged};
+use crate::show;
+use crate::statistics::{LimitTest, holm};
+use crate::verdict::Verdict;
+use crate::voids::{Void, voids};
+
+/// The whole judgement of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdicts {
+    /// The worst of all gates, inconclusive at best where something voids the run.
+    pub verdict: Verdict,
+    /// Why, in words that a pipeline can show: the gates that failed, else what is inconclusive.
+    pub exit_reason: String,
+    /// In the order of the plan, defaults last.
+    pub gates: Vec<GateVerdict>,
+    pub voids: Vec<Void>,
+    /// Figures come from a model of a stack, not from one.
+    pub simulated: bool,
+}
+
+/// One gate's verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateVerdict {
+    pub name: String,
+    pub kind: String,
+    pub params: Value,
+    /// Line of the scenario; 0 for a default gate.
+    pub line: u32,
+    pub verdict: Verdict,
+    pub limit: String,
+    pub observed: String,
+    pub evidence: String,
+    pub why: Option<String>,
+    pub groups: BTreeMap<String, LimitTest>,
+}
+
+/// A gate that is stored in the plan and cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    #[error("find the gate kind `{0}`")]
+    UnknownKind(String),
+    #[error("read the parameters of the gate `{name}`")]
+    Params { name: String, source: serde_json::Error },
+}
+
+struct Asked {
+    name: String,
+    kind: String,
+    params: Value,
+    line: u32,
+    gate: Box<dyn Gate>,
+}
+
+/// Judges every gate of the plan, and the defaults that it does not mention.
+///
+/// # Errors
+/// When the plan names a kind or parameters that this version does not know.
+pub fn judge(facts: &Facts, found: &Findings, plan: &Plan) -> Result<Verdicts, JudgeError> {
+    let asked = asked(plan)?;
+    let series = judged(facts);
+    let out = asset_outages(facts, &series);
+    let run = Evidence { facts, found, series: &series, out: &out };
+    let mut said: Vec<Judgement> = asked.iter().map(|a| a.gate.judge(&run)).collect();
+    holm(said.iter_mut().flat_map(|j| j.groups.values_mut()).collect());
+    let said = said.into_iter().map(|j| if j.groups.is_empty() { j } else { latency_conclusion(j.limit, j.groups) });
+    let gates: Vec<GateVerdict> = asked.iter().zip(said).map(|(a, j)| a.verdict(void_if_late(facts, a.gate.as_ref(), j))).collect();
+    let voids = voids(facts, found);
+    let floor = if voids.is_empty() { Verdict::Pass } else { Verdict::Inconclusive };
+    let verdict = gates.iter().map(|g| g.verdict).fold(floor, Verdict::max);
+    Ok(Verdicts { verdict, exit_reason: exit_reason(verdict, &gates, &voids), gates, voids, simulated: facts.happened.simulated })
+}
+
+fn asked(plan: &Plan) -> Result<Vec<Asked>, JudgeError> {
+    let mine = plan.gates.iter().map(|g| (g.name.clone(), g.spec.kind.clone(), g.spec.params.clone(), g.line));
+    let missing = defaults().into_iter().filter(|(kind, _)| !plan.gates.iter().any(|g| g.spec.kind == *kind));
+    let missing = missing.map(|(kind, params)| (kind.to_owned(), kind.to_owned(), params, 0));
+    let make = |(name, kind, params, line): (String, String, Value, u32)| {
+        let known = CATALOG.find(&kind).ok_or_else(|| JudgeError::UnknownKind(kind.clone()))?;
+        let gate = (known.make)(&params).map_err(|source| JudgeError::Params { name: name.clone(), source })?;
+        Ok(Asked { name, kind, params, line, gate })
+    };
+    mine.chain(missing).map(make).collect()
+}
+
+impl Asked {
+    fn verdict(&self, j: Judgement) -> GateVerdict {
+        GateVerdict {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            params: self.params.clone(),
+            line: self.line,
+            verdict: j.verdict,
+            limit: j.limit,
+            observed: j.observed,
+            evidence: j.evidence,
+            why: j.why,
+            groups: j.groups,
+        }
+    }
+}
+
+/// A gate on time is void where the harness itself was later than max(2 ms, 5 % of the limit) at its p99.
+fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement {
+    let (Some(limit), Some(health)) = (gate.time_limit(), &facts.happened.health) else { return judged };
+    let allowed = (limit / 20).max(2_000);
+    let late = [("generator", health.schedule_lag_p99_us), ("fabric", health.fabric_late_p99_us)];
+    let late = late.into_iter().find(|(_, us)| *us > allowed.unsigned_abs());
+    match late {
+        None => judged,
+        Some((who, us)) => {
+            let (us, allowed) = (show::duration(Us::try_from(us).unwrap_or(Us::MAX)), show::duration(allowed));
+            let why = format!("the {who} was {us} late at its p99, this limit allows {allowed}");
+            Judgement { verdict: Verdict::Inconclusive, why: Some(why), ..judged }
+        }
+    }
+}
+
+fn exit_reason(verdict: Verdict, gates: &[GateVerdict], voids: &[Void]) -> String {
+    let named = |v| gates.iter().filter(|g| g.verdict == v).map(|g| g.name.as_str()).collect::<Vec<_>>();
+    match verdict {
+        Verdict::Pass => "all gates passed".to_owned(),
+        Verdict::Fail => format!("failed: {}", named(Verdict::Fail).join(", ")),
+        Verdict::Inconclusive => {
+            let reasons = voids.iter().map(|v| v.sentence.trim_end_matches('.').to_owned());
+            let open = named(Verdict::Inconclusive);
+            let gates = (!open.is_empty()).then(|| format!("no verdict on {}", open.join(", ")));
+            format!("inconclusive: {}", reasons.chain(gates).collect::<Vec<_>>().join("; "))
+        }
+    }
+}

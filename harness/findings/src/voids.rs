@@ -1,0 +1,106 @@
+//! Section 5: what voids a run. Each reason is a sentence; one of them makes the run inconclusive at best.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::Findings;
+use crate::facts::{Facts, NEVER, Phase, Proof, SECOND, Us};
+use crate::reading::Reading;
+use crate::show;
+use crate::spans::nearest_rank;
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Void {
+    pub reason: Reason,
+    pub sentence: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    BrokeOff,
+    NoProof,
+    NoBaseline,
+    NothingVisible,
+    BaselineSlow,
+    BaselineUnsteady,
+    LoadBelowAsked,
+    FabricDrops,
+    ExitBeforeFault,
+    NoHealth,
+}
+
+/// Share of the asked readings that must have been sent in time before the first fault.
+const LOAD_MIN: f64 = 0.99;
+
+pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
+    let mut voids = Vec::new();
+    let mut say = |reason, sentence: String| voids.push(Void { reason, sentence });
+    if let Some(why) = &facts.happened.broke_off {
+        say(Reason::BrokeOff, format!("The run broke off: {why}."));
+    }
+    for w in facts.happened.windows.iter().filter(|w| w.proof == Proof::Unproven) {
+        say(Reason::NoProof, format!("Nothing shows that `{}` ({}) hit the stack or an asset: {}.", w.id, w.kind, w.why));
+    }
+    match facts.baseline() {
+        None => say(Reason::NoBaseline, "The run has no steady phase to compare with.".to_owned()),
+        Some(phase) => baseline(facts, found, phase, &mut say),
+    }
+    let effect = facts.first_effect().unwrap_or(NEVER);
+    for e in facts.happened.exits.iter().filter(|e| !e.asked && e.t < effect) {
+        say(Reason::ExitBeforeFault, format!("{} on {} ended ({}) before any fault.", e.process, e.node, e.status));
+    }
+    match &facts.happened.health {
+        None => say(Reason::NoHealth, "The harness did not get to report on itself.".to_owned()),
+        Some(health) if health.fabric_drops > 0 => {
+            let packets = show::count(health.fabric_drops, "packet", "packets");
+            say(Reason::FabricDrops, format!("The fabric lost {packets} that no fault asked for."));
+        }
+        Some(_) => {}
+    }
+    voids
+}
+
+fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut(Reason, String)) {
+    let inside = |t: Us| phase.start <= t && t < phase.end;
+    let due: Vec<(usize, &Reading)> = facts.readings.iter().enumerate().filter(|(_, r)| inside(r.t_ready)).collect();
+    let visible = |i: &usize| facts.observers.iter().any(|o| !o.sightings.of(*i).is_empty());
+    if !due.iter().any(|(i, _)| visible(i)) {
+        say(Reason::NothingVisible, format!("Nothing became visible in `{}`.", phase.name));
+    }
+    if !found.baseline_fits {
+        let p99 = found.ack_latency.get(&phase.name).and_then(|l| l.percentiles.get("p99"));
+        let slow = p99.map_or("no reading was acked".to_owned(), |p| format!("p99 of the ack is {}", show::duration(p.us)));
+        let allowed = show::duration(facts.theta / 2);
+        say(Reason::BaselineSlow, format!("The baseline cannot carry a verdict: {slow}, more than half of theta ({allowed}) or not good."));
+    }
+    if let Some(spread) = unsteady(facts, phase) {
+        say(Reason::BaselineUnsteady, format!("The baseline is not steady: its p99 over 10 s varies by {:.0}%.", 100.0 * spread));
+    }
+    let sent = due.iter().filter(|(_, r)| r.sent_first < NEVER && r.sent_first <= r.t_ready + facts.theta).count();
+    if (sent as f64) < LOAD_MIN * due.len() as f64 || due.is_empty() {
+        let message = format!("Before the fault {sent} of {} readings were sent in time: less load than asked.", due.len());
+        say(Reason::LoadBelowAsked, message);
+    }
+}
+
+/// Coefficient of variation of the p99 of 10 s, where it is above 30 %; asked of baselines of 60 s and more.
+fn unsteady(facts: &Facts, phase: &Phase) -> Option<f64> {
+    const WIDTH: Us = 10 * SECOND;
+    let windows = usize::try_from((phase.end - phase.start) / WIDTH).ok().filter(|n| *n >= 6)?;
+    let mut waits: Vec<Vec<Us>> = vec![Vec::new(); windows];
+    for r in facts.in_phase(phase) {
+        if let Some(window) = waits.get_mut(((r.t_ready - phase.start) / WIDTH) as usize) {
+            window.push(r.ack_latency());
+        }
+    }
+    let p99 = |window: &mut Vec<Us>| {
+        window.sort_unstable();
+        nearest_rank(window, 0.99).map(|us| if us == NEVER { f64::INFINITY } else { us as f64 })
+    };
+    let values: Vec<f64> = waits.iter_mut().filter_map(p99).collect();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0);
+    let spread = variance.sqrt() / mean;
+    (values.len() > 1 && (spread > 0.3 || spread.is_nan())).then_some(if spread.is_nan() { f64::INFINITY } else { spread })
+}
