@@ -1,0 +1,80 @@
+//! Hits begin anew when their lever changes, and only then; canaries prove nothing.
+
+use std::time::Duration;
+
+use etherparse::PacketBuilder;
+use fabric::{CANARY_PORT, Cut, Epoch, Form, Rule, VNET_BYTES};
+
+use crate::bench::{A, A_TO_B, B, Bench, MS, address, delay, policy, udp};
+
+fn cut_all() -> Rule {
+    Rule { cuts: vec![Cut { ports: None, form: Form::Drop }], ..Rule::default() }
+}
+
+#[test]
+fn the_first_hit_is_stamped_and_survives_other_changes() {
+    let mut bench = Bench::with_rule(1, cut_all());
+    bench.advance(3 * MS);
+    bench.receive(A, &udp(A, B, CANARY_PORT, 0, 8));
+    assert_eq!(bench.link(A_TO_B).cut_hits.first_ns, None, "a canary is no proof");
+    bench.advance(MS);
+    bench.receive(A, &udp(A, B, 9, 0, 8));
+    let with_delay = Rule { delay: Duration::from_millis(1), ..cut_all() };
+    bench.apply(&policy(with_delay));
+    let hits = bench.link(A_TO_B).cut_hits;
+    assert_eq!((hits.since, hits.first_ns), (Epoch(1), Some(4 * MS)));
+    assert_eq!((hits.packets, hits.canaries, hits.established), (1, 1, 0));
+    assert_eq!(bench.link(A_TO_B).delay_hits.since, Epoch(2));
+}
+
+#[test]
+fn a_change_closes_the_account_and_shows_the_heal() {
+    let mut bench = Bench::with_rule(1, cut_all());
+    bench.receive(A, &udp(A, B, 9, 0, 8));
+    let applied = bench.apply(&policy(Rule::default()));
+    assert_eq!(applied.closed[&A_TO_B].cut_hits.packets, 1);
+    let healed = bench.link(A_TO_B);
+    assert_eq!((healed.cut_hits.packets, healed.cut.packets), (0, 1), "hits begin anew, totals stay");
+    assert_eq!((healed.passed_hits.since, healed.passed_hits.packets), (Epoch(2), 0));
+    bench.advance(MS);
+    bench.receive(A, &udp(A, B, 9, 0, 8));
+    assert_eq!(bench.link(A_TO_B).passed_hits.first_ns, Some(MS));
+    assert!(bench.apply(&policy(Rule::default())).closed.is_empty(), "nothing changed");
+}
+
+#[test]
+fn established_connections_are_told_apart() {
+    let mut bench = Bench::with_rule(1, cut_all());
+    let step = || PacketBuilder::ipv4(address(0).octets(), address(1).octets(), 64).tcp(1, 2, 3, 4);
+    for (step, payload) in [(step().syn(), 0), (step().syn().ack(1), 0), (step().rst().ack(1), 0), (step().ack(1), 10)] {
+        let mut frame = vec![0; VNET_BYTES];
+        step.write(&mut frame, &vec![0; payload]).expect("a vector takes everything");
+        bench.receive(A, &frame);
+    }
+    let hits = bench.link(A_TO_B).cut_hits;
+    assert_eq!((hits.packets, hits.established, hits.first_established_ns), (4, 1, Some(0)));
+}
+
+#[test]
+fn a_shorter_delay_lets_the_waiting_go_and_never_reorders() {
+    let mut bench = Bench::with_rule(1, delay(Duration::from_secs(10)));
+    bench.receive(A, &udp(A, B, 9, 0, 8));
+    bench.advance(MS);
+    bench.apply(&policy(delay(Duration::from_millis(5))));
+    bench.receive(A, &udp(A, B, 9, 1, 8));
+    bench.advance(1_000 * MS);
+    let times: Vec<u64> = bench.out.sent.iter().map(|sent| sent.at).collect();
+    assert_eq!(times, [5 * MS, 6 * MS]);
+}
+
+#[test]
+fn super_packets_are_counted_only_where_they_are_dishonest() {
+    let mut frame = udp(A, B, 9, 0, 8);
+    frame[1] = 1;
+    let mut bench = Bench::with_rule(1, delay(Duration::from_millis(1)));
+    bench.receive(A, &frame);
+    assert_eq!(bench.link(A_TO_B).super_packets_on_lossy_link, 0);
+    bench.apply(&policy(Rule { loss: vec![0.01], ..Rule::default() }));
+    bench.receive(A, &frame);
+    assert_eq!(bench.link(A_TO_B).super_packets_on_lossy_link, 1);
+}
