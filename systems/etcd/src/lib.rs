@@ -1,1 +1,66 @@
 //! Floor 2: etcd as service, driver and observer, over connections of our own.
+//!
+//! Absent on purpose: etcd's clients with their balancing, retries and hidden reconnects, leases, transactions, TLS and passwords.
+
+mod calls;
+mod driver;
+mod keys;
+mod lane;
+mod observer;
+mod proto;
+mod service;
+mod verdict;
+mod wire;
+
+use std::time::Duration;
+
+use seams::catalog::{Catalog, Kind, System, stored};
+
+pub use driver::EtcdDriver;
+pub use observer::EtcdObserver;
+pub use service::EtcdService;
+
+/// What this room brings.
+pub static SYSTEM: System = System {
+    name: "etcd",
+    services: Catalog {
+        noun: "service",
+        kinds: &[Kind::new::<EtcdService>(
+            "etcd",
+            "An etcd cluster, one member on each node, from the `etcd` program that is installed.",
+            "kind: etcd\nelection_timeout: 1s\n",
+            |params, site| Ok(stored::<EtcdService>(params)?.on(site)),
+        )],
+    },
+    drivers: Catalog {
+        noun: "driver",
+        kinds: &[Kind::new::<EtcdDriver>(
+            "etcd",
+            "Puts each attempt of a reading under a key of its own, on a member in the region that the fleet picked.",
+            "kind: etcd\nconnect_timeout: 1s\n",
+            |params, site| Ok(stored::<EtcdDriver>(params)?.to(site)),
+        )],
+    },
+    observers: Catalog {
+        noun: "observer",
+        kinds: &[Kind::new::<EtcdObserver>(
+            "etcd",
+            "Watches the keys of the run on a member in its own region, and reads that member back after heal.",
+            "kind: etcd\n",
+            |params, site| Ok(stored::<EtcdObserver>(params)?.of(site)),
+        )],
+    },
+};
+
+/// The one shard: etcd is one log.
+const SHARD: &str = "etcd";
+const CLIENT_PORT: u16 = 2379;
+const PEER_PORT: u16 = 2380;
+
+/// HTTP/2 pings of every connection: after this long without a byte, and given up after as much again.
+const PING_EVERY: Duration = Duration::from_secs(1);
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Patience of probes, observers and read-backs with one answer; longer than etcd's own 7 s with a request would only hide which
+/// member does not answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);

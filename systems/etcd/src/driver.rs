@@ -1,0 +1,54 @@
+//! The driver: one connection per (cell, member), shared by the assets behind it; the work is the lane's.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use seams::{Clock, Driver, Ground, Lane, Site, document::units::Time};
+use serde::{Deserialize, Serialize};
+
+use crate::{PING_EVERY, PING_TIMEOUT, lane::EtcdLane};
+
+/// Puts readings into etcd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EtcdDriver {
+    /// A try to connect ends after this long. It succeeds when the member has answered a request for its status.
+    connect_timeout: Time,
+}
+
+impl Default for EtcdDriver {
+    fn default() -> Self {
+        Self { connect_timeout: Time(std::time::Duration::from_secs(1)) }
+    }
+}
+
+impl EtcdDriver {
+    pub(crate) fn to(self, site: &Site) -> Arc<dyn Driver> {
+        Arc::new(Sender { params: self, site: site.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct Sender {
+    params: EtcdDriver,
+    site: Site,
+}
+
+impl Driver for Sender {
+    fn policy(&self) -> String {
+        format!(
+            "One HTTP/2 connection per cell and member, shared by the cell's assets; made from the address of the asset that asked first. \
+             An asset is pinned to one member of the region it wants, the next one there after each try. \
+             No retry, no balancing, no reconnect by itself: a lost connection takes its assets down, and the fleet asks again. \
+             A try to connect ends after {:?} and succeeds when the member answers. \
+             Pings after {PING_EVERY:?} of silence while requests are open, given up after {PING_TIMEOUT:?} more. \
+             Each attempt is one Put under a key of its own with `hasleader`: a member without a leader refuses at once. \
+             Acked is the put's answer; refused is only what cannot have been applied; anything else is unknown.",
+            self.params.connect_timeout.0
+        )
+    }
+
+    fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+        Box::new(EtcdLane::new(self.site.clone(), self.params.connect_timeout.0, ground, clock))
+    }
+}

@@ -1,0 +1,193 @@
+//! The observer: a watch on the run's keys, and a read-back of one member's own store after heal.
+//!
+//! Positions are revisions. A response holds all events of each revision it names (we do not ask for fragments), so what it ends with has
+//! been passed. Progress notices are not asked for: those asked for by hand run ahead of the events before etcd 3.4.25 and 3.5.8
+//! (etcd issue 15220), and the newest key of the run already tells where its log ends.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use model::{NodeId, RegionId, ShardId, Sighting, envelope::Envelope};
+use schemars::JsonSchema;
+use seams::{Eyes, Ground, Observer, Post, Site, SystemError};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout};
+use tonic::Streaming;
+
+use crate::{
+    CALL_TIMEOUT, CLIENT_PORT, PING_EVERY, PING_TIMEOUT, SHARD, calls, keys,
+    proto::{
+        etcdserverpb::WatchResponse,
+        mvccpb::{KeyValue, event::EventType},
+    },
+    wire::{self, Keepalive, Wire, chain},
+};
+
+/// Between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Sees what is put under the run's keys, on a member in its own region. It has no settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EtcdObserver {}
+
+impl EtcdObserver {
+    pub(crate) fn of(self, site: &Site) -> Arc<dyn Observer> {
+        Arc::new(Watcher { site: site.clone(), shard: ShardId::from(SHARD) })
+    }
+}
+
+#[derive(Debug)]
+struct Watcher {
+    site: Site,
+    shard: ShardId,
+}
+
+#[async_trait]
+impl Observer for Watcher {
+    async fn watch(&self, ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eyes>) -> SystemError {
+        let members = match self.members(&post.region) {
+            Ok(members) => members,
+            Err(error) => return error,
+        };
+        let mut sight = Sight { watcher: self, post: &post, eyes: &*eyes, next: 1, dark: Instant::now() };
+        loop {
+            for member in &members {
+                sight.look(&*ground, member).await;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn head(&self, ground: Arc<dyn Ground>, post: &Post) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+        let wire = self.any_member(&*ground, post).await?;
+        let answer = calls::answered("read the newest key", calls::newest(&wire, self.site.run)).await?;
+        let newest = answer.kvs.first().map_or(0, |kv| calls::revision(kv.mod_revision));
+        Ok(BTreeMap::from([(self.shard.clone(), newest)]))
+    }
+
+    /// A linearizable read makes the member catch up with its quorum; then its own store is read page by page at that revision. So the
+    /// same call is the read of record, and compares the copies when it is made in every region.
+    async fn read_back(&self, ground: Arc<dyn Ground>, post: &Post, eyes: Arc<dyn Eyes>) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+        let wire = self.any_member(&*ground, post).await?;
+        let run = self.site.run;
+        let newest = calls::answered("read the newest key", calls::newest(&wire, run)).await?;
+        let head = newest.header.map_or(0, |header| header.revision);
+        let mut from = keys::prefix(run);
+        loop {
+            let page = calls::answered("read a page of keys", calls::page(&wire, run, from, head)).await?;
+            let at = wire.last_read();
+            for kv in &page.kvs {
+                // Another version under the key of one attempt: the system applied it twice.
+                let twice = (kv.version > 1).then_some(kv.create_revision);
+                for position in [Some(kv.mod_revision), twice].into_iter().flatten() {
+                    self.show(kv, position, at, post, &*eyes);
+                }
+            }
+            match page.kvs.last() {
+                Some(last) if page.more => from = [last.key.as_slice(), &[0]].concat(),
+                _ => break,
+            }
+        }
+        let head = calls::revision(head);
+        eyes.passed(&self.shard, head);
+        Ok(BTreeMap::from([(self.shard.clone(), head)]))
+    }
+}
+
+impl Watcher {
+    fn members(&self, region: &RegionId) -> Result<Vec<NodeId>, SystemError> {
+        let topology = &self.site.topology;
+        let here = self.site.nodes().filter(|node| topology.nodes.get(*node).is_some_and(|node| node.region == *region));
+        let here: Vec<_> = here.cloned().collect();
+        if here.is_empty() {
+            return Err(SystemError::Answer { doing: format!("find a member in {region}"), why: "none is there".to_owned() });
+        }
+        Ok(here)
+    }
+
+    /// The first member of the region that answers.
+    async fn any_member(&self, ground: &dyn Ground, post: &Post) -> Result<Wire, SystemError> {
+        let mut why = String::new();
+        for member in self.members(&post.region)? {
+            match open(ground, post, &member).await {
+                Ok(wire) => return Ok(wire),
+                Err(error) => why = error,
+            }
+        }
+        Err(SystemError::Answer { doing: format!("reach a member in {}", post.region), why })
+    }
+
+    fn show(&self, kv: &KeyValue, position: i64, at: Instant, post: &Post, eyes: &dyn Eyes) {
+        let run = self.site.run;
+        let Some(identity) = keys::identity(run, &kv.key) else { return };
+        let intact = Envelope::read(&kv.value).is_ok_and(|envelope| envelope.run == run && envelope.identity == identity);
+        eyes.saw(Sighting { identity, at: post.clock.stamp(at), position: Some(calls::revision(position)), intact });
+    }
+}
+
+/// How far a watch has come.
+struct Sight<'a> {
+    watcher: &'a Watcher,
+    post: &'a Post,
+    eyes: &'a dyn Eyes,
+    /// The first revision that has not been shown.
+    next: i64,
+    /// Until when everything was shown as it came; the beginning before the first watch.
+    dark: Instant,
+}
+
+impl Sight<'_> {
+    /// One connection, from the try to make it to its end.
+    async fn look(&mut self, ground: &dyn Ground, member: &NodeId) {
+        let Ok(wire) = open(ground, self.post, member).await else { return self.blind() };
+        match timeout(CALL_TIMEOUT, calls::watch(&wire, self.watcher.site.run, self.next)).await {
+            Ok(Ok(mut events)) => self.follow(&wire, &mut events).await,
+            Ok(Err(_)) | Err(_) => return self.blind(),
+        }
+        // Until here the member was heard, if only by its answers to pings.
+        self.dark = wire.last_read();
+    }
+
+    async fn follow(&mut self, wire: &Wire, events: &mut Streaming<WatchResponse>) {
+        while let Ok(Some(response)) = events.message().await {
+            if response.canceled {
+                // What was compacted away cannot be shown any more.
+                self.next = self.next.max(response.compact_revision);
+                return;
+            }
+            if response.created {
+                self.blind();
+            }
+            self.take(&response, wire.last_read());
+        }
+    }
+
+    fn take(&mut self, response: &WatchResponse, at: Instant) {
+        let puts = response.events.iter().filter(|event| event.r#type() == EventType::Put);
+        for kv in puts.filter_map(|event| event.kv.as_ref()) {
+            self.watcher.show(kv, kv.mod_revision, at, self.post, self.eyes);
+        }
+        let last = response.events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision).max();
+        if let Some(last) = last {
+            self.next = last + 1;
+            self.eyes.passed(&self.watcher.shard, calls::revision(last));
+        }
+    }
+
+    /// Nothing was seen from the end of the last watch to now.
+    fn blind(&mut self) {
+        let now = Instant::now();
+        self.eyes.blind(self.post.clock.stamp(self.dark), self.post.clock.stamp(now));
+        self.dark = now;
+    }
+}
+
+async fn open(ground: &dyn Ground, post: &Post, member: &NodeId) -> Result<Wire, String> {
+    let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
+    let opening = wire::open(ground, &post.origin, ground.address(member, CLIENT_PORT), keepalive);
+    match timeout(CALL_TIMEOUT, opening).await {
+        Ok(opened) => opened.map(|(wire, _)| wire).map_err(|error| chain(&error)),
+        Err(_) => Err(format!("{member} did not answer within {CALL_TIMEOUT:?}")),
+    }
+}

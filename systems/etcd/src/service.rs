@@ -1,0 +1,191 @@
+//! The service: which programs a node runs, and what each member says of itself.
+//!
+//! Every probe is a connection of its own, made inside the asked node, so that it crosses no link and no old connection answers for it.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use model::{NodeId, ShardId};
+use schemars::JsonSchema;
+use seams::{Command, Ground, Origin, Process, Role, Service, Site, SystemError, Timer, document::units::Time};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::{
+    CALL_TIMEOUT, CLIENT_PORT, PEER_PORT, PING_EVERY, PING_TIMEOUT, SHARD, calls,
+    proto::etcdserverpb::StatusResponse,
+    wire::{self, Keepalive, Wire},
+};
+
+/// An etcd cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EtcdService {
+    /// The server: a name to be found on PATH, or an absolute path. Made for 3.4 to 3.6.
+    program: PathBuf,
+    /// How often the leader says that it is there.
+    heartbeat_interval: Time,
+    /// A follower that hears nothing for this long, up to twice this long, calls an election. etcd wants five heartbeats at least.
+    election_timeout: Time,
+    /// Whether a member asks before it calls an election, so that one that comes back does not depose a leader. etcd's own default
+    /// since 3.5.
+    pre_vote: bool,
+}
+
+impl Default for EtcdService {
+    fn default() -> Self {
+        Self {
+            program: "etcd".into(),
+            heartbeat_interval: Time(Duration::from_millis(100)),
+            election_timeout: Time(Duration::from_secs(1)),
+            pre_vote: true,
+        }
+    }
+}
+
+impl EtcdService {
+    pub(crate) fn on(self, site: &Site) -> Arc<dyn Service> {
+        Arc::new(Cluster { params: self, site: site.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct Cluster {
+    params: EtcdService,
+    site: Site,
+}
+
+#[async_trait]
+impl Service for Cluster {
+    fn processes(&self, node: &NodeId) -> Vec<Process> {
+        let command = Command { program: self.params.program.clone(), args: self.flags(node), ..Command::default() };
+        vec![Process { name: "etcd".to_owned(), command, ..Process::default() }]
+    }
+
+    fn timers(&self) -> Vec<Timer> {
+        let timer = |name: &str, value: Time, bounds_failover| Timer { name: name.to_owned(), value: value.0, bounds_failover };
+        vec![
+            timer("heartbeat-interval", self.params.heartbeat_interval, false),
+            timer("election-timeout", self.params.election_timeout, true),
+        ]
+    }
+
+    fn shards(&self) -> Vec<ShardId> {
+        vec![ShardId::from(SHARD)]
+    }
+
+    fn shard_of(&self, _asset: u32) -> ShardId {
+        ShardId::from(SHARD)
+    }
+
+    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
+        self.in_step(ground).await.map(|_| ())
+    }
+
+    /// Nothing: keys need no place made for them.
+    async fn provision(&self, _ground: &dyn Ground) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    async fn version(&self, ground: &dyn Ground) -> Result<String, SystemError> {
+        let versions: BTreeSet<String> = self.in_step(ground).await?.into_iter().map(|status| status.version).collect();
+        Ok(format!("etcd {}", versions.into_iter().collect::<Vec<_>>().join(" and ")))
+    }
+
+    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
+        let wire = inside(ground, node).await?;
+        let status = calls::answered(&format!("ask {node} for its status"), calls::status(&wire)).await?;
+        let role = if leads(&status) { "leader" } else { "follower" };
+        Ok(vec![Role { shard: ShardId::from(SHARD), role: role.to_owned(), term: status.raft_term }])
+    }
+
+    /// A member that does not answer, or lags behind what its quorum has committed, is a copy too few.
+    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
+        Ok(self.in_step(ground).await.is_ok())
+    }
+}
+
+impl Cluster {
+    /// Every node of the service with its address, as etcd wants it told.
+    fn members(&self) -> String {
+        let members = self.site.nodes().map(|node| format!("{node}={}", self.url(node, PEER_PORT)));
+        members.collect::<Vec<_>>().join(",")
+    }
+
+    fn url(&self, node: &NodeId, port: u16) -> String {
+        let address = self.site.topology.nodes.get(node).expect("a node of the service is in the topology").address;
+        format!("http://{address}:{port}")
+    }
+
+    fn flags(&self, node: &NodeId) -> Vec<String> {
+        let (peer, client) = (self.url(node, PEER_PORT), self.url(node, CLIENT_PORT));
+        let flags = [
+            ("name", node.to_string()),
+            ("data-dir", "{data}/etcd".to_owned()),
+            ("listen-peer-urls", peer.clone()),
+            ("initial-advertise-peer-urls", peer),
+            ("listen-client-urls", client.clone()),
+            ("advertise-client-urls", client),
+            ("initial-cluster", self.members()),
+            ("initial-cluster-state", "new".to_owned()),
+            ("initial-cluster-token", format!("{}-{:016x}", self.site.service, self.site.run)),
+            ("heartbeat-interval", self.params.heartbeat_interval.0.as_millis().to_string()),
+            ("election-timeout", self.params.election_timeout.0.as_millis().to_string()),
+            ("pre-vote", self.params.pre_vote.to_string()),
+            // By its default of 5 s the server hangs up on a client that pings every second.
+            ("grpc-keepalive-min-time", format!("{}ms", PING_EVERY.as_millis() / 2)),
+            ("logger", "zap".to_owned()),
+            ("log-outputs", "stderr".to_owned()),
+        ];
+        flags.into_iter().map(|(flag, value)| format!("--{flag}={value}")).collect()
+    }
+
+    /// What all members say, if they are one cluster: each answers, follows the same leader in the same term, has no alarm, and has
+    /// applied what its quorum had committed when it was asked.
+    async fn in_step(&self, ground: &dyn Ground) -> Result<Vec<StatusResponse>, SystemError> {
+        let mut all: Vec<StatusResponse> = vec![];
+        for node in self.site.nodes() {
+            let wire = inside(ground, node).await?;
+            let doing = format!("ask {node} for its status");
+            let status = calls::answered(&doing, calls::status(&wire)).await?;
+            if let Some(why) = trouble(&status, all.first()) {
+                return Err(SystemError::Answer { doing, why });
+            }
+            calls::answered(&format!("read the newest key on {node}"), calls::newest(&wire, self.site.run)).await?;
+            all.push(status);
+        }
+        Ok(all)
+    }
+}
+
+/// What keeps a member from being in step with the one asked first.
+fn trouble(status: &StatusResponse, first: Option<&StatusResponse>) -> Option<String> {
+    if status.leader == 0 {
+        return Some("it knows no leader".to_owned());
+    }
+    if status.is_learner {
+        return Some("it is a learner without a vote".to_owned());
+    }
+    if !status.errors.is_empty() {
+        return Some(status.errors.join(", "));
+    }
+    let agrees = first.is_none_or(|first| (first.leader, first.raft_term) == (status.leader, status.raft_term));
+    (!agrees).then(|| "it follows another leader than the first member".to_owned())
+}
+
+fn leads(status: &StatusResponse) -> bool {
+    status.leader != 0 && status.header.is_some_and(|header| header.member_id == status.leader)
+}
+
+/// A fresh connection to a member from inside its own node.
+async fn inside(ground: &dyn Ground, node: &NodeId) -> Result<Wire, SystemError> {
+    let doing = format!("connect to {node}");
+    let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
+    let origin = Origin::node(node);
+    let opening = wire::open(ground, &origin, ground.address(node, CLIENT_PORT), keepalive);
+    match timeout(CALL_TIMEOUT, opening).await {
+        Ok(Ok((wire, _))) => Ok(wire),
+        Ok(Err(source)) => Err(SystemError::Io { doing, source }),
+        Err(_) => Err(SystemError::Answer { doing, why: format!("no answer within {CALL_TIMEOUT:?}") }),
+    }
+}
