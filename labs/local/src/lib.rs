@@ -1,1 +1,22 @@
 //! Floor 2: the rootless lab on one machine: namespaces, nodes, processes, over the userspace fabric.
+
+mod forks;
+mod lab;
+mod machine;
+mod mounts;
+mod namespace;
+mod node;
+mod place;
+mod places;
+mod programs;
+mod reconcile;
+pub mod sandbox;
+mod stub;
+mod sys;
+mod voice;
+mod watch;
+mod wire;
+mod world;
+
+pub use forks::Inside;
+pub use lab::{EngineWish, Local, LocalLab};

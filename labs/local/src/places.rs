@@ -1,0 +1,120 @@
+//! Which end has which place now, and the Ground that gives out sockets there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use fabric::PortId;
+use model::{End, NodeId, Topology};
+use seams::{Ground, Origin};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+
+use crate::{
+    namespace::{Namespace, tcp_socket, udp_socket},
+    place::{Place, Wiring},
+};
+
+/// Shared by the reconciler, the nodes and the Ground.
+#[derive(Debug)]
+pub(crate) struct Places {
+    topology: Arc<Topology>,
+    wiring: Wiring,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    places: BTreeMap<End, Place>,
+    /// Ports that hand over single packets.
+    without_offload: BTreeSet<PortId>,
+}
+
+impl Places {
+    pub(crate) fn new(topology: Arc<Topology>, wiring: Wiring) -> Self {
+        Self { topology, wiring, now: Mutex::default() }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for this end from now on.
+    pub(crate) fn put(&self, end: End, place: Place) -> io::Result<()> {
+        let mut now = self.now();
+        if now.without_offload.contains(&place.id) {
+            self.wiring.set_offload(&place, false)?;
+        }
+        now.places.insert(end, place);
+        Ok(())
+    }
+
+    /// This end has no place any more.
+    pub(crate) fn take(&self, end: &End) -> io::Result<()> {
+        let taken = self.now().places.remove(end);
+        taken.map_or(Ok(()), |place| self.wiring.discard(place))
+    }
+
+    pub(crate) fn get(&self, end: &End) -> Option<Place> {
+        self.now().places.get(end).cloned()
+    }
+
+    /// Switches offload off at these ports and on at all others.
+    pub(crate) fn set_without_offload(&self, wanted: BTreeSet<PortId>) -> io::Result<()> {
+        let mut now = self.now();
+        for place in now.places.values() {
+            let (is_off, off) = (now.without_offload.contains(&place.id), wanted.contains(&place.id));
+            if is_off != off {
+                self.wiring.set_offload(place, !off)?;
+            }
+        }
+        now.without_offload = wanted;
+        Ok(())
+    }
+
+    pub(crate) fn without_offload(&self) -> BTreeSet<PortId> {
+        self.now().without_offload.clone()
+    }
+
+    /// The first address of an end.
+    pub(crate) fn first_address(&self, end: &End) -> Option<Ipv4Addr> {
+        match end {
+            End::Node(name) => Some(self.topology.nodes.get(name)?.address),
+            End::Cell(name) => Some(self.topology.cells.get(name)?.base),
+        }
+    }
+
+    fn birthplace(&self, from: &Origin) -> io::Result<(Namespace, Ipv4Addr)> {
+        let place = self.get(&from.end).ok_or_else(|| io::Error::new(io::ErrorKind::NetworkDown, format!("`{}` has no power", from.end)))?;
+        let own = match &from.end {
+            End::Node(name) => self.topology.nodes.get(name).map(|node| node.address),
+            End::Cell(name) => self.topology.cells.get(name).map(|cell| cell.address(from.host)),
+        };
+        let own = own.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("`{}` is not in the topology", from.end)))?;
+        Ok((place.namespace, own))
+    }
+}
+
+#[async_trait]
+impl Ground for Places {
+    fn address(&self, node: &NodeId, port: u16) -> SocketAddr {
+        let address = self.topology.nodes.get(node).map_or(Ipv4Addr::UNSPECIFIED, |node| node.address);
+        SocketAddr::new(IpAddr::V4(address), port)
+    }
+
+    async fn tcp(&self, from: &Origin, to: SocketAddr) -> io::Result<TcpStream> {
+        let (namespace, own) = self.birthplace(from)?;
+        // An asset's own address is one of many; a node has one, and reaches itself from it too.
+        let source = matches!(from.end, End::Cell(_)).then_some(own);
+        let socket = namespace.ask(move || tcp_socket(source)).await?;
+        TcpSocket::from_std_stream(socket.into()).connect(to).await
+    }
+
+    async fn udp(&self, from: &Origin) -> io::Result<UdpSocket> {
+        let (namespace, own) = self.birthplace(from)?;
+        UdpSocket::from_std(namespace.ask(move || udp_socket(own, 0)).await?.into())
+    }
+}

@@ -1,0 +1,179 @@
+//! The processes of one node: what is to be started, and what runs.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use model::NodeId;
+use seams::{Command, LabError, Process, Sight};
+
+use crate::stub::{End, Job, Report};
+
+#[derive(Debug)]
+pub(crate) struct Programs {
+    node: NodeId,
+    /// The node's own directory; it survives a power loss.
+    data: PathBuf,
+    logs: PathBuf,
+    programs: Vec<Program>,
+    next_number: u32,
+    /// They were all started once.
+    pub began: bool,
+}
+
+#[derive(Debug)]
+struct Program {
+    process: Process,
+    prepared: bool,
+    /// Of its running job.
+    number: Option<u32>,
+    stands: bool,
+}
+
+impl Programs {
+    /// `run` is the run's folder, absolute.
+    pub(crate) fn new(node: &NodeId, processes: Vec<Process>, run: &Path) -> io::Result<Self> {
+        let data = run.join("nodes").join(node.as_str());
+        let logs = run.join("logs").join(node.as_str());
+        fs::create_dir_all(&data)?;
+        fs::create_dir_all(&logs)?;
+        let programs = processes.into_iter().map(|process| Program { process, prepared: false, number: None, stands: false });
+        Ok(Self { node: node.clone(), data, logs, programs: programs.collect(), next_number: 0, began: false })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.programs.len()
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.programs.iter().filter(|program| program.number.is_some()).count()
+    }
+
+    pub(crate) fn all_stand(&self) -> bool {
+        self.programs.iter().all(|program| program.stands || program.number.is_none())
+    }
+
+    pub(crate) fn any_stands(&self) -> bool {
+        self.programs.iter().any(|program| program.stands)
+    }
+
+    pub(crate) fn log(&self, index: usize) -> PathBuf {
+        self.logs.join(format!("{}.log", self.programs[index].process.name))
+    }
+
+    pub(crate) fn error(&self, index: usize, why: String) -> LabError {
+        LabError::Process { node: self.node.clone(), process: self.programs[index].process.name.clone(), why }
+    }
+
+    /// Writes a program's files and gives the steps to take before its first start; empty ever after.
+    pub(crate) fn steps(&mut self, index: usize) -> io::Result<Vec<Job>> {
+        let program = &self.programs[index];
+        if program.prepared {
+            return Ok(Vec::new());
+        }
+        for (path, content) in &program.process.files {
+            let path = self.data.join(self.filled(path));
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::write(path, self.filled(content))?;
+        }
+        let steps = program.process.steps.clone();
+        Ok(steps.iter().map(|step| self.job(index, step)).collect())
+    }
+
+    pub(crate) fn prepared(&mut self, index: usize) {
+        self.programs[index].prepared = true;
+    }
+
+    /// The long-running job of a program; None where it runs.
+    pub(crate) fn start(&mut self, index: usize) -> Option<Job> {
+        if self.programs[index].number.is_some() {
+            return None;
+        }
+        let command = self.programs[index].process.command.clone();
+        let job = self.job(index, &command);
+        self.programs[index].number = Some(job.number);
+        Some(job)
+    }
+
+    fn job(&mut self, index: usize, command: &Command) -> Job {
+        self.next_number += 1;
+        let mut env = BTreeMap::from([
+            ("HOME".to_owned(), self.data.to_string_lossy().into_owned()),
+            ("PATH".to_owned(), std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into())),
+        ]);
+        env.extend(command.env.iter().map(|(name, value)| (name.clone(), self.filled(value))));
+        Job {
+            number: self.next_number,
+            program: self.program(&command.program),
+            args: command.args.iter().map(|arg| self.filled(arg)).collect(),
+            env,
+            dir: self.data.clone(),
+            log: self.log(index),
+        }
+    }
+
+    fn program(&self, program: &Path) -> PathBuf {
+        if program == Path::new("{self}") {
+            return std::env::current_exe().unwrap_or_else(|_| program.into());
+        }
+        self.filled(&program.to_string_lossy()).into()
+    }
+
+    fn filled(&self, text: &str) -> String {
+        text.replace("{data}", &self.data.to_string_lossy())
+    }
+
+    /// Takes a report in; what of it others should know.
+    pub(crate) fn hear(&mut self, report: &Report, node: &NodeId, asked: bool) -> Option<Sight> {
+        let (Report::Started { number }
+        | Report::NotStarted { number, .. }
+        | Report::Stopped { number }
+        | Report::Continued { number }
+        | Report::Ended { number, .. }) = report
+        else {
+            return None;
+        };
+        let program = self.programs.iter_mut().find(|program| program.number == Some(*number))?;
+        let (node, process) = (node.clone(), program.process.name.clone());
+        match report {
+            Report::Started { .. } => return Some(Sight::Started { node, process }),
+            Report::Stopped { .. } => program.stands = true,
+            Report::Continued { .. } => program.stands = false,
+            Report::Ended { end, .. } => {
+                program.gone();
+                return Some(Sight::Exited { node, process, status: end.to_string(), asked });
+            }
+            _ => program.gone(),
+        }
+        None
+    }
+
+    /// The node's init is gone and with it everything.
+    pub(crate) fn all_lost(&mut self, node: &NodeId) -> Vec<Sight> {
+        let lost = self.programs.iter_mut().filter(|program| program.number.is_some());
+        let lost = lost.map(|program| {
+            program.gone();
+            let status = "was killed with the node's init".into();
+            Sight::Exited { node: node.clone(), process: program.process.name.clone(), status, asked: false }
+        });
+        lost.collect()
+    }
+}
+
+impl Program {
+    fn gone(&mut self) {
+        self.number = None;
+        self.stands = false;
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exited with code {code}"),
+            Self::Killed(signal) => write!(f, "was killed by signal {signal}"),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The lab as a reconciler: it is told whole worlds and moves to each from wherever it is. Links change at once, in one step,
+//! acknowledged by the fabric; nodes follow at their own pace and never delay a heal.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use fabric::{CANARY_PORT, Fabric, Form, Rule};
+use model::{Conditions, End, Lever, Link, Micros, NodeId, NodeState, Topology};
+use rustix::net::{SendFlags, sendto};
+use seams::{LabError, Sight, Wanted};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    node::{Answer, Goal},
+    places::Places,
+    voice::Voice,
+    watch::Watch,
+    world::{self, Numbering},
+};
+
+/// How often the fabric's counters are read while something is to be proven.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+#[derive(Debug)]
+pub(crate) struct Reconciler {
+    pub topology: Arc<Topology>,
+    pub numbering: Numbering,
+    pub fabric: Arc<Fabric>,
+    pub places: Arc<Places>,
+    pub voice: Voice,
+    pub nodes: BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>,
+    pub answers: mpsc::UnboundedReceiver<(NodeId, Answer)>,
+    /// Told once, when the first world holds or cannot.
+    pub opened: Option<oneshot::Sender<Result<(), LabError>>>,
+    pub in_force: InForce,
+    pub now: Now,
+}
+
+/// The policy that the fabric acknowledged last.
+pub(crate) type InForce = Arc<Mutex<Option<fabric::Policy>>>;
+
+/// Where the lab is.
+#[derive(Debug, Default)]
+pub(crate) struct Now {
+    revision: u64,
+    world: Arc<Conditions>,
+    goals: BTreeMap<NodeId, Goal>,
+    waiting: BTreeSet<NodeId>,
+    /// Nodes that neither send nor receive, wanted so or not yet past it.
+    dark: BTreeSet<NodeId>,
+    policy: fabric::Policy,
+    in_force_from: Micros,
+    watch: Watch,
+}
+
+impl Reconciler {
+    /// Until `close` comes or is dropped.
+    pub(crate) async fn live(mut self, mut want: watch::Receiver<Wanted>, mut close: oneshot::Receiver<()>) {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let first = want.borrow_and_update().clone();
+        self.move_to(&first);
+        let mut is_told = true;
+        loop {
+            tokio::select! {
+                _ = &mut close => break,
+                told = want.changed(), if is_told => {
+                    // Nobody wants anything new: the last world stays.
+                    is_told = told.is_ok();
+                    let wanted = want.borrow_and_update().clone();
+                    self.move_to(&wanted);
+                }
+                Some((node, answer)) = self.answers.recv() => self.hear(&node, answer),
+                _ = look.tick(), if self.now.watch.is_busy() => self.look(),
+            }
+        }
+        if let Ok(snapshot) = self.fabric.counters() {
+            self.now.watch.finish(&snapshot, &self.numbering, &self.voice);
+        }
+    }
+
+    fn move_to(&mut self, wanted: &Wanted) {
+        if wanted.revision == self.now.revision && !self.now.goals.is_empty() {
+            return;
+        }
+        self.now.revision = wanted.revision;
+        self.now.world = wanted.conditions.clone();
+        let states: Vec<(NodeId, NodeState)> = self.nodes.keys().map(|node| (node.clone(), wanted.conditions.node(node))).collect();
+        self.now.dark.extend(states.iter().filter(|(_, state)| is_dark(*state)).map(|(node, _)| node.clone()));
+        // Silence first, and only then the deeds that it has to hide.
+        self.enforce();
+        for (node, state) in states {
+            if self.now.goals.get(&node).is_none_or(|goal| goal.state != state) {
+                let goal = Goal { revision: wanted.revision, state };
+                // A node's task ends only with the lab.
+                let _ = self.nodes[&node].send(goal);
+                self.now.goals.insert(node.clone(), goal);
+                self.now.waiting.insert(node);
+            }
+        }
+        self.tell_if_in_force();
+    }
+
+    fn hear(&mut self, node: &NodeId, answer: Answer) {
+        let goal = self.now.goals[node];
+        match answer {
+            Answer::Lit { revision } if revision == goal.revision => {
+                if self.now.dark.remove(node) {
+                    self.enforce();
+                }
+            }
+            Answer::Reached { revision } if revision == goal.revision => {
+                if self.now.waiting.remove(node) {
+                    self.now.in_force_from = self.now.in_force_from.max(self.voice.clock.now());
+                    self.tell_if_in_force();
+                }
+            }
+            Answer::Failed { revision, error } if revision == goal.revision => {
+                let Some(opened) = self.opened.take() else {
+                    let lever = goal.state.lever().unwrap_or(Lever::Crash);
+                    self.voice.say(Sight::CannotDo { lever, end: End::Node(node.clone()), why: error.to_string() });
+                    return;
+                };
+                // Without a listener nobody opens any more.
+                let _ = opened.send(Err(error));
+            }
+            // Of a goal that was replaced meanwhile.
+            Answer::Lit { .. } | Answer::Reached { .. } | Answer::Failed { .. } => {}
+        }
+    }
+
+    fn tell_if_in_force(&mut self) {
+        if self.now.waiting.is_empty() {
+            self.voice.say_at(self.now.in_force_from, Sight::InForce { revision: self.now.revision });
+            if let Some(opened) = self.opened.take() {
+                let _ = opened.send(Ok(()));
+            }
+        }
+    }
+
+    /// Puts the links of the present world in force.
+    fn enforce(&mut self) {
+        let policy = world::policy(&self.topology, &self.numbering, &self.now.world, &self.now.dark);
+        let without_offload = world::without_offload(&policy);
+        let either = self.places.without_offload().union(&without_offload).copied().collect();
+        // Off before a lossy rule begins, on after the last one ended.
+        let applied = self.places.set_without_offload(either).map_err(|error| error.to_string()).and_then(|()| {
+            let applied = self.fabric.apply(policy.clone()).map_err(|error| error.to_string())?;
+            self.places.set_without_offload(without_offload).map_err(|error| error.to_string())?;
+            Ok(applied)
+        });
+        match applied {
+            Ok(applied) => {
+                self.now.in_force_from = self.now.in_force_from.max(self.voice.stamp(applied.at_ns));
+                let closed = applied.closed.into_iter().filter_map(|(link, counters)| Some((self.numbering.to_model(link)?, counters)));
+                self.now.watch.turn(&self.now.world, &closed.collect(), &self.voice);
+                *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) = Some(policy.clone());
+                let before = std::mem::replace(&mut self.now.policy, policy);
+                self.probe(&before);
+            }
+            Err(why) => {
+                for (lever, end) in self.now.world.levers() {
+                    self.voice.say(Sight::CannotDo { lever, end, why: why.clone() });
+                }
+            }
+        }
+    }
+
+    /// A canary on every link that was wholly cut or freed, and an eye on the freed ones.
+    fn probe(&mut self, before: &fabric::Policy) {
+        let changed = |link: &fabric::Link| is_cut(before.links.get(link)) != is_cut(self.now.policy.links.get(link));
+        let named: BTreeSet<fabric::Link> = before.links.keys().chain(self.now.policy.links.keys()).copied().collect();
+        let changed: Vec<fabric::Link> = named.into_iter().filter(changed).collect();
+        for link in changed {
+            let Some(named) = self.numbering.to_model(link) else { continue };
+            if is_cut(self.now.policy.links.get(&link)) {
+                self.now.watch.forget_healing(&named);
+            } else {
+                self.now.watch.expect_healing([named.clone()]);
+            }
+            if self.send_canary(&named) {
+                self.now.watch.expect_canary(named);
+            }
+        }
+    }
+
+    fn send_canary(&self, link: &Link) -> bool {
+        let (Some(place), Some(to)) = (self.places.get(&link.from), self.places.first_address(&link.to)) else { return false };
+        sendto(&*place.canaries, b"wetdress", SendFlags::DONTWAIT, &std::net::SocketAddr::from((to, CANARY_PORT))).is_ok()
+    }
+
+    fn look(&mut self) {
+        if let Ok(snapshot) = self.fabric.counters() {
+            self.now.watch.look(&snapshot, &self.numbering, &self.voice);
+        }
+    }
+}
+
+fn is_dark(state: NodeState) -> bool {
+    matches!(state, NodeState::PowerLost | NodeState::Frozen)
+}
+
+/// Whether nothing at all passes.
+fn is_cut(rule: Option<&Rule>) -> bool {
+    rule.is_some_and(|rule| rule.cuts.iter().any(|cut| cut.ports.is_none() && matches!(cut.form, Form::Drop | Form::Reject)))
+}

@@ -1,0 +1,194 @@
+//! The stub init of a node: pid 1 of its pid namespace, one thread. It starts programs, signals them all, and reports how they
+//! fare. It decides nothing, and ends when the harness lets go of its control socket.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+    process::{self, Stdio},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    mounts,
+    sandbox::{SandboxError, Step},
+    sys::{self, Signals},
+    wire,
+};
+
+/// What the harness asks for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    Start(Job),
+    /// To every process of the node.
+    Signal(i32),
+}
+
+/// A program to start. Its output is appended to `log`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// Chosen by the harness, new for each start.
+    pub number: u32,
+    pub program: PathBuf,
+    pub args: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    pub dir: PathBuf,
+    pub log: PathBuf,
+}
+
+/// What the stub tells.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// Beside it: the stub's pidfd.
+    Born,
+    Refused {
+        step: String,
+        errno: i32,
+    },
+    Started {
+        number: u32,
+    },
+    NotStarted {
+        number: u32,
+        why: String,
+    },
+    /// The kernel's own word that the process stands still.
+    Stopped {
+        number: u32,
+    },
+    Continued {
+        number: u32,
+    },
+    Ended {
+        number: u32,
+        end: End,
+    },
+    /// The signal was sent; `alone` when there was nobody to get it.
+    Signalled {
+        signal: i32,
+        alone: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
+    Exited(i32),
+    Killed(i32),
+}
+
+impl Report {
+    pub(crate) fn refused(error: &SandboxError) -> Self {
+        Self::Refused { step: error.step.clone(), errno: error.source.raw_os_error().unwrap_or(libc::EIO) }
+    }
+}
+
+pub(crate) fn tell(control: &OwnedFd, report: &Report) {
+    if wire::send(control, report, &[]).is_err() {
+        // Nobody listens any more: the node has no purpose, and the kernel ends its processes with us.
+        sys::leave(0);
+    }
+}
+
+pub(crate) fn live(control: &OwnedFd) -> ! {
+    let end = settle(control).and_then(|signals| attend(control, &signals).step("attend to the node"));
+    if let Err(refused) = end {
+        tell(control, &Report::refused(&refused));
+    }
+    sys::leave(0)
+}
+
+fn settle(control: &OwnedFd) -> Result<OwnedFd, SandboxError> {
+    setsid().step("open a session")?;
+    mounts::fresh_proc()?;
+    mounts::fresh_run()?;
+    rustix::thread::set_name(c"wetdress-node").step("take a name")?;
+    let child = Signals::of(&[libc::SIGCHLD]);
+    child.block().step("block SIGCHLD")?;
+    let signals = child.descriptor().step("watch SIGCHLD")?;
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).step("open the own pidfd")?;
+    wire::send(control, &Report::Born, &[own.as_fd()]).step("tell of the birth")?;
+    Ok(signals)
+}
+
+fn attend(control: &OwnedFd, signals: &OwnedFd) -> io::Result<()> {
+    let mut jobs = HashMap::new();
+    loop {
+        let mut polled = [PollFd::new(control, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        poll(&mut polled, None)?;
+        let (asked, ended) = (!polled[0].revents().is_empty(), !polled[1].revents().is_empty());
+        if ended {
+            let mut consumed = [0; 1024];
+            rustix::io::read(signals, &mut consumed)?;
+            report_changes(control, &mut jobs)?;
+        }
+        if asked {
+            match wire::receive(control)? {
+                Some((Order::Start(job), _)) => start(control, &job, &mut jobs),
+                Some((Order::Signal(signal), _)) => signal_all(control, signal)?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+fn start(control: &OwnedFd, job: &Job, jobs: &mut HashMap<Pid, u32>) {
+    match launch(job) {
+        Ok(pid) => {
+            jobs.insert(pid, job.number);
+            tell(control, &Report::Started { number: job.number });
+        }
+        Err(error) => tell(control, &Report::NotStarted { number: job.number, why: error.to_string() }),
+    }
+}
+
+fn launch(job: &Job) -> io::Result<Pid> {
+    let log = File::options().create(true).append(true).open(&job.log)?;
+    // Servers get no capability of the lab: none is ambient, so none survives the exec.
+    sys::clear_ambient_capabilities()?;
+    let mut command = process::Command::new(&job.program);
+    command.args(&job.args).env_clear().envs(&job.env).current_dir(&job.dir);
+    let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+    // It is reaped with everybody else.
+    Ok(Pid::from_child(&child))
+}
+
+/// Every process of the namespace but this one.
+fn signal_all(control: &OwnedFd, signal: i32) -> io::Result<()> {
+    let alone = !sys::signal_everyone(signal)?;
+    tell(control, &Report::Signalled { signal, alone });
+    Ok(())
+}
+
+fn report_changes(control: &OwnedFd, jobs: &mut HashMap<Pid, u32>) -> io::Result<()> {
+    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+    loop {
+        let (pid, status) = match waitpid(None, options) {
+            Ok(Some(change)) => change,
+            Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let end = match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Some(End::Exited(code)),
+            (None, Some(signal)) => Some(End::Killed(signal)),
+            (None, None) => None,
+        };
+        // An orphan that no order started is reaped without a word.
+        let Some(number) = jobs.get(&pid).copied() else { continue };
+        let report = match end {
+            Some(end) => Report::Ended { number, end },
+            None if status.stopped() => Report::Stopped { number },
+            None => Report::Continued { number },
+        };
+        if end.is_some() {
+            jobs.remove(&pid);
+        }
+        tell(control, &report);
+    }
+}

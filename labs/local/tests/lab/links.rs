@@ -1,0 +1,126 @@
+//! What links suffer, seen by those who talk over them, and proven by the lab.
+
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Failed;
+use wetdress_local::{EngineWish, Inside};
+use model::{Chance, Conditions, CutForm, Lever, Link, Ports};
+use seams::{Lab, Origin, Sight, Spot};
+
+use crate::rig::{OTHER_PORT, PORT, Rig, block_on, both, node};
+
+fn cut(links: impl IntoIterator<Item = Link>, ports: &Ports, form: CutForm) -> Conditions {
+    let mut world = Conditions::default();
+    for link in links {
+        world.cut(link, ports.clone(), form);
+    }
+    world
+}
+
+fn hits(sight: &Sight, wanted: Lever, from: &str, to: &str) -> bool {
+    let link = Link::new(node(from), node(to));
+    matches!(sight, Sight::Hit { lever, at: Spot::Link(at), count, .. } if *lever == wanted && *at == link && *count > 0)
+}
+
+pub(crate) fn delay_is_a_lower_bound(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let mut talk = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
+        let mut world = Conditions::default();
+        for link in both(&node("a"), &node("b")) {
+            world.links.entry(link).or_default().delay = Duration::from_millis(40);
+        }
+        rig.turn(world).await;
+        let asked = Instant::now();
+        talk.ask("slowly").await;
+        assert!(asked.elapsed() >= Duration::from_millis(80), "{:?}", asked.elapsed());
+        rig.until("the proof", |sight| hits(sight, Lever::Delay, "a", "b")).await;
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn a_cut_silences_both_ways(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let mut cut_off = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
+        let mut untouched = rig.connect(&Origin::node(&"a".into()), "c", PORT).await;
+        rig.turn(cut(both(&node("a"), &node("b")), &Ports::All, CutForm::Drop)).await;
+        let canary = |sight: &Sight, arrives| matches!(sight, Sight::Canary { passed, .. } if *passed == arrives);
+        rig.until("the canary to die", |sight| canary(sight, false)).await;
+        cut_off.say("nobody hears this").await;
+        let proof = rig.until("the proof", |sight| hits(sight, Lever::Cut, "a", "b")).await;
+        let Sight::Hit { established, .. } = proof.what else { unreachable!("asked for a hit") };
+        assert!(established > 0, "a segment of an established connection was hit");
+        untouched.ask("others are spared").await;
+        assert!(cut_off.is_silent());
+        assert!(!rig.log("b").contains("nobody hears this"));
+        rig.turn(Conditions::default()).await;
+        assert_eq!(cut_off.hear().await, "nobody hears this");
+        let link = Link::new(node("a"), node("b"));
+        rig.until("the heal", |sight| *sight == Sight::Healed { link: link.clone() }).await;
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn a_cut_may_be_one_way(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let mut talk = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
+        rig.turn(cut([Link::new(node("b"), node("a"))], &Ports::All, CutForm::Drop)).await;
+        talk.say("there but not back").await;
+        rig.wait_for_log("b", "heard there but not back").await;
+        rig.until("the proof", |sight| hits(sight, Lever::Cut, "b", "a")).await;
+        assert!(talk.is_silent());
+        assert!(!rig.seen.iter().any(|seen| hits(&seen.what, Lever::Cut, "a", "b")));
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn a_cut_may_name_ports(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let mut cut_off = rig.connect(&Origin::node(&"a".into()), "b", OTHER_PORT).await;
+        let mut untouched = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
+        rig.turn(cut(both(&node("a"), &node("b")), &Ports::Only([OTHER_PORT].into()), CutForm::Drop)).await;
+        cut_off.say("not here").await;
+        rig.until("the proof", |sight| hits(sight, Lever::CutPorts, "a", "b")).await;
+        untouched.ask("here").await;
+        assert!(cut_off.is_silent());
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn a_rejecting_cut_answers(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        rig.connect(&Origin::node(&"a".into()), "b", PORT).await.ask("before").await;
+        rig.turn(cut(both(&node("a"), &node("b")), &Ports::All, CutForm::Reject)).await;
+        let refused = rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
+        assert_eq!(refused.map(drop).map_err(|error| error.kind()), Err(std::io::ErrorKind::ConnectionRefused));
+        rig.until("the proof", |sight| hits(sight, Lever::Reject, "a", "b")).await;
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn loss_switches_offload_off(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let mut talk = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
+        let mut world = Conditions::default();
+        for link in both(&node("a"), &node("b")) {
+            world.links.entry(link).or_default().loss = vec![Chance(10_000)];
+        }
+        rig.turn(world).await;
+        talk.ask(&"x".repeat(2 << 20)).await;
+        rig.until("the proof", |sight| hits(sight, Lever::Loss, "a", "b") || hits(sight, Lever::Loss, "b", "a")).await;
+        let health = rig.lab.health();
+        assert!(health.notes.iter().all(|note| !note.contains("super-packets")), "{health:?}");
+        rig.close().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,63 @@
+//! The real lab: `unshare` in `main`, then the tests, one lab after the other, over both engines. The servers are this executable too.
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use wetdress_local::{EngineWish, Inside, sandbox};
+
+mod echo;
+mod links;
+mod nodes;
+mod paths;
+mod rig;
+mod start;
+
+type Body = fn(Inside, EngineWish) -> Result<(), Failed>;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some(echo::WORD) {
+        return echo::serve(args);
+    }
+    let outcome = sandbox::enter(|inside| {
+        let mut arguments = Arguments::from_args();
+        // Each has a whole lab, and labs compete for the same cores.
+        arguments.test_threads = Some(1);
+        let conclusion = libtest_mimic::run(&arguments, trials(&inside));
+        u8::from(conclusion.has_failed())
+    });
+    match outcome {
+        Ok(sandbox::Outcome::Exited(code)) => code.into(),
+        other => {
+            eprintln!("the sandbox: {other:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials(inside: &Inside) -> Vec<Trial> {
+    let bodies: [(&str, Body); 13] = [
+        ("tcp_crosses", start::tcp_crosses),
+        ("a_missing_program_is_told", start::a_missing_program_is_told),
+        ("offers_everything", start::offers_everything),
+        ("delay_is_a_lower_bound", links::delay_is_a_lower_bound),
+        ("a_cut_silences_both_ways", links::a_cut_silences_both_ways),
+        ("a_cut_may_be_one_way", links::a_cut_may_be_one_way),
+        ("a_cut_may_name_ports", links::a_cut_may_name_ports),
+        ("a_rejecting_cut_answers", links::a_rejecting_cut_answers),
+        ("loss_switches_offload_off", links::loss_switches_offload_off),
+        ("a_crash_says_goodbye", nodes::a_crash_says_goodbye),
+        ("a_stopped_node_keeps_its_connections", nodes::a_stopped_node_keeps_its_connections),
+        ("lost_power_is_silence", nodes::lost_power_is_silence),
+        ("any_path_leads_to_the_same_world", paths::any_path_leads_to_the_same_world),
+    ];
+    let engines = [("tun", EngineWish::Tun), ("af_packet", EngineWish::AfPacket)];
+    let pairs = engines.into_iter().flat_map(|engine| bodies.map(|body| (engine, body)));
+    let trial = |((engine, wish), (name, body)): ((&str, EngineWish), (&str, Body))| {
+        let inside = inside.clone();
+        // No TUN device is a fact of this host, not a failure.
+        let absent = wish == EngineWish::Tun && std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_err();
+        Trial::test(format!("{engine}::{name}"), move || body(inside, wish)).with_ignored_flag(absent)
+    };
+    pairs.map(trial).collect()
+}

@@ -1,0 +1,86 @@
+//! What nodes suffer, as a peer sees it: a farewell, a pause, or silence.
+
+use std::io::ErrorKind;
+
+use libtest_mimic::Failed;
+use wetdress_local::{EngineWish, Inside};
+use model::{Conditions, Lever, NodeState};
+use seams::{Origin, Sight, Spot};
+
+use crate::rig::{self, PORT, Rig, Talk, block_on, patience};
+
+fn proves(sight: &Sight, wanted: Lever) -> bool {
+    matches!(sight, Sight::Hit { lever, at: Spot::Node(node), count: 1, .. } if *lever == wanted && node.as_str() == "b")
+}
+
+async fn talk_to_b(rig: &Rig) -> Talk {
+    let mut talk = rig.connect(&Origin::cell(&rig::cell_name(), 3), "b", PORT).await;
+    talk.ask("hello").await;
+    talk
+}
+
+pub(crate) fn a_crash_says_goodbye(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        for (state, lever) in [(NodeState::Crashed, Lever::Crash), (NodeState::Terminated, Lever::Terminate)] {
+            let mut talk = talk_to_b(&rig).await;
+            rig.node_state("b", state).await;
+            assert!(rig.seen.iter().any(|seen| proves(&seen.what, lever)));
+            let exit = |sight: &Sight| matches!(sight, Sight::Exited { node, asked: true, .. } if node.as_str() == "b");
+            assert!(rig.seen.iter().any(|seen| exit(&seen.what)));
+            let farewell = tokio::time::timeout(patience(), talk.try_hear()).await?;
+            assert!(matches!(farewell, Ok(None)), "a FIN: {farewell:?}");
+            // Its kernel lives and answers for the dead.
+            let refused = rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
+            assert_eq!(refused.map(drop).map_err(|error| error.kind()), Err(ErrorKind::ConnectionRefused));
+            rig.turn(Conditions::default()).await;
+            talk_to_b(&rig).await;
+            rig.seen.clear();
+        }
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn a_stopped_node_keeps_its_connections(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let mut talk = talk_to_b(&rig).await;
+        for (state, lever) in [(NodeState::Stopped, Lever::Stop), (NodeState::Frozen, Lever::Freeze)] {
+            rig.node_state("b", state).await;
+            assert!(rig.seen.iter().any(|seen| proves(&seen.what, lever)));
+            talk.say("are you there").await;
+            // Only a stopped process leaves a kernel behind that accepts.
+            if state == NodeState::Stopped {
+                rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await?;
+            }
+            assert!(talk.is_silent());
+            rig.turn(Conditions::default()).await;
+            assert_eq!(talk.hear().await, "are you there");
+        }
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn lost_power_is_silence(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let mut talk = talk_to_b(&rig).await;
+        rig.node_state("b", NodeState::PowerLost).await;
+        assert!(rig.seen.iter().any(|seen| proves(&seen.what, Lever::PowerLoss)));
+        let probe = rig.ground.tcp(&Origin::node(&"b".into()), rig.ground.address(&"b".into(), PORT)).await;
+        assert_eq!(probe.map(drop).map_err(|error| error.kind()), Err(ErrorKind::NetworkDown));
+        assert!(talk.is_silent(), "no farewell");
+        rig.turn(Conditions::default()).await;
+        let mut again = talk_to_b(&rig).await;
+        // A whole conversation later the dead kernel has still not said a word.
+        assert!(talk.is_silent(), "no farewell from the dead kernel");
+        talk.say("do you remember").await;
+        let forgotten = tokio::time::timeout(patience(), talk.try_hear()).await?;
+        assert_eq!(forgotten.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+        again.ask("new life").await;
+        rig.close().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,105 @@
+//! Path independence: after any sequence of worlds, asked for faster than the lab can follow, it equals a fresh lab that was given
+//! only the last one. Nodes are judged by the kernel's own view of their processes, links by the policy in force.
+
+use std::{collections::BTreeMap, io::ErrorKind};
+
+use libtest_mimic::Failed;
+use wetdress_local::{EngineWish, Inside};
+use model::{Chance, Conditions, CutForm, LinkCondition, NodeId, NodeState, Ports, Topology};
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use seams::Origin;
+
+use crate::{
+    echo,
+    rig::{self, PORT, Rig, block_on},
+};
+
+#[derive(Debug, PartialEq)]
+struct Picture {
+    policy: Option<fabric::Policy>,
+    /// Under power; and the state letter of its server in /proc, if it has one.
+    nodes: BTreeMap<NodeId, (bool, Option<Life>)>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Life {
+    Runs,
+    Stands,
+}
+
+pub(crate) fn any_path_leads_to_the_same_world(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    let mut runner = TestRunner::deterministic();
+    block_on(async {
+        let mut travelled = Rig::open(inside.clone(), engine).await;
+        for path in 0..6 {
+            let worlds = proptest::collection::vec(world(rig::topology()), 2..6);
+            let worlds = worlds.new_tree(&mut runner)?.current();
+            let (last, before) = worlds.split_last().expect("two at least");
+            for (index, passing) in before.iter().enumerate() {
+                if (index + path) % 2 == 0 { travelled.turn(passing.clone()).await } else { let _overtaken = travelled.ask(passing.clone()); }
+            }
+            travelled.turn(last.clone()).await;
+            let travelled_to = picture(&travelled).await;
+            // One echo server per node and name may live at a time in what `picture` looks at: so the fresh lab has its own names.
+            let fresh = Rig::open_with(inside.clone(), engine, rig::topology(), None, last.clone()).await.expect("a fresh lab opens");
+            assert_eq!(travelled_to, picture(&fresh).await, "path {path}: {worlds:#?}");
+            fresh.close().await;
+        }
+        travelled.close().await;
+        Ok(())
+    })
+}
+
+fn world(topology: Topology) -> impl Strategy<Value = Conditions> {
+    let links: Vec<_> = topology.links().collect();
+    let nodes: Vec<_> = topology.nodes.keys().cloned().collect();
+    let ports = prop_oneof![Just(Ports::All), Just(Ports::Only([PORT].into()))];
+    let forms = prop_oneof![Just(CutForm::Drop), Just(CutForm::Reject)];
+    let condition = (proptest::collection::btree_map(ports, forms, 0..2), 0..30u64, prop_oneof![Just(vec![]), Just(vec![Chance(10_000)])]);
+    let condition = condition.prop_map(|(cuts, delay_ms, loss)| LinkCondition {
+        cuts,
+        delay: std::time::Duration::from_millis(delay_ms),
+        loss,
+        ..LinkCondition::default()
+    });
+    let states = prop_oneof![
+        Just(NodeState::Up),
+        Just(NodeState::Stopped),
+        Just(NodeState::Frozen),
+        Just(NodeState::Terminated),
+        Just(NodeState::Crashed),
+        Just(NodeState::PowerLost),
+    ];
+    let links = proptest::collection::btree_map(proptest::sample::select(links), condition, 0..5);
+    let nodes = proptest::collection::btree_map(proptest::sample::select(nodes), states, 0..4);
+    (links, nodes).prop_map(|(links, nodes)| Conditions { links, nodes })
+}
+
+async fn picture(rig: &Rig) -> Picture {
+    let mut nodes = BTreeMap::new();
+    for name in rig::topology().nodes.into_keys() {
+        let probe = rig.ground.udp(&Origin::node(&name)).await;
+        let powered = !matches!(probe, Err(error) if error.kind() == ErrorKind::NetworkDown);
+        nodes.insert(name.clone(), (powered, life(rig, &name)));
+    }
+    Picture { policy: rig.lab.policy(), nodes }
+}
+
+/// Of the echo server that works in this rig's folder.
+fn life(rig: &Rig, node: &NodeId) -> Option<Life> {
+    let home = std::fs::canonicalize(rig.folder.path().join("nodes").join(node.as_str())).expect("the node has a folder");
+    let processes = std::fs::read_dir("/proc").expect("a /proc").flatten().map(|entry| entry.path());
+    let mut ours = processes.filter(|process| {
+        let line = std::fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+        line.contains(echo::WORD) && std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == home)
+    });
+    let state = ours.find_map(|process| {
+        let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+    });
+    match state? {
+        'T' => Some(Life::Stands),
+        'Z' | 'X' => None,
+        _ => Some(Life::Runs),
+    }
+}
