@@ -39,13 +39,19 @@ impl Builder<'_> {
         if names::declared("fleet", name, self.problems) && name.value == PROBE {
             self.problems.push(Problem::new("name", name.span, "`probe` is the name of the harness's own fleet").label("taken"));
         }
+        let before = self.problems.len();
         let Some(raw) = read_as::<grammar::Fleet>(node, self.problems) else { return };
+        let whole = self.problems.len() == before;
         let driver_node = raw.driver.as_ref().and_then(|part| node.find(part.id));
         let Some((service, driver)) = self.driver(name, driver_node) else { return };
         let assets = match raw.assets {
             Some(assets) if assets.value > 0 => assets.value,
             Some(assets) => {
-                self.problems.push(Problem::new("range", assets.span, "a fleet of no assets").label("at least 1"));
+                self.problems.push(
+                    Problem::new("range", assets.span, "a fleet of no assets")
+                        .label("at least 1")
+                        .help("Write how many assets there are, or leave the fleet out"),
+                );
                 0
             }
             None => {
@@ -54,7 +60,7 @@ impl Builder<'_> {
             }
         };
         let reachable = self.built.regions_of(&service);
-        let home = self.home(raw.home.as_ref(), assets, &reachable);
+        let home = self.home(raw.home.as_ref(), assets, &reachable, whole);
         let failover = self.failover(raw.failover.as_ref(), &home, &reachable);
         let streams = self.streams(name, raw.streams.as_ref());
         let access = raw.access.as_ref().map_or_else(LinkQuality::default, |way| crate::stack::quality(way, name.span, self.problems));
@@ -159,8 +165,14 @@ impl Builder<'_> {
         Some((service.clone(), kinds::params(kind, &empty, &["kind", "service"], self.problems)?))
     }
 
-    /// Assets per region: exact, by the largest remainder.
-    fn home(&mut self, raw: Option<&Sp<BTreeMap<Sp<String>, Share>>>, assets: u32, reachable: &[RegionId]) -> BTreeMap<RegionId, u32> {
+    /// Assets per region: exact, by the largest remainder. `whole`: no share was left out for a mistake of its own.
+    fn home(
+        &mut self,
+        raw: Option<&Sp<BTreeMap<Sp<String>, Share>>>,
+        assets: u32,
+        reachable: &[RegionId],
+        whole: bool,
+    ) -> BTreeMap<RegionId, u32> {
         let Some(raw) = raw else {
             let each: Vec<(RegionId, u32)> = reachable.iter().map(|region| (region.clone(), 1)).collect();
             return apportion(assets, &each);
@@ -170,9 +182,9 @@ impl Builder<'_> {
         }
         let sum: u64 = raw.values().map(|share| u64::from(share.0)).sum();
         // Thirds cannot be written exactly: half a per mille is forgiven.
-        if sum.abs_diff(WHOLE.into()) > 500 {
+        if whole && sum.abs_diff(WHOLE.into()) > 500 {
             let message = format!("the shares of `home` add up to {}%, not to 100%", sum as f64 / 1e4);
-            self.problems.push(Problem::new("range", raw.span, message).label("these shares"));
+            self.problems.push(Problem::new("range", raw.span, message).label("these shares").help("Shares of a whole make 100%"));
         }
         let each: Vec<(RegionId, u32)> = raw.iter().map(|(region, share)| (region.as_str().into(), share.0)).collect();
         apportion(assets, &each)

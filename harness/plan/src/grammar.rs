@@ -264,6 +264,7 @@ pub(crate) struct Replay {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names, reason = "the words of the scenario language")]
 pub(crate) enum ReplayOrder {
     LiveFirst,
     OldestFirst,

@@ -8,6 +8,10 @@ pub(crate) fn known<'a>(what: &str, name: &str, span: Span, declared: impl IntoI
     if declared.contains(&name) {
         return true;
     }
+    if declared.is_empty() && !problems.is_empty() {
+        // The declarations themselves could not be read, which was told.
+        return false;
+    }
     let help = match declared.len() {
         0 => format!("No {what} is declared here"),
         _ => format!("There is {}", quoted(&declared)),

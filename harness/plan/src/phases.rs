@@ -23,7 +23,11 @@ pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Proble
         let end = match (phase.lasts, phase.until) {
             (Some(lasts), None) => {
                 if lasts.value.0.is_zero() {
-                    problems.push(Problem::new("range", lasts.span, "a phase of no length").label("longer than nothing"));
+                    problems.push(
+                        Problem::new("range", lasts.span, "a phase of no length")
+                            .label("longer than nothing")
+                            .help("Write more than `0s`, or leave the phase out"),
+                    );
                 }
                 PhaseEnd::At(start + lasts.value.0)
             }

@@ -128,7 +128,7 @@ impl Builder<'_> {
                 None
             }
             (None, None) => {
-                let first = self.phases.iter().nth(2).map_or("fault", |phase| phase.name.as_str()).to_owned();
+                let first = self.phases.get(2).map_or("fault", |phase| phase.name.as_str()).to_owned();
                 names::missing("this fault", "at", node.span, &first, self.problems);
                 None
             }
@@ -220,7 +220,11 @@ impl Builder<'_> {
             }
             (Some((Lasts::Time(time), span)), opening) => {
                 if time.0.is_zero() {
-                    self.problems.push(Problem::new("range", span, "a fault of no length").label("longer than nothing"));
+                    self.problems.push(
+                        Problem::new("range", span, "a fault of no length")
+                            .label("longer than nothing")
+                            .help("Write more than `0s`, or leave the fault out"),
+                    );
                 }
                 match opening? {
                     Opening::At(at) => {
@@ -251,8 +255,9 @@ impl Builder<'_> {
         if self.problems.len() > before {
             return;
         }
-        for target in fault.targets() {
-            if hits(&target, topology) == 0 {
+        let names_fit = !self.problems.iter().any(|problem| matches!(problem.code, "name" | "key" | "trap" | "type"));
+        for target in fault.targets().iter().filter(|_| names_fit) {
+            if hits(target, topology) == 0 {
                 let problem = Problem::new("logic", at, "this fault hits nobody").label("zero targets");
                 self.problems.push(problem.help("No node of the stack fits all of its targets' words at once"));
                 return;

@@ -10,7 +10,7 @@ const HURRY: &str = "
 scenario: lose-west
 stack:
   regions: {us-west: {}, us-east: {}, eu-west: {}}
-  services: {ingest: {kind: store}}
+  services: {ingest: {kind: reference}}
 traffic:
   fleets:
     terminals: {profile: user_terminal, assets: 2000}
@@ -33,7 +33,7 @@ fn a_hurried_scenario_gets_everything_else_by_default() {
     assert_eq!(fleet.home.values().sum::<u32>(), 2000);
     assert_eq!(fleet.failover["us-west"], ["eu-west".into(), "us-east".into()]);
     assert_eq!(fleet.streams[0].every, Duration::from_secs(15));
-    assert_eq!((fleet.driver.kind.as_str(), fleet.service.as_str()), ("store", "ingest"));
+    assert_eq!((fleet.driver.kind.as_str(), fleet.service.as_str()), ("reference", "ingest"));
     let observer = &plan.observers["ingest-record"];
     assert!(observer.of_record && observer.region.as_str() != "us-west", "the default observer stays out of the lost region");
     let names: Vec<&str> = plan.phases.iter().map(|phase| phase.name.as_str()).collect();

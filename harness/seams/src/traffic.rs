@@ -30,4 +30,6 @@ pub struct Drained {
     pub schedule_lag_p50_us: u64,
     pub schedule_lag_p99_us: u64,
     pub schedule_lag_max_us: u64,
+    /// The first thing that went wrong with the generator itself, such as a full disk.
+    pub trouble: Option<String>,
 }

@@ -187,20 +187,20 @@ impl Observer for Tail {
 }
 
 static STORE: System = System {
-    name: "store",
+    name: "reference",
     services: Catalog {
         noun: "service",
-        kinds: &[Kind::new::<Store>("store", "A small replicated store.", "{election_timeout: 1s}", |params, _| {
+        kinds: &[Kind::new::<Store>("reference", "A small replicated store.", "{election_timeout: 1s}", |params, _| {
             Ok(Arc::new(stored::<Store>(params)?))
         })],
     },
     drivers: Catalog {
         noun: "driver",
-        kinds: &[Kind::new::<Client>("store", "Appends.", "{acks: all}", |params, _| Ok(Arc::new(stored::<Client>(params)?)))],
+        kinds: &[Kind::new::<Client>("reference", "Appends.", "{acks: all}", |params, _| Ok(Arc::new(stored::<Client>(params)?)))],
     },
     observers: Catalog {
         noun: "observer",
-        kinds: &[Kind::new::<Tail>("store", "Tails the log.", "{poll: 200ms}", |params, _| Ok(Arc::new(stored::<Tail>(params)?)))],
+        kinds: &[Kind::new::<Tail>("reference", "Tails the log.", "{poll: 200ms}", |params, _| Ok(Arc::new(stored::<Tail>(params)?)))],
     },
 };
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::{Problem, Span};
+use super::{Problem, Span, read::listed};
 
 /// The first mistake that stopped a type. It is located by the innermost value that was being read.
 #[derive(Debug)]
@@ -57,18 +57,22 @@ impl Error {
     pub(super) fn into_problem(self, at: At) -> Problem {
         let problem = match self.what {
             What::Ready(problem) => *problem,
-            What::Type { found, wanted } => {
-                Problem::new("type", at.span, format!("{found} where {wanted} belongs")).label(format!("expected {wanted}"))
+            What::Type { found, wanted } => Problem::new("type", at.span, format!("{found} where {wanted} belongs"))
+                .label(format!("expected {wanted}"))
+                .help(format!("Write {wanted}{}", if found_is_quoted_number(&found) { ", without quotes" } else { "" })),
+            What::UnknownKey { found, known } => {
+                Problem { code: "key", ..Problem::unknown("key", &found, at.span, known) }.help(format!("Keys here are {}", listed(known)))
             }
-            What::UnknownKey { found, known } => Problem { code: "key", ..Problem::unknown("key", &found, at.span, known) },
-            What::UnknownName { found, known } => Problem::unknown("name", &found, at.span, known),
+            What::UnknownName { found, known } => {
+                Problem::unknown("name", &found, at.span, known).help(format!("It is one of {}", listed(known)))
+            }
             What::Missing(key) => Problem {
                 missing: Some(key.to_owned()),
                 ..Problem::new("missing", at.span, format!("`{key}` is missing")).label("here").help(format!("Add `{key}: ...`"))
             },
             What::Custom(text) => {
                 let (message, help) = text.split_once('\n').map_or((text.as_str(), None), |(message, help)| (message, Some(help)));
-                let code = if message.contains("a unit belongs") { "unit" } else { "range" };
+                let code = if message.contains(" unit ") { "unit" } else { "range" };
                 let problem = Problem::new(code, at.span, message);
                 match help {
                     Some(help) => problem.help(help.replace('\n', "; ")),
@@ -113,6 +117,12 @@ impl de::Error for Error {
     fn missing_field(key: &'static str) -> Self {
         Self::new(What::Missing(key))
     }
+}
+
+/// Whether a text that was found where something else belongs would be a number without its quotes.
+fn found_is_quoted_number(found: &str) -> bool {
+    let text = found.trim_matches('`');
+    text.len() + 2 == found.len() && text.parse::<f64>().is_ok()
 }
 
 fn found_in_words(found: Unexpected<'_>) -> String {

@@ -82,7 +82,7 @@ fn many_mistakes_give_as_many_messages() {
             "7:16 trap `yes` is text to some readers of YAML and `true` to others -> ",
             "8:7 key unknown key `onfull` -> on_full",
             "9:12 unit `2` is a bare number where a unit belongs -> ",
-            "9:15 range `min` is no unit of a duration -> ",
+            "9:15 unit `min` is no unit of a duration -> ",
             "10:1 key unknown key `foo` -> ",
         ]
     );
@@ -99,7 +99,7 @@ fn what_only_follows_is_not_told_and_what_is_missing_is() {
 fn duplicate_keys_tags_aliases_and_second_documents_are_refused() {
     assert_eq!(mistakes("name: x\ncount: 1\nname: y\n"), ["3:1 duplicate the key `name` stands twice in one mapping -> "]);
     assert_eq!(mistakes("name: !!str x\n")[0], "1:13 syntax a YAML tag -> ");
-    assert_eq!(mistakes("name: &here x\ncount: *hree\n")[0], "2:8 name unknown anchor `hree` -> here");
+    assert_eq!(mistakes("name: &here x\ncount: *hree\n")[0], "2:9 name unknown anchor `hree` -> here");
     assert_eq!(mistakes("name: x\n---\nname: y\n")[0], "2:1 syntax a second document in one file -> ");
     assert_eq!(mistakes("name: [x\n").len(), 1);
 }

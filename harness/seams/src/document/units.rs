@@ -258,8 +258,9 @@ fn complaint<Q: Quantity>(text: &str, wrong: &Wrong) -> String {
         Wrong::Unit(unit, units) => {
             let lower = unit.to_lowercase();
             let same = units.iter().find(|(name, _)| name.to_lowercase() == lower);
-            let by_length = units.iter().map(|(name, _)| (strsim::damerau_levenshtein(unit, name), *name)).min();
-            let close = by_length.filter(|(distance, _)| *distance <= 1 && unit.len() > 1).map(|(_, name)| name);
+            let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
+            let by_length = units.iter().map(|(name, _)| (distance(name), std::cmp::Reverse(name.len()), *name)).min();
+            let close = by_length.filter(|(distance, ..)| *distance <= 1 && unit.len() > 1).map(|(.., name)| name);
             let hint = same.map(|(name, _)| *name).or(close).map_or(String::new(), |name| format!("Did you mean `{name}`? "));
             format!("`{unit}` is no unit of {what}\n{hint}Write {what} such as {write}")
         }

@@ -113,11 +113,10 @@ impl Builder<'_> {
                 self.put(Node { span, origin: Some(origin), ..copy })
             }
             Event::UnresolvedAlias(name) => {
-                let problem =
-                    Problem::unknown("anchor", name, span, &self.names).help("An anchor `&name` must stand above its alias `*name`");
-                self.problems.push(problem);
-                let id = self.ids.fresh();
-                self.put(Node { id, span, origin: None, kind: Kind::Scalar { text: String::new(), quoted: true } })
+                let name_only = Span { start: span.start + 1, ..span };
+                let help = "An anchor `&name` must stand above its alias `*name`";
+                self.problems.push(Problem::unknown("anchor", name, name_only, &self.names).help(help));
+                self.leave_out(span)
             }
             Event::Anchor(_, name) => {
                 self.names.push(name.to_string());
@@ -171,6 +170,15 @@ impl Builder<'_> {
     fn remember(&mut self, anchor: usize, span: Span, node: &Node) {
         if anchor > 0 {
             self.anchors.insert(anchor, (span, node.clone()));
+        }
+    }
+
+    /// A value that cannot be had: its key goes too.
+    fn leave_out(&mut self, span: Span) -> Step {
+        let Some(Open { kind: Kind::Map(_), key, .. }) = self.open.last_mut() else { return Ok(()) };
+        match key.take() {
+            Some(_) => Ok(()),
+            None => stop(Problem::new("syntax", span, "an unknown alias as a key")),
         }
     }
 
