@@ -238,7 +238,8 @@ impl Flow {
                 }
                 packet.sent = self.busy_until;
             }
-            packet.due = (packet.sent + held).max(last_due);
+            // What was not due yet becomes due now at the earliest: it is released, not late.
+            packet.due = (packet.sent + held).max(packet.due.min(now)).max(last_due);
             last_due = packet.due;
         }
     }

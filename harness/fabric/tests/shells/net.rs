@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fabric::netlink::{Netlink, VethEnd};
+use fabric::netlink::{Netlink, RouteKind, VethEnd};
 use fabric::{Device, Engine, Fabric, Link, LinkCounters, Policy, PortId, PortSpec, Prefix, Rule, af_packet_open, tun_open};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -20,7 +20,7 @@ pub(crate) const B_TO_A: Link = Link { from: B, to: A };
 /// Patience for things that must happen; never reached when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-const INTERFACE: &str = "wet0";
+pub(crate) const INTERFACE: &str = "wet0";
 const MACHINE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// Another one, so that the harness's own stack takes no notice of what is not addressed to it.
 const HARNESS_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
@@ -74,6 +74,11 @@ impl Net {
 impl Machine {
     /// A new network namespace with one interface, which is a port of the fabric.
     pub(crate) fn new(fabric: &Fabric, port: PortId) -> io::Result<Self> {
+        Self::with_prefix(fabric, port, None)
+    }
+
+    /// The same with a prefix of addresses that are all its own (AnyIP).
+    pub(crate) fn with_prefix(fabric: &Fabric, port: PortId, own: Option<(IpAddr, u8)>) -> io::Result<Self> {
         let made = thread::spawn(|| {
             sys::new_network()?;
             File::open("/proc/thread-self/ns/net")
@@ -86,9 +91,13 @@ impl Machine {
             let index = netlink.link_index(INTERFACE)?;
             netlink.add_address(index, machine.v4().into(), 16)?;
             netlink.set_link(index, true, false)?;
-            netlink.add_address(index, machine.v6().into(), 64)
+            netlink.add_address(index, machine.v6().into(), 64)?;
+            let loopback = netlink.link_index("lo")?;
+            netlink.set_link(loopback, true, true)?;
+            own.map_or(Ok(()), |(prefix, len)| netlink.add_route(loopback, prefix, len, RouteKind::Local, None))
         })?;
-        let prefixes = vec![Prefix::host(machine.v4().into()), Prefix::host(machine.v6().into())];
+        let mut prefixes = vec![Prefix::host(machine.v4().into()), Prefix::host(machine.v6().into())];
+        prefixes.extend(own.map(|(addr, len)| Prefix::new(addr, len)));
         fabric.add_port(PortSpec { id: port, prefixes, device }).map_err(io::Error::other)?;
         Ok(machine)
     }

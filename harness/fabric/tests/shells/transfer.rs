@@ -1,14 +1,17 @@
 //! Streams through the fabric arrive as they were sent.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
+use fabric::netlink::{Netlink, RouteKind};
 use fabric::{Engine, Rule};
 use libtest_mimic::Failed;
 use sha2::{Digest, Sha256};
 
-use crate::net::{A_TO_B, B_TO_A, Machine, Net, PATIENCE};
+use crate::net::{A_TO_B, B, B_TO_A, INTERFACE, Machine, Net, PATIENCE};
+
+const ASSETS: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 19, 7, 0));
 
 /// Bytes with a long period, so that a lost, doubled or swapped piece changes the hash.
 fn payload(bytes: usize) -> Vec<u8> {
@@ -83,5 +86,22 @@ pub(crate) fn ipv6_passes(engine: Engine) -> Result<(), Failed> {
     a.set_read_timeout(Some(PATIENCE))?;
     assert_eq!(a.recv_from(&mut bytes)?, (4, at_b));
     assert_eq!((net.counters(A_TO_B)?.passed.packets, net.counters(B_TO_A)?.passed.packets), (1, 1));
+    Ok(())
+}
+
+/// A cell's assets have addresses of their own: a whole prefix lives behind one port.
+pub(crate) fn a_prefix_lives_behind_one_port(engine: Engine) -> Result<(), Failed> {
+    let mut net = Net::new(engine)?;
+    net.b = Machine::with_prefix(&net.fabric, B, Some((ASSETS, 24)))?;
+    net.a.enter(|| {
+        let netlink = Netlink::open()?;
+        netlink.add_route(netlink.link_index(INTERFACE)?, ASSETS, 24, RouteKind::Unicast, None)
+    })?;
+    let asset: SocketAddr = "198.19.7.201:7000".parse()?;
+    let (b, a) = (net.b.enter(|| UdpSocket::bind(asset))?, net.a.enter(|| UdpSocket::bind(net.a.any()))?);
+    b.set_read_timeout(Some(PATIENCE))?;
+    a.send_to(b"there", asset)?;
+    let (length, from) = b.recv_from(&mut [0; 8])?;
+    assert_eq!((length, from), (5, a.local_addr()?));
     Ok(())
 }
