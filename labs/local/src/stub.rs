@@ -130,7 +130,11 @@ fn attend(control: &OwnedFd, signals: &OwnedFd) -> io::Result<()> {
         }
         if asked {
             match wire::receive(control)? {
-                Some((Order::Start(job), _)) => start(control, &job, &mut jobs),
+                Some((Order::Start(job), _)) => {
+                    start(control, &job, &mut jobs);
+                    // A SIGCHLD may have been lost while nothing was blocked.
+                    report_changes(control, &mut jobs)?;
+                }
                 Some((Order::Signal(signal), _)) => signal_all(control, signal)?,
                 None => return Ok(()),
             }
@@ -154,9 +158,13 @@ fn launch(job: &Job) -> io::Result<Pid> {
     sys::clear_ambient_capabilities()?;
     let mut command = process::Command::new(&job.program);
     command.args(&job.args).env_clear().envs(&job.env).current_dir(&job.dir);
-    let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // A program inherits the blocked signals, and must have none: it could not be asked to end.
+    let ours = Signals::of(&[]).set_mask()?;
+    let child = command.spawn();
+    ours.set_mask()?;
     // It is reaped with everybody else.
-    Ok(Pid::from_child(&child))
+    Ok(Pid::from_child(&child?))
 }
 
 /// Every process of the namespace but this one.

@@ -45,7 +45,8 @@ pub(crate) fn a_cut_silences_both_ways(inside: Inside, engine: EngineWish) -> Re
         let mut rig = Rig::open(inside, engine).await;
         let mut cut_off = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
         let mut untouched = rig.connect(&Origin::node(&"a".into()), "c", PORT).await;
-        rig.turn(cut(both(&node("a"), &node("b")), &Ports::All, CutForm::Drop)).await;
+        let isolated = both(&node("a"), &node("b")).into_iter().chain(both(&node("b"), &node("c")));
+        rig.turn(cut(isolated, &Ports::All, CutForm::Drop)).await;
         let canary = |sight: &Sight, arrives| matches!(sight, Sight::Canary { passed, .. } if *passed == arrives);
         rig.until("the canary to die", |sight| canary(sight, false)).await;
         cut_off.say("nobody hears this").await;
@@ -53,6 +54,8 @@ pub(crate) fn a_cut_silences_both_ways(inside: Inside, engine: EngineWish) -> Re
         let Sight::Hit { established, .. } = proof.what else { unreachable!("asked for a hit") };
         assert!(established > 0, "a segment of an established connection was hit");
         untouched.ask("others are spared").await;
+        // A probe of a node is inside it and never crosses the fabric.
+        rig.connect(&Origin::node(&"b".into()), "b", PORT).await.ask("to myself").await;
         assert!(cut_off.is_silent());
         assert!(!rig.log("b").contains("nobody hears this"));
         rig.turn(Conditions::default()).await;

@@ -19,11 +19,7 @@ pub(crate) fn tcp_crosses(inside: Inside, engine: EngineWish) -> Result<(), Fail
             assert_eq!(asset.me, format!("198.19.4.{host}"));
             asset.ask("from an asset").await;
         }
-        // A probe reaches its own node without crossing the fabric.
-        let packets = rig.lab.health().packets;
-        rig.connect(&Origin::node(&"a".into()), "a", PORT).await.ask("to myself").await;
-        assert_eq!(rig.lab.health().packets, packets);
-        assert!(packets > 0);
+        assert!(rig.lab.health().packets > 0);
         // Several super-packets' worth, each way.
         between_nodes.ask(&"x".repeat(1 << 20)).await;
         assert!(rig.folder.path().join("nodes/a/prepared").exists(), "the step ran");
