@@ -1,0 +1,130 @@
+//! The [`Traffic`] of this process: starts the engine and asks it to drain.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, thread::JoinHandle};
+
+use async_trait::async_trait;
+use model::{Conditions, FleetId, Micros, Plan, schedule::Schedule};
+use run::{Folder, RunError};
+use seams::{Clock, Drained, Driver, Ground, Traffic};
+use tokio::{
+    runtime::Builder,
+    sync::{mpsc, oneshot},
+    task::{LocalSet, spawn_local},
+};
+
+use crate::{
+    engine::{Drain, Engine},
+    fleet::Fleet,
+    ledger::Record,
+};
+
+/// Where the engine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thread {
+    /// As a local task of the caller, who must be inside a `LocalSet` when arming: for paused clocks.
+    Callers,
+    /// On a thread of its own, with a runtime of its own: for real time.
+    Own,
+}
+
+/// What traffic needs to know.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub plan: Arc<Plan>,
+    /// Number of the run, part of every envelope.
+    pub run: u64,
+    pub ground: Arc<dyn Ground>,
+    /// One per fleet.
+    pub drivers: BTreeMap<FleetId, Arc<dyn Driver>>,
+    pub folder: Folder,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TrafficError {
+    #[error("start fleet {0}: it has no driver")]
+    NoDriver(FleetId),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("start the sending thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Every fleet of a plan, on one thread. Dropped without a drain, it writes what it has and ends.
+pub struct Fleets {
+    thread: Thread,
+    /// What arming takes.
+    ready: Option<(Setup, Record, Arc<Schedule>)>,
+    asks: Option<mpsc::UnboundedSender<Drain>>,
+    sending: Option<JoinHandle<()>>,
+    trouble: Option<String>,
+}
+
+impl Fleets {
+    /// Opens the files; nothing is sent before arming.
+    pub fn new(setup: Setup, thread: Thread) -> Result<Self, TrafficError> {
+        if let Some(fleet) = setup.plan.fleets.keys().find(|fleet| !setup.drivers.contains_key(*fleet)) {
+            return Err(TrafficError::NoDriver(fleet.clone()));
+        }
+        let schedule = Arc::new(Schedule::new(&setup.plan));
+        let folder = &setup.folder;
+        let (ledger, latency) = (folder.append_ledger(schedule.clone())?, folder.append_latency()?);
+        let record = Record::new(ledger, latency, folder.append_counts()?, setup.plan.topology.nodes.keys().cloned());
+        Ok(Self { thread, ready: Some((setup, record, schedule)), asks: None, sending: None, trouble: None })
+    }
+}
+
+#[async_trait]
+impl Traffic for Fleets {
+    async fn arm(&mut self, clock: Clock) {
+        let Some((setup, record, schedule)) = self.ready.take() else { return };
+        let (asks, asked) = mpsc::unbounded_channel();
+        self.asks = Some(asks);
+        let sending = move || async move { engine(&setup, record, schedule, clock).run(asked).await };
+        match self.thread {
+            Thread::Callers => drop(spawn_local(sending())),
+            Thread::Own => match on_own_thread(sending) {
+                Ok(thread) => self.sending = Some(thread),
+                Err(error) => self.trouble = Some(error.to_string()),
+            },
+        }
+    }
+
+    /// No condition of this version asks anything of a fleet.
+    fn want(&mut self, _conditions: Arc<Conditions>) {}
+
+    async fn drain(&mut self, latest: Micros) -> Drained {
+        let (answer, answered) = oneshot::channel();
+        let lost = || Drained { trouble: self.trouble.clone().or(Some("the sending thread has ended".to_owned())), ..Drained::default() };
+        let Some(asks) = self.asks.take() else { return lost() };
+        if asks.send(Drain { latest, answer }).is_err() {
+            return lost();
+        }
+        let drained = answered.await.unwrap_or_else(|_| lost());
+        if let Some(thread) = self.sending.take() {
+            // It answers last of all, so this does not wait; a panic has been printed and shows as `lost`.
+            let _panicked = thread.join();
+        }
+        drained
+    }
+}
+
+impl fmt::Debug for Fleets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleets").field("thread", &self.thread).field("armed", &self.ready.is_none()).finish_non_exhaustive()
+    }
+}
+
+fn engine(setup: &Setup, record: Record, schedule: Arc<Schedule>, clock: Clock) -> Engine {
+    let fleets = setup.plan.fleets.iter().map(|(name, plan)| {
+        let lane = setup.drivers[name].lane(setup.ground.clone(), clock.clone());
+        Fleet::new(name, plan, schedule.clone(), clock.clone(), setup.run, lane)
+    });
+    Engine { fleets: fleets.collect(), record, clock: clock.clone() }
+}
+
+/// `sending` is made on the new thread: lanes do not move between threads.
+fn on_own_thread<F: Future<Output = ()>>(sending: impl FnOnce() -> F + Send + 'static) -> Result<JoinHandle<()>, TrafficError> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name("traffic".to_owned());
+    Ok(thread.spawn(move || LocalSet::new().block_on(&runtime, async { sending().await }))?)
+}

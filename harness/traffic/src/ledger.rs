@@ -1,0 +1,143 @@
+//! What is written down: ledger rows, per-second latencies and counters, and how late the generator itself was.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::{FleetId, Identity, Micros, NodeId, RegionId, Row, ledger::Fate};
+use run::{Count, Counted, Counts, Histogram, Latency, Ledger, RunError, histogram};
+
+use crate::store::Reading;
+
+/// The assets of a fleet with one home.
+#[derive(Debug)]
+pub(crate) struct Cohort {
+    pub(crate) fleet: FleetId,
+    /// Home, then where they go when it does not answer.
+    pub(crate) regions: Vec<RegionId>,
+    pub(crate) generated: u64,
+    pub(crate) acked: u64,
+    pub(crate) refused: u64,
+    pub(crate) unknown: u64,
+    pub(crate) dropped: u64,
+    pub(crate) backlog: u64,
+    pub(crate) connected: u64,
+    latencies: Histogram,
+}
+
+impl Cohort {
+    pub(crate) fn new(fleet: FleetId, regions: Vec<RegionId>) -> Self {
+        Self {
+            fleet,
+            regions,
+            generated: 0,
+            acked: 0,
+            refused: 0,
+            unknown: 0,
+            dropped: 0,
+            backlog: 0,
+            connected: 0,
+            latencies: histogram(),
+        }
+    }
+
+    pub(crate) fn latency(&mut self, latency: Duration) {
+        self.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
+    }
+
+    /// What this second held; begins the next one.
+    fn take(&mut self, at: Micros) -> Count {
+        let take = std::mem::take::<u64>;
+        let of = Counted::Assets {
+            fleet: self.fleet.clone(),
+            home: self.regions[0].clone(),
+            generated: take(&mut self.generated),
+            acked: take(&mut self.acked),
+            refused: take(&mut self.refused),
+            unknown: take(&mut self.unknown),
+            dropped: take(&mut self.dropped),
+            backlog: self.backlog,
+            connected: self.connected,
+        };
+        Count { at, of }
+    }
+}
+
+/// How a reading ended.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) fate: Fate,
+    pub(crate) acked: Option<Micros>,
+    pub(crate) position: Option<u64>,
+    pub(crate) by: Option<NodeId>,
+}
+
+impl End {
+    pub(crate) fn of(fate: Fate) -> Self {
+        Self { fate, acked: None, position: None, by: None }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Record {
+    ledger: Ledger,
+    latency: Latency,
+    counts: Counts,
+    nodes: BTreeMap<NodeId, u16>,
+    pub(crate) lag: Histogram,
+    pub(crate) generated: u64,
+    pub(crate) acked: u64,
+    pub(crate) undecided: u64,
+    trouble: Option<RunError>,
+}
+
+impl Record {
+    pub(crate) fn new(ledger: Ledger, latency: Latency, counts: Counts, nodes: impl Iterator<Item = NodeId>) -> Self {
+        let nodes = nodes.zip(0..).collect();
+        Self { ledger, latency, counts, nodes, lag: histogram(), generated: 0, acked: 0, undecided: 0, trouble: None }
+    }
+
+    /// The start of a first attempt, late by this much.
+    pub(crate) fn late(&mut self, by: Duration) {
+        self.lag.saturating_record(u64::try_from(by.as_micros()).unwrap_or(u64::MAX).max(1));
+    }
+
+    pub(crate) fn row(&mut self, asset: u32, reading: Reading, end: End) {
+        let identity = Identity { asset, stream: reading.stream, boot: 1, seq: reading.seq };
+        let by = end.by.and_then(|node| self.nodes.get(&node).copied());
+        let Reading { ready, attempts, stored, .. } = reading;
+        let row = Row { identity, ready, attempts, fate: end.fate, acked: end.acked, position: end.position, by, stored };
+        let pushed = self.ledger.push(row);
+        self.note(pushed);
+    }
+
+    /// The end of a stretch of time, usually a second. The schedule has been generated up to `until`.
+    pub(crate) fn cut<'a>(&mut self, from: Micros, until: Micros, cohorts: impl Iterator<Item = &'a mut Cohort>) {
+        let mut counts = Vec::new();
+        for cohort in cohorts {
+            counts.push(cohort.take(until));
+            if !cohort.latencies.is_empty() {
+                let tag = format!("{}/{}", cohort.fleet, cohort.regions[0]);
+                let appended = self.latency.append(&tag, from, until.since(from), &cohort.latencies);
+                self.note(appended);
+                cohort.latencies.reset();
+            }
+        }
+        let appended = self.counts.append(&counts);
+        self.note(appended);
+        let cut = self.ledger.cut(until);
+        self.note(cut);
+    }
+
+    /// The first error; what comes after it is its consequence.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.as_ref().map(|error| match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        })
+    }
+
+    fn note(&mut self, done: Result<(), RunError>) {
+        if let Err(error) = done {
+            self.trouble.get_or_insert(error);
+        }
+    }
+}

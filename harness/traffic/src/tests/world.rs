@@ -1,0 +1,243 @@
+//! The other side: a lane in memory that does what a test's rules say, and keeps what it heard.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use model::{Micros, NodeId, Outcome, Plan, envelope::Envelope};
+use run::{Folder, Loaded};
+use seams::{Batch, Clock, Drained, Driver, Ground, Lane, Leave, Origin, Outgoing, Progress, Seat, Traffic};
+use tokio::{
+    net::{TcpStream, UdpSocket},
+    task::LocalSet,
+    time::Instant,
+};
+
+use crate::{Fleets, Setup, Thread};
+
+pub(super) fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+pub(super) fn at(ms: u64) -> Micros {
+    Micros::after(Duration::from_millis(ms))
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reply {
+    After(Duration, Outcome),
+    Never,
+}
+
+/// What the lane heard of one attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    pub(super) at: Micros,
+    pub(super) region: String,
+    pub(super) attempt: u16,
+    pub(super) envelope: Envelope,
+    pub(super) bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Knock {
+    pub(super) at: Micros,
+    pub(super) asset: u32,
+    pub(super) region: String,
+}
+
+type Rule<A, R> = Box<dyn Fn(A) -> R + Send + Sync>;
+
+/// The rules of a test. The default lets everybody in and acks at once.
+pub(super) struct World {
+    /// Whether a region lets somebody in; None: it never answers.
+    pub(super) opens: Rule<Knock, Option<bool>>,
+    pub(super) replies: Rule<Heard, Reply>,
+    /// Whether the lane takes anything now.
+    pub(super) takes: Rule<Micros, bool>,
+    pub(super) heard: Mutex<Vec<Heard>>,
+    pub(super) knocks: Mutex<Vec<Knock>>,
+    pub(super) abandoned: Mutex<Vec<u64>>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            opens: Box::new(|_| Some(true)),
+            replies: Box::new(|_| Reply::After(Duration::ZERO, Outcome::Acked)),
+            takes: Box::new(|_| true),
+            heard: Mutex::default(),
+            knocks: Mutex::default(),
+            abandoned: Mutex::default(),
+        }
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct FakeDriver(Arc<World>);
+
+impl Driver for FakeDriver {
+    fn policy(&self) -> String {
+        "in memory".into()
+    }
+    fn lane(&self, _ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+        Box::new(FakeLane { world: self.0.clone(), clock, regions: HashMap::new(), later: BTreeMap::new(), number: 0, sleep: None })
+    }
+}
+
+struct FakeLane {
+    world: Arc<World>,
+    clock: Clock,
+    regions: HashMap<u32, String>,
+    later: BTreeMap<(Micros, u64), (u32, Progress)>,
+    number: u64,
+    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl FakeLane {
+    fn say(&mut self, at: Micros, asset: u32, progress: Progress) {
+        self.number += 1;
+        self.later.insert((at, self.number), (asset, progress));
+    }
+}
+
+impl Lane for FakeLane {
+    fn connect(&mut self, seats: &[Seat]) {
+        let now = self.clock.now();
+        for seat in seats {
+            let knock = Knock { at: now, asset: seat.asset, region: seat.region.to_string() };
+            self.world.knocks.lock().expect("no panic").push(knock.clone());
+            self.regions.insert(seat.asset, knock.region.clone());
+            match (self.world.opens)(knock) {
+                Some(true) => self.say(now, seat.asset, Progress::Up { asset: seat.asset, node: "n1".into() }),
+                Some(false) => self.say(now, seat.asset, Progress::Down { asset: seat.asset, why: "closed".into() }),
+                None => {}
+            }
+        }
+    }
+
+    fn disconnect(&mut self, asset: u32, _how: Leave) {
+        self.later.retain(|_, (of, _)| *of != asset);
+    }
+
+    fn submit(&mut self, batch: Batch<'_>) -> usize {
+        let now = self.clock.now();
+        if !(self.world.takes)(now) {
+            return 0;
+        }
+        for reading in batch.readings {
+            let Outgoing { ticket, identity, attempt, .. } = *reading;
+            let payload = batch.payload(reading);
+            let envelope = Envelope::read(payload).expect("the envelope comes first and whole");
+            assert_eq!((envelope.identity, envelope.attempt), (identity, attempt));
+            let region = self.regions[&identity.asset].clone();
+            let heard = Heard { at: now, region, attempt, envelope, bytes: payload.len() };
+            self.world.heard.lock().expect("no panic").push(heard.clone());
+            self.say(now, identity.asset, Progress::Sent { ticket, at: now });
+            if let Reply::After(wait, outcome) = (self.world.replies)(heard) {
+                let at = now + wait;
+                let position = (outcome == Outcome::Acked).then_some(ticket);
+                self.say(at, identity.asset, Progress::Done { ticket, outcome, at, by: Some("n2".into()), position });
+            }
+        }
+        batch.readings.len()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<Progress>) -> Poll<()> {
+        loop {
+            let now = self.clock.now();
+            while let Some(entry) = self.later.first_entry()
+                && entry.key().0 <= now
+            {
+                out.push(entry.remove().1);
+            }
+            if !out.is_empty() {
+                return Poll::Ready(());
+            }
+            let Some(((next, _), _)) = self.later.first_key_value() else { return Poll::Pending };
+            let sleep = self.sleep.insert(Box::pin(tokio::time::sleep_until(self.clock.instant(*next))));
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn abandon(&mut self, ticket: u64) {
+        self.world.abandoned.lock().expect("no panic").push(ticket);
+    }
+}
+
+#[derive(Debug)]
+struct NoGround;
+
+#[async_trait]
+impl Ground for NoGround {
+    fn address(&self, _node: &NodeId, port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+    async fn tcp(&self, _from: &Origin, _to: SocketAddr) -> std::io::Result<TcpStream> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+    async fn udp(&self, _from: &Origin) -> std::io::Result<UdpSocket> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// A timeline that was played to its end.
+#[derive(Debug)]
+pub(super) struct Played {
+    pub(super) loaded: Loaded,
+    pub(super) drained: Drained,
+    pub(super) world: Arc<World>,
+    _folder: tempfile::TempDir,
+}
+
+/// Plays a plan to its stop and drains until its latest end.
+pub(super) fn play(plan: Plan, world: World) -> Played {
+    play_until(plan.stop(), plan, world, Thread::Callers)
+}
+
+/// Asks for the drain at `stop`.
+pub(super) fn play_until(stop: Duration, plan: Plan, world: World, thread: Thread) -> Played {
+    let paused = thread == Thread::Callers;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(paused).build().expect("a runtime");
+    let runs = tempfile::tempdir().expect("a directory");
+    let folder = Folder::create(runs.path(), "run", &plan, "").expect("a folder");
+    let world = Arc::new(world);
+    let driver: Arc<dyn Driver> = Arc::new(FakeDriver(world.clone()));
+    let drivers = plan.fleets.keys().map(|fleet| (fleet.clone(), driver.clone())).collect();
+    let latest = plan.latest_end();
+    let setup = Setup { plan: Arc::new(plan), run: 7, ground: Arc::new(NoGround), drivers, folder: folder.clone() };
+    let drained = LocalSet::new().block_on(&runtime, async {
+        let mut fleets = Fleets::new(setup, thread).expect("files can be opened");
+        let clock = Clock::new(Instant::now());
+        fleets.arm(clock.clone()).await;
+        clock.until(Micros::after(stop)).await;
+        fleets.drain(Micros::after(latest)).await
+    });
+    Played { loaded: Loaded::open(folder.path()).expect("a run"), drained, world, _folder: runs }
+}
+
+impl Played {
+    pub(super) fn heard(&self) -> Vec<Heard> {
+        self.world.heard.lock().expect("no panic").clone()
+    }
+
+    pub(super) fn knocks(&self, asset: u32) -> Vec<Knock> {
+        self.world.knocks.lock().expect("no panic").iter().filter(|knock| knock.asset == asset).cloned().collect()
+    }
+}
