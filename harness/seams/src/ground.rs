@@ -1,6 +1,6 @@
 //! Where sockets are born: the only way to the network.
 
-use std::{fmt, io, net::SocketAddr};
+use std::{any::Any, fmt, io, net::SocketAddr};
 
 use async_trait::async_trait;
 use model::{CellId, End, NodeId};
@@ -36,4 +36,9 @@ pub trait Ground: fmt::Debug + Send + Sync {
 
     /// A bound socket on a free port.
     async fn udp(&self, from: &Origin) -> io::Result<UdpSocket>;
+
+    /// For a lab without a network: what its own system finds there instead of sockets.
+    fn memory(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
 }
