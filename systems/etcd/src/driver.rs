@@ -1,12 +1,12 @@
-//! The driver: one connection per (cell, member), shared by the assets behind it; the work is the lane's.
+//! The driver: one connection per (cell, member), shared by the assets behind it; the work is done in `dial`.
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use seams::{Clock, Driver, Ground, Lane, Site, document::units::Time};
+use seams::{Clock, Driver, Ground, Lane, SessionLane, Site, document::units::Time};
 use serde::{Deserialize, Serialize};
 
-use crate::{PING_EVERY, PING_TIMEOUT, lane::EtcdLane};
+use crate::{PING_EVERY, PING_TIMEOUT, dial::EtcdDial};
 
 /// Puts readings into etcd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +49,7 @@ impl Driver for Sender {
     }
 
     fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
-        Box::new(EtcdLane::new(self.site.clone(), self.params.connect_timeout.0, ground, clock))
+        let dial = EtcdDial::new(self.site.clone(), self.params.connect_timeout.0, ground, clock.clone());
+        Box::new(SessionLane::new(dial, clock))
     }
 }

@@ -3,9 +3,9 @@
 //! Absent on purpose: etcd's clients with their balancing, retries and hidden reconnects, leases, transactions, TLS and passwords.
 
 mod calls;
+mod dial;
 mod driver;
 mod keys;
-mod lane;
 mod observer;
 mod proto;
 mod service;

@@ -84,10 +84,6 @@ impl Assets {
         ticket
     }
 
-    pub(crate) fn abandon(&mut self, ticket: u64) {
-        self.lane.abandon(ticket);
-    }
-
     /// Drives the lane until what it said holds an answer.
     pub(crate) async fn hear<T>(&mut self, what: &str, answer: impl Fn(&[Progress]) -> Option<T>) -> T {
         within(what, async {

@@ -26,14 +26,15 @@ use tokio::{
 };
 use wetdress_etcd::SYSTEM;
 
-/// Whether etcd can be run here; says so when not.
+/// Runs a test as a sending thread would, if etcd is installed; says so when not.
 #[allow(clippy::print_stdout, reason = "a skipped test says so")]
-pub(crate) fn installed() -> bool {
-    let found = Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !found {
+pub(crate) fn rehearse(test: impl Future<Output = ()>) {
+    if Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
         println!("skipped: no `etcd` on PATH");
+        return;
     }
-    found
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(tokio::task::LocalSet::new().run_until(test));
 }
 
 /// Longest wait for anything, from `WETDRESS_PATIENCE` (seconds).
