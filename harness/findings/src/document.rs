@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::chart::{Charts, charts};
 use crate::classes::{self, Class};
 use crate::duplicates::{Duplicates, duplicates};
-use crate::facts::{Episode, Facts, Happened, Observer, SECOND, Us};
+use crate::facts::{Episode, Facts, Happened, Observer, Role, SECOND, Us};
 use crate::freshness::{Freshness, TimeTravel, freshness, time_travel};
 use crate::goodput::goodput;
 use crate::latency::{self, Latency};
@@ -44,7 +44,7 @@ pub struct Findings {
     pub ack_latency: BTreeMap<String, Latency>,
     /// By phase; diagnosis only.
     pub service_time: BTreeMap<String, Latency>,
-    /// By observer that keeps every reading, and phase.
+    /// By observer that watches and keeps every reading, and phase.
     pub platform_latency: BTreeMap<String, BTreeMap<String, Latency>>,
     /// Good live readings per second.
     pub goodput: Vec<u32>,
@@ -122,7 +122,7 @@ pub fn find(facts: &Facts) -> Findings {
         baseline_fits: latency::baseline_fits(facts),
         ack_latency: latency::ack(facts),
         service_time: latency::service(facts),
-        platform_latency: by_name(kept(), |o| latency::platform(facts, o)),
+        platform_latency: by_name(kept().filter(|o| o.role != Role::ReadBack), |o| latency::platform(facts, o)),
         goodput: goodput(facts, &series, |a| !facts.assets[a].probe),
         outages: series.iter().flat_map(|s| outages_of(facts, s)).collect(),
         asset_outages: with_outage.map(|(a, asset)| (asset.id, out[a].iter().map(|o| shown(facts, a, o)).collect())).collect(),

@@ -77,7 +77,10 @@ impl Facts {
     #[must_use]
     pub fn undecided(&self, r: &Reading) -> bool {
         let due = r.t_ready + self.theta;
-        due > self.end || !self.contact(r.asset as usize).iter().any(|(a, b)| *a <= r.t_ready && due <= *b)
+        let fits = |a: Us, b: Us| a <= r.t_ready && due <= b;
+        let spans = &self.assets[r.asset as usize].contact;
+        let in_contact = if spans.is_empty() { fits(self.start, self.end) } else { spans.iter().any(|(a, b)| fits(*a, *b)) };
+        due > self.end || !in_contact
     }
 
     /// Whether a reading of this moment belongs to the phase: a steady window leaves out the last theta before a fault, because

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::Findings;
-use crate::facts::{Facts, NEVER, Phase, Proof, SECOND, Us};
+use crate::facts::{Facts, NEVER, Phase, Proof, Role, SECOND, Us};
 use crate::reading::Reading;
 use crate::show;
 use crate::spans::nearest_rank;
@@ -64,7 +64,7 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
 fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut(Reason, String)) {
     let inside = |t: Us| phase.start <= t && t < phase.end;
     let due: Vec<(usize, &Reading)> = facts.readings.iter().enumerate().filter(|(_, r)| inside(r.t_ready)).collect();
-    let visible = |i: &usize| facts.observers.iter().any(|o| !o.sightings.of(*i).is_empty());
+    let visible = |i: &usize| facts.observers.iter().any(|o| o.role != Role::ReadBack && !o.sightings.of(*i).is_empty());
     if !due.iter().any(|(i, _)| visible(i)) {
         say(Reason::NothingVisible, format!("Nothing became visible in `{}`.", phase.name));
     }

@@ -7,7 +7,7 @@ mod windows;
 use std::collections::BTreeMap;
 
 use model::ledger::Fate;
-use model::plan::{Ack, PhaseEnd};
+use model::plan::{Ack, PhaseEnd, read_back_of};
 use model::{AssetRow, Event, Micros, ObserverId, Plan, Record, Row, Sighting};
 
 use crate::document::{Findings, find};
@@ -25,6 +25,7 @@ pub struct Recorded<'a> {
     pub rows: &'a [Row],
     /// How far the schedule had come.
     pub until: Micros,
+    /// By observer, what each read back under [`model::plan::read_back_of`] its name.
     pub sightings: BTreeMap<ObserverId, Vec<Sighting>>,
 }
 
@@ -54,6 +55,7 @@ pub fn conclude(loaded: &run::Loaded) -> Result<(Findings, Verdicts), FromRunErr
 /// When a file of the folder is damaged.
 pub fn facts(loaded: &run::Loaded) -> Result<Facts, run::RunError> {
     let generated = loaded.readings()?;
+    let names: Vec<ObserverId> = loaded.plan.observers.keys().flat_map(|name| [name.clone(), read_back_of(name)]).collect();
     let seen = |name: &ObserverId| Ok((name.clone(), loaded.sightings(name)?));
     let recorded = Recorded {
         plan: &loaded.plan,
@@ -61,7 +63,7 @@ pub fn facts(loaded: &run::Loaded) -> Result<Facts, run::RunError> {
         assets: &loaded.assets,
         rows: &generated.rows,
         until: generated.until,
-        sightings: loaded.plan.observers.keys().map(seen).collect::<Result<_, run::RunError>>()?,
+        sightings: names.iter().map(seen).collect::<Result<_, run::RunError>>()?,
     };
     Ok(recorded.facts(&loaded.schedule))
 }
@@ -131,7 +133,7 @@ impl Recorded<'_> {
             nodes: self.plan.topology.nodes.keys().map(ToString::to_string).collect(),
             assets: windows::assets(self, &index),
             streams: self.streams(),
-            observers: self.plan.observers.iter().map(|(name, o)| observers::observer(self, &index, &readings, name, o)).collect(),
+            observers: observers::all(self, &index, &readings),
             phases: self.phases(end),
             changes: timeline.changes,
             episodes: timeline.episodes,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::plan::Shows;
+use model::plan::{Shows, read_back_of};
 use model::{Event, ObserverId, ShardId};
 
 use super::{Index, Recorded};
@@ -12,19 +12,42 @@ use crate::reading::Reading;
 /// Nobody could read the end of the shard: nothing there may be called lost.
 const UNREAD: i64 = i64::MAX;
 
-pub(super) fn observer(
+/// Those of the plan, each followed by what it read back after heal, where the run got that far.
+pub(super) fn all(recorded: &Recorded<'_>, index: &Index, readings: &[Reading]) -> Vec<Observer> {
+    let mut observers = Vec::new();
+    for (name, plan) in &recorded.plan.observers {
+        let role = match plan.shows {
+            Shows::Log if plan.of_record => Role::SystemOfRecord,
+            Shows::Log | Shows::Replica => Role::Replica,
+            Shows::ReadBack => Role::ReadBack,
+            Shows::CurrentValue => Role::CurrentValue,
+        };
+        observers.push(observer(recorded, index, readings, name, plan, role));
+        let back = read_back_of(name);
+        if matches!(plan.shows, Shows::Log | Shows::Replica) && was_read_back(recorded, &back) {
+            observers.push(observer(recorded, index, readings, &back, plan, Role::ReadBack));
+        }
+    }
+    observers
+}
+
+/// Whether anything is known of the read-back, a failure included.
+fn was_read_back(recorded: &Recorded<'_>, back: &ObserverId) -> bool {
+    let told = |r: &model::Record| match &r.event {
+        Event::ObserverPassed { observer, .. } | Event::ReadBackFailed { observer, .. } => observer == back,
+        _ => false,
+    };
+    recorded.sightings.get(back).is_some_and(|seen| !seen.is_empty()) || recorded.events.iter().any(told)
+}
+
+fn observer(
     recorded: &Recorded<'_>,
     index: &Index,
     readings: &[Reading],
     name: &ObserverId,
     plan: &model::plan::Observer,
+    role: Role,
 ) -> Observer {
-    let role = match plan.shows {
-        Shows::Log if plan.of_record => Role::SystemOfRecord,
-        Shows::Log | Shows::Replica => Role::Replica,
-        Shows::ReadBack => Role::ReadBack,
-        Shows::CurrentValue => Role::CurrentValue,
-    };
     let seen = recorded.sightings.get(name).map_or(&[][..], Vec::as_slice);
     let find = |id: &model::Identity| {
         let key = (index.asset(id.asset)?, index.stream(id.asset, id.stream)?, id.boot, id.seq);

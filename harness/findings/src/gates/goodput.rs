@@ -62,7 +62,11 @@ impl Goodput {
     fn shares(&self, run: &Evidence<'_>) -> Result<Vec<(f64, String)>, Box<Judgement>> {
         let no_data = |why: String| Box::new(Judgement::no_data(String::new(), why));
         let Some(baseline) = run.facts.baseline() else { return Err(no_data("the plan has no steady phase".to_owned())) };
-        if run.found.episodes.is_empty() && (self.during.is_empty() || self.of != Cohort::All) {
+        if run.found.happened.windows.is_empty() && self.during.is_empty() {
+            let none = "no fault is planned".to_owned();
+            return Err(Box::new(Judgement::new(Verdict::Pass, String::new(), "nobody".to_owned(), none, None)));
+        }
+        if run.found.episodes.is_empty() && (self.during.is_empty() || !run.found.happened.windows.is_empty()) {
             return Err(no_data("no fault took effect".to_owned()));
         }
         let mut shares = Vec::new();

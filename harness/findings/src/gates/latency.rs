@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outage::micros;
 use super::{During, Evidence, Gate, Judgement};
-use crate::facts::{Phase, Us};
+use crate::facts::{Phase, Role, Us};
 use crate::latency::platform_wait;
 use crate::reading::Reading;
 use crate::show;
@@ -77,7 +77,8 @@ impl<const Q: u32> Gate for AckLatency<Q> {
 impl<const Q: u32> Gate for PlatformLatency<Q> {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let (limit, facts) = (limit(Q, self.max), run.facts);
-        let Some(o) = facts.observers.iter().find(|o| o.name == self.observer && o.role.keeps_everything()) else {
+        let Some(o) = facts.observers.iter().find(|o| o.name == self.observer && o.role.keeps_everything() && o.role != Role::ReadBack)
+        else {
             return Judgement::no_data(limit, format!("no observer `{}` keeps every reading", self.observer));
         };
         let ask = Ask { during: &self.during, max: self.max, q: Q, by: self.by, clock: self.clock };

@@ -104,20 +104,20 @@ pub(crate) fn limit_gates_over<'a>(
     g: &LimitGate<'_>,
     waits: impl Iterator<Item = (&'a Reading, Us)>,
 ) -> BTreeMap<String, LimitTest> {
-    let mut groups: BTreeMap<String, Vec<(Us, Us)>> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Vec<(Us, Us)>> = BTreeMap::new();
     for (r, wait) in waits {
         groups.entry(name(facts, g.by, r)).or_default().push(((r.t_ready - g.phase.start) / SECOND, wait));
     }
-    groups.into_iter().map(|(name, waits)| (name, judge(g, waits))).collect()
+    groups.into_iter().map(|(name, waits)| (name.to_owned(), judge(g, waits))).collect()
 }
 
-fn name(facts: &Facts, by: Option<By>, r: &Reading) -> String {
+fn name<'a>(facts: &'a Facts, by: Option<By>, r: &Reading) -> &'a str {
     let asset = &facts.assets[r.asset as usize];
     match by {
-        None => "all".to_owned(),
-        Some(By::Shard) => facts.shards[asset.shard].clone(),
-        Some(By::Region) => facts.regions[asset.region].clone(),
-        Some(By::Fleet) => asset.fleet.clone(),
+        None => "all",
+        Some(By::Shard) => &facts.shards[asset.shard],
+        Some(By::Region) => &facts.regions[asset.region],
+        Some(By::Fleet) => &asset.fleet,
     }
 }
 

@@ -1,0 +1,271 @@
+//! A drill as a run folder would hold it: twelve assets in two regions, west loses power for ten seconds; built from the schedule,
+//! with knobs for what goes wrong.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::event::{Affected, Claim, Health};
+use model::ledger::Fate;
+use model::plan::{
+    Ack, Backoff, BackoffJitter, Closing, Connection, FORMAT, Fleet, Gate, Observer, OnFull, Opening, Payload, Phase, PhaseEnd, Recorder,
+    ReplayOrder, Safety, Shows, Source, Stream, StreamPhase, Window, read_back_of,
+};
+use model::schedule::Schedule;
+use model::topology::{Node, Region};
+use model::{AssetRow, Attempt, End, Event, Identity, KindSpec, Lever, Micros, ObserverId, Plan, Record, Row, Sighting, Topology};
+use serde_json::{Value, json};
+use wetdress_findings::from_run::Recorded;
+use wetdress_findings::{Findings, Verdicts, find, judge};
+
+pub(crate) const SECOND: i64 = 1_000_000;
+/// The fault is asked here, bites a little later, and ends ten seconds on.
+pub(crate) const FAULT: i64 = 70 * SECOND;
+pub(crate) const EFFECT: i64 = FAULT + 50_000;
+const HEAL: i64 = 90 * SECOND;
+/// West's shards answer again, by failover.
+pub(crate) const BACK: i64 = 78 * SECOND;
+const STOP: i64 = 120 * SECOND;
+const END: i64 = 125 * SECOND;
+
+/// What a run left, and can be spoilt before it is judged.
+pub(crate) struct Drill {
+    pub(crate) plan: Plan,
+    pub(crate) events: Vec<Record>,
+    pub(crate) assets: Vec<AssetRow>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) sightings: BTreeMap<ObserverId, Vec<Sighting>>,
+}
+
+impl Drill {
+    /// Everything as it should be.
+    pub(crate) fn clean() -> Self {
+        let plan = plan();
+        let home = |asset: u32| if asset < 6 { "west" } else { "east" };
+        let asset = |asset: u32| AssetRow {
+            asset,
+            name: format!("t{asset}"),
+            fleet: "terminals".into(),
+            home: home(asset).into(),
+            cell: format!("{}/terminals", home(asset)).into(),
+            shard: format!("s-{}", home(asset)).into(),
+            probe: false,
+        };
+        let schedule = Schedule::new(&plan);
+        let all = schedule
+            .all()
+            .flat_map(|(asset, stream, series)| series.times().map(move |(seq, at)| (Identity { asset, stream, boot: 1, seq }, at.0)));
+        let rows: Vec<Row> = all.map(|(identity, at)| row(identity, at)).collect();
+        let mut drill = Self { events: events(), assets: (0..12).map(asset).collect(), sightings: BTreeMap::new(), plan, rows };
+        drill.see_everything();
+        drill
+    }
+
+    /// Positions follow the acks; the log is seen at once, the current value keeps what is newest, the read-back sees all at the end.
+    fn see_everything(&mut self) {
+        let mut acked: Vec<usize> = (0..self.rows.len()).collect();
+        acked.sort_by_key(|i| self.rows[*i].acked);
+        let (mut log, mut now, mut newest) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut next = BTreeMap::from([("west", 0u64), ("east", 0)]);
+        for i in acked {
+            let row = &mut self.rows[i];
+            let position = next.get_mut(if row.identity.asset < 6 { "west" } else { "east" }).expect("two shards");
+            row.position = Some(*position);
+            let seen = Sighting {
+                identity: row.identity,
+                at: Micros(row.acked.expect("all are acked").0 + 2_000),
+                position: Some(*position),
+                intact: true,
+            };
+            *position += 1;
+            log.push(seen);
+            let last = newest.entry(row.identity.asset).or_insert(0);
+            if row.identity.seq >= *last {
+                *last = row.identity.seq;
+                now.push(Sighting { position: None, ..seen });
+            }
+        }
+        let back = log.iter().map(|s| Sighting { at: Micros(STOP + 4 * SECOND), ..*s }).collect();
+        let ends: BTreeMap<_, _> = next.iter().map(|(home, n)| (format!("s-{home}").into(), n - 1)).collect();
+        for name in [ObserverId::from("log"), read_back_of(&"log".into())] {
+            self.tell(STOP + 4 * SECOND, Event::ObserverPassed { observer: name, last: ends.clone(), end: ends.clone() });
+        }
+        self.tell(END, Event::Quiesced { complete: true });
+        self.sightings = BTreeMap::from([("log".into(), log), ("now".into(), now), (read_back_of(&"log".into()), back)]);
+    }
+
+    fn tell(&mut self, at: i64, event: Event) {
+        let number = self.events.len() as u64;
+        self.events.push(Record { number, at: Micros(at), event });
+    }
+
+    pub(crate) fn gate(&mut self, name: &str, params: Value) {
+        let spec = KindSpec { kind: name.to_owned(), params };
+        self.plan.gates.push(Gate { name: name.to_owned(), spec, line: 1 });
+    }
+
+    /// What the log and its read-back have of one reading goes through `spoil`.
+    pub(crate) fn seen(&mut self, names: &[&str], spoil: impl Fn(&mut Vec<Sighting>)) {
+        for name in names {
+            spoil(self.sightings.get_mut(*name).expect("the drill has this observer"));
+        }
+    }
+
+    pub(crate) fn judge(&self) -> (Findings, Verdicts) {
+        let recorded = Recorded {
+            plan: &self.plan,
+            events: &self.events,
+            assets: &self.assets,
+            rows: &self.rows,
+            until: Micros(STOP),
+            sightings: self.sightings.clone(),
+        };
+        let facts = recorded.facts(&Schedule::new(&self.plan));
+        let found = find(&facts);
+        let verdicts = judge(&facts, &found, &self.plan).expect("the gates of the drill are known");
+        (found, verdicts)
+    }
+}
+
+/// West's readings wait out the failover, on attempt after attempt.
+fn row(identity: Identity, at: i64) -> Row {
+    let waits = identity.asset < 6 && (EFFECT - 2_000..BACK).contains(&at);
+    let last = if waits { BACK + i64::from(identity.asset) * 1_000 } else { at + 100 };
+    let attempts = if waits { vec![at + 100, last] } else { vec![last] };
+    Row {
+        identity,
+        ready: Micros(at),
+        attempts: attempts.into_iter().map(|sent| Attempt { sent: Micros(sent) }).collect(),
+        fate: Fate::Acked,
+        acked: Some(Micros(last + 5_000)),
+        position: None,
+        by: None,
+        stored: false,
+    }
+}
+
+fn events() -> Vec<Record> {
+    let claim = || Claim { lever: Lever::PowerLoss, end: End::Node("store-west".into()) };
+    let role = |node: &str, term| Event::RoleChanged {
+        service: "store".into(),
+        shard: "s-west".into(),
+        node: node.into(),
+        role: "leader".into(),
+        term,
+    };
+    let asked = Event::FaultAsked {
+        window: "lose-west".into(),
+        revision: 1,
+        picked: vec![vec!["store-west".into()]],
+        claims: [claim()].into(),
+        affected: Affected { regions: ["west".into()].into(), shards: ["s-west".into()].into() },
+    };
+    let proven = Event::Proven { window: "lose-west".into(), claim: claim(), link: None, count: 7, first: Micros(EFFECT), established: 3 };
+    let exit = |asked| Event::ProcessExited { node: "store-west".into(), process: "store".into(), status: "signal 9".into(), asked };
+    let list = vec![
+        (-SECOND, role("store-west", 1)),
+        (-SECOND, Event::Redundant { service: "store".into(), redundant: true }),
+        (0, Event::Armed),
+        (FAULT, asked),
+        (EFFECT, exit(true)),
+        (EFFECT + 1_000, proven),
+        (EFFECT + SECOND, Event::Redundant { service: "store".into(), redundant: false }),
+        (EFFECT + 4 * SECOND, role("store-east", 2)),
+        (HEAL, Event::FaultClosed { window: "lose-west".into(), revision: 2 }),
+        (HEAL + 3 * SECOND, Event::Redundant { service: "store".into(), redundant: true }),
+        (STOP, Event::GenerationStopped),
+        (STOP + SECOND, Event::Health(Health { schedule_lag_p99_us: 400, ..Health::default() })),
+    ];
+    list.into_iter().zip(0..).map(|((at, event), number)| Record { number, at: Micros(at), event }).collect()
+}
+
+fn plan() -> Plan {
+    let kind = |kind: &str| KindSpec { kind: kind.into(), params: Value::Null };
+    let phase = |name: &str, from: i64, end: PhaseEnd, steady: bool| Phase {
+        name: name.into(),
+        start: Duration::from_micros(from.unsigned_abs()),
+        end,
+        measure: true,
+        steady,
+    };
+    let at = |t: i64| PhaseEnd::At(Duration::from_micros(t.unsigned_abs()));
+    let node = |region: &str, host| Node { region: region.into(), zone: None, service: "store".into(), address: [198, 18, 0, host].into() };
+    let observer = |shows, of_record| Observer {
+        service: "store".into(),
+        observer: kind("reference"),
+        region: "east".into(),
+        cell: "east/observers".into(),
+        shows,
+        of_record,
+    };
+    Plan {
+        format: FORMAT,
+        scenario: "lose-west".into(),
+        summary: None,
+        seed: 42,
+        source: Source { file: "lose-west.yaml".into(), sha256: String::new() },
+        lab: kind("local"),
+        topology: Topology {
+            regions: BTreeMap::from([("west".into(), Region::default()), ("east".into(), Region::default())]),
+            nodes: BTreeMap::from([("store-west".into(), node("west", 1)), ("store-east".into(), node("east", 2))]),
+            ..Topology::default()
+        },
+        services: BTreeMap::from([("store".into(), kind("reference"))]),
+        fleets: BTreeMap::from([("terminals".into(), fleet())]),
+        observers: BTreeMap::from([("log".into(), observer(Shows::Log, true)), ("now".into(), observer(Shows::CurrentValue, false))]),
+        theta: Duration::from_secs(1),
+        phases: vec![
+            phase("baseline", 0, at(FAULT), true),
+            phase("outage", FAULT, at(HEAL), false),
+            phase("recovery", HEAL, at(STOP), false),
+            phase("verify", STOP, PhaseEnd::Quiesced { latest: Duration::from_secs(150) }, false),
+        ],
+        windows: vec![Window {
+            id: "lose-west".into(),
+            fault: KindSpec { kind: "region-loss".into(), params: json!({"region": "west", "how": "power"}) },
+            opening: Opening::At(Duration::from_micros(FAULT.unsigned_abs())),
+            closing: Closing::At(Duration::from_micros(HEAL.unsigned_abs())),
+            follow: false,
+        }],
+        safety: Safety::default(),
+        gates: Vec::new(),
+        reports: Vec::new(),
+    }
+}
+
+fn fleet() -> Fleet {
+    let second = Duration::from_secs(1);
+    Fleet {
+        service: "store".into(),
+        driver: KindSpec { kind: "reference".into(), params: Value::Null },
+        first: 0,
+        assets: 12,
+        // Given out in the order of the names; the drill's rows say who lives where.
+        home: BTreeMap::from([("east".into(), 6), ("west".into(), 6)]),
+        failover: BTreeMap::from([("west".into(), vec!["east".into()])]),
+        cells: BTreeMap::new(),
+        streams: vec![Stream {
+            name: "status".into(),
+            every: second,
+            phase: StreamPhase::Random,
+            jitter: Duration::ZERO,
+            payload: Payload { p50: 100, p99: 100 },
+            ack: Ack::Required,
+        }],
+        connection: Connection {
+            connect_timeout: second,
+            request_timeout: second,
+            backoff: Backoff { base: second, factor: 2.0, max: second, jitter: BackoffJitter::Full },
+            max_inflight: 4,
+            attempts: 3,
+            failback: None,
+        },
+        recorder: Recorder {
+            capacity_bytes: 1 << 20,
+            on_full: OnFull::DropOldest,
+            order: ReplayOrder::LiveFirst,
+            rate: 5.0,
+            mark_stored: true,
+        },
+        probe: false,
+    }
+}

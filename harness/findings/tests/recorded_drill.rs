@@ -1,0 +1,249 @@
+//! From what a run leaves behind to verdicts: a clean drill passes with the right marks, and each defect is found by identity and
+//! fails the gate that is there for it.
+
+#[path = "recorded/drill.rs"]
+mod drill;
+
+use drill::{BACK, Drill, EFFECT, SECOND};
+use model::{Event, Identity, Micros};
+use serde_json::json;
+use wetdress_findings::facts::Proof;
+use wetdress_findings::{Reached, Reason, Verdict, Verdicts};
+
+/// A reading of a west asset that was acked before the fault.
+const EARLY: Identity = Identity { asset: 2, stream: 0, boot: 1, seq: 40 };
+const LOG: [&str; 2] = ["log", "log.read_back"];
+
+fn of(verdicts: &Verdicts, gate: &str) -> Verdict {
+    verdicts.gates.iter().find(|g| g.name == gate).unwrap_or_else(|| panic!("no gate `{gate}`")).verdict
+}
+
+#[test]
+fn a_clean_drill_passes_with_its_marks() {
+    let mut drill = Drill::clean();
+    drill.gate("rto", json!({"max": "12s"}));
+    drill.gate("rto.service", json!({"max": "10s"}));
+    drill.gate("rto.fresh", json!({"max": "12s"}));
+    drill.gate("outage.longest", json!({"max": "12s"}));
+    drill.gate("asset_seconds_lost", json!({"max": 100.0}));
+    drill.gate("redundant", json!({"max": "5s", "after": "recovery"}));
+    drill.gate("time_travel", json!({"max": 0}));
+    drill.gate("latency.ack.p90", json!({"max": "250ms", "by": "region"}));
+    drill.gate("latency.platform.p90", json!({"max": "250ms", "observer": "log"}));
+    drill.gate("acked_lost.after_effect", json!({"max": 0}));
+    let (found, verdicts) = drill.judge();
+    assert_eq!(verdicts.voids, []);
+    for gate in &verdicts.gates {
+        assert_eq!(gate.verdict, Verdict::Pass, "{gate:?}");
+    }
+    assert_eq!((verdicts.verdict, verdicts.gates.len()), (Verdict::Pass, 16), "ten of the plan and six that are always on");
+    let [e] = found.episodes.as_slice() else { panic!("one fault, one episode") };
+    assert_eq!((e.t_effect, e.affected.declared), (EFFECT, true));
+    assert_eq!(e.affected.assets, [0, 1, 2, 3, 4, 5]);
+    let rto = &e.rto["0"];
+    assert_eq!(rto.reached, Reached::Measured);
+    let value = rto.value.expect("it was measured");
+    assert!((BACK - EFFECT..BACK - EFFECT + 2 * SECOND).contains(&value), "{rto:?}");
+    let line = &e.timeline;
+    assert_eq!((line.t2, line.t5), (Some(4 * SECOND), Some(value)));
+    assert_eq!((line.leaders[0].old.as_str(), line.leaders[0].new.as_deref()), ("store-west", Some("store-east")));
+    assert!(line.t3.is_some_and(|t3| t3 >= BACK - EFFECT), "{line:?}");
+    assert_eq!(found.happened.windows[0].proof, Proof::Proven);
+}
+
+#[test]
+fn a_lost_ack_fails_by_name() {
+    let mut drill = Drill::clean();
+    drill.seen(&LOG, |seen| seen.retain(|s| s.identity != EARLY));
+    let (found, verdicts) = drill.judge();
+    assert_eq!(found.loss.lost, [EARLY]);
+    assert!(found.loss.reach > 0);
+    assert_eq!((of(&verdicts, "acked_lost"), verdicts.verdict), (Verdict::Fail, Verdict::Fail));
+    assert_eq!(verdicts.exit_reason, "failed: acked_lost");
+}
+
+#[test]
+fn what_a_tail_saw_may_be_gone_and_what_it_missed_may_be_there() {
+    let mut gone = Drill::clean();
+    gone.seen(&["log.read_back"], |seen| seen.retain(|s| s.identity != EARLY));
+    assert_eq!(gone.judge().0.loss.lost, [EARLY]);
+    let mut missed = Drill::clean();
+    missed.seen(&["log"], |seen| seen.retain(|s| s.identity != EARLY));
+    let (found, verdicts) = missed.judge();
+    assert_eq!((found.loss.count, of(&verdicts, "acked_lost")), (0, Verdict::Pass));
+}
+
+#[test]
+fn without_the_systems_own_end_unseen_is_not_lost() {
+    let mut drill = Drill::clean();
+    drill.seen(&LOG, |seen| seen.retain(|s| s.identity != EARLY));
+    drill.events.retain(|r| !matches!(r.event, Event::ObserverPassed { .. }));
+    let (found, verdicts) = drill.judge();
+    assert_eq!((found.loss.count, found.loss.unseen.as_slice()), (0, &[EARLY][..]));
+    assert_eq!((of(&verdicts, "acked_lost"), verdicts.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
+}
+
+#[test]
+fn a_duplicate_fails_by_name() {
+    let mut drill = Drill::clean();
+    drill.seen(&LOG, |seen| {
+        let copy = *seen.iter().find(|s| s.identity == EARLY).expect("it was seen");
+        seen.push(model::Sighting { position: Some(1_000_000), ..copy });
+    });
+    let (found, verdicts) = drill.judge();
+    assert_eq!(found.duplicates["log.read_back"].unexplained_of, [EARLY]);
+    assert_eq!(of(&verdicts, "duplicates.unexplained"), Verdict::Fail);
+}
+
+#[test]
+fn time_travel_fails_by_name() {
+    let mut drill = Drill::clean();
+    drill.gate("time_travel", json!({"max": 0}));
+    drill.seen(&["now"], |seen| {
+        let old = *seen.iter().find(|s| s.identity == EARLY).expect("it was shown");
+        seen.push(model::Sighting { at: Micros(60 * SECOND), ..old });
+    });
+    let (found, verdicts) = drill.judge();
+    assert_eq!(found.time_travel["now"].gone_back, [EARLY]);
+    assert_eq!(of(&verdicts, "time_travel"), Verdict::Fail);
+}
+
+#[test]
+fn another_content_fails_by_name() {
+    let mut drill = Drill::clean();
+    drill.seen(&["log"], |seen| seen.iter_mut().filter(|s| s.identity == EARLY).for_each(|s| s.intact = false));
+    let (found, verdicts) = drill.judge();
+    assert_eq!(found.corrupt["log"], [EARLY]);
+    assert_eq!(of(&verdicts, "corrupt"), Verdict::Fail);
+}
+
+#[test]
+fn a_fault_without_effect_voids_the_run() {
+    let mut drill = Drill::clean();
+    drill.events.retain(|r| !matches!(r.event, Event::Proven { .. }));
+    let (found, verdicts) = drill.judge();
+    assert_eq!(found.happened.windows[0].proof, Proof::Unproven);
+    assert_eq!(verdicts.voids.iter().map(|v| v.reason).collect::<Vec<_>>(), [Reason::NoProof]);
+    assert_eq!(verdicts.verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn coming_back_with_the_heal_is_no_failover() {
+    let mut drill = Drill::clean();
+    drill.gate("rto", json!({"max": "60s"}));
+    for r in &mut drill.events {
+        if matches!(r.event, Event::FaultClosed { .. }) {
+            r.at = Micros(BACK - SECOND);
+        }
+    }
+    let (found, verdicts) = drill.judge();
+    assert_eq!(found.episodes[0].rto["0"].reached, Reached::RecoveredByHeal);
+    assert_eq!(of(&verdicts, "rto"), Verdict::Fail);
+}
+
+#[test]
+fn the_harness_own_lateness_voids_gates_on_time_only() {
+    let mut drill = Drill::clean();
+    drill.gate("rto", json!({"max": "60s"}));
+    drill.gate("latency.ack.p90", json!({"max": "100ms"}));
+    for r in &mut drill.events {
+        if let Event::Health(health) = &mut r.event {
+            health.schedule_lag_p99_us = 6_000;
+        }
+    }
+    let (_, verdicts) = drill.judge();
+    assert_eq!(of(&verdicts, "rto"), Verdict::Pass);
+    assert_eq!(of(&verdicts, "latency.ack.p90"), Verdict::Inconclusive, "6 ms is more than 5 % of 100 ms");
+    assert_eq!(of(&verdicts, "acked_lost"), Verdict::Pass);
+}
+
+#[test]
+fn what_nobody_asked_for_is_told() {
+    let mut drill = Drill::clean();
+    for r in &mut drill.events {
+        match &mut r.event {
+            Event::ProcessExited { asked, .. } => (*asked, r.at) = (false, Micros(30 * SECOND)),
+            Event::Health(health) => health.fabric_drops = 3,
+            _ => {}
+        }
+    }
+    let (_, verdicts) = drill.judge();
+    assert_eq!(verdicts.voids.iter().map(|v| v.reason).collect::<Vec<_>>(), [Reason::ExitBeforeFault, Reason::FabricDrops]);
+    assert_eq!(of(&verdicts, "unexpected_exits"), Verdict::Fail);
+}
+
+#[test]
+fn control_assets_that_suffer_fail_the_default_gate() {
+    let mut drill = Drill::clean();
+    for row in drill.rows.iter_mut().filter(|r| r.identity.asset >= 6 && (72 * SECOND..88 * SECOND).contains(&r.ready.0)) {
+        row.acked = row.acked.map(|t| Micros(t.0 + 3 * SECOND));
+    }
+    assert_eq!(of(&drill.judge().1, "goodput"), Verdict::Fail);
+}
+
+/// A percentile needs no fault, and the default gates must not ask for one.
+#[test]
+fn without_a_planned_fault_a_steady_run_passes() {
+    let mut drill = Drill::clean();
+    drill.gate("latency.ack.p90", json!({"max": "250ms"}));
+    drill.plan.windows.clear();
+    drill.events.retain(|r| !matches!(r.event, Event::FaultAsked { .. } | Event::FaultClosed { .. } | Event::Proven { .. }));
+    for row in &mut drill.rows {
+        row.acked = Some(Micros(row.ready.0 + 5_100));
+    }
+    let (found, verdicts) = drill.judge();
+    assert!(found.episodes.is_empty());
+    assert_eq!(verdicts.verdict, Verdict::Pass, "{}", verdicts.exit_reason);
+}
+
+/// Two windows that overlap are one episode, whose end is the last heal; one that repeats the other is masked.
+#[test]
+fn overlapping_windows_are_one_episode() {
+    let mut drill = Drill::clean();
+    let mut second = drill.plan.windows[0].clone();
+    second.id = "again".into();
+    drill.plan.windows.push(second);
+    let mut more = Vec::new();
+    for r in &drill.events {
+        let mut r = r.clone();
+        match &mut r.event {
+            Event::FaultAsked { window, .. } | Event::FaultClosed { window, .. } => *window = "again".into(),
+            _ => continue,
+        }
+        r.at = Micros(r.at.0 + SECOND);
+        more.push(r);
+    }
+    drill.events.extend(more);
+    let (found, verdicts) = drill.judge();
+    let proofs: Vec<Proof> = found.happened.windows.iter().map(|w| w.proof).collect();
+    assert_eq!(proofs, [Proof::Proven, Proof::Masked]);
+    assert_eq!((found.episodes.len(), found.episodes[0].t_heal), (1, Some(91 * SECOND)));
+    assert_eq!(found.episodes[0].windows, ["lose-west", "again"]);
+    assert_eq!(verdicts.voids, []);
+}
+
+#[test]
+fn a_run_killed_in_the_middle_is_judged_and_inconclusive() {
+    let mut drill = Drill::clean();
+    let killed = Micros(85 * SECOND);
+    drill.events.retain(|r| r.at < killed);
+    for row in drill.rows.iter_mut().filter(|r| r.acked.is_some_and(|t| t >= killed)) {
+        (row.acked, row.fate, row.position) = (None, model::ledger::Fate::Pending, None);
+    }
+    drill.seen(&["log", "now", "log.read_back"], |seen| seen.retain(|s| s.at < killed));
+    let (_, verdicts) = drill.judge();
+    let reasons: Vec<Reason> = verdicts.voids.iter().map(|v| v.reason).collect();
+    assert!(reasons.contains(&Reason::BrokeOff) && reasons.contains(&Reason::NoHealth), "{reasons:?}");
+    assert_ne!(verdicts.verdict, Verdict::Pass);
+    assert_ne!(of(&verdicts, "acked_lost"), Verdict::Fail, "nothing unread is called lost");
+}
+
+#[test]
+fn the_document_survives_its_file() {
+    let (found, verdicts) = Drill::clean().judge();
+    let text = serde_json::to_string(&(&found, &verdicts)).expect("plain data");
+    let (again, said): (wetdress_findings::Findings, Verdicts) = serde_json::from_str(&text).expect("what was written can be read");
+    assert_eq!(again.loss, found.loss);
+    assert_eq!(again.episodes, found.episodes);
+    assert_eq!(said.gates.len(), verdicts.gates.len());
+}
