@@ -1,0 +1,99 @@
+//! One HTTP/1.1 connection to a node, over a stream that the caller brought. It never reconnects and never repeats a request.
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode, client::conn::http1, header, http};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, task::JoinHandle};
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("failed to connect: {0}")]
+    Connect(#[source] io::Error),
+    #[error("failed to exchange a request: {0}")]
+    Exchange(#[from] hyper::Error),
+    #[error("failed to understand an answer: {0}")]
+    Answer(String),
+}
+
+/// Status, headers, and the whole body.
+pub type Answer = http::Response<Bytes>;
+
+/// The connection ends when this is dropped.
+#[derive(Debug)]
+pub struct Client {
+    sender: http1::SendRequest<Full<Bytes>>,
+    host: String,
+    driving: JoinHandle<()>,
+}
+
+impl Client {
+    pub async fn over(stream: TcpStream) -> Result<Self, ClientError> {
+        let host = stream.peer_addr().and_then(|peer| stream.set_nodelay(true).map(|()| peer.to_string()));
+        let host = host.map_err(ClientError::Connect)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let driving = tokio::spawn(async move {
+            // What goes wrong is told by the request that was under way.
+            let _ = connection.await;
+        });
+        Ok(Self { sender, host, driving })
+    }
+
+    pub async fn get(&mut self, path: &str) -> Result<Answer, ClientError> {
+        self.exchange(Method::GET, path, Bytes::new()).await
+    }
+
+    pub async fn post(&mut self, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        self.exchange(Method::POST, path, body).await
+    }
+
+    async fn exchange(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
+        let request = request.body(Full::new(body)).map_err(|error| ClientError::Answer(error.to_string()))?;
+        self.sender.ready().await?;
+        let (head, body) = self.sender.send_request(request).await?.into_parts();
+        Ok(Answer::from_parts(head, body.collect().await?.to_bytes()))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.driving.abort();
+    }
+}
+
+/// The JSON of an answer that must be 200.
+pub fn json<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, ClientError> {
+    if answer.status() != StatusCode::OK {
+        return Err(ClientError::Answer(format!("{}: {}", answer.status(), String::from_utf8_lossy(answer.body()))));
+    }
+    serde_json::from_slice(answer.body()).map_err(|error| ClientError::Answer(error.to_string()))
+}
+
+/// The frames of an answer that must be 200: positions and payloads.
+pub fn readings(answer: &Answer) -> Result<Vec<(u64, Bytes)>, ClientError> {
+    if answer.status() != StatusCode::OK {
+        return Err(ClientError::Answer(format!("{}: {}", answer.status(), String::from_utf8_lossy(answer.body()))));
+    }
+    let (mut rest, mut found) = (answer.body().clone(), vec![]);
+    while let Some((position, after)) = rest.split_first_chunk::<8>()
+        && let Some((length, after)) = after.split_first_chunk::<4>()
+    {
+        let (position, length) = (u64::from_le_bytes(*position), u32::from_le_bytes(*length) as usize);
+        if after.len() < length {
+            break;
+        }
+        let _ = rest.split_to(12);
+        found.push((position, rest.split_to(length)));
+    }
+    if rest.is_empty() { Ok(found) } else { Err(ClientError::Answer("a list that ends inside a frame".into())) }
+}
+
+/// A number in a header of an answer, such as `wetdress-end`.
+pub fn header_text<'a>(answer: &'a Answer, name: &str) -> Result<&'a str, ClientError> {
+    let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+    value.ok_or_else(|| ClientError::Answer(format!("no `{name}` header")))
+}

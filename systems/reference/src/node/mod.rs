@@ -1,0 +1,30 @@
+//! One node of the stack, started as `wetdress reference node`. It is a server under test: its sockets are its own, not the harness's.
+//! Deliberately absent: changing the members, snapshots (the whole log is kept, runs are short), authentication.
+
+mod api;
+mod args;
+mod home;
+mod journal;
+mod link;
+mod log;
+mod machine;
+mod members;
+mod network;
+mod peers;
+mod planted;
+mod reads;
+mod server;
+mod shard;
+mod status;
+mod store;
+mod submit;
+mod types;
+mod watcher;
+mod wire;
+
+pub use args::{Args, OnFollower};
+pub use journal::{Defect, Line};
+pub use members::Member;
+pub use planted::{Chance, DeadShard, Planted, Stall};
+pub use server::{main, run};
+pub use types::shard_of;
