@@ -32,7 +32,7 @@ pub(crate) fn tcp_crosses(inside: Inside, engine: EngineWish) -> Result<(), Fail
 
 pub(crate) fn a_missing_program_is_told(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
     block_on(async {
-        let opened = Rig::open_with(inside, engine, rig::topology(), Some("no-such-program"), Conditions::default()).await;
+        let opened = Rig::open_with(inside, engine, rig::topology(), Some("/no/such/program"), Conditions::default()).await;
         let Err(LabError::Process { process, why, .. }) = opened else { return Err("it opened".into()) };
         assert_eq!(process, "echo");
         assert!(why.contains("No such file"), "{why}");
