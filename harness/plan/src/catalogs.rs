@@ -17,9 +17,8 @@ pub struct Catalogs {
     pub gates: Family,
     /// Gates that every drill has unless it gives one of the same kind: kind and parameters.
     pub default_gates: Vec<(&'static str, Value)>,
+    /// A scenario that names none gets all of them.
     pub reports: Family,
-    /// Reports that are written where a scenario names none.
-    pub default_reports: Vec<&'static str>,
 }
 
 /// A catalog without the way its kinds come to life: what `plan` needs of labs, gates and reports.

@@ -6,9 +6,12 @@
 //! Absent on purpose: bringing kinds to life for a run (`cli`), and everything that happens then.
 
 mod addresses;
+mod blast;
 mod canon;
 mod catalogs;
+mod describe;
 mod evidence;
+mod explain;
 mod fleets;
 mod gates;
 mod grammar;
@@ -19,9 +22,16 @@ mod mistakes;
 mod names;
 mod observers;
 mod phases;
+mod proof;
+mod schema;
 mod stack;
+mod warnings;
 mod windows;
 
 pub use catalogs::{Catalogs, Family, Known};
+pub use describe::{Description, describe};
+pub use explain::{explain, list, reference};
 pub use load::{Input, expand, load, load_input};
 pub use mistakes::{Mistake, Mistakes};
+pub use schema::schema;
+pub use warnings::{Warning, warnings};

@@ -258,7 +258,7 @@ fn traffic(
 
 fn reports(raw: Option<Vec<Sp<String>>>, catalogs: &Catalogs, problems: &mut Problems) -> Vec<String> {
     match raw {
-        None => catalogs.default_reports.iter().map(|name| (*name).to_owned()).collect(),
+        None => catalogs.reports.names().map(str::to_owned).collect(),
         Some(reports) => {
             for report in &reports {
                 kinds::find(&catalogs.reports, report, report.span, problems);

@@ -337,7 +337,7 @@ pub(crate) fn earliest_open(window: &Window) -> Duration {
     }
 }
 
-/// Percentiles may be gated in a phase that is measured, that no window touches, and that no window was closed just before:
+/// Percentiles may be gated in a phase that is measured, in which assets send, that no window touches, and that no window was closed just before:
 /// a phase that follows one with a fault in it holds the recovery.
 pub(crate) fn settle(phases: &mut [Phase], windows: &[Window]) {
     let touched: Vec<bool> = phases
@@ -347,6 +347,7 @@ pub(crate) fn settle(phases: &mut [Phase], windows: &[Window]) {
     for (i, phase) in phases.iter_mut().enumerate() {
         let after_fault = i > 0 && touched[i - 1];
         let coming_back = matches!(phase.name.as_str(), "recovery" | "failback");
-        phase.steady = phase.measure && !touched[i] && !after_fault && !coming_back;
+        let sends = !matches!(phase.end, PhaseEnd::Quiesced { .. });
+        phase.steady = phase.measure && sends && !touched[i] && !after_fault && !coming_back;
     }
 }

@@ -39,14 +39,14 @@ fn a_hurried_scenario_gets_everything_else_by_default() {
     let names: Vec<&str> = plan.phases.iter().map(|phase| phase.name.as_str()).collect();
     assert_eq!(names, ["warmup", "baseline", "fault", "recovery", "failback", "verify"]);
     let steady: Vec<bool> = plan.phases.iter().map(|phase| phase.steady).collect();
-    assert_eq!(steady, [false, true, false, false, false, true]);
+    assert_eq!(steady, [false, true, false, false, false, false]);
     let window = &plan.windows[0];
     assert_eq!(window.opening, Opening::At(Duration::from_secs(130)));
     assert_eq!(window.closing, Closing::At(Duration::from_secs(190)));
     assert_eq!(window.fault.params, serde_json::json!({"region": "us-west", "how": "power"}));
     let gates: Vec<(&str, u32)> = plan.gates.iter().map(|gate| (gate.name.as_str(), gate.line)).collect();
     assert_eq!(gates, [("latency.ack.p99", 12), ("acked_lost", 0)]);
-    assert_eq!(plan.reports, ["terminal", "junit"]);
+    assert_eq!(plan.reports, ["html", "junit", "terminal"]);
 }
 
 #[test]

@@ -268,6 +268,5 @@ pub(crate) fn catalogs() -> Catalogs {
         gates: Family::from(&GATES),
         default_gates: vec![("acked_lost", json!({"max": 0}))],
         reports: Family::from(&REPORTS),
-        default_reports: vec!["terminal", "junit"],
     }
 }

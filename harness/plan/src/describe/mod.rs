@@ -1,0 +1,192 @@
+//! `wetdress plan`: what a run would do, said before anything starts.
+
+mod text;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::{
+    Plan, RegionId,
+    plan::{Closing, Opening, PhaseEnd},
+};
+use seams::document::units::Time;
+use serde::Serialize;
+
+use crate::{
+    blast::{self, Blast},
+    catalogs::Catalogs,
+    proof::{self, Proof},
+    warnings::{Warning, warnings},
+    windows::{earliest_open, latest_close},
+};
+
+/// Everything that can be said of a plan beforehand. Display gives text for a person, serde the same as data.
+#[derive(Clone, Debug, Serialize)]
+pub struct Description {
+    pub scenario: String,
+    pub summary: Option<String>,
+    pub seed: u64,
+    pub sha256: String,
+    pub lab: String,
+    /// The longest that the timeline can take, in seconds, without bringing the stack up.
+    pub lasts_s_max: f64,
+    pub phases: Vec<PhaseLine>,
+    pub faults: Vec<FaultLine>,
+    pub regions: BTreeMap<RegionId, RegionLine>,
+    pub fleets: Vec<FleetLine>,
+    pub gates: Vec<Proof>,
+    pub warnings: Vec<Warning>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct PhaseLine {
+    pub name: String,
+    pub from_s: f64,
+    pub to_s: f64,
+    pub quiesces: bool,
+    pub measured: bool,
+    pub steady: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct FaultLine {
+    pub id: String,
+    pub kind: String,
+    pub opens: String,
+    pub closes: String,
+    pub from_s: f64,
+    pub to_s: f64,
+    pub reach: Option<Blast>,
+    /// Readings that wait on assets at its end if none of the lost regions' assets finds another way.
+    pub backlog: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RegionLine {
+    pub nodes: usize,
+    pub assets: u32,
+    pub readings_per_s: f64,
+    pub bytes_per_s: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct FleetLine {
+    pub name: String,
+    pub assets: u32,
+    pub readings_per_s: f64,
+    pub driver: String,
+    /// Assets that must be connected anew within one connect timeout when its largest home region is lost, per second.
+    pub connects_per_s: f64,
+    /// Replay on top of live traffic, as a multiple of the nominal rate.
+    pub replay: f64,
+}
+
+/// Describes a plan. The catalogs must be those that it was loaded with.
+pub fn describe(plan: &Plan, catalogs: &Catalogs) -> Description {
+    Description {
+        scenario: plan.scenario.clone(),
+        summary: plan.summary.clone(),
+        seed: plan.seed,
+        sha256: plan.source.sha256.clone(),
+        lab: plan.lab.kind.clone(),
+        lasts_s_max: plan.latest_end().as_secs_f64(),
+        phases: plan.phases.iter().map(phase).collect(),
+        faults: faults(plan, catalogs),
+        regions: regions(plan),
+        fleets: fleets(plan),
+        gates: plan.gates.iter().map(|gate| proof::of(gate, plan, catalogs)).collect(),
+        warnings: warnings(plan, catalogs),
+    }
+}
+
+fn phase(phase: &model::plan::Phase) -> PhaseLine {
+    PhaseLine {
+        name: phase.name.to_string(),
+        from_s: phase.start.as_secs_f64(),
+        to_s: phase.end.latest().as_secs_f64(),
+        quiesces: matches!(phase.end, PhaseEnd::Quiesced { .. }),
+        measured: phase.measure,
+        steady: phase.steady,
+    }
+}
+
+fn faults(plan: &Plan, catalogs: &Catalogs) -> Vec<FaultLine> {
+    let regions = regions(plan);
+    let line = |window: &model::plan::Window| {
+        let (from, to) = (earliest_open(window), latest_close(window));
+        let lost = blast::world(window, plan, catalogs).map(|world| blast::lost_regions(&world, plan)).unwrap_or_default();
+        let rate: f64 = lost.iter().filter_map(|region| regions.get(region)).map(|line| line.readings_per_s).sum();
+        FaultLine {
+            id: window.id.to_string(),
+            kind: window.fault.kind.clone(),
+            opens: opens(&window.opening),
+            closes: closes(window.closing),
+            from_s: from.as_secs_f64(),
+            to_s: to.as_secs_f64(),
+            reach: blast::of(window, plan, catalogs),
+            backlog: (rate * (to - from).as_secs_f64()) as u64,
+        }
+    };
+    plan.windows.iter().map(line).collect()
+}
+
+fn opens(opening: &Opening) -> String {
+    match opening {
+        Opening::At(at) => format!("at {}", Time(*at)),
+        Opening::When { event, from, to, after } => {
+            let wait = if after.is_zero() { String::new() } else { format!("{} after ", Time(*after)) };
+            let event = match event {
+                model::plan::EventPattern::RoleChanged { service, shard, role } => {
+                    let shard = shard.as_ref().map(|shard| format!("/{shard}")).unwrap_or_default();
+                    format!("a new {role} of {service}{shard}")
+                }
+                model::plan::EventPattern::ProcessExited { service } => format!("a process of {service} ends unasked"),
+            };
+            format!("{wait}when {event}, between {} and {}", Time(*from), Time(*to))
+        }
+    }
+}
+
+fn closes(closing: Closing) -> String {
+    match closing {
+        Closing::At(at) => format!("at {}", Time(at)),
+        Closing::After(lasts) => format!("{} later", Time(lasts)),
+    }
+}
+
+fn per_second(every: Duration) -> f64 {
+    1.0 / every.as_secs_f64().max(1e-6)
+}
+
+fn regions(plan: &Plan) -> BTreeMap<RegionId, RegionLine> {
+    let mut lines: BTreeMap<RegionId, RegionLine> = BTreeMap::new();
+    for region in plan.topology.regions.keys() {
+        lines.entry(region.clone()).or_default().nodes = plan.topology.nodes_in(region).count();
+    }
+    for fleet in plan.fleets.values() {
+        for (region, assets) in &fleet.home {
+            let line = lines.entry(region.clone()).or_default();
+            line.assets += assets;
+            for stream in &fleet.streams {
+                let rate = f64::from(*assets) * per_second(stream.every);
+                line.readings_per_s += rate;
+                line.bytes_per_s += rate * f64::from(stream.payload.p50);
+            }
+        }
+    }
+    lines
+}
+
+fn fleets(plan: &Plan) -> Vec<FleetLine> {
+    let line = |(name, fleet): (&model::FleetId, &model::plan::Fleet)| {
+        let largest = fleet.home.values().max().copied().unwrap_or(0);
+        FleetLine {
+            name: name.to_string(),
+            assets: fleet.assets,
+            readings_per_s: f64::from(fleet.assets) * fleet.streams.iter().map(|stream| per_second(stream.every)).sum::<f64>(),
+            driver: format!("{} to {}", fleet.driver.kind, fleet.service),
+            connects_per_s: f64::from(largest) / fleet.connection.connect_timeout.as_secs_f64().max(1e-3),
+            replay: fleet.recorder.rate,
+        }
+    };
+    plan.fleets.iter().map(line).collect()
+}

@@ -1,0 +1,79 @@
+//! A description for a person.
+
+use std::fmt;
+
+use super::{Description, FaultLine};
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} on the lab `{}`, seed {}, document {}",
+            self.scenario,
+            self.lab,
+            self.seed,
+            &self.sha256[..12.min(self.sha256.len())]
+        )?;
+        if let Some(summary) = &self.summary {
+            writeln!(f, "{summary}")?;
+        }
+        writeln!(f, "\nTimeline, {} s at most", self.lasts_s_max)?;
+        for phase in &self.phases {
+            let marks = [(!phase.measured, "not measured"), (phase.steady, "steady"), (phase.quiesces, "until quiesced, at the latest")];
+            let marks: Vec<&str> = marks.into_iter().filter_map(|(shown, mark)| shown.then_some(mark)).collect();
+            writeln!(f, "  {:>7.1} - {:<7.1} {:<12} {}", phase.from_s, phase.to_s, phase.name, marks.join(", "))?;
+        }
+        if !self.faults.is_empty() {
+            writeln!(f, "\nFaults and their blast radius (this lab only; nothing outside it is touched)")?;
+        }
+        for fault in &self.faults {
+            write_fault(fault, f)?;
+        }
+        writeln!(f, "\nTraffic")?;
+        for (name, region) in &self.regions {
+            let kib = region.bytes_per_s / 1024.0;
+            writeln!(
+                f,
+                "  {name:<14} {} nodes, {} assets, {:.1} readings/s, {kib:.1} KiB/s",
+                region.nodes, region.assets, region.readings_per_s
+            )?;
+        }
+        for fleet in &self.fleets {
+            writeln!(
+                f,
+                "  fleet {}: {} assets, {:.1} readings/s by {}; losing its largest region asks for {:.0} connects/s; replay at {}x on top of live",
+                fleet.name, fleet.assets, fleet.readings_per_s, fleet.driver, fleet.connects_per_s, fleet.replay
+            )?;
+        }
+        writeln!(f, "\nWhat the gates can prove")?;
+        for gate in &self.gates {
+            writeln!(f, "  {:<24} {} {}", gate.gate, gate.params, gate.can_prove)?;
+        }
+        if !self.warnings.is_empty() {
+            writeln!(f, "\nWarnings")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+fn word(lever: &model::Lever) -> String {
+    serde_json::to_value(lever).ok().and_then(|value| Some(value.as_str()?.replace('_', " "))).unwrap_or_default()
+}
+
+fn write_fault(fault: &FaultLine, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "  {}: {}, opens {}, closes {}", fault.id, fault.kind, fault.opens, fault.closes)?;
+    let Some(reach) = &fault.reach else { return Ok(()) };
+    let regions: Vec<&str> = reach.regions.iter().map(model::RegionId::as_str).collect();
+    let levers: Vec<String> = reach.levers.iter().map(word).collect();
+    writeln!(f, "    {} of {} nodes, in {}; levers: {}", reach.nodes_hit, reach.nodes, regions.join(", "), levers.join(", "))?;
+    for (service, (hit, all)) in &reach.services {
+        writeln!(f, "    {service}: {hit} of {all} nodes{}", if (all - hit) * 2 <= *all { ", no majority is left" } else { "" })?;
+    }
+    if fault.backlog > 0 {
+        writeln!(f, "    backlog of at most {} readings on assets that find no other way", fault.backlog)?;
+    }
+    Ok(())
+}

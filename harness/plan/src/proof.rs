@@ -1,0 +1,161 @@
+//! What each gate can prove with the samples that it will get.
+
+use std::time::Duration;
+
+use model::{
+    Plan,
+    plan::{Ack, Gate, Phase},
+};
+use seams::document::units::Time;
+use serde::Serialize;
+
+use crate::{
+    catalogs::Catalogs,
+    evidence,
+    limits::{next_change, period_for, time_limit},
+    windows::earliest_open,
+};
+
+/// One gate and what it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Proof {
+    pub gate: String,
+    /// Parameters in their canonical form.
+    pub params: serde_json::Value,
+    /// In words.
+    pub can_prove: String,
+    /// Readings that the smallest group will have, for gates on percentiles.
+    pub samples: Option<u64>,
+    /// The least number with which a percentile can pass at 95 %, none being slower.
+    pub samples_needed: Option<u64>,
+    /// Whether it can come to pass or fail at all.
+    pub decidable: bool,
+}
+
+/// Least n with q^n <= 5 %: 299 for p99, 2 995 for p99.9, 29 956 for p99.99 (measurement.md 6).
+pub(crate) fn least_samples(quantile: f64) -> u64 {
+    (0.05f64.ln() / quantile.ln()).ceil() as u64
+}
+
+/// The quantile of a gate's name, such as 0.99 for `latency.ack.p99`.
+pub(crate) fn quantile(name: &str) -> Option<f64> {
+    let (_, percent) = name.rsplit_once(".p")?;
+    let percent: f64 = percent.parse().ok()?;
+    (0.0..100.0).contains(&percent).then(|| (percent * 100.0).round() / 1e4)
+}
+
+pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Proof {
+    let mut proof = Proof {
+        gate: gate.name.clone(),
+        params: gate.spec.params.clone(),
+        can_prove: "exact: every reading is accounted for".into(),
+        samples: None,
+        samples_needed: None,
+        decidable: true,
+    };
+    if let Some(quantile) = quantile(&gate.name) {
+        percentile(&mut proof, quantile, plan, catalogs);
+    } else if gate.name.starts_with("rto") || gate.name.starts_with("outage") {
+        outage(&mut proof, plan);
+    }
+    proof
+}
+
+fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs) {
+    let phases = judged(proof, plan);
+    let length: f64 = phases.iter().map(|phase| judged_length(phase, plan).as_secs_f64()).sum();
+    let groups = groups(proof, plan, catalogs);
+    let samples = (rate(plan) * length / groups as f64) as u64;
+    let needed = least_samples(quantile);
+    let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
+    let in_groups = if groups > 1 { format!(" in each of {groups} groups") } else { String::new() };
+    proof.decidable = samples >= needed && phases.iter().all(|phase| phase.steady);
+    proof.can_prove = match proof.decidable {
+        true => format!(
+            "{samples} readings in {}{in_groups}; {needed} are enough if none is slower, more if they come in bursts",
+            names.join(", ")
+        ),
+        false if samples < needed => {
+            format!("nothing: {samples} readings in {}{in_groups}, and at least {needed} are needed", names.join(", "))
+        }
+        false => {
+            format!("nothing: {} holds a fault or its recovery, where percentiles mean nothing; gate the outage there", names.join(", "))
+        }
+    };
+    (proof.samples, proof.samples_needed) = (Some(samples), Some(needed));
+}
+
+/// Phases of a gate: those it names, else the one called `baseline`, else every steady one.
+fn judged<'p>(proof: &Proof, plan: &'p Plan) -> Vec<&'p Phase> {
+    let named: Vec<&str> = match proof.params.get("during") {
+        Some(serde_json::Value::String(name)) => vec![name],
+        Some(serde_json::Value::Array(names)) => names.iter().filter_map(|name| name.as_str()).collect(),
+        _ => vec![],
+    };
+    let of = |wanted: &dyn Fn(&Phase) -> bool| plan.phases.iter().filter(|phase| wanted(phase)).collect::<Vec<_>>();
+    let chosen = of(&|phase| named.contains(&phase.name.as_str()));
+    let baseline = of(&|phase| named.is_empty() && phase.name.as_str() == "baseline");
+    [chosen, baseline].into_iter().find(|phases| !phases.is_empty()).unwrap_or_else(|| of(&|phase| phase.steady))
+}
+
+/// Time in which readings count: sending goes on, and a fault is at least theta away.
+fn judged_length(phase: &Phase, plan: &Plan) -> Duration {
+    let end = phase.end.latest().min(plan.stop());
+    let fault_next = plan.windows.iter().any(|window| earliest_open(window) == end);
+    end.saturating_sub(phase.start).saturating_sub(if fault_next { plan.theta } else { Duration::ZERO })
+}
+
+/// Readings per second that gates judge, probes aside.
+pub(crate) fn rate(plan: &Plan) -> f64 {
+    let fleets = plan.fleets.values().filter(|fleet| !fleet.probe);
+    let per_fleet = fleets.map(|fleet| {
+        let required = fleet.streams.iter().filter(|stream| stream.ack == Ack::Required);
+        f64::from(fleet.assets) * required.map(|stream| 1.0 / stream.every.as_secs_f64()).sum::<f64>()
+    });
+    per_fleet.sum()
+}
+
+fn groups(proof: &Proof, plan: &Plan, catalogs: &Catalogs) -> usize {
+    let made = || plan.services.iter().filter_map(|(name, spec)| evidence::made(catalogs, name, spec, &plan.topology));
+    match proof.params.get("by").and_then(|by| by.as_str()) {
+        Some("shard") => made().map(|service| service.shards().len()).max().unwrap_or(1).max(1),
+        Some("region") => plan.topology.regions.len().max(1),
+        Some("fleet") => plan.fleets.values().filter(|fleet| !fleet.probe).count().max(1),
+        _ => 1,
+    }
+}
+
+fn outage(proof: &mut Proof, plan: &Plan) {
+    let period = period_for(plan, &proof.gate);
+    if plan.windows.is_empty() {
+        proof.can_prove = format!("outages seen to {} + {}", Time(period), Time(plan.theta));
+        return;
+    }
+    let room = plan.windows.iter().map(|window| next_change(window, plan).saturating_sub(earliest_open(window))).min().unwrap_or_default();
+    let limit = time_limit(&proof.params).unwrap_or_default();
+    proof.can_prove = format!(
+        "outages longer than {}, to about {}; at most {} are seen before the next planned change, the limit is {}",
+        Time(plan.theta),
+        Time(period),
+        Time(room),
+        Time(limit)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn least_samples_are_those_of_the_exact_bound() {
+        let found: Vec<u64> = [0.99, 0.999, 0.9999].map(least_samples).into();
+        assert_eq!(found, [299, 2995, 29956]);
+    }
+
+    #[test]
+    fn quantiles_are_read_from_names() {
+        assert_eq!(quantile("latency.ack.p99.9"), Some(0.999));
+        assert_eq!(quantile("latency.platform.p50"), Some(0.5));
+        assert_eq!(quantile("outage.longest"), None);
+    }
+}

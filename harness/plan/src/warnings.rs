@@ -1,0 +1,113 @@
+//! What is allowed and perhaps not meant.
+
+use std::{fmt, time::Duration};
+
+use model::{Plan, plan::Window};
+use seams::document::units::Time;
+use serde::Serialize;
+
+use crate::{
+    blast,
+    catalogs::Catalogs,
+    evidence,
+    limits::{period_for, slowest_period, time_limit},
+    proof,
+    windows::{earliest_open, latest_close},
+};
+
+/// A remark about a plan that loads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// The gate, fault or phase that it is about.
+    pub about: String,
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.about, self.message)
+    }
+}
+
+/// Everything worth a second look, in the order of gates, faults, phases.
+pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
+    let mut warnings = vec![];
+    let mut warn = |about: &str, message: String| warnings.push(Warning { about: about.to_owned(), message });
+    for gate in &plan.gates {
+        let proof = proof::of(gate, plan, catalogs);
+        if !proof.decidable {
+            warn(&gate.name, format!("can prove {}", proof.can_prove));
+        }
+        let is_outage = gate.name.starts_with("rto") || gate.name.starts_with("outage");
+        if let (true, Some(limit)) = (is_outage, time_limit(&gate.spec.params)) {
+            resolution(&gate.name, limit, plan, &mut warn);
+            timers(&gate.name, limit, plan, catalogs, &mut warn);
+        }
+    }
+    kills(plan, catalogs, &mut warn);
+    for window in &plan.windows {
+        if let Some(world) = blast::world(window, plan, catalogs) {
+            let lost = blast::lost_regions(&world, plan).len();
+            if lost > plan.safety.tolerates_regions as usize {
+                warn(
+                    window.id.as_str(),
+                    format!("takes {lost} regions, and {} may be lost: beyond that only safety is demanded", plan.safety.tolerates_regions),
+                );
+            }
+        }
+    }
+    let slowest = slowest_period(plan);
+    if let Some(phase) = plan.phases.iter().find(|phase| phase.name.as_str() == "baseline")
+        && phase.end.latest() - phase.start < slowest * 8
+    {
+        warn("baseline", format!("is shorter than 8 intervals of the slowest stream ({})", Time(slowest * 8)));
+    }
+    warnings
+}
+
+/// An outage is known to an interval: that must be small beside the limit.
+fn resolution(gate: &str, limit: Duration, plan: &Plan, warn: &mut impl FnMut(&str, String)) {
+    let period = period_for(plan, gate);
+    if period * 10 > limit {
+        let probe = Duration::from_millis(((limit.as_millis() / 10).max(1) as u64).min(1000));
+        let advice = if gate == "rto.service" || plan.fleets.values().any(|fleet| fleet.probe) {
+            String::new()
+        } else {
+            format!("; `probe: {{every: {}}}` with a gate on `rto.service` sees more", Time(probe))
+        };
+        warn(gate, format!("readings come every {}, more than 10 % of the limit {}{advice}", Time(period), Time(limit)));
+    }
+}
+
+/// A gate below the stack's own timers fails by construction.
+fn timers(gate: &str, limit: Duration, plan: &Plan, catalogs: &Catalogs, warn: &mut impl FnMut(&str, String)) {
+    let own = if gate == "rto.service" { Duration::ZERO } else { client_side(plan) };
+    for (name, spec) in &plan.services {
+        let Some(service) = evidence::made(catalogs, name, spec, &plan.topology) else { continue };
+        let bounding = service.timers().into_iter().filter(|timer| timer.bounds_failover).max_by_key(|timer| timer.value);
+        let Some(timer) = bounding.filter(|timer| limit < timer.value + own) else { continue };
+        let client = if own.is_zero() { String::new() } else { format!(" and the assets' own {} (interval and first backoff)", Time(own)) };
+        warn(gate, format!("the limit {} is below `{name}`'s own {} of {}{client}", Time(limit), timer.name, Time(timer.value)));
+    }
+}
+
+/// What an asset adds to an outage by itself: the slowest interval and the first wait of its backoff.
+fn client_side(plan: &Plan) -> Duration {
+    let backoff = plan.fleets.values().filter(|fleet| !fleet.probe).map(|fleet| fleet.connection.backoff.base).max();
+    slowest_period(plan) + backoff.unwrap_or_default()
+}
+
+/// A kill is a state: two of one node that touch are one.
+fn kills(plan: &Plan, catalogs: &Catalogs, warn: &mut impl FnMut(&str, String)) {
+    let touch = |a: &Window, b: &Window| earliest_open(a) <= latest_close(b) && earliest_open(b) <= latest_close(a);
+    for (i, first) in plan.windows.iter().enumerate() {
+        for second in plan.windows.iter().skip(i + 1).filter(|second| touch(first, second)) {
+            let worlds = (blast::world(first, plan, catalogs), blast::world(second, plan, catalogs));
+            let (Some(one), Some(other)) = worlds else { continue };
+            if let Some(node) = blast::down(&one).intersection(&blast::down(&other)).next() {
+                let message = format!("touches `{}`, and both take `{node}` down: the two are one; leave time between them", first.id);
+                warn(second.id.as_str(), message);
+            }
+        }
+    }
+}

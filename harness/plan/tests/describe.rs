@@ -1,0 +1,111 @@
+//! What `wetdress plan`, `explain` and `schema` say.
+
+mod kinds;
+
+use wetdress_plan::{describe, explain, reference, schema, warnings};
+
+const DRILL: &str = "
+scenario: short-drill
+summary: us-west loses power for ten seconds.
+seed: 7
+stack:
+  regions: {us-west: {}, us-east: {}, eu-west: {}}
+  services: {store: {kind: reference, election_timeout: 2s}}
+traffic:
+  fleets:
+    terminals: {assets: 300, streams: {status: {every: 1s}}}
+phases:
+  - {name: warmup, for: 2s, measure: false}
+  - {name: baseline, for: 15s}
+  - {name: outage, for: 10s}
+  - {name: recovery, for: 10s}
+  - {name: verify, until: quiesced, max: 10s}
+faults:
+  - {id: lose-west, at: outage, region-loss: {region: us-west, how: power}}
+gates:
+  - rto: 5s
+  - latency.ack.p99: {max: 250ms, during: baseline}
+reports: [terminal]
+";
+
+fn load(text: &str) -> model::Plan {
+    wetdress_plan::load(text, "drill.yaml", &kinds::catalogs()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn told(text: &str) -> Vec<String> {
+    warnings(&load(text), &kinds::catalogs()).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_plan_says_what_it_would_do() {
+    let description = describe(&load(DRILL), &kinds::catalogs());
+    insta::assert_snapshot!(description.to_string());
+    let data = serde_json::to_value(&description).expect("a description is data");
+    assert_eq!(data["faults"][0]["reach"]["nodes_hit"], 1);
+    assert_eq!(data["regions"]["us-west"]["assets"], 100);
+}
+
+#[test]
+fn a_gate_below_the_stacks_timers_is_told() {
+    let text = DRILL.replace("rto: 5s", "rto: 3s");
+    assert!(told(&text).iter().any(|line| line.contains("election_timeout of 2s")), "{:?}", told(&text));
+    assert!(!told(&DRILL.replace("rto: 5s", "rto: 4500ms")).iter().any(|line| line.contains("election_timeout")));
+}
+
+#[test]
+fn readings_too_rare_for_a_limit_are_told() {
+    assert!(told(DRILL).iter().any(|line| line.contains("more than 10 %")), "{:?}", told(DRILL));
+    let text = DRILL.replace("every: 1s", "every: 100ms");
+    assert!(!told(&text).iter().any(|line| line.contains("more than 10 %")));
+}
+
+#[test]
+fn a_percentile_without_enough_readings_is_told() {
+    let text = DRILL.replace("assets: 300", "assets: 20");
+    assert!(told(&text).iter().any(|line| line.contains("280 readings in baseline, and at least 299 are needed")), "{:?}", told(&text));
+    assert!(!told(DRILL).iter().any(|line| line.contains("are needed")));
+    let text = DRILL.replace("during: baseline", "during: outage");
+    assert!(told(&text).iter().any(|line| line.contains("percentiles mean nothing")), "{:?}", told(&text));
+}
+
+#[test]
+fn two_touching_kills_are_told() {
+    let second = |at: &str| {
+        DRILL
+            .replace("  - rto: 5s\n", "")
+            .replace("gates:", &format!("  - {{id: again, at: {at}, kill: {{node: store-us-west-1}}}}\ngates:"))
+    };
+    assert!(told(&second("outage + 2s")).iter().any(|line| line.contains("touches `lose-west`")));
+    assert!(!told(&second("recovery + 1s")).iter().any(|line| line.contains("touches")));
+}
+
+#[test]
+fn kinds_explain_themselves() {
+    let catalogs = kinds::catalogs();
+    let page = explain("region-loss", &catalogs).expect("it is a kind");
+    assert!(page.contains("`power`") && page.contains("Which region."), "{page}");
+    assert_eq!(explain("no-such-kind", &catalogs), None);
+    let pages = reference(&catalogs);
+    let all: String = pages.iter().map(|(_, text)| text.as_str()).collect();
+    for (noun, name, about) in wetdress_plan::list(&catalogs) {
+        assert!(all.contains(&format!("## {noun} `{name}`\n{about}")), "{noun} {name}");
+    }
+}
+
+#[test]
+fn the_schema_knows_every_kind_and_has_no_loose_reference() {
+    let schema = schema(&kinds::catalogs());
+    let text = schema.to_string();
+    for name in ["region-loss", "latency.ack.p99", "\"const\":\"reference\"", "\"pretend\"", "election_timeout", "max_inflight"] {
+        assert!(text.contains(name), "{name}");
+    }
+    let mut waiting = vec![&schema];
+    while let Some(value) = waiting.pop() {
+        if let Some(reference) = value.get("$ref").and_then(|reference| reference.as_str()) {
+            let name = reference.strip_prefix("#/$defs/").expect("references stay inside");
+            assert!(schema["$defs"].get(name).is_some(), "{reference}");
+        }
+        waiting.extend(value.as_object().into_iter().flat_map(|object| object.values()));
+        waiting.extend(value.as_array().into_iter().flatten());
+    }
+}
