@@ -145,7 +145,7 @@ fn open_the_door() -> Result<Option<Bound>, SandboxError> {
 }
 
 fn live_as_pid_1(body: impl FnOnce(Inside) -> u8, before: &Signals, mut tell: io::PipeWriter) -> ! {
-    let harness = mounts::furnish().and_then(|()| Bound::fork().step("fork the harness"));
+    let harness = mounts::furnish().and_then(|()| name()).and_then(|()| Bound::fork().step("fork the harness"));
     let word = match harness {
         Ok(None) => {
             drop(tell);
@@ -161,10 +161,15 @@ fn live_as_pid_1(body: impl FnOnce(Inside) -> u8, before: &Signals, mut tell: io
     sys::leave(0)
 }
 
+fn name() -> Result<(), SandboxError> {
+    rustix::thread::set_name(c"wetdress-init").step("take a name")
+}
+
 /// The harness. A panic must not unwind into the code that called `enter`: that is the supervisor's.
 fn work(body: impl FnOnce(Inside) -> u8, before: &Signals) -> ! {
     let code = forks::start().and_then(|inside| {
         before.set_mask()?;
+        rustix::thread::set_name(c"wetdress-harness")?;
         Ok(catch_unwind(AssertUnwindSafe(|| body(inside))).map_or(101, i32::from))
     });
     std::process::exit(code.unwrap_or(102))
