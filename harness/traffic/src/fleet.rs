@@ -143,6 +143,9 @@ impl Fleet {
             return;
         }
         let taken = self.lane.submit(Batch { readings: &self.batch, arena: &self.arena });
+        if taken == 0 {
+            return;
+        }
         let sent = self.clock.now();
         let deadline = sent.max(now) + self.plan.connection.request_timeout;
         for outgoing in self.batch.drain(..taken) {

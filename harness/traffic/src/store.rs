@@ -110,3 +110,57 @@ impl Store {
         .or_else(|| self.live.pop_front())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(seq: u64, refused: bool) -> Reading {
+        let ready = Micros(seq.cast_signed());
+        Reading { stream: 0, seq, ready, bytes: 100, attempts: Vec::new(), stored: false, unsure: false, refused }
+    }
+
+    fn policy(on_full: OnFull) -> Recorder {
+        Recorder { capacity_bytes: 600, on_full, order: ReplayOrder::LiveFirst, rate: 1.0, mark_stored: true }
+    }
+
+    /// Stored 3 and 4, refused 2, live 5 and 6; 1 is under way.
+    fn filled() -> Store {
+        let mut store = Store::default();
+        for seq in 1..=6 {
+            assert_eq!(store.admit(100, &policy(OnFull::DropOldest)), (vec![], true));
+            match seq {
+                1 => {}
+                2..=4 => store.push_stored(reading(seq, seq == 2)),
+                _ => store.push_live(reading(seq, false)),
+            }
+        }
+        store
+    }
+
+    #[test]
+    fn the_oldest_that_waits_makes_room_wherever_it_waits() {
+        let mut store = filled();
+        let gone: Vec<u64> = (0..5).flat_map(|_| store.admit(100, &policy(OnFull::DropOldest)).0).map(|reading| reading.seq).collect();
+        assert_eq!(gone, [2, 3, 4, 5, 6]);
+        assert_eq!(store.admit(100, &policy(OnFull::DropOldest)), (vec![], false), "what is under way keeps its place");
+        store.settled(&reading(1, false));
+        assert_eq!(store.admit(100, &policy(OnFull::DropOldest)), (vec![], true));
+    }
+
+    #[test]
+    fn a_recorder_that_drops_the_newest_keeps_the_others() {
+        let mut store = filled();
+        assert_eq!(store.admit(100, &policy(OnFull::DropNewest)), (vec![], false));
+        assert_eq!(store.empty().map(|reading| reading.seq).collect::<Vec<_>>(), [3, 4, 5, 6, 2]);
+    }
+
+    #[test]
+    fn refused_ones_are_replayed_last() {
+        for (order, expected) in [(ReplayOrder::OldestFirst, [3, 4, 2]), (ReplayOrder::NewestFirst, [4, 3, 2])] {
+            let mut store = filled();
+            let replayed: Vec<u64> = std::iter::from_fn(|| store.pop_stored(order)).map(|reading| reading.seq).collect();
+            assert_eq!(replayed, expected);
+        }
+    }
+}
