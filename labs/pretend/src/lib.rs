@@ -1,1 +1,57 @@
-//! Floor 2: the lab in memory on a paused clock, with its own service, driver and observer.
+//! Floor 2: the lab in memory on a paused clock, with its own service, driver and observer. Its figures say what a model does.
+//!
+//! Absent on purpose: sockets (none exists under a paused clock), disks, CPU time.
+
+mod client;
+mod driver;
+mod group;
+mod lab;
+mod message;
+mod observer;
+mod place;
+mod raft;
+mod serve;
+mod service;
+mod ways;
+mod world;
+
+use std::sync::Arc;
+
+use seams::{
+    Kind,
+    catalog::{Catalog, System, stored},
+};
+
+pub use driver::DriverParams;
+pub use lab::Pretend;
+pub use message::{CLIENT_PORT, PEER_PORT};
+pub use observer::ObserverParams;
+pub use place::{Change, Place};
+pub use service::ServiceParams;
+
+/// The system that lives in this lab. Its driver and observer find the world through the lab's ground.
+pub static SYSTEM: System = System {
+    name: "pretend",
+    services: Catalog {
+        noun: "service",
+        kinds: &[Kind::new::<ServiceParams>(
+            "pretend",
+            "A simulated replicated log, in the `pretend` lab only.",
+            "{shards: 12, election_timeout: 1s}",
+            |params, site| Ok(Arc::new(service::Logs { params: stored(params)?, site: site.clone() })),
+        )],
+    },
+    drivers: Catalog {
+        noun: "driver",
+        kinds: &[Kind::new::<DriverParams>("pretend", "Sends to the simulated service.", "{}", |params, site| {
+            let DriverParams {} = stored(params)?;
+            Ok(Arc::new(driver::Sender { site: site.clone() }))
+        })],
+    },
+    observers: Catalog {
+        noun: "observer",
+        kinds: &[Kind::new::<ObserverParams>("pretend", "Reads the simulated service.", "{poll: 50ms}", |params, site| {
+            Ok(Arc::new(observer::Reader { params: stored(params)?, site: site.clone() }))
+        })],
+    },
+};

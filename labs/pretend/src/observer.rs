@@ -1,0 +1,142 @@
+//! Reads back what became visible, as a client of a node of its own region.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use model::{Micros, NodeId, ShardId, Sighting, plan::Shows};
+use schemars::JsonSchema;
+use seams::{Eyes, Ground, Observer, Post, Site, SystemError, document::units::Time};
+use serde::{Deserialize, Serialize};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    client::Connection,
+    lab::Memory,
+    message::{Ask, Reply},
+    service::memory,
+};
+
+/// An answer that takes longer is given up, and the connection with it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A reader of the committed logs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObserverParams {
+    /// Time between two looks: the resolution of what it sees.
+    #[serde(default = "fifty_ms")]
+    pub poll: Time,
+}
+
+fn fifty_ms() -> Time {
+    Time(Duration::from_millis(50))
+}
+
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) params: ObserverParams,
+    pub(crate) site: Site,
+}
+
+#[async_trait]
+impl Observer for Reader {
+    async fn watch(&self, ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eyes>) -> SystemError {
+        let (memory, node) = match (memory(&*ground, "watch"), self.near(&post)) {
+            (Ok(memory), Ok(node)) => (memory, node),
+            (Err(error), _) | (_, Err(error)) => return error,
+        };
+        let mut after = BTreeMap::new();
+        let mut seen = post.clock.now();
+        loop {
+            if let Ok(connection) = patient(Connection::open(&memory, post.origin.clone(), node.clone())).await {
+                while let Some(shown) = self.look(&connection, &post, &after).await {
+                    let at = post.clock.now();
+                    if at.since(seen) > self.params.poll.0 * 4 {
+                        eyes.blind(seen, at);
+                    }
+                    seen = at;
+                    show(shown, at, &*eyes, &mut after);
+                    sleep(self.params.poll.0).await;
+                }
+            }
+            sleep(self.params.poll.0).await;
+        }
+    }
+
+    async fn head(&self, ground: Arc<dyn Ground>, post: &Post) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+        let memory = memory(&*ground, "read the ends")?;
+        let mut best: BTreeMap<ShardId, (u64, u64)> = BTreeMap::new();
+        for node in self.site.nodes() {
+            let Some(Reply::Heads(heads)) = ask(&memory, post, node, Ask::Heads).await else { continue };
+            for (shard, head) in heads {
+                let known = best.entry(shard).or_insert(head);
+                *known = (*known).max(head);
+            }
+        }
+        self.whole(&memory, best.into_iter().map(|(shard, (_, end))| (shard, end)).collect(), "read the ends")
+    }
+
+    async fn read_back(&self, ground: Arc<dyn Ground>, post: &Post, eyes: Arc<dyn Eyes>) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+        let memory = memory(&*ground, "read back")?;
+        let mut last = BTreeMap::new();
+        for node in self.site.nodes() {
+            let after = BTreeMap::new();
+            if let Some(Reply::Shown(shown)) = ask(&memory, post, node, Ask::Entries { after, leading: true }).await {
+                show(shown, post.clock.now(), &*eyes, &mut last);
+            }
+        }
+        self.whole(&memory, last, "read back")
+    }
+}
+
+impl Reader {
+    fn near(&self, post: &Post) -> Result<NodeId, SystemError> {
+        let here = |node: &&NodeId| self.site.topology.nodes.get(*node).is_some_and(|node| node.region == post.region);
+        let why =
+            || SystemError::Answer { doing: "watch".to_owned(), why: format!("{} has no node in {}", self.site.service, post.region) };
+        self.site.nodes().find(here).cloned().ok_or_else(why)
+    }
+
+    async fn look(&self, connection: &Connection, post: &Post, after: &BTreeMap<ShardId, u64>) -> Option<Shown> {
+        let after = after.clone();
+        let ask = match post.shows {
+            Shows::CurrentValue => Ask::Values { after },
+            Shows::Log | Shows::Replica | Shows::ReadBack => Ask::Entries { after, leading: false },
+        };
+        match timeout(PATIENCE, connection.ask(ask)).await {
+            Ok(Some(Reply::Shown(shown))) => Some(shown),
+            _ => None,
+        }
+    }
+
+    /// Every shard must have answered: a part of the truth is no truth.
+    fn whole(&self, memory: &Memory, ends: BTreeMap<ShardId, u64>, doing: &str) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+        let shards = memory.world().groups.iter().filter(|group| group.service == self.site.service).count();
+        if ends.len() == shards {
+            return Ok(ends);
+        }
+        let why = format!("only {} of {shards} shards have a leader that answers", ends.len());
+        Err(SystemError::Answer { doing: doing.to_owned(), why })
+    }
+}
+
+type Shown = BTreeMap<ShardId, (Vec<Sighting>, u64)>;
+
+fn show(shown: Shown, at: Micros, eyes: &dyn Eyes, after: &mut BTreeMap<ShardId, u64>) {
+    for (shard, (sightings, upto)) in shown {
+        sightings.into_iter().for_each(|sighting| eyes.saw(Sighting { at, ..sighting }));
+        if after.get(&shard) != Some(&upto) {
+            eyes.passed(&shard, upto);
+            after.insert(shard, upto);
+        }
+    }
+}
+
+async fn ask(memory: &Memory, post: &Post, node: &NodeId, ask: Ask) -> Option<Reply> {
+    let connection = patient(Connection::open(memory, post.origin.clone(), node.clone())).await.ok()?;
+    timeout(PATIENCE, connection.ask(ask)).await.ok()?
+}
+
+async fn patient<T>(connect: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    timeout(PATIENCE, connect).await.unwrap_or_else(|_| Err("no answer".to_owned()))
+}

@@ -1,0 +1,114 @@
+//! The simulated service: a replicated log per shard.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::{NodeId, NodeState, ShardId};
+use schemars::JsonSchema;
+use seams::{Ground, Process, Role, Service, Site, SystemError, Timer, document::units::Time};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::{lab::Memory, raft};
+
+/// A replicated log per shard, one copy on each node of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceParams {
+    /// An asset belongs to the shard of its number, modulo this; from 1.
+    #[serde(default = "twelve")]
+    pub shards: u16,
+    /// A copy that hears no leader for one to two times this long asks for votes.
+    #[serde(default = "one_second")]
+    pub election_timeout: Time,
+}
+
+fn twelve() -> u16 {
+    12
+}
+
+fn one_second() -> Time {
+    Time(Duration::from_secs(1))
+}
+
+#[derive(Debug)]
+pub(crate) struct Logs {
+    pub(crate) params: ServiceParams,
+    pub(crate) site: Site,
+}
+
+#[async_trait]
+impl Service for Logs {
+    /// Nothing is executed: the name stands for the simulated process.
+    fn processes(&self, _: &NodeId) -> Vec<Process> {
+        vec![Process { name: "pretend".to_owned(), ..Default::default() }]
+    }
+
+    fn timers(&self) -> Vec<Timer> {
+        vec![Timer { name: "election_timeout".to_owned(), value: self.params.election_timeout.0, bounds_failover: true }]
+    }
+
+    fn shards(&self) -> Vec<ShardId> {
+        (0..self.params.shards.max(1)).map(|number| ShardId::from(format!("s{number}"))).collect()
+    }
+
+    fn shard_of(&self, asset: u32) -> ShardId {
+        ShardId::from(format!("s{}", asset % u32::from(self.params.shards.max(1))))
+    }
+
+    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
+        let memory = memory(ground, "ask whether nodes are up")?;
+        let world = memory.world();
+        match self.site.nodes().find(|node| world.place.machine(node) != NodeState::Up) {
+            None => Ok(()),
+            Some(node) => Err(SystemError::Answer { doing: format!("ask {node} whether it is up"), why: "it is not".to_owned() }),
+        }
+    }
+
+    async fn provision(&self, ground: &dyn Ground) -> Result<(), SystemError> {
+        let memory = memory(ground, "make shards")?;
+        memory.stir(|world, now| world.found(&self.site.service, &self.shards(), self.params.election_timeout.0, now));
+        Ok(())
+    }
+
+    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+        Ok(format!("pretend {} (simulated)", env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
+        let doing = "ask a node for its roles";
+        let memory = memory(ground, doing)?;
+        let world = memory.world();
+        if world.place.machine(node) != NodeState::Up {
+            return Err(SystemError::Answer { doing: doing.to_owned(), why: format!("{node} does not answer") });
+        }
+        let groups = world.groups.iter().filter(|group| group.service == self.site.service);
+        let roles = groups.filter_map(|group| {
+            let replica = &group.replicas[group.copy_of(node)?];
+            Some(Role { shard: group.shard.clone(), role: word(replica.role).to_owned(), term: replica.term })
+        });
+        Ok(roles.collect())
+    }
+
+    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
+        let memory = memory(ground, "ask whether copies are up to date")?;
+        let world = memory.world();
+        let up = self.site.nodes().all(|node| world.place.machine(node) == NodeState::Up);
+        let mut groups = world.groups.iter().filter(|group| group.service == self.site.service);
+        let now = Instant::now();
+        Ok(up && groups.all(|group| group.leader().is_some_and(|leader| group.replicas[leader].redundant(now))))
+    }
+}
+
+fn word(role: raft::Role) -> &'static str {
+    match role {
+        raft::Role::Leader => "leader",
+        raft::Role::Follower => "follower",
+        raft::Role::Hopeful | raft::Role::Candidate => "candidate",
+    }
+}
+
+pub(crate) fn memory(ground: &dyn Ground, doing: &str) -> Result<Memory, SystemError> {
+    let why = || SystemError::Answer { doing: doing.to_owned(), why: "the `pretend` system runs in the `pretend` lab only".to_owned() };
+    Memory::of(ground).ok_or_else(why)
+}

@@ -1,0 +1,93 @@
+//! After any sequence of worlds a lab equals a fresh lab given the last one.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::{Chance, Conditions, CutForm, End, Link, LinkCondition, NodeId, NodeState, Ports};
+use proptest::{
+    collection::{btree_map, vec},
+    prelude::*,
+    test_runner::{Config, TestError, TestRunner},
+};
+use wetdress_pretend::{Change, Place};
+
+type Reconcile = fn(&mut Place, &Conditions) -> Change;
+
+/// Looks for a sequence of worlds after which it matters where one came from; the smallest found is the error. A place is compared with
+/// all that it does: what it is, and what it does on the way to any next world.
+fn path_independent(reconcile: Reconcile, mut runner: TestRunner) -> Result<(), String> {
+    let held = runner.run(&(vec(world(), 1..5), world()), |(path, next)| {
+        let last = path.last().expect("at least one world");
+        let (mut travelled, mut fresh) = (Place::default(), Place::default());
+        path.iter().for_each(|world| drop(reconcile(&mut travelled, world)));
+        reconcile(&mut fresh, last);
+        prop_assert_eq!(&travelled, &fresh);
+        prop_assert_eq!(reconcile(&mut travelled, &next), reconcile(&mut fresh, &next));
+        Ok(())
+    });
+    match held {
+        Ok(()) => Ok(()),
+        Err(TestError::Fail(why, worlds)) => Err(format!("{why}: {worlds:?}")),
+        Err(TestError::Abort(why)) => panic!("no worlds to try: {why}"),
+    }
+}
+
+#[test]
+fn where_a_lab_came_from_does_not_matter() {
+    let runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    path_independent(Place::reconcile, runner).unwrap_or_else(|why| panic!("{why}"));
+}
+
+#[test]
+fn a_lab_that_keeps_something_is_noticed() {
+    let broken: [(&str, Reconcile); 3] = [
+        ("worlds add up", |place, world| {
+            let mut all = inverse(place);
+            all = all.and(world);
+            place.reconcile(&all)
+        }),
+        ("a machine that is not named stays as it was", |place, world| {
+            let mut kept = inverse(place);
+            kept.links.clear();
+            kept.nodes.extend(world.nodes.clone());
+            kept.links.extend(world.links.clone());
+            place.reconcile(&kept)
+        }),
+        ("a link that is not named stays as it was", |place, world| {
+            let mut kept = inverse(place);
+            kept.nodes = world.nodes.clone();
+            kept.links.extend(world.links.clone());
+            place.reconcile(&kept)
+        }),
+    ];
+    for (name, reconcile) in broken {
+        assert!(path_independent(reconcile, TestRunner::deterministic()).is_err(), "went unnoticed: {name}");
+    }
+}
+
+/// The world that a place is in.
+fn inverse(place: &Place) -> Conditions {
+    let nodes = names().map(|name| (name.clone(), place.machine(&name))).filter(|(_, state)| *state != NodeState::Up).collect();
+    let ends = || names().map(End::Node);
+    let links = ends().flat_map(|from| ends().map(move |to| Link::new(from.clone(), to)));
+    let links = links.filter_map(|link| Some((link.clone(), place.way(&link)?.clone()))).collect();
+    Conditions { links, nodes }
+}
+
+fn names() -> impl Iterator<Item = NodeId> {
+    ["a", "b"].into_iter().map(NodeId::from)
+}
+
+fn world() -> impl Strategy<Value = Conditions> {
+    use NodeState::{Crashed, Frozen, PowerLost, Stopped, Up};
+    let node = prop_oneof![Just(NodeId::from("a")), Just("b".into())];
+    let end = node.clone().prop_map(End::Node);
+    let link = (end.clone(), end).prop_map(|(from, to)| Link::new(from, to));
+    let state = prop_oneof![Just(Up), Just(Stopped), Just(Frozen), Just(Crashed), Just(PowerLost)];
+    let condition = (any::<bool>(), 0u64..3, 0u32..2).prop_map(|(cut, delay, loss)| LinkCondition {
+        cuts: if cut { BTreeMap::from([(Ports::All, CutForm::Drop)]) } else { BTreeMap::new() },
+        delay: Duration::from_millis(delay),
+        loss: vec![Chance(1); loss as usize],
+        ..Default::default()
+    });
+    (btree_map(link, condition, 0..3), btree_map(node, state, 0..3)).prop_map(|(links, nodes)| Conditions { links, nodes })
+}
