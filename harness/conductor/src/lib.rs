@@ -1,1 +1,106 @@
-//! Floor 2: walks the timeline, opens and closes windows, resolves targets, publishes Conditions.
+//! Floor 2: walks the timeline, opens and closes windows, resolves targets, publishes Conditions. It knows nobody by name: faults,
+//! services and labs are traits to it, and the record is a channel.
+//!
+//! Absent on purpose: traffic, observers, where the record goes, and what a run means.
+
+mod proofs;
+mod resolve;
+mod roles;
+mod timeline;
+mod tracker;
+
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
+
+use model::{Event, Micros, NodeId, Plan, ServiceId, plan::Window};
+use seams::{Clock, Fault, Ground, Seen, Service, Wanted};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use timeline::Timeline;
+
+/// Everything that a timeline touches.
+pub struct Stage {
+    pub plan: Arc<Plan>,
+    /// The plan's windows in their order, with their faults brought to life.
+    pub windows: Vec<(Window, Box<dyn Fault>)>,
+    pub services: BTreeMap<ServiceId, Arc<dyn Service>>,
+    pub ground: Arc<dyn Ground>,
+    /// Its origin is known (it may lie ahead): phases and windows are counted from it.
+    pub clock: Clock,
+    /// The lab's end of it follows; what it holds now is the world that the lab was opened in.
+    pub want: watch::Sender<Wanted>,
+    pub seen: mpsc::UnboundedReceiver<Seen>,
+    pub journal: mpsc::UnboundedSender<(Micros, Event)>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("scenario", &self.plan.scenario).finish_non_exhaustive()
+    }
+}
+
+/// What a lab still says after the last phase. Keep it until the lab is closed: the lab follows its end of `want`. Drop it to let the
+/// journal end.
+pub struct Rest {
+    timeline: Timeline,
+    seen: mpsc::UnboundedReceiver<Seen>,
+    complete: bool,
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("complete", &self.complete).finish_non_exhaustive()
+    }
+}
+
+/// Plays the whole timeline and returns after its last phase, with every window closed and the steady world published.
+///
+/// `quiesced` ends a last phase that lasts until everything is decided; it says whether that is so. At the phase's latest end it is
+/// no longer waited for.
+pub async fn conduct(stage: Stage, quiesced: impl Future<Output = bool>) -> Rest {
+    let Stage { plan, windows, services, ground, clock, want, mut seen, journal } = stage;
+    let end = Micros::after(plan.latest_end());
+    let stop = Micros::after(plan.stop());
+    let (to, mut heard) = mpsc::unbounded_channel();
+    let mut asking = JoinSet::new();
+    for (name, service) in &services {
+        let nodes: Vec<NodeId> = plan.topology.nodes_of(name).cloned().collect();
+        tracker::ask(name, service, &nodes, &ground, &clock, &to, &mut asking);
+    }
+    let mut timeline = Timeline::new(plan, windows, want, journal);
+    tokio::pin!(quiesced);
+    let complete = loop {
+        let now = clock.now();
+        timeline.advance(now);
+        if now >= end {
+            break false;
+        }
+        let next = timeline.next(now).map_or(end, |next| next.min(end));
+        tokio::select! {
+            biased;
+            Some(sight) = seen.recv() => timeline.seen(sight),
+            Some(answer) = heard.recv() => timeline.heard(answer),
+            complete = &mut quiesced, if now >= stop && stop < end => break complete,
+            () = clock.until(next) => {}
+        }
+    };
+    drop(asking);
+    timeline.end(clock.now(), complete);
+    Rest { timeline, seen, complete }
+}
+
+impl Rest {
+    /// Records everything that the lab has said by now. Call it once the lab is closed: its last counts come then.
+    pub fn record(&mut self) {
+        while let Ok(sight) = self.seen.try_recv() {
+            self.timeline.seen(sight);
+        }
+    }
+
+    /// Whether everything was decided in time; false for a plan whose last phase simply ends.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+}

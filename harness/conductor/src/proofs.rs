@@ -1,0 +1,145 @@
+//! Which window a hit proves. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{End, Event, Lever, Link, Micros, WindowId, event::Claim};
+use seams::Spot;
+
+/// A hit as a lab reports it: the count and the first moment since the lever was last put in force at its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Hit {
+    pub(crate) lever: Lever,
+    pub(crate) at: Spot,
+    pub(crate) count: u64,
+    pub(crate) first: Micros,
+    pub(crate) established: u64,
+}
+
+/// What windows claimed and when, closed ones included: the last counts of a lever come after it was let go.
+#[derive(Debug, Default)]
+pub(crate) struct Proofs {
+    stints: Vec<Stint>,
+    counted: BTreeMap<(WindowId, Claim, Option<Link>), BTreeMap<Micros, Count>>,
+}
+
+/// One window with one set of claims.
+#[derive(Debug)]
+struct Stint {
+    window: WindowId,
+    claims: BTreeSet<Claim>,
+    since: Micros,
+    /// The revision that no longer has it.
+    gone_with: Option<u64>,
+    /// When that revision was in force.
+    until: Option<Micros>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    hits: u64,
+    established: u64,
+}
+
+impl Proofs {
+    pub(crate) fn opened(&mut self, window: &WindowId, claims: BTreeSet<Claim>, since: Micros) {
+        self.stints.push(Stint { window: window.clone(), claims, since, gone_with: None, until: None });
+    }
+
+    pub(crate) fn closed(&mut self, window: &WindowId, revision: u64) {
+        let open = self.stints.iter_mut().filter(|stint| stint.window == *window && stint.gone_with.is_none());
+        open.for_each(|stint| stint.gone_with = Some(revision));
+    }
+
+    pub(crate) fn in_force(&mut self, revision: u64, at: Micros) {
+        let gone = self.stints.iter_mut().filter(|stint| stint.until.is_none() && stint.gone_with.is_some_and(|gone| gone <= revision));
+        gone.for_each(|stint| stint.until = Some(at));
+    }
+
+    /// A hit proves the same lever, at either end of its link, of every window whose time its first moment falls into. A window that
+    /// opened while another one held the lever there already gets nothing from that: whether it is masked is for the findings to say.
+    pub(crate) fn hit(&mut self, hit: &Hit) -> Vec<Event> {
+        let (ends, link) = match &hit.at {
+            Spot::Node(node) => (vec![End::Node(node.clone())], None),
+            Spot::Link(link) => (vec![link.from.clone(), link.to.clone()], Some(link.clone())),
+        };
+        let mut proven = vec![];
+        for stint in self.stints.iter().filter(|stint| stint.lasted_at(hit.first)) {
+            for end in &ends {
+                let claim = Claim { lever: hit.lever, end: end.clone() };
+                if stint.claims.contains(&claim) {
+                    let counts = self.counted.entry((stint.window.clone(), claim.clone(), link.clone())).or_default();
+                    counts.insert(hit.first, Count { hits: hit.count, established: hit.established });
+                    let first = *counts.keys().next().expect("one was just put in");
+                    let count = counts.values().map(|count| count.hits).sum();
+                    let established = counts.values().map(|count| count.established).sum();
+                    proven.push(Event::Proven { window: stint.window.clone(), claim, link: link.clone(), count, first, established });
+                }
+            }
+        }
+        proven
+    }
+}
+
+impl Stint {
+    fn lasted_at(&self, moment: Micros) -> bool {
+        self.since <= moment && self.until.is_none_or(|until| moment <= until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim() -> Claim {
+        Claim { lever: Lever::Cut, end: End::Node("a".into()) }
+    }
+
+    fn hit(count: u64, first: i64) -> Hit {
+        let link = Link::new(End::Node("b".into()), End::Node("a".into()));
+        Hit { lever: Lever::Cut, at: Spot::Link(link), count, first: Micros(first), established: 0 }
+    }
+
+    fn totals(events: &[Event]) -> Vec<(&str, u64, Micros)> {
+        let total = |event| match event {
+            &Event::Proven { ref window, count, first, .. } => Some((window.as_str(), count, first)),
+            _ => None,
+        };
+        events.iter().filter_map(total).collect()
+    }
+
+    #[test]
+    fn a_later_count_replaces_an_earlier_one_and_a_second_stretch_adds() {
+        let mut proofs = Proofs::default();
+        proofs.opened(&"w".into(), [claim()].into(), Micros(10));
+        assert_eq!(totals(&proofs.hit(&hit(1, 12))), [("w", 1, Micros(12))]);
+        assert_eq!(totals(&proofs.hit(&hit(40, 12))), [("w", 40, Micros(12))]);
+        assert_eq!(totals(&proofs.hit(&hit(2, 30))), [("w", 42, Micros(12))]);
+    }
+
+    #[test]
+    fn the_last_count_comes_after_the_window_closed() {
+        let mut proofs = Proofs::default();
+        proofs.opened(&"w".into(), [claim()].into(), Micros(10));
+        proofs.closed(&"w".into(), 2);
+        proofs.in_force(2, Micros(20));
+        assert_eq!(proofs.hit(&hit(7, 15)).len(), 1);
+        assert_eq!(proofs.hit(&hit(7, 21)), []);
+    }
+
+    #[test]
+    fn what_began_before_a_window_or_was_never_claimed_proves_nothing() {
+        let mut proofs = Proofs::default();
+        proofs.opened(&"w".into(), [claim()].into(), Micros(10));
+        assert_eq!(proofs.hit(&hit(7, 9)), []);
+        let other = Hit { lever: Lever::Delay, ..hit(7, 15) };
+        assert_eq!(proofs.hit(&other), []);
+    }
+
+    #[test]
+    fn two_windows_that_claim_the_same_are_both_proven() {
+        let mut proofs = Proofs::default();
+        proofs.opened(&"v".into(), [claim()].into(), Micros(10));
+        proofs.opened(&"w".into(), [claim()].into(), Micros(11));
+        assert_eq!(totals(&proofs.hit(&hit(3, 12))), [("v", 3, Micros(12)), ("w", 3, Micros(12))]);
+    }
+}

@@ -1,0 +1,136 @@
+//! Who leads, as far as the nodes themselves have said. Pure: answers in, changes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{
+    Event, NodeId, ServiceId, ShardId,
+    plan::{EventPattern, Target},
+};
+use seams::Role;
+
+/// Roles that one node of a shard holds at a time. Any other word is a copy's.
+const LEADING: [&str; 4] = ["leader", "primary", "controller", "coordinator"];
+
+/// The latest answer of each node. An isolated leader may still say `leader`: of a leading role only the highest term ever seen counts.
+#[derive(Debug, Default)]
+pub(crate) struct Roles {
+    said: BTreeMap<(ServiceId, NodeId), Vec<Role>>,
+    leads: BTreeMap<(ServiceId, ShardId, String), Holder>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    node: NodeId,
+    term: u64,
+}
+
+/// A node was seen in a leading role with a term that nobody had before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) service: ServiceId,
+    pub(crate) shard: ShardId,
+    pub(crate) node: NodeId,
+    pub(crate) role: String,
+    pub(crate) term: u64,
+    /// Nobody was known in this role before: no change of the stack, only of our knowledge.
+    pub(crate) first: bool,
+}
+
+impl Roles {
+    /// Takes one node's answer.
+    pub(crate) fn learn(&mut self, service: &ServiceId, node: &NodeId, said: Vec<Role>) -> Vec<Change> {
+        let leading = said.iter().filter(|role| LEADING.contains(&role.role.as_str()));
+        let changes = leading.filter_map(|role| self.rise(service, node, role)).collect();
+        self.said.insert((service.clone(), node.clone()), said);
+        changes
+    }
+
+    fn rise(&mut self, service: &ServiceId, node: &NodeId, said: &Role) -> Option<Change> {
+        let Role { shard, role, term } = said;
+        let key = (service.clone(), shard.clone(), role.clone());
+        if self.leads.get(&key).is_some_and(|holder| holder.term >= *term) {
+            return None;
+        }
+        let before = self.leads.insert(key, Holder { node: node.clone(), term: *term });
+        let (service, shard, node, role) = (service.clone(), shard.clone(), node.clone(), role.clone());
+        Some(Change { service, shard, node, role, term: *term, first: before.is_none() })
+    }
+
+    /// The nodes that hold the role of a target now; every shard counts where it names none.
+    pub(crate) fn holders(&self, role: &str, target: &Target) -> BTreeSet<NodeId> {
+        let meant = |service: &ServiceId, shard: &ShardId| {
+            target.service.as_ref().is_none_or(|wanted| wanted == service) && target.shard.as_ref().is_none_or(|wanted| wanted == shard)
+        };
+        if LEADING.contains(&role) {
+            let leads = self.leads.iter().filter(|((service, shard, held), _)| held == role && meant(service, shard));
+            return leads.map(|(_, holder)| holder.node.clone()).collect();
+        }
+        let says = |service: &ServiceId, said: &[Role]| said.iter().any(|said| said.role == role && meant(service, &said.shard));
+        self.said.iter().filter(|((service, _), said)| says(service, said)).map(|((_, node), _)| node.clone()).collect()
+    }
+
+    /// Shards of a service that one of these nodes leads.
+    pub(crate) fn led_by<'a>(&'a self, nodes: &'a BTreeSet<NodeId>) -> impl Iterator<Item = &'a ShardId> {
+        self.leads.iter().filter(|(_, holder)| nodes.contains(&holder.node)).map(|((_, shard, _), _)| shard)
+    }
+}
+
+impl Change {
+    pub(crate) fn fits(&self, pattern: &EventPattern) -> bool {
+        match pattern {
+            EventPattern::RoleChanged { service, shard, role } => {
+                !self.first && *service == self.service && *role == self.role && shard.as_ref().is_none_or(|shard| *shard == self.shard)
+            }
+            EventPattern::ProcessExited { .. } => false,
+        }
+    }
+
+    pub(crate) fn event(self) -> Event {
+        let Self { service, shard, node, role, term, first: _ } = self;
+        Event::RoleChanged { service, shard, node, role, term }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(shard: &str, role: &str, term: u64) -> Role {
+        Role { shard: shard.into(), role: role.into(), term }
+    }
+
+    fn holders(roles: &Roles, role: &str) -> Vec<String> {
+        roles.holders(role, &Target::default()).iter().map(|node| node.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_highest_term_wins_over_a_leader_that_does_not_know_better() {
+        let (mut roles, service) = (Roles::default(), "etcd".into());
+        let first = roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]);
+        assert!(first[0].first);
+        let next = roles.learn(&service, &"b".into(), vec![role("0", "leader", 4)]);
+        assert!(!next[0].first);
+        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]), []);
+        assert_eq!(holders(&roles, "leader"), ["b"]);
+    }
+
+    #[test]
+    fn a_re_election_of_the_same_node_is_a_change() {
+        let (mut roles, service) = (Roles::default(), "etcd".into());
+        roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]);
+        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]), []);
+        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", "leader", 5)]).len(), 1);
+    }
+
+    #[test]
+    fn followers_are_those_who_say_so_now() {
+        let (mut roles, service) = (Roles::default(), "etcd".into());
+        roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]);
+        roles.learn(&service, &"b".into(), vec![role("0", "follower", 3)]);
+        roles.learn(&service, &"c".into(), vec![role("0", "follower", 3)]);
+        assert_eq!(holders(&roles, "follower"), ["b", "c"]);
+        roles.learn(&service, &"b".into(), vec![role("0", "leader", 4)]);
+        assert_eq!(holders(&roles, "follower"), ["c"]);
+        assert_eq!(holders(&roles, "leader"), ["b"]);
+    }
+}

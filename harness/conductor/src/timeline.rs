@@ -1,0 +1,308 @@
+//! The state of the timeline: which phase, which windows are open, which world is wanted. No task and no clock: whoever drives it says
+//! what time it is and hands on what was heard and seen.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{
+    Conditions, Event, Micros, NodeId, Plan, WindowId,
+    plan::{Closing, EventPattern, Opening, PhaseEnd, Window},
+};
+use seams::{Fault, Moment, Seen, Sight, Wanted};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    proofs::{Hit, Proofs},
+    resolve::{affected, claims, resolve},
+    roles::{Change, Roles},
+    tracker::{Answer, Heard},
+};
+
+pub(crate) struct Timeline {
+    plan: Arc<Plan>,
+    slots: Vec<Slot>,
+    roles: Roles,
+    proofs: Proofs,
+    world: Arc<Conditions>,
+    revision: u64,
+    /// Phases entered so far.
+    entered: usize,
+    stopped: bool,
+    want: watch::Sender<Wanted>,
+    journal: mpsc::UnboundedSender<(Micros, Event)>,
+}
+
+/// A window and where it is in its life.
+struct Slot {
+    window: Window,
+    fault: Box<dyn Fault>,
+    state: State,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum State {
+    /// Its event has not come.
+    Waiting,
+    Due(Micros),
+    Open {
+        since: Micros,
+        picked: Vec<Vec<NodeId>>,
+    },
+    Done,
+}
+
+/// What is told of a window once the world that goes with it has its revision.
+enum Turn {
+    Opened(usize),
+    Moved(usize),
+    Closed(usize),
+}
+
+impl Timeline {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        windows: Vec<(Window, Box<dyn Fault>)>,
+        want: watch::Sender<Wanted>,
+        journal: mpsc::UnboundedSender<(Micros, Event)>,
+    ) -> Self {
+        let Wanted { revision, conditions: world } = want.borrow().clone();
+        let slots = windows.into_iter().map(|(window, fault)| Slot::new(window, fault)).collect();
+        let (roles, proofs) = (Roles::default(), Proofs::default());
+        Self { plan, slots, roles, proofs, world, revision, entered: 0, stopped: false, want, journal }
+    }
+
+    /// Brings the timeline to `now`: everything that was due is done, in the order phases, closings, openings.
+    pub(crate) fn advance(&mut self, now: Micros) {
+        self.enter_phases(now);
+        let mut turns = vec![];
+        for index in 0..self.slots.len() {
+            if self.slots[index].closes().is_some_and(|at| at <= now) {
+                turns.push(self.close(index));
+            }
+        }
+        for index in 0..self.slots.len() {
+            match self.slots[index].state {
+                State::Due(at) if at <= now => turns.extend(self.open(index, now)),
+                State::Waiting if self.slots[index].waits_until() < now => self.miss(index, now, "its event did not come in time"),
+                _ => {}
+            }
+        }
+        self.publish(now, turns);
+    }
+
+    /// When [`Timeline::advance`] has something to do next.
+    pub(crate) fn next(&self, now: Micros) -> Option<Micros> {
+        let phase = self.plan.phases.get(self.entered).map(|phase| Micros::after(phase.start));
+        let stop = (!self.stopped).then(|| Micros::after(self.plan.stop()));
+        let slots = self.slots.iter().flat_map(|slot| slot.next(now));
+        slots.chain(phase).chain(stop).min()
+    }
+
+    /// Closes what is open and gives up on what is not.
+    pub(crate) fn end(&mut self, now: Micros, complete: bool) {
+        let mut turns = vec![];
+        for index in 0..self.slots.len() {
+            match self.slots[index].state {
+                State::Open { .. } => turns.push(self.close(index)),
+                State::Waiting => self.miss(index, now, "the run ended before its event came"),
+                State::Due(_) => self.miss(index, now, "the run ended before its time came"),
+                State::Done => {}
+            }
+        }
+        self.publish(now, turns);
+        if matches!(self.plan.phases.last(), Some(phase) if matches!(phase.end, PhaseEnd::Quiesced { .. })) {
+            self.tell(now, Event::Quiesced { complete });
+        }
+    }
+
+    pub(crate) fn heard(&mut self, heard: Heard) {
+        let Heard { at, service, what } = heard;
+        match what {
+            Answer::Redundant(redundant) => self.tell(at, Event::Redundant { service, redundant }),
+            Answer::Roles(node, said) => {
+                let changes = self.roles.learn(&service, &node, said);
+                for change in &changes {
+                    self.tell(at, change.clone().event());
+                    self.happened(at, |pattern| change.fits(pattern));
+                }
+                self.follow(at, &changes);
+            }
+        }
+    }
+
+    pub(crate) fn seen(&mut self, seen: Seen) {
+        let Seen { at, what } = seen;
+        match what {
+            Sight::InForce { revision } => {
+                self.proofs.in_force(revision, at);
+                self.tell(at, Event::InForce { revision });
+            }
+            Sight::Hit { lever, at: spot, count, first, established } => {
+                let proven = self.proofs.hit(&Hit { lever, at: spot, count, first, established });
+                proven.into_iter().for_each(|event| self.tell(at, event));
+            }
+            Sight::Canary { link, passed } => self.tell(at, Event::Canary { link, passed }),
+            Sight::Healed { link } => self.tell(at, Event::Healed { link }),
+            Sight::Started { node, process } => self.tell(at, Event::ProcessStarted { node, process }),
+            Sight::CannotDo { lever, end, why } => self.tell(at, Event::CannotDo { lever, end, why }),
+            Sight::Exited { node, process, status, asked } => {
+                let service = self.plan.topology.nodes.get(&node).map(|node| node.service.clone());
+                self.tell(at, Event::ProcessExited { node, process, status, asked });
+                let fits = |pattern: &EventPattern| matches!(pattern, EventPattern::ProcessExited { service: wanted } if Some(wanted) == service.as_ref());
+                self.happened(at, |pattern| !asked && fits(pattern));
+            }
+        }
+    }
+
+    fn enter_phases(&mut self, now: Micros) {
+        let plan = self.plan.clone();
+        if !self.stopped && Micros::after(plan.stop()) <= now {
+            self.stopped = true;
+            self.tell(now, Event::GenerationStopped);
+        }
+        while let Some(phase) = plan.phases.get(self.entered).filter(|phase| Micros::after(phase.start) <= now) {
+            self.tell(now, Event::PhaseEntered { phase: phase.name.clone() });
+            self.entered += 1;
+        }
+    }
+
+    /// An event came at `at`: windows that wait for it get their time.
+    fn happened(&mut self, at: Micros, fits: impl Fn(&EventPattern) -> bool) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.state == State::Waiting) {
+            if let Opening::When { event, from, to, after } = &slot.window.opening
+                && (Micros::after(*from)..=Micros::after(*to)).contains(&at)
+                && fits(event)
+            {
+                slot.state = State::Due(at + *after);
+            }
+        }
+    }
+
+    /// Moves windows that follow a role to whoever holds it now. Where nobody is known, a window stays where it is.
+    fn follow(&mut self, at: Micros, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut turns = vec![];
+        for (index, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.window.follow) {
+            if let State::Open { picked, .. } = &mut slot.state
+                && let Ok(now) = resolve(&self.plan, &slot.window, &slot.fault.targets(), &self.roles)
+                && now != *picked
+            {
+                *picked = now;
+                turns.push(Turn::Moved(index));
+            }
+        }
+        self.publish(at, turns);
+    }
+
+    fn open(&mut self, index: usize, now: Micros) -> Option<Turn> {
+        let slot = &mut self.slots[index];
+        match resolve(&self.plan, &slot.window, &slot.fault.targets(), &self.roles) {
+            Ok(picked) => {
+                slot.state = State::Open { since: now, picked };
+                Some(Turn::Opened(index))
+            }
+            Err(why) => {
+                self.miss(index, now, &why);
+                None
+            }
+        }
+    }
+
+    fn close(&mut self, index: usize) -> Turn {
+        self.slots[index].state = State::Done;
+        Turn::Closed(index)
+    }
+
+    fn miss(&mut self, index: usize, now: Micros, why: &str) {
+        let slot = &mut self.slots[index];
+        slot.state = State::Done;
+        let event = Event::FaultMissed { window: slot.window.id.clone(), why: why.to_owned() };
+        self.tell(now, event);
+    }
+
+    /// Folds the open windows in their order into a world. It gets a revision when windows turned or a fault changed by itself.
+    fn publish(&mut self, now: Micros, turns: Vec<Turn>) {
+        let world = self.slots.iter().fold(Conditions::default(), |world, slot| world.and(&slot.adds(&self.plan, now)));
+        if turns.is_empty() && world == *self.world {
+            return;
+        }
+        self.world = Arc::new(world);
+        self.revision += 1;
+        for turn in turns {
+            self.record(now, turn);
+        }
+        self.want.send_replace(Wanted { revision: self.revision, conditions: self.world.clone() });
+    }
+
+    /// Told before the world is published, so that no effect is older than its cause.
+    fn record(&mut self, now: Micros, turn: Turn) {
+        let revision = self.revision;
+        let (Turn::Opened(index) | Turn::Moved(index) | Turn::Closed(index)) = turn;
+        let window: WindowId = self.slots[index].window.id.clone();
+        self.proofs.closed(&window, revision);
+        if let State::Open { picked, .. } = &self.slots[index].state {
+            let picked = picked.clone();
+            let claims = claims(&self.slots[index].adds(&self.plan, now), &picked);
+            let affected = affected(&self.plan.topology, &picked, &self.roles);
+            self.proofs.opened(&window, claims.clone(), now);
+            let event = match turn {
+                Turn::Moved(_) => Event::FaultMoved { window, revision, picked, claims, affected },
+                Turn::Opened(_) | Turn::Closed(_) => Event::FaultAsked { window, revision, picked, claims, affected },
+            };
+            self.tell(now, event);
+        } else {
+            self.tell(now, Event::FaultClosed { window, revision });
+        }
+    }
+
+    /// The journal may be gone when a run breaks off; the timeline is then about to be dropped too.
+    fn tell(&self, at: Micros, event: Event) {
+        let _nobody_reads = self.journal.send((at, event));
+    }
+}
+
+impl Slot {
+    fn new(window: Window, fault: Box<dyn Fault>) -> Self {
+        let state = match window.opening {
+            Opening::At(at) => State::Due(Micros::after(at)),
+            Opening::When { .. } => State::Waiting,
+        };
+        Self { window, fault, state }
+    }
+
+    /// What it adds to the world now; nothing unless it is open.
+    fn adds(&self, plan: &Plan, now: Micros) -> Conditions {
+        match &self.state {
+            State::Open { since, picked } => self.fault.at(&Moment { elapsed: now.since(*since), topology: &plan.topology, picked }),
+            _ => Conditions::default(),
+        }
+    }
+
+    fn closes(&self) -> Option<Micros> {
+        let State::Open { since, .. } = self.state else { return None };
+        Some(match self.window.closing {
+            Closing::At(at) => Micros::after(at),
+            Closing::After(length) => since + length,
+        })
+    }
+
+    fn waits_until(&self) -> Micros {
+        match self.window.opening {
+            Opening::When { to, .. } => Micros::after(to),
+            Opening::At(_) => Micros::MAX,
+        }
+    }
+
+    fn next(&self, now: Micros) -> Vec<Micros> {
+        match self.state {
+            State::Waiting => vec![self.waits_until() + Duration::from_micros(1)],
+            State::Due(at) => vec![at],
+            State::Open { since, .. } => {
+                let change = self.fault.next_change(now.since(since)).map(|elapsed| since + elapsed);
+                self.closes().into_iter().chain(change).collect()
+            }
+            State::Done => vec![],
+        }
+    }
+}
