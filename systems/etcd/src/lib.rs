@@ -28,7 +28,7 @@ pub static SYSTEM: System = System {
         kinds: &[Kind::new::<EtcdService>(
             "etcd",
             "An etcd cluster, one member on each node, from the `etcd` program that is installed.",
-            "kind: etcd\nelection_timeout: 1s\n",
+            "{heartbeat_interval: 100ms, election_timeout: 1s}",
             |params, site| Ok(stored::<EtcdService>(params)?.on(site)),
         )],
     },
@@ -37,7 +37,7 @@ pub static SYSTEM: System = System {
         kinds: &[Kind::new::<EtcdDriver>(
             "etcd",
             "Puts each attempt of a reading under a key of its own, on a member in the region that the fleet picked.",
-            "kind: etcd\nconnect_timeout: 1s\n",
+            "{connect_timeout: 1s}",
             |params, site| Ok(stored::<EtcdDriver>(params)?.to(site)),
         )],
     },
@@ -46,7 +46,7 @@ pub static SYSTEM: System = System {
         kinds: &[Kind::new::<EtcdObserver>(
             "etcd",
             "Watches the keys of the run on a member in its own region, and reads that member back after heal.",
-            "kind: etcd\n",
+            "{}",
             |params, site| Ok(stored::<EtcdObserver>(params)?.of(site)),
         )],
     },

@@ -17,10 +17,17 @@ use crate::{
     wire::{self, Keepalive, Wire},
 };
 
-/// An etcd cluster.
+/// etcd refuses this much, in milliseconds.
+const ELECTION_TIMEOUT_END_MS: u128 = 50_000;
+
+/// An etcd cluster, with settings that etcd starts with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Settings")]
+pub struct EtcdService(Settings);
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct EtcdService {
+struct Settings {
     /// The server: a name to be found on PATH, or an absolute path. Made for 3.4 to 3.6.
     program: PathBuf,
     /// How often the leader says that it is there.
@@ -32,7 +39,7 @@ pub struct EtcdService {
     pre_vote: bool,
 }
 
-impl Default for EtcdService {
+impl Default for Settings {
     fn default() -> Self {
         Self {
             program: "etcd".into(),
@@ -43,15 +50,34 @@ impl Default for EtcdService {
     }
 }
 
+/// What etcd itself checks when it starts.
+impl TryFrom<Settings> for EtcdService {
+    type Error = String;
+
+    fn try_from(settings: Settings) -> Result<Self, String> {
+        let (heartbeat, election) = (settings.heartbeat_interval.0.as_millis(), settings.election_timeout.0.as_millis());
+        if heartbeat == 0 {
+            return Err("`heartbeat_interval` is less than a millisecond, etcd's unit".to_owned());
+        }
+        if election < 5 * heartbeat {
+            return Err("`election_timeout` is less than five times `heartbeat_interval`; etcd does not start with it".to_owned());
+        }
+        if election >= ELECTION_TIMEOUT_END_MS {
+            return Err("`election_timeout` is 50 s or more; etcd does not start with it".to_owned());
+        }
+        Ok(Self(settings))
+    }
+}
+
 impl EtcdService {
     pub(crate) fn on(self, site: &Site) -> Arc<dyn Service> {
-        Arc::new(Cluster { params: self, site: site.clone() })
+        Arc::new(Cluster { params: self.0, site: site.clone() })
     }
 }
 
 #[derive(Debug)]
 struct Cluster {
-    params: EtcdService,
+    params: Settings,
     site: Site,
 }
 
