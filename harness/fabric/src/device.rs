@@ -7,13 +7,16 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_error;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::counters::Engine;
 use crate::netlink::Netlink;
 use crate::policy::{PortId, Prefix};
-use crate::sys;
+use crate::sys::{self, Ring, Slot};
 
 /// Packets that may wait to be read from one TUN.
 const TUN_QUEUE_PACKETS: u32 = 8_192;
@@ -34,7 +37,9 @@ pub struct Device {
     index: u32,
     /// In the device's own namespace, to read its counters.
     netlink: Netlink,
-    /// Drops that PACKET_STATISTICS reported and then forgot.
+    /// Of a packet socket. Only the worker reads, so the lock is never waited for.
+    ring: Option<Mutex<Ring>>,
+    /// Drops of a packet socket: those that PACKET_STATISTICS reported and then forgot, and cut ones.
     dropped: AtomicU64,
 }
 
@@ -48,15 +53,16 @@ pub fn tun_open(name: &str) -> io::Result<Device> {
     let netlink = Netlink::open()?;
     let index = sys::interface_index(name)?;
     netlink.set_queue(index, TUN_QUEUE_PACKETS)?;
-    Ok(Device { fd, engine: Engine::Tun, index, netlink, dropped: AtomicU64::new(0) })
+    Ok(Device { fd, engine: Engine::Tun, index, netlink, ring: None, dropped: AtomicU64::new(0) })
 }
 
 /// Opens a packet socket on `interface` (the harness's end of a veth pair) in the calling thread's
 /// network namespace.
 pub fn af_packet_open(interface: &str) -> io::Result<Device> {
     let index = sys::interface_index(interface)?;
-    let fd = sys::packet_socket(index)?;
-    Ok(Device { fd, engine: Engine::AfPacket, index, netlink: Netlink::open()?, dropped: AtomicU64::new(0) })
+    let (fd, ring) = sys::packet_socket(index)?;
+    let ring = Some(Mutex::new(ring));
+    Ok(Device { fd, engine: Engine::AfPacket, index, netlink: Netlink::open()?, ring, dropped: AtomicU64::new(0) })
 }
 
 /// Switches segmentation and checksum offload of a veth end, in the calling thread's network
@@ -96,8 +102,19 @@ impl Device {
         }
     }
 
+    /// The next frame, or `WouldBlock`.
     pub(crate) fn read(&self, frame: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(&self.fd, frame)?)
+        let Some(ring) = &self.ring else { return Ok(rustix::io::read(&self.fd, frame)?) };
+        let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match ring.take(frame) {
+                Slot::Frame(length) => return Ok(length),
+                Slot::Oversized => return Ok(rustix::io::read(&self.fd, frame)?),
+                Slot::Lost => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
+                // An error of the socket, such as a link that went down, keeps waking the worker until it is read.
+                Slot::Empty => return Err(socket_error(&self.fd)?.err().unwrap_or(Errno::AGAIN).into()),
+            }
+        }
     }
 
     pub(crate) fn write(&self, frame: &[u8]) -> io::Result<usize> {

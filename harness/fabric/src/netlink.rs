@@ -5,6 +5,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 
@@ -17,6 +18,7 @@ const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const NLMSG_ERROR: u16 = 2;
 
+const RTA_DST: u16 = 1;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
@@ -24,9 +26,16 @@ const IFLA_TXQLEN: u16 = 13;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_STATS64: u16 = 23;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_GSO_MAX_SIZE: u16 = 41;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
+
+/// The largest super-packet of a veth end: small enough for a slot of the ring that reads it.
+const GSO_BYTES_MAX: u32 = 16 << 10;
+
+/// Far more than a work queue ever takes.
+const RECEIVING_WITHIN: Duration = Duration::from_secs(5);
 
 /// One end of a new veth pair.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +81,8 @@ impl Netlink {
         Ok(Self { socket })
     }
 
-    /// Makes a veth pair; each end may be born in another namespace. Both are down.
+    /// Makes a veth pair; each end may be born in another namespace. Both are down,
+    /// and send super-packets of at most 16 KiB.
     pub fn add_veth(&self, near: VethEnd<'_>, far: VethEnd<'_>) -> io::Result<()> {
         let mut message = Message::new(libc::RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
         message.link_header(0, 0, 0);
@@ -122,7 +132,8 @@ impl Netlink {
         self.request(message).map(drop)
     }
 
-    /// Gives a link an address. IPv6 addresses are usable at once (no duplicate detection).
+    /// Gives a link, which must be up, an address. IPv6 skips duplicate detection, and the call returns
+    /// when the kernel has begun to receive for the address, which it does on a work queue.
     pub fn add_address(&self, index: u32, address: IpAddr, prefix_len: u8) -> io::Result<()> {
         const IFA_ADDRESS: u16 = 1;
         const IFA_LOCAL: u16 = 2;
@@ -133,13 +144,33 @@ impl Netlink {
         message.bytes(&index.to_ne_bytes());
         message.address(IFA_LOCAL, address);
         message.address(IFA_ADDRESS, address);
-        self.request(message).map(drop)
+        self.request(message)?;
+        let deadline = Instant::now() + RECEIVING_WITHIN;
+        while !self.is_local(address)? {
+            if Instant::now() > deadline {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not receive: is its link up?")));
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// True when packets to this address are received here.
+    fn is_local(&self, address: IpAddr) -> io::Result<bool> {
+        let mut message = Message::new(libc::RTM_GETROUTE, NLM_F_REQUEST);
+        message.bytes(&[family(address), host_len(address), 0, 0, 0, 0, 0, 0]);
+        message.bytes(&0u32.to_ne_bytes());
+        message.address(RTA_DST, address);
+        match self.request(message) {
+            Ok(answer) => Ok(answer.get(23) == Some(&libc::RTN_LOCAL)),
+            Err(error) if error.kind() == io::ErrorKind::NetworkUnreachable => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Routes a prefix out of a link. With `RouteKind::Local` on the loopback link the whole prefix
     /// becomes own addresses. `source` is the preferred source address.
     pub fn add_route(&self, index: u32, to: IpAddr, prefix_len: u8, kind: RouteKind, source: Option<IpAddr>) -> io::Result<()> {
-        const RTA_DST: u16 = 1;
         const RTA_OIF: u16 = 4;
         const RTA_PREFSRC: u16 = 7;
         let (table, scope, kind) = match (kind, to.is_ipv4()) {
@@ -200,6 +231,7 @@ fn veth_end(message: &mut Message, end: VethEnd<'_>) {
     message.name(IFLA_IFNAME, end.name);
     message.attribute(IFLA_ADDRESS, &end.mac);
     message.attribute(IFLA_MTU, &end.mtu.to_ne_bytes());
+    message.attribute(IFLA_GSO_MAX_SIZE, &GSO_BYTES_MAX.to_ne_bytes());
     if let Some(netns) = end.netns {
         message.attribute(IFLA_NET_NS_FD, &netns.as_raw_fd().to_ne_bytes());
     }
@@ -207,6 +239,10 @@ fn veth_end(message: &mut Message, end: VethEnd<'_>) {
 
 fn family(address: IpAddr) -> u8 {
     if address.is_ipv4() { libc::AF_INET as u8 } else { libc::AF_INET6 as u8 }
+}
+
+fn host_len(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 fn short() -> io::Error {

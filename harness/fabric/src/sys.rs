@@ -6,6 +6,9 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+mod ring;
+pub(crate) use ring::{Ring, Slot};
+
 const TUN_F_USO4: libc::c_uint = 0x20;
 const TUN_F_USO6: libc::c_uint = 0x40;
 const ETHTOOL_STXCSUM: u32 = 0x17;
@@ -50,20 +53,21 @@ pub(crate) fn tun_offload(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
 }
 
 /// A raw packet socket on interface `index` of the calling thread's network namespace: vnet headers
-/// on, own packets not echoed, large buffers.
-pub(crate) fn packet_socket(index: u32) -> io::Result<OwnedFd> {
+/// on, own packets not echoed, with a ring.
+pub(crate) fn packet_socket(index: u32) -> io::Result<(OwnedFd, Ring)> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: no pointers. Protocol 0 receives nothing until the bind below.
     let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
     check(fd)?;
     // SAFETY: `fd` was just opened and nobody else owns it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    set_option(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
-    set_option(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    set_option(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &1)?;
+    set_option(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1)?;
+    // As much as the host allows: oversized packets wait here, and packets that were sent but not received yet.
     const BUFFER_BYTES: libc::c_int = 16 << 20;
-    for (force, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)] {
-        set_option(&fd, libc::SOL_SOCKET, force, BUFFER_BYTES).or_else(|_| set_option(&fd, libc::SOL_SOCKET, plain, BUFFER_BYTES))?;
-    }
+    set_option(&fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &BUFFER_BYTES)?;
+    set_option(&fd, libc::SOL_SOCKET, libc::SO_SNDBUF, &BUFFER_BYTES)?;
+    let ring = Ring::new(&fd)?;
     // SAFETY: `sockaddr_ll` is plain data; all zeroes is a valid value.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
@@ -72,13 +76,14 @@ pub(crate) fn packet_socket(index: u32) -> io::Result<OwnedFd> {
     let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     // SAFETY: `address` is a valid sockaddr_ll of `length` bytes.
     check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), length) })?;
-    Ok(fd)
+    Ok((fd, ring))
 }
 
-fn set_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
-    let length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the option value is one int that lives across the call.
-    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), length) })
+/// `value` must be what the kernel expects of this option.
+fn set_option<T: Copy>(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+    let length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel reads `length` bytes of a value that lives across the call.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length) })
 }
 
 /// Packets dropped because the socket's buffer was full, since the last call (the kernel resets it).
