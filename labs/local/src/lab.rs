@@ -20,15 +20,13 @@ use tokio::{
 };
 
 use crate::{
-    Inside,
-    machine::Machine,
+    Inside, doctor,
     namespace::Namespace,
     node::{Goal, Node},
-    place::{Addresses, Wiring},
+    place::Wiring,
     places::Places,
     programs::Programs,
     reconcile::{InForce, Now, Reconciler},
-    stub::{Order, Report},
     voice::Voice,
     world::Numbering,
 };
@@ -83,7 +81,17 @@ impl LocalLab {
     pub fn new(inside: Inside, params: Local, topology: Arc<Topology>, run: PathBuf, seed: u64) -> Result<Self, LabError> {
         let run = fs::canonicalize(run)?;
         let (engine, note) = choose(params.engine)?;
-        Ok(Self { inside, topology, run, seed, engine, note, running: Mutex::default(), fabric: std::sync::Mutex::default(), policy: InForce::default() })
+        Ok(Self {
+            inside,
+            topology,
+            run,
+            seed,
+            engine,
+            note,
+            running: Mutex::default(),
+            fabric: std::sync::Mutex::default(),
+            policy: InForce::default(),
+        })
     }
 
     /// What the fabric was last told, and does. None while the lab is closed.
@@ -95,22 +103,6 @@ impl LocalLab {
         let fabric = Arc::new(Fabric::start(self.engine, self.seed).map_err(io::Error::other)?);
         *self.fabric.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(fabric.clone());
         Ok(fabric)
-    }
-
-    /// One node and its device, made and thrown away.
-    async fn try_a_node(&self) -> io::Result<()> {
-        let fabric = Arc::new(Fabric::start(self.engine, self.seed).map_err(io::Error::other)?);
-        let wiring = Wiring::new(fabric)?;
-        let addresses = Addresses { first: std::net::Ipv4Addr::new(198, 18, 255, 254), prefix: 32 };
-        let place = wiring.place("probe", fabric::PortId(0), addresses)?;
-        let mut machine = Machine::boot(&self.inside, "probe", place).await?;
-        machine.order(&Order::Signal(libc::SIGSTOP))?;
-        match machine.report().await? {
-            Report::Signalled { .. } => {}
-            other => return Err(io::Error::other(format!("the node's init answered {other:?}"))),
-        }
-        let place = machine.destroy().await?;
-        wiring.discard(place)
     }
 }
 
@@ -140,7 +132,7 @@ impl Lab for LocalLab {
     }
 
     async fn offers(&self) -> BTreeSet<Lever> {
-        match self.try_a_node().await {
+        match doctor::probe(&self.inside, self.engine).await {
             Ok(()) => LEVERS.into(),
             Err(_) => BTreeSet::new(),
         }
@@ -225,7 +217,9 @@ impl Lab for LocalLab {
     fn health(&self) -> Health {
         let fabric = self.fabric.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let mut health = Health { congestion: congestion_control(), notes: self.note.iter().cloned().collect(), ..Health::default() };
-        let Some((stats, counters)) = fabric.and_then(|fabric| Some((fabric.stats().ok()?, fabric.counters().ok()?))) else { return health };
+        let Some((stats, counters)) = fabric.and_then(|fabric| Some((fabric.stats().ok()?, fabric.counters().ok()?))) else {
+            return health;
+        };
         health.fabric_drops = stats.kernel_drops + stats.overflows;
         health.fabric_late_p50_us = stats.lateness.p50_ns / 1000;
         health.fabric_late_p99_us = stats.lateness.p99_ns / 1000;

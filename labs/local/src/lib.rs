@@ -1,5 +1,6 @@
 //! Floor 2: the rootless lab on one machine: namespaces, nodes, processes, over the userspace fabric.
 
+pub mod doctor;
 mod forks;
 mod lab;
 mod machine;
@@ -10,6 +11,7 @@ mod place;
 mod places;
 mod programs;
 mod reconcile;
+mod remedy;
 pub mod sandbox;
 mod stub;
 mod sys;

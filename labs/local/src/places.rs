@@ -88,7 +88,8 @@ impl Places {
     }
 
     fn birthplace(&self, from: &Origin) -> io::Result<(Namespace, Ipv4Addr)> {
-        let place = self.get(&from.end).ok_or_else(|| io::Error::new(io::ErrorKind::NetworkDown, format!("`{}` has no power", from.end)))?;
+        let place =
+            self.get(&from.end).ok_or_else(|| io::Error::new(io::ErrorKind::NetworkDown, format!("`{}` has no power", from.end)))?;
         let own = match &from.end {
             End::Node(name) => self.topology.nodes.get(name).map(|node| node.address),
             End::Cell(name) => self.topology.cells.get(name).map(|cell| cell.address(from.host)),

@@ -19,7 +19,9 @@ use std::{
 };
 
 use rustix::{
-    process::{Pid, Signal, WaitOptions, kill_process, set_parent_process_death_signal, setsid, waitpid},
+    process::{
+        Pid, Resource, Rlimit, Signal, WaitOptions, getrlimit, kill_process, set_parent_process_death_signal, setrlimit, setsid, waitpid,
+    },
     thread::UnshareFlags,
 };
 use serde::{Deserialize, Serialize};
@@ -122,6 +124,7 @@ fn stand_at_the_door(body: impl FnOnce(Inside) -> u8, before: &Signals, mut tell
 }
 
 fn open_the_door() -> Result<Option<Bound>, SandboxError> {
+    raise_file_limit().step("raise the limit of open files")?;
     // Ctrl-c at the terminal must reach the supervisor only.
     setsid().step("open a session")?;
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -142,6 +145,14 @@ fn open_the_door() -> Result<Option<Bound>, SandboxError> {
     // A change of credentials may have cleared it.
     set_parent_process_death_signal(Some(Signal::KILL)).step("bind to the parent")?;
     Bound::fork().step("fork pid 1")
+}
+
+/// Each connection of an asset is a file at either end, and the usual soft limit is 1024.
+fn raise_file_limit() -> rustix::io::Result<()> {
+    const ENOUGH: u64 = 1 << 20;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = Some(maximum.map_or(ENOUGH, |most| most.min(ENOUGH)));
+    setrlimit(Resource::Nofile, Rlimit { current, maximum })
 }
 
 fn live_as_pid_1(body: impl FnOnce(Inside) -> u8, before: &Signals, mut tell: io::PipeWriter) -> ! {

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use wetdress_local::{EngineWish, Inside};
 use model::{Chance, Conditions, CutForm, Lever, Link, Ports};
 use seams::{Lab, Origin, Sight, Spot};
+use wetdress_local::{EngineWish, Inside};
 
 use crate::rig::{OTHER_PORT, PORT, Rig, block_on, both, node};
 

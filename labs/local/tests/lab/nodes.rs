@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 
 use libtest_mimic::Failed;
-use wetdress_local::{EngineWish, Inside};
 use model::{Conditions, Lever, NodeState};
 use seams::{Origin, Sight, Spot};
+use wetdress_local::{EngineWish, Inside};
 
 use crate::rig::{self, PORT, Rig, Talk, block_on, patience};
 

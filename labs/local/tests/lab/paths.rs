@@ -4,10 +4,10 @@
 use std::{collections::BTreeMap, io::ErrorKind};
 
 use libtest_mimic::Failed;
-use wetdress_local::{EngineWish, Inside};
 use model::{Chance, Conditions, CutForm, LinkCondition, NodeId, NodeState, Ports, Topology};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use seams::Origin;
+use wetdress_local::{EngineWish, Inside};
 
 use crate::{
     echo,
@@ -36,7 +36,11 @@ pub(crate) fn any_path_leads_to_the_same_world(inside: Inside, engine: EngineWis
             let worlds = worlds.new_tree(&mut runner)?.current();
             let (last, before) = worlds.split_last().expect("two at least");
             for (index, passing) in before.iter().enumerate() {
-                if (index + path) % 2 == 0 { travelled.turn(passing.clone()).await } else { let _overtaken = travelled.ask(passing.clone()); }
+                if (index + path) % 2 == 0 {
+                    travelled.turn(passing.clone()).await
+                } else {
+                    let _overtaken = travelled.ask(passing.clone());
+                }
             }
             travelled.turn(last.clone()).await;
             let fresh = Rig::open_with(inside.clone(), engine, rig::topology(), None, last.clone()).await.expect("a fresh lab opens");

@@ -4,7 +4,6 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use wetdress_local::{EngineWish, Inside, Local, LocalLab};
 use model::{
     CellId, Conditions, End, Link, NodeId, NodeState, Topology,
     topology::{Cell, LinkQuality, Node, Region},
@@ -16,6 +15,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
+use wetdress_local::{EngineWish, Inside, Local, LocalLab};
 
 use crate::echo;
 
@@ -62,12 +62,7 @@ pub(crate) fn processes(topology: &Topology, program: Option<&str>) -> BTreeMap<
         let args = [echo::WORD, name.as_str(), &PORT.to_string(), &OTHER_PORT.to_string()].map(String::from).to_vec();
         let command = Command { program: program.unwrap_or("{self}").into(), args, env: BTreeMap::new() };
         let touch = Command { program: "touch".into(), args: vec!["{data}/prepared".into()], env: BTreeMap::new() };
-        Process {
-            name: "echo".into(),
-            files: BTreeMap::from([("conf/where".into(), "{data}".into())]),
-            steps: vec![touch],
-            command,
-        }
+        Process { name: "echo".into(), files: BTreeMap::from([("conf/where".into(), "{data}".into())]), steps: vec![touch], command }
     };
     topology.nodes.keys().map(|name| (name.clone(), vec![of(name)])).collect()
 }

@@ -1,9 +1,9 @@
 //! The lab comes up, packets cross, and what cannot start is told.
 
 use libtest_mimic::Failed;
-use wetdress_local::{EngineWish, Inside};
 use model::Conditions;
 use seams::{Lab, LabError, Origin, Sight};
+use wetdress_local::{EngineWish, Inside};
 
 use crate::rig::{self, OTHER_PORT, PORT, Rig, block_on};
 

@@ -8,6 +8,7 @@ use libtest_mimic::{Arguments, Trial};
 #[path = "../lab/echo.rs"]
 mod echo;
 mod ends;
+mod health;
 mod kills;
 mod outside;
 #[path = "../lab/rig.rs"]
@@ -28,10 +29,15 @@ fn main() -> ExitCode {
         Trial::test("the_first_signal_asks", ends::the_first_signal_asks),
         Trial::test("the_second_signal_kills", ends::the_second_signal_kills),
         Trial::test("the_inside_is_furnished", ends::the_inside_is_furnished),
+        Trial::test("the_doctor_finds_nothing_missing", health::nothing_is_missing),
+        Trial::test("the_doctor_misses_tun", health::tun_is_missed),
+        Trial::test("the_doctor_misses_proc", health::proc_is_missed),
+        Trial::test("the_doctor_misses_namespaces", health::namespaces_are_missed),
     ];
     for moment in scene::MOMENTS {
         for victim in kills::VICTIMS {
-            trials.push(Trial::test(format!("kill_{victim:?}_when_{moment}").to_lowercase(), move || kills::leaves_nothing(victim, moment)));
+            trials
+                .push(Trial::test(format!("kill_{victim:?}_when_{moment}").to_lowercase(), move || kills::leaves_nothing(victim, moment)));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

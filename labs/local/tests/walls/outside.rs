@@ -37,6 +37,12 @@ impl Supervisor {
         assert_eq!(word, wanted);
     }
 
+    /// All it has to say, to its end.
+    pub(crate) fn words(&mut self) -> Vec<String> {
+        self.wait();
+        self.words.iter().collect()
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

@@ -4,7 +4,7 @@ use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use model::{Conditions, CutForm, NodeState, Ports};
 use tokio::signal::unix::{SignalKind, signal};
-use wetdress_local::{EngineWish, Inside, sandbox};
+use wetdress_local::{EngineWish, Inside, doctor::doctor, sandbox};
 
 use crate::rig::{self, Rig, both, node};
 
@@ -19,7 +19,10 @@ pub(crate) const SIGNALLED: u8 = 70;
 pub(crate) const TORN: u8 = 71;
 
 pub(crate) fn play(name: &str) -> ExitCode {
-    let outcome = sandbox::enter(|inside| rig::block_on(act(name, inside)));
+    let outcome = match name.strip_prefix("doctor ") {
+        Some(lack) => sandbox::enter(|_| examine(lack)),
+        None => sandbox::enter(|inside| rig::block_on(act(name, inside))),
+    };
     match outcome {
         Ok(sandbox::Outcome::Exited(code)) => code.into(),
         Ok(sandbox::Outcome::Signalled(signal)) => {
@@ -29,6 +32,23 @@ pub(crate) fn play(name: &str) -> ExitCode {
         Ok(sandbox::Outcome::Torn) => TORN.into(),
         Err(error) => panic!("failed to {error}: {}", error.source),
     }
+}
+
+/// A sandbox inside the sandbox, where something was taken away.
+fn examine(lack: &str) -> u8 {
+    let cover =
+        |path: &str| rustix::mount::mount("tmpfs", path, "tmpfs", rustix::mount::MountFlags::empty(), None).expect("root of the namespace");
+    match lack {
+        "nothing" => {}
+        "tun" => cover("/dev/net"),
+        "proc" => cover("/proc/tty"),
+        "namespaces" => std::fs::write("/proc/sys/user/max_user_namespaces", "0").expect("root of the namespace"),
+        other => panic!("`{other}` cannot be taken away"),
+    }
+    for finding in doctor() {
+        say(&serde_json::to_string(&finding).expect("findings are plain data"));
+    }
+    0
 }
 
 fn say(word: &str) {
