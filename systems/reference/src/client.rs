@@ -1,12 +1,17 @@
 //! One HTTP/1.1 connection to a node, over a stream that the caller brought. It never reconnects and never repeats a request.
 
-use std::io;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, client::conn::http1, header, http};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::JoinHandle};
+use seams::Leave;
+use tokio::{
+    net::TcpStream,
+    sync::{oneshot, watch},
+    time::sleep,
+};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,24 +27,47 @@ pub enum ClientError {
 /// Status, headers, and the whole body.
 pub type Answer = http::Response<Bytes>;
 
+/// A stream that is left without a word is kept for this long, so that the other side is not told.
+const SILENT: Duration = Duration::from_secs(600);
+
 /// The connection ends when this is dropped.
 #[derive(Debug)]
 pub struct Client {
     sender: http1::SendRequest<Full<Bytes>>,
     host: String,
-    driving: JoinHandle<()>,
+    /// How to leave; dropped without a word it is a close.
+    leave: Option<oneshot::Sender<Leave>>,
+    gone: watch::Receiver<()>,
 }
 
 impl Client {
     pub async fn over(stream: TcpStream) -> Result<Self, ClientError> {
         let host = stream.peer_addr().and_then(|peer| stream.set_nodelay(true).map(|()| peer.to_string()));
         let host = host.map_err(ClientError::Connect)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let driving = tokio::spawn(async move {
-            // What goes wrong is told by the request that was under way.
-            let _ = connection.await;
+        let (sender, mut connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let (leave, told) = oneshot::channel();
+        let (alive, gone) = watch::channel(());
+        tokio::spawn(async move {
+            let _alive = alive;
+            tokio::select! {
+                // What goes wrong is told by the request that was under way.
+                _ = &mut connection => {}
+                how = told => part(connection.into_parts().io.into_inner(), how.unwrap_or(Leave::Close)).await,
+            }
         });
-        Ok(Self { sender, host, driving })
+        Ok(Self { sender, host, leave: Some(leave), gone })
+    }
+
+    /// A handle that resolves when the connection has ended by itself.
+    pub fn gone(&self) -> Gone {
+        Gone(self.gone.clone())
+    }
+
+    pub fn leave(mut self, how: Leave) {
+        if let Some(leave) = self.leave.take() {
+            // Without a receiver it is gone already.
+            let _ = leave.send(how);
+        }
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Answer, ClientError> {
@@ -59,10 +87,25 @@ impl Client {
     }
 }
 
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.driving.abort();
+/// The end of a connection.
+#[derive(Clone, Debug)]
+pub struct Gone(watch::Receiver<()>);
+
+impl Gone {
+    pub async fn wait(mut self) {
+        // Nothing is ever sent: it is the sender's end that is waited for.
+        while self.0.changed().await.is_ok() {}
     }
+}
+
+async fn part(stream: TcpStream, how: Leave) {
+    match how {
+        Leave::Close => {}
+        // If the kernel refuses, the other side sees a close.
+        Leave::Reset => drop(stream.set_zero_linger()),
+        Leave::Silent => sleep(SILENT).await,
+    }
+    drop(stream);
 }
 
 /// The JSON of an answer that must be 200.

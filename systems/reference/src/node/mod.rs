@@ -26,5 +26,6 @@ pub use args::{Args, OnFollower};
 pub use journal::{Defect, Line};
 pub use members::Member;
 pub use planted::{Chance, DeadShard, Planted, Stall};
-pub use server::{main, run};
+pub use server::{NodeError, main, run};
+pub(crate) use status::{ShardStatus, Status};
 pub use types::shard_of;

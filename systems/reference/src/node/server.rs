@@ -63,10 +63,11 @@ fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> NodeError {
     move |source| NodeError::Io { doing: what.into(), source }
 }
 
-/// `wetdress reference node ...`; the first argument is the program's name. Returns when the node fails.
+/// `wetdress reference node ...`, given what stands behind these three words. Returns when the node fails.
 #[expect(clippy::print_stderr, reason = "the main function of a server: its lab keeps what it says as the server's log")]
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(args) {
+pub fn main(args: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
+    let name = OsString::from("wetdress reference node");
+    let args = match Args::try_parse_from([name].into_iter().chain(args.into_iter().map(Into::into))) {
         Ok(args) => args,
         Err(told) => {
             // Nobody is left to tell when even this cannot be written.

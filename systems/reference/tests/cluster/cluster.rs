@@ -20,7 +20,7 @@ use wetdress_reference::{
 
 pub(crate) const SHARDS: u16 = 12;
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
-const REGIONS: [&str; 3] = ["us-west", "us-east", "eu-west"];
+pub(crate) const REGIONS: [&str; 3] = ["us-west", "us-east", "eu-west"];
 
 /// How long anything may take, in seconds; a slow machine sets it higher.
 pub(crate) fn patience() -> Duration {
@@ -79,7 +79,10 @@ impl Cluster {
         command.args(["node", "--id", name]).arg("--data").arg(self.folder.path().join(name));
         command.arg(format!("--listen={ip}:7000")).arg(format!("--peer-listen={ip}:7001"));
         command.arg(format!("--peers={}", peers.join(","))).arg(format!("--planted={}", self.planted));
-        command.args(["--heartbeat-ms=100", "--election-ms=400", "--home-after-ms=300"]).args(&self.extra);
+        // Quick timers, unless a test wants others.
+        let timers: &[&str] =
+            if self.extra.iter().any(|flag| flag.starts_with("--heartbeat")) { &[] } else { &["--heartbeat-ms=100", "--election-ms=400"] };
+        command.args(timers).arg("--home-after-ms=300").args(&self.extra);
         self.nodes.insert(name, Some(command.spawn().expect("this program can be started")));
     }
 
@@ -95,6 +98,20 @@ impl Cluster {
         for name in self.nodes.keys() {
             until("ready", || async { self.get(name, "/v1/ready").await.filter(|answer| answer.status() == 200) }).await;
         }
+    }
+
+    /// Of each living node, user and system together; ticks of 10 ms.
+    pub(crate) fn cpu_seconds(&self) -> Vec<f64> {
+        let of = |child: &Child| {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it lives");
+            let (_, fields) = stat.rsplit_once(") ").expect("the name ends with a bracket");
+            fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+        };
+        self.nodes.values().flatten().map(of).collect()
+    }
+
+    pub(crate) fn ip(&self, name: &str) -> Ipv4Addr {
+        self.addresses[name]
     }
 
     pub(crate) fn address(&self, name: &str) -> SocketAddr {

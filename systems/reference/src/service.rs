@@ -1,0 +1,203 @@
+//! The service: how its nodes are started, and what each of them says of itself.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use model::{NodeId, ShardId};
+use schemars::JsonSchema;
+use seams::{
+    Command, Ground, Process, Role, Service, Site, SystemError, Timer,
+    document::units::{Size, Time},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    client,
+    cluster::{CLIENT_PORT, PEER_PORT, probe, shard_id},
+    node::{OnFollower, Planted, Status, shard_of},
+};
+
+/// Entries that a follower may lack for a moment while readings stream in.
+const IN_STEP: u64 = 64;
+
+/// The embedded telemetry service: sharded, replicated by raft to every node, nothing to install.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReferenceService {
+    /// Raft groups that share the work, led from all regions.
+    #[schemars(range(min = 1, max = 256))]
+    shards: u16,
+    /// Between a leader's heartbeats. It must exceed the longest round trip between nodes.
+    heartbeat: Time,
+    /// Silence of a leader after which an election comes near. A failover takes about three times as long: the lease of the old leader
+    /// first, then the successor's own wait.
+    election_timeout: Time,
+    /// How long a node is back before it takes over the shards whose home it is.
+    home_after: Time,
+    /// What a node does with a reading of a shard that another one leads.
+    on_follower: OnFollower,
+    /// How long a request waits for somebody to lead before it is refused.
+    leader_wait: Time,
+    /// After this long the fate of a reading is answered to be unknown.
+    request_timeout: Time,
+    /// Readings kept by a node, all in memory; beyond it writes are refused.
+    keep: Size,
+    /// Defects to plant, each journalled in `planted.jsonl` of the node.
+    planted: Planted,
+}
+
+impl Default for ReferenceService {
+    fn default() -> Self {
+        Self {
+            shards: 12,
+            heartbeat: Time(Duration::from_millis(300)),
+            election_timeout: Time(Duration::from_millis(800)),
+            home_after: Time(Duration::from_secs(3)),
+            on_follower: OnFollower::Forward,
+            leader_wait: Time(Duration::from_secs(1)),
+            request_timeout: Time(Duration::from_secs(10)),
+            keep: Size(1 << 30),
+            planted: Planted::default(),
+        }
+    }
+}
+
+impl ReferenceService {
+    pub(crate) fn on(self, site: &Site) -> Arc<dyn Service> {
+        Arc::new(Cluster { params: self, site: site.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct Cluster {
+    params: ReferenceService,
+    site: Site,
+}
+
+#[async_trait]
+impl Service for Cluster {
+    fn processes(&self, node: &NodeId) -> Vec<Process> {
+        let command = Command { program: "{self}".into(), args: self.args(node), ..Command::default() };
+        vec![Process { name: "reference".into(), command, ..Process::default() }]
+    }
+
+    fn timers(&self) -> Vec<Timer> {
+        let timer = |name: &str, value: Duration, bounds_failover| Timer { name: name.into(), value, bounds_failover };
+        vec![
+            timer("heartbeat", self.params.heartbeat.0, false),
+            timer("election_timeout", self.params.election_timeout.0, true),
+            timer("home_after", self.params.home_after.0, false),
+        ]
+    }
+
+    fn shards(&self) -> Vec<ShardId> {
+        (0..self.params.shards).map(shard_id).collect()
+    }
+
+    fn shard_of(&self, asset: u32) -> ShardId {
+        shard_id(shard_of(asset, self.params.shards))
+    }
+
+    /// Every node knows a leader of every shard, and its copies are in step.
+    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
+        match self.trouble(ground).await? {
+            None => Ok(()),
+            Some(why) => Err(SystemError::Answer { doing: format!("start {}", self.site.service), why }),
+        }
+    }
+
+    /// Nothing: shards are founded by their homes.
+    async fn provision(&self, _ground: &dyn Ground) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    async fn version(&self, ground: &dyn Ground) -> Result<String, SystemError> {
+        let mut versions = BTreeSet::new();
+        for node in self.site.nodes() {
+            let answer = probe(ground, node, "/v1/version").await?;
+            let version: serde_json::Value = client::json(&answer).map_err(|error| unreadable(node, &error))?;
+            versions.insert(version["version"].as_str().unwrap_or("of no version").to_owned());
+        }
+        Ok(format!("reference {}", versions.into_iter().collect::<Vec<_>>().join(" and ")))
+    }
+
+    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
+        let status = self.status(ground, node).await?;
+        let role = |shard: crate::node::ShardStatus| Role { shard: shard_id(shard.shard), role: shard.role, term: shard.term };
+        Ok(status.shards.into_iter().map(role).collect())
+    }
+
+    /// A node that does not answer, a broken link between two, or a copy that lags is a copy too few.
+    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
+        Ok(matches!(self.trouble(ground).await, Ok(None)))
+    }
+}
+
+impl Cluster {
+    fn args(&self, node: &NodeId) -> Vec<String> {
+        let nodes = &self.site.topology.nodes;
+        let place = |node: &NodeId| nodes.get(node).expect("a node of the service is in the topology");
+        let own = place(node).address;
+        let peer = |node: &NodeId| format!("{node}={}:{PEER_PORT}@{}", place(node).address, place(node).region);
+        let peers: Vec<String> = self.site.nodes().map(peer).collect();
+        let params = &self.params;
+        let ms = |time: Time| time.0.as_millis().to_string();
+        let on_follower = match params.on_follower {
+            OnFollower::Forward => "forward",
+            OnFollower::Redirect => "redirect",
+        };
+        let flags = [
+            ("id", node.to_string()),
+            ("listen", format!("{own}:{CLIENT_PORT}")),
+            ("peer-listen", format!("{own}:{PEER_PORT}")),
+            ("peers", peers.join(",")),
+            ("data", "{data}/reference".into()),
+            ("shards", params.shards.to_string()),
+            ("heartbeat-ms", ms(params.heartbeat)),
+            ("election-ms", ms(params.election_timeout)),
+            ("home-after-ms", ms(params.home_after)),
+            ("on-follower", on_follower.into()),
+            ("leader-wait-ms", ms(params.leader_wait)),
+            ("request-timeout-ms", ms(params.request_timeout)),
+            ("keep-bytes", params.keep.0.to_string()),
+            ("planted", serde_json::to_string(&params.planted).expect("plain data")),
+            ("seed", self.site.seed.to_string()),
+        ];
+        let flags = flags.into_iter().map(|(flag, value)| format!("--{flag}={value}"));
+        ["reference".to_owned(), "node".to_owned()].into_iter().chain(flags).collect()
+    }
+
+    async fn status(&self, ground: &dyn Ground, node: &NodeId) -> Result<Status, SystemError> {
+        let answer = probe(ground, node, "/v1/status").await?;
+        client::json(&answer).map_err(|error| unreadable(node, &error))
+    }
+
+    /// What keeps the cluster from being whole.
+    async fn trouble(&self, ground: &dyn Ground) -> Result<Option<String>, SystemError> {
+        let mut all = vec![];
+        for node in self.site.nodes() {
+            all.push(self.status(ground, node).await?);
+        }
+        Ok(all.iter().find_map(|status| lacking(status, &all[0])))
+    }
+}
+
+/// What keeps a node from being in step with the one asked first.
+fn lacking(status: &Status, first: &Status) -> Option<String> {
+    let node = &status.node;
+    if let Some((peer, _)) = status.peers.iter().find(|(_, up)| !**up) {
+        return Some(format!("{node} has no link to {peer}"));
+    }
+    status.shards.iter().zip(&first.shards).find_map(|(shard, other)| {
+        let number = shard.shard;
+        if shard.leader.is_none() || (&shard.leader, shard.term) != (&other.leader, other.term) {
+            return Some(format!("{node} and {} do not follow the same leader of s{number}", first.node));
+        }
+        let behind = shard.behind.iter().find(|(_, lacks)| **lacks > IN_STEP);
+        behind.map(|(peer, lacks)| format!("{peer} lacks {lacks} entries of s{number}"))
+    })
+}
+
+fn unreadable(node: &NodeId, error: &client::ClientError) -> SystemError {
+    SystemError::Answer { doing: format!("understand {node}"), why: error.to_string() }
+}
