@@ -251,6 +251,11 @@ pub struct RoleSeen {
     pub term: u64,
 }
 
+/// Whether a role is the one that accepts writes, whatever the system calls it.
+pub(crate) fn leads(role: &str) -> bool {
+    matches!(role, "leader" | "primary")
+}
+
 /// A fault's window, and what shows that it bit.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Window {

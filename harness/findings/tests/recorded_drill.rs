@@ -157,6 +157,35 @@ fn the_harness_own_lateness_voids_gates_on_time_only() {
     assert_eq!(of(&verdicts, "acked_lost"), Verdict::Pass);
 }
 
+/// A follower that dies should be noticed by nobody: all assets are the control cohort.
+#[test]
+fn a_fault_that_declares_nobody_leaves_everybody_in_control() {
+    let mut drill = Drill::clean();
+    drill.gate("goodput", json!({"min": "0.9 x baseline", "of": "control"}));
+    for r in &mut drill.events {
+        if let Event::FaultAsked { affected, .. } = &mut r.event {
+            *affected = Default::default();
+        }
+    }
+    let (found, verdicts) = drill.judge();
+    assert!(found.episodes[0].affected.declared && found.episodes[0].affected.assets.is_empty());
+    assert_eq!(of(&verdicts, "goodput"), Verdict::Fail, "west lost a fifth of all work");
+    drill.events.retain(|r| !matches!(r.event, Event::RoleChanged { .. }));
+    let (found, verdicts) = drill.judge();
+    assert_eq!((found.episodes[0].affected.declared, found.episodes[0].affected.assets.len()), (false, 6));
+    assert_eq!(of(&verdicts, "goodput"), Verdict::Inconclusive, "who is in control is not known");
+}
+
+/// A plan may end at a fixed time instead of waiting until everything is decided.
+#[test]
+fn a_plan_with_a_fixed_end_did_not_break_off() {
+    let mut drill = Drill::clean();
+    drill.plan.phases.pop();
+    drill.events.retain(|r| !matches!(r.event, Event::Quiesced { .. }));
+    let (found, verdicts) = drill.judge();
+    assert_eq!((found.end, verdicts.voids.as_slice()), (120 * SECOND, &[][..]));
+}
+
 #[test]
 fn what_nobody_asked_for_is_told() {
     let mut drill = Drill::clean();

@@ -144,11 +144,18 @@ impl Recorded<'_> {
         }
     }
 
-    /// The moment at which everything was decided; of a run that broke off, the last moment of which anything is known.
+    /// The moment at which everything was decided; of a plan that does not wait for it, its end; of a run that broke off, the last
+    /// moment of which anything is known.
     fn end(&self) -> Us {
         let quiesced = self.events.iter().find(|r| matches!(r.event, Event::Quiesced { .. })).map(|r| r.at.0);
-        let last_ack = self.rows.iter().filter_map(|r| r.acked).map(|t| t.0).max().unwrap_or(0);
-        quiesced.unwrap_or_else(|| self.until.0.max(last_ack))
+        let planned = self.finished().then(|| Micros::after(self.plan.latest_end()).0);
+        let last_ack = || self.rows.iter().filter_map(|r| r.acked).map(|t| t.0).max().unwrap_or(0);
+        quiesced.or(planned).unwrap_or_else(|| self.until.0.max(last_ack()))
+    }
+
+    /// The timeline came to its end and the lab was closed in order.
+    fn finished(&self) -> bool {
+        self.events.iter().any(|r| r.event == Event::LabClosed)
     }
 
     /// In the order in which [`Index`] numbers them.
@@ -178,9 +185,10 @@ impl Recorded<'_> {
         for Record { at, event, .. } in self.events {
             note(&mut happened, at.0, event);
         }
-        if happened.broke_off.is_none() && !self.events.iter().any(|r| matches!(r.event, Event::Quiesced { .. })) {
-            happened.broke_off = Some("it ended before everything was decided".to_owned());
+        if happened.broke_off.is_none() && !self.finished() {
+            happened.broke_off = Some("it ended before its lab was closed".to_owned());
         }
+        happened.redundant.sort_by_key(|r| r.t);
         happened
     }
 }

@@ -6,7 +6,7 @@ use model::event::{Affected, Claim};
 use model::{Event, Lever, WindowId};
 
 use super::{Index, Recorded, place};
-use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window};
+use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window, leads};
 
 /// What the conductor did, in the words of [`crate::facts`].
 pub(super) struct Timeline {
@@ -41,7 +41,7 @@ pub(super) fn timeline(recorded: &Recorded<'_>, index: &Index) -> Timeline {
             changes.extend(closed.map(|t| Change { t, kind: ChangeKind::Heal, same_episode: Some(t) != last }));
         }
     }
-    let episodes = groups.iter().filter_map(|group| episode(group, &opened, index)).collect();
+    let episodes = groups.iter().filter_map(|group| episode(recorded, group, &opened, index)).collect();
     Timeline { windows, episodes, changes }
 }
 
@@ -126,19 +126,31 @@ fn overlapping(opened: &BTreeMap<WindowId, Opened>) -> Vec<Vec<&WindowId>> {
 }
 
 /// `None` for one without any proven effect: there is nothing to measure from.
-fn episode(group: &[&WindowId], opened: &BTreeMap<WindowId, Opened>, index: &Index) -> Option<Episode> {
+fn episode(recorded: &Recorded<'_>, group: &[&WindowId], opened: &BTreeMap<WindowId, Opened>, index: &Index) -> Option<Episode> {
     let mine = || group.iter().map(|id| &opened[*id]);
     let t_effect = mine().filter_map(|o| o.first).min()?;
     let open = mine().any(|o| o.closed.is_none());
     let regions: BTreeSet<usize> = mine().flat_map(|o| &o.affected.regions).filter_map(|r| place(&index.regions, r.as_str())).collect();
     let shards: BTreeSet<usize> = mine().flat_map(|o| &o.affected.shards).filter_map(|s| place(&index.shards, s.as_str())).collect();
-    let declared = mine().any(|o| !o.affected.regions.is_empty() || !o.affected.shards.is_empty());
+    let declared = !regions.is_empty() || !shards.is_empty() || mine().all(|o| roles_known(recorded, o));
     Some(Episode {
         t_effect,
         t_heal: if open { None } else { mine().filter_map(|o| o.closed).max() },
         affected: declared.then(|| Affects { regions: regions.into_iter().collect(), shards: shards.into_iter().collect() }),
         windows: group.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// Whether somebody was known to lead when the window opened: then a window that hits no leader and no whole region declares to hit
+/// nobody, instead of not knowing whom.
+fn roles_known(recorded: &Recorded<'_>, o: &Opened) -> bool {
+    let nodes = &recorded.plan.topology.nodes;
+    let hit: BTreeSet<_> = o.picked.iter().filter_map(|name| nodes.get(name.as_str())).map(|node| &node.service).collect();
+    let led = |r: &model::Record| match &r.event {
+        Event::RoleChanged { service, role, .. } => hit.contains(service) && leads(role) && Some(r.at.0) < o.asked,
+        _ => false,
+    };
+    recorded.events.iter().any(led)
 }
 
 fn phase_edges(recorded: &Recorded<'_>) -> Vec<Change> {

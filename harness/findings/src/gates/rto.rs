@@ -147,7 +147,7 @@ fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
         Reached::RecoveredByHeal => (show::duration(worst.us), Some("came back only once the fault was gone".to_owned())),
         Reached::BeyondObserved => (format!("> {}", show::duration(worst.us)), Some("did not come back while observed".to_owned())),
         Reached::NoOutage => ("no outage above the share".to_owned(), None),
-        Reached::NotDecidable => ("-".to_owned(), Some("too little was due after the effect".to_owned())),
+        Reached::NotDecidable => ("-".to_owned(), Some("no affected asset, or one without a reading due after the effect".to_owned())),
     };
     let evidence = format!("{}; period {}", worst.what, show::duration(resolution(run)));
     Judgement::new(verdict(worst), limit, observed, evidence, why)

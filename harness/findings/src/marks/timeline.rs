@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::BackToBaseline;
 use super::limits;
 use super::rto::Rto;
-use crate::facts::{Episode, Facts, NEVER, RoleSeen, Us};
+use crate::facts::{Episode, Facts, NEVER, RoleSeen, Us, leads};
 use crate::reading::Reading;
 
 /// Moments since the effect of the fault, which is T0.
@@ -58,12 +58,11 @@ fn dominating(marks: [(&str, Option<Us>); 5]) -> Option<String> {
 fn new_leaders(facts: &Facts, e: &Episode) -> Vec<NewLeader> {
     let until = limits(facts, e).1;
     let hit: Vec<&String> = facts.happened.windows.iter().filter(|w| e.windows.contains(&w.id)).flat_map(|w| &w.picked).collect();
-    let leads = |r: &&RoleSeen| matches!(r.role.as_str(), "leader" | "primary");
     let (mut shards, mut found): (Vec<&String>, Vec<NewLeader>) = (facts.happened.roles.iter().map(|r| &r.shard).collect(), Vec::new());
     shards.sort();
     shards.dedup();
     for shard in shards {
-        let mine = || facts.happened.roles.iter().filter(leads).filter(|r| r.shard == *shard);
+        let mine = || facts.happened.roles.iter().filter(|r| leads(&r.role)).filter(|r| r.shard == *shard);
         let before = mine().filter(|r| r.t < e.t_effect).max_by_key(|r| (r.term, r.t));
         let Some(old) = before.filter(|r| hit.contains(&&r.node)) else { continue };
         let new = mine().filter(|r| e.t_effect <= r.t && r.t < until && r.term > old.term).min_by_key(|r| r.t);

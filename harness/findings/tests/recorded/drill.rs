@@ -90,6 +90,7 @@ impl Drill {
             self.tell(STOP + 4 * SECOND, Event::ObserverPassed { observer: name, last: ends.clone(), end: ends.clone() });
         }
         self.tell(END, Event::Quiesced { complete: true });
+        self.tell(END, Event::LabClosed);
         self.sightings = BTreeMap::from([("log".into(), log), ("now".into(), now), (read_back_of(&"log".into()), back)]);
     }
 
