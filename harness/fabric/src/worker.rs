@@ -1,5 +1,5 @@
 //! The thread that moves packets: reads devices in batches, sends what is due, and obeys orders
-//! between batches. It takes no lock; whatever it owns is changed by sending it an order.
+//! between batches. It waits for no lock; whatever it owns is changed by sending it an order.
 
 use std::collections::HashMap;
 use std::io;

@@ -61,6 +61,7 @@ impl Bench {
     /// Turns the clock, and lets everything leave at the moment it is due, which is never in the past.
     pub(crate) fn advance_to(&mut self, now: u64) {
         while let Some(due) = self.switch.next_due().filter(|due| *due <= now) {
+            assert!(due >= self.out.now, "due before the clock's time");
             self.out.now = due;
             assert_eq!(self.switch.release(due, &mut self.out), Some(0), "nothing is late on this clock");
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
-use fabric::{CANARY_PORT, Cut, Epoch, Form, Rule, VNET_BYTES};
+use fabric::{CANARY_PORT, Cut, Epoch, Form, Rate, Rule, VNET_BYTES};
 
-use crate::bench::{A, A_TO_B, B, Bench, MS, address, delay, policy, udp};
+use crate::bench::{A, A_TO_B, B, Bench, MS, address, delay, policy, tag, udp};
 
 fn cut_all() -> Rule {
     Rule { cuts: vec![Cut { ports: None, form: Form::Drop }], ..Rule::default() }
@@ -65,6 +65,19 @@ fn a_shorter_delay_lets_the_waiting_go_and_never_reorders() {
     bench.advance(1_000 * MS);
     let times: Vec<u64> = bench.out.sent.iter().map(|sent| sent.at).collect();
     assert_eq!(times, [5 * MS, 6 * MS]);
+}
+
+#[test]
+fn a_rate_that_ends_lets_the_waiting_go_in_order() {
+    let rate = Some(Rate { bps: 800_000, queue_bytes: 100_000 });
+    let jittery = Rule { jitter: Duration::from_millis(4), ..delay(Duration::from_millis(5)) };
+    let mut bench = Bench::with_rule(1, Rule { rate, ..jittery.clone() });
+    (0..50).for_each(|number| bench.receive(A, &udp(A, B, 9, number, 972)));
+    bench.advance(20 * MS);
+    bench.apply(&policy(jittery));
+    bench.advance(9 * MS);
+    let tags: Vec<u64> = bench.out.sent.iter().map(|sent| tag(&sent.frame)).collect();
+    assert_eq!(tags, (0..50).collect::<Vec<_>>());
 }
 
 #[test]

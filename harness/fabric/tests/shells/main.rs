@@ -16,10 +16,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 type Check = fn(Engine) -> Result<(), Failed>;
 
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("tcp_arrives_intact", transfer::tcp_arrives_intact),
     ("tcp_survives_loss_without_offload", transfer::tcp_survives_loss_without_offload),
     ("ipv6_passes", transfer::ipv6_passes),
+    ("jumbo_packets_keep_their_place", transfer::jumbo_packets_keep_their_place),
     ("a_prefix_lives_behind_one_port", transfer::a_prefix_lives_behind_one_port),
     ("delay_is_a_lower_bound", levers::delay_is_a_lower_bound),
     ("loss_hits_its_share", levers::loss_hits_its_share),

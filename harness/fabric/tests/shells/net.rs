@@ -59,6 +59,21 @@ impl Net {
         Ok(snapshot.links.get(&link).copied().unwrap_or_default())
     }
 
+    /// Sets the largest packet of both machines, in bytes.
+    pub(crate) fn set_mtu(&self, mtu: u32) -> io::Result<()> {
+        for machine in [&self.a, &self.b] {
+            let set = |interface: &str| {
+                let netlink = Netlink::open()?;
+                netlink.set_mtu(netlink.link_index(interface)?, mtu)
+            };
+            machine.enter(|| set(INTERFACE))?;
+            if self.fabric.engine() == Engine::AfPacket {
+                set(&machine.harness_end())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Switches the offload of both machines, as a lab does on links with loss or a rate.
     pub(crate) fn set_offload(&self, on: bool) -> io::Result<()> {
         for machine in [&self.a, &self.b] {
@@ -107,7 +122,7 @@ impl Machine {
             return self.enter(|| tun_open(INTERFACE));
         }
         let netlink = Netlink::open()?;
-        let name = format!("to{}", self.port.0);
+        let name = self.harness_end();
         if let Ok(old) = netlink.link_index(&name) {
             netlink.delete_link(old)?;
         }
@@ -117,6 +132,11 @@ impl Machine {
         )?;
         netlink.set_link(netlink.link_index(&name)?, true, false)?;
         af_packet_open(&name)
+    }
+
+    /// Name of the veth end in the harness's namespace.
+    fn harness_end(&self) -> String {
+        format!("to{}", self.port.0)
     }
 
     pub(crate) fn v4(&self) -> Ipv4Addr {

@@ -89,6 +89,28 @@ pub(crate) fn ipv6_passes(engine: Engine) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Larger than a slot of the packet socket's ring, among smaller ones: nothing is cut or reordered.
+pub(crate) fn jumbo_packets_keep_their_place(engine: Engine) -> Result<(), Failed> {
+    let net = Net::new(engine)?;
+    net.set_mtu(40_000)?;
+    let bound = |machine: &Machine| machine.enter(|| UdpSocket::bind(machine.any()));
+    let (a, b) = (bound(&net.a)?, bound(&net.b)?);
+    b.set_read_timeout(Some(PATIENCE))?;
+    let sizes = [100, 39_000, 200, 21_000, 20_000, 300];
+    let sent: Vec<Vec<u8>> = sizes.map(payload).into();
+    for bytes in &sent {
+        a.send_to(bytes, b.local_addr()?)?;
+    }
+    for bytes in &sent {
+        let mut received = vec![0; 65_536];
+        let (length, _) = b.recv_from(&mut received)?;
+        assert!(received[..length] == bytes[..], "{length} bytes came where {} were sent", bytes.len());
+    }
+    assert_eq!(net.counters(A_TO_B)?.passed.packets, sizes.len() as u64);
+    assert_eq!(net.fabric.stats()?.kernel_drops, 0);
+    Ok(())
+}
+
 /// A cell's assets have addresses of their own: a whole prefix lives behind one port.
 pub(crate) fn a_prefix_lives_behind_one_port(engine: Engine) -> Result<(), Failed> {
     let mut net = Net::new(engine)?;
