@@ -50,6 +50,11 @@ impl Machine {
         wire::send(&*self.control, order, &[])
     }
 
+    /// Whether its init has ended, and with it everything in it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.reports.is_closed()
+    }
+
     /// The next report; an error when the stub is gone. Cancel safe.
     pub(crate) async fn report(&mut self) -> io::Result<Report> {
         match self.reports.recv().await {

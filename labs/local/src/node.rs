@@ -83,7 +83,12 @@ impl Node {
             self.revision = goal.revision;
             let answer = match self.reach(goal.state).await {
                 Ok(()) => Answer::Reached { revision: goal.revision },
-                Err(error) => Answer::Failed { revision: goal.revision, error },
+                Err(error) => {
+                    if self.machine.as_ref().is_some_and(Machine::is_gone) {
+                        self.lose_init();
+                    }
+                    Answer::Failed { revision: goal.revision, error }
+                }
             };
             self.answer(answer);
         }
@@ -97,14 +102,14 @@ impl Node {
         if wanted == NodeState::PowerLost {
             return self.lose_power().await;
         }
-        self.gain_power().await?;
+        let is_new = self.gain_power().await?;
         match wanted {
             NodeState::Crashed => self.end_all(libc::SIGKILL).await?,
             NodeState::Terminated => self.terminate().await?,
             NodeState::Up | NodeState::Stopped | NodeState::Frozen | NodeState::PowerLost => {
                 self.resume().await?;
                 self.answer(Answer::Lit { revision: self.revision });
-                if was.is_down() || !self.programs.began {
+                if was.is_down() || !self.programs.began || is_new {
                     self.start().await?;
                 }
                 if wanted != NodeState::Up {
@@ -117,15 +122,17 @@ impl Node {
         Ok(())
     }
 
-    async fn gain_power(&mut self) -> Result<(), LabError> {
-        if self.machine.is_none() {
+    /// True where the machine was booted anew.
+    async fn gain_power(&mut self) -> Result<bool, LabError> {
+        let is_new = self.machine.is_none();
+        if is_new {
             let (wiring, name, port, addresses) = (self.wiring.clone(), self.name.clone(), self.port, self.addresses);
             let made = tokio::task::spawn_blocking(move || wiring.place(name.as_str(), port, addresses));
             let place = made.await.map_err(io::Error::other)??;
             self.places.put(self.end(), place.clone())?;
             self.machine = Some(Machine::boot(&self.inside, self.name.as_str(), place).await?);
         }
-        Ok(())
+        Ok(is_new)
     }
 
     /// The links are cut already. Kills, then throws the network away with whatever its dead kernel still meant to send.
@@ -263,13 +270,15 @@ impl Node {
     fn hear_unasked(&mut self, report: io::Result<Report>) {
         match report {
             Ok(report) => self.hear(&report),
-            // Its init is gone, and the kernel has ended everything in it: the node crashed without anybody's wish.
-            Err(_) => {
-                self.machine = None;
-                for sight in self.programs.all_lost(&self.name) {
-                    self.voice.say(sight);
-                }
-            }
+            Err(_) => self.lose_init(),
+        }
+    }
+
+    /// Its init is gone, and the kernel has ended everything in it: the node crashed without anybody's wish.
+    fn lose_init(&mut self) {
+        self.machine = None;
+        for sight in self.programs.all_lost(&self.name) {
+            self.voice.say(sight);
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use fabric::{CANARY_PORT, Fabric, Form, Rule};
+use fabric::{CANARY_PORT, Fabric, Rule};
 use model::{Conditions, End, Lever, Link, Micros, NodeId, NodeState, Topology};
 use rustix::net::{SendFlags, sendto};
 use seams::{LabError, Sight, Wanted};
@@ -21,7 +21,7 @@ use crate::{
     places::Places,
     voice::Voice,
     watch::Watch,
-    world::{self, Numbering},
+    world::{self, Numbering, Quiet},
 };
 
 /// How often the fabric's counters are read while something is to be proven.
@@ -52,8 +52,8 @@ pub(crate) struct Now {
     world: Arc<Conditions>,
     goals: BTreeMap<NodeId, Goal>,
     waiting: BTreeSet<NodeId>,
-    /// Nodes that neither send nor receive, wanted so or not yet past it.
-    dark: BTreeSet<NodeId>,
+    /// Nodes whose links do not work, wanted so or not yet past it.
+    quiet: Quiet,
     policy: fabric::Policy,
     in_force_from: Micros,
     watch: Watch,
@@ -92,7 +92,9 @@ impl Reconciler {
         self.now.revision = wanted.revision;
         self.now.world = wanted.conditions.clone();
         let states: Vec<(NodeId, NodeState)> = self.nodes.keys().map(|node| (node.clone(), wanted.conditions.node(node))).collect();
-        self.now.dark.extend(states.iter().filter(|(_, state)| is_dark(*state)).map(|(node, _)| node.clone()));
+        let these = |wanted| states.iter().filter(move |(_, state)| *state == wanted).map(|(node, _)| node.clone());
+        self.now.quiet.dark.extend(these(NodeState::PowerLost));
+        self.now.quiet.frozen.extend(these(NodeState::Frozen));
         // Silence first, and only then the deeds that it has to hide.
         self.enforce();
         for (node, state) in states {
@@ -111,7 +113,10 @@ impl Reconciler {
         let goal = self.now.goals[node];
         match answer {
             Answer::Lit { revision } if revision == goal.revision => {
-                if self.now.dark.remove(node) {
+                let Quiet { dark, frozen } = &mut self.now.quiet;
+                let was_dark = dark.remove(node);
+                let was_frozen = goal.state != NodeState::Frozen && frozen.remove(node);
+                if was_dark || was_frozen {
                     self.enforce();
                 }
             }
@@ -146,7 +151,7 @@ impl Reconciler {
 
     /// Puts the links of the present world in force.
     fn enforce(&mut self) {
-        let policy = world::policy(&self.topology, &self.numbering, &self.now.world, &self.now.dark);
+        let policy = world::policy(&self.topology, &self.numbering, &self.now.world, &self.now.quiet);
         let without_offload = world::without_offload(&policy);
         let either = self.places.without_offload().union(&without_offload).copied().collect();
         // Off before a lossy rule begins, on after the last one ended.
@@ -202,11 +207,7 @@ impl Reconciler {
     }
 }
 
-fn is_dark(state: NodeState) -> bool {
-    matches!(state, NodeState::PowerLost | NodeState::Frozen)
-}
-
 /// Whether nothing at all passes.
 fn is_cut(rule: Option<&Rule>) -> bool {
-    rule.is_some_and(|rule| rule.cuts.iter().any(|cut| cut.ports.is_none() && matches!(cut.form, Form::Drop | Form::Reject)))
+    rule.is_some_and(|rule| rule.cuts.iter().any(|cut| cut.ports.is_none()))
 }

@@ -1,6 +1,8 @@
 //! A server to play with: on each of its ports it sends the caller's address as a first line, then every line back, and prints it.
+//! At `exit 3` it ends with that code.
 
 #![allow(clippy::disallowed_methods, reason = "it runs inside a node, where sockets are its own")]
+#![allow(clippy::print_stdout, reason = "its log is what the tests look at")]
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -36,6 +38,9 @@ fn echo(mut stream: TcpStream) -> Option<()> {
     for line in lines {
         let line = line.ok()?;
         println!("heard {line}");
+        if let Some(code) = line.strip_prefix("exit ") {
+            std::process::exit(code.parse().ok()?);
+        }
         writeln!(stream, "{line}").ok()?;
     }
     Some(())

@@ -61,6 +61,8 @@ pub(crate) fn a_cut_silences_both_ways(inside: Inside, engine: EngineWish) -> Re
         rig.turn(Conditions::default()).await;
         assert_eq!(cut_off.hear().await, "nobody hears this");
         let link = Link::new(node("a"), node("b"));
+        let total = |seen: &&seams::Seen| hits(&seen.what, Lever::Cut, "a", "b");
+        assert_eq!(rig.seen.iter().filter(total).count(), 2, "told at the first hit, and in total when let go");
         rig.until("the heal", |sight| *sight == Sight::Healed { link: link.clone() }).await;
         rig.close().await;
         Ok(())

@@ -28,15 +28,12 @@ fn main() -> ExitCode {
     });
     match outcome {
         Ok(sandbox::Outcome::Exited(code)) => code.into(),
-        other => {
-            eprintln!("the sandbox: {other:?}");
-            ExitCode::FAILURE
-        }
+        other => panic!("the sandbox: {other:?}"),
     }
 }
 
 fn trials(inside: &Inside) -> Vec<Trial> {
-    let bodies: [(&str, Body); 13] = [
+    let bodies: [(&str, Body); 15] = [
         ("tcp_crosses", start::tcp_crosses),
         ("a_missing_program_is_told", start::a_missing_program_is_told),
         ("offers_everything", start::offers_everything),
@@ -49,6 +46,8 @@ fn trials(inside: &Inside) -> Vec<Trial> {
         ("a_crash_says_goodbye", nodes::a_crash_says_goodbye),
         ("a_stopped_node_keeps_its_connections", nodes::a_stopped_node_keeps_its_connections),
         ("lost_power_is_silence", nodes::lost_power_is_silence),
+        ("an_own_end_is_told", nodes::an_own_end_is_told),
+        ("a_lost_init_is_a_crash", nodes::a_lost_init_is_a_crash),
         ("any_path_leads_to_the_same_world", paths::any_path_leads_to_the_same_world),
     ];
     let engines = [("tun", EngineWish::Tun), ("af_packet", EngineWish::AfPacket)];

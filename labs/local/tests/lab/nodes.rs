@@ -84,3 +84,46 @@ pub(crate) fn lost_power_is_silence(inside: Inside, engine: EngineWish) -> Resul
         Ok(())
     })
 }
+
+pub(crate) fn an_own_end_is_told(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        talk_to_b(&rig).await.say("exit 3").await;
+        let ended = |sight: &Sight| matches!(sight, Sight::Exited { asked: false, status, .. } if status == "exited with code 3");
+        rig.until("its end", ended).await;
+        // Nobody wanted it to end, and nobody starts it behind the user's back.
+        rig.node_state("c", NodeState::Crashed).await;
+        let refused = rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
+        assert_eq!(refused.map(drop).map_err(|error| error.kind()), Err(ErrorKind::ConnectionRefused));
+        rig.node_state("b", NodeState::Crashed).await;
+        rig.turn(Conditions::default()).await;
+        talk_to_b(&rig).await;
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn a_lost_init_is_a_crash(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let victim = init_of("b").ok_or("b has an init")?;
+        rustix::process::kill_process(victim, rustix::process::Signal::KILL)?;
+        let lost = |sight: &Sight| matches!(sight, Sight::Exited { node, asked: false, .. } if node.as_str() == "b");
+        rig.until("its end", lost).await;
+        rig.node_state("b", NodeState::Stopped).await;
+        rig.turn(Conditions::default()).await;
+        talk_to_b(&rig).await;
+        rig.close().await;
+        Ok(())
+    })
+}
+
+/// The parent of the server that was started for this node.
+fn init_of(node: &str) -> Option<rustix::process::Pid> {
+    let words = format!("{}\0{node}\0", crate::echo::WORD);
+    let mut processes = std::fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+    let server = processes.find(|process| std::fs::read_to_string(process.join("cmdline")).is_ok_and(|line| line.contains(&words)))?;
+    let stat = std::fs::read_to_string(server.join("stat")).ok()?;
+    let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
+    rustix::process::Pid::from_raw(parent)
+}
