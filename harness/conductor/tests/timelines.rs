@@ -61,6 +61,15 @@ fn a_lost_region_is_proven_at_once_and_comes_back() {
         assert!(elected > seconds(31) && elected < seconds(34), "{shard}: one to two election timeouts later, not {elected}");
     }
     assert_eq!(told.closed("lose-west"), Some(seconds(60)));
+    let redundant: Vec<_> = told
+        .events
+        .iter()
+        .filter_map(|(at, event)| match event {
+            Event::Redundant { redundant, .. } => Some((at.elapsed().as_secs(), *redundant)),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(redundant[..], [(0..2, true), (30, false), (60..63, true)]), "{redundant:?}");
     let up = told.events.iter().filter(|(at, event)| *at >= seconds(60) && matches!(event, Event::ProcessStarted { .. })).count();
     assert_eq!(up, 1, "its process came back");
     assert!(
@@ -90,6 +99,31 @@ fn a_leader_cut_from_its_peers_leads_no_more() {
     assert!(asked.shards.contains("s0"));
     let (elected, after, term) = told.leaders("s0")[1].clone();
     assert!(after != before && term > 1 && elected < seconds(34));
+    nothing_acked_is_lost(&told);
+}
+
+#[test]
+fn a_finished_fault_is_absent() {
+    let told = Drill::new()
+        .window("kill", "kill", "{role: leader, of: logs/s0}", at(30, 5))
+        .window("slow", "degrade", "{around: {region: us-east}, delay: 300ms, loss: 10%, rate: 100kbit}", at(36, 5))
+        .window("stall", "pause", "{node: logs-us-west, how: machine}", at(42, 5))
+        .window("cut", "partition", "{halves: {service: logs}}", at(48, 5))
+        .run();
+    let quiet = Drill::new().run();
+    let slowest = |told: &Told, from, to| {
+        let within = told.acked.iter().filter(|acked| (from..to).contains(&acked.sent));
+        within.map(|acked| acked.at.since(acked.sent)).max().expect("there are acks")
+    };
+    assert!(slowest(&told, seconds(36), seconds(41)) > Duration::from_millis(600), "the fault is felt, both ways");
+    let (before, after) = (slowest(&quiet, seconds(65), seconds(89)), slowest(&told, seconds(65), seconds(89)));
+    assert!(
+        after <= before + Duration::from_millis(70),
+        "an asset may still be connected to another region, no more: {before:?}, {after:?}"
+    );
+    for window in ["kill", "slow", "stall", "cut"] {
+        assert!(!told.proven(window).is_empty(), "{window}");
+    }
     nothing_acked_is_lost(&told);
 }
 

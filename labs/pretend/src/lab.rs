@@ -9,8 +9,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::{Lever, NodeId, NodeState, Topology, event::Health};
+use model::{Lever, NodeId, Topology, event::Health};
+use schemars::JsonSchema;
 use seams::{Ground, Lab, LabError, Open, Origin, Wanted};
+use serde::{Deserialize, Serialize};
 use tokio::{
     net::{TcpStream, UdpSocket},
     sync::{Notify, watch},
@@ -18,11 +20,16 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::world::World;
+use crate::{place::Place, world::World};
 
-/// The lab in memory. It is played on a paused clock: whatever the traffic, the fleet's lanes must live in the same runtime.
+/// Nothing to choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pretend {}
+
+/// The lab in memory. It is played on a paused clock: the fleets' lanes must live in the same runtime.
 #[derive(Debug)]
-pub struct Pretend {
+pub struct PretendLab {
     topology: Arc<Topology>,
     seed: u64,
     open: Mutex<Option<(Memory, JoinHandle<()>)>>,
@@ -38,21 +45,21 @@ struct Shared {
     stirred: Notify,
 }
 
-impl Pretend {
+impl PretendLab {
     /// With the same seed, topology and questions everything happens again at the same moments.
-    pub fn new(topology: Arc<Topology>, seed: u64) -> Self {
-        Self { topology, seed, open: Mutex::new(None) }
+    pub fn new(topology: impl Into<Arc<Topology>>, seed: u64) -> Self {
+        Self { topology: topology.into(), seed, open: Mutex::new(None) }
     }
 
-    /// State of a machine as it is now; None before the lab is opened.
-    pub fn machine(&self, node: &NodeId) -> Option<NodeState> {
+    /// Machines and ways as they are now; None unless the lab is open.
+    pub fn place(&self) -> Option<Place> {
         let open = self.open.lock().expect("no panic while it is held");
-        open.as_ref().map(|(memory, _)| memory.world().place.machine(node))
+        open.as_ref().map(|(memory, _)| memory.world().place.clone())
     }
 }
 
 #[async_trait]
-impl Lab for Pretend {
+impl Lab for PretendLab {
     fn engine(&self) -> String {
         "simulated: messages in memory on a paused clock, no packets".to_owned()
     }

@@ -50,6 +50,11 @@ impl Place {
         self.machines.get(name).copied().unwrap_or_default()
     }
 
+    /// Machines that do not run.
+    pub fn still(&self) -> &BTreeMap<NodeId, NodeState> {
+        &self.machines
+    }
+
     pub fn way(&self, link: &Link) -> Option<&LinkCondition> {
         self.ways.get(link)
     }

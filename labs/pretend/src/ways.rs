@@ -152,6 +152,12 @@ impl Ways {
         }
     }
 
+    /// All that was counted and not told yet.
+    pub(crate) fn let_all_go(&mut self, sights: &mut Vec<Sight>) {
+        let hit: Vec<(Lever, Spot)> = self.hits.keys().cloned().collect();
+        hit.into_iter().for_each(|(lever, spot)| self.let_go(lever, spot, sights));
+    }
+
     pub(crate) fn topology(&self) -> &Arc<Topology> {
         &self.topology
     }

@@ -131,9 +131,9 @@ impl World {
     /// When something is due next.
     pub(crate) fn next(&self) -> Option<Instant> {
         let arrival = self.flight.keys().next().map(|(at, _)| *at);
-        let running = |node: &NodeId| self.place.machine(node) == NodeState::Up;
-        let ticks = self.groups.iter().flat_map(|group| group.copies.iter().zip(&group.replicas));
-        let tick = ticks.filter(|(node, _)| running(node)).map(|(_, replica)| replica.deadline).min();
+        let replicas = self.groups.iter().flat_map(|group| group.copies.iter().zip(&group.replicas));
+        let still = self.place.still();
+        let tick = replicas.filter(|(node, _)| !still.contains_key(*node)).map(|(_, replica)| replica.deadline).min();
         arrival.into_iter().chain(tick).min()
     }
 
@@ -161,6 +161,9 @@ impl World {
     /// The lab ends: every process that runs ends with it, and nothing is told afterwards.
     pub(crate) fn close(&mut self, now: Instant) {
         let at = self.stamp(now);
+        let mut sights = vec![];
+        self.ways.let_all_go(&mut sights);
+        sights.into_iter().for_each(|sight| self.tell(at, sight));
         let running: Vec<NodeId> = self.hosts.keys().filter(|node| !self.place.machine(node).is_down()).cloned().collect();
         running.iter().for_each(|node| self.tell_exited(at, node, "the lab was closed"));
         self.flight.clear();
