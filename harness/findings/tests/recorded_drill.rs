@@ -276,3 +276,16 @@ fn the_document_survives_its_file() {
     assert_eq!(again.episodes, found.episodes);
     assert_eq!(said.gates.len(), verdicts.gates.len());
 }
+
+/// The same figures come from the folder as from memory.
+#[test]
+fn a_run_folder_is_judged_like_its_record() {
+    let mut drill = Drill::clean();
+    drill.seen(&LOG, |seen| seen.retain(|s| s.identity != EARLY));
+    let (found, verdicts) = drill.judge();
+    let runs = tempfile::tempdir().expect("a directory");
+    let loaded = drill.written(runs.path());
+    let (read, said) = wetdress_findings::from_run::conclude(&loaded).expect("the folder is whole");
+    assert_eq!(read, found);
+    assert_eq!(said, verdicts);
+}

@@ -69,7 +69,7 @@ fn facts() -> Facts {
 
 fn reading(asset: u32, second: i64) -> Reading {
     let t = second * SECOND + i64::from(asset) * 49;
-    let out = asset % 2 == 0 && (300..310).contains(&second);
+    let out = asset.is_multiple_of(2) && (300..310).contains(&second);
     let acked = if out { 310 * SECOND + i64::from(asset) } else { t } + 5_000;
     Reading {
         asset,

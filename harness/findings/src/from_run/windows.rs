@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::event::{Affected, Claim};
-use model::{Event, Lever, WindowId};
+use model::{End, Event, Lever, WindowId};
 
 use super::{Index, Recorded, place};
 use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window, leads};
@@ -23,7 +23,9 @@ struct Opened {
     picked: BTreeSet<String>,
     claims: BTreeSet<Claim>,
     affected: Affected,
-    proven: BTreeMap<Claim, u64>,
+    proven: BTreeSet<Claim>,
+    /// Hits by lever and place; a link that two claims meet on counts once.
+    hits: BTreeMap<(Lever, End, Option<End>), u64>,
     first: Option<Us>,
     missed: Option<String>,
 }
@@ -59,10 +61,12 @@ fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
             }
             Event::FaultClosed { window, .. } => opened.entry(window.clone()).or_default().closed = Some(r.at.0),
             Event::FaultMissed { window, why } => opened.entry(window.clone()).or_default().missed = Some(why.clone()),
-            Event::Proven { window, claim, count, first, .. } if *count > 0 => {
+            Event::Proven { window, claim, link, count, first, .. } if *count > 0 => {
                 let w = opened.entry(window.clone()).or_default();
-                let sum = w.proven.entry(claim.clone()).or_default();
-                *sum = (*sum).max(*count);
+                w.proven.insert(claim.clone());
+                let place = link.as_ref().map_or((claim.end.clone(), None), |l| (l.from.clone(), Some(l.to.clone())));
+                let hits = w.hits.entry((claim.lever, place.0, place.1)).or_default();
+                *hits = (*hits).max(*count);
                 w.first = Some(w.first.map_or(first.0, |t| t.min(first.0)));
             }
             _ => {}
@@ -95,7 +99,7 @@ fn window(planned: &model::plan::Window, opened: &BTreeMap<WindowId, Opened>) ->
         healed: w.closed,
         picked: w.picked.iter().cloned().collect(),
         proof,
-        count: w.proven.values().sum(),
+        count: w.hits.values().sum(),
         why,
     }
 }

@@ -270,3 +270,25 @@ fn fleet() -> Fleet {
         probe: false,
     }
 }
+
+impl Drill {
+    /// As a run folder, read back.
+    pub(crate) fn written(&self, runs: &std::path::Path) -> run::Loaded {
+        let folder = run::Folder::create(runs, "drill", &self.plan, "scenario: lose-west\n").expect("a folder");
+        let schedule = std::sync::Arc::new(Schedule::new(&self.plan));
+        folder.write_assets(&self.assets).expect("assets");
+        let journal = folder.journal().expect("a journal");
+        for r in &self.events {
+            journal.append(r.at, r.event.clone()).expect("an event");
+        }
+        let mut ledger = folder.append_ledger(schedule.clone()).expect("a ledger");
+        self.rows.iter().for_each(|row| ledger.push(row.clone()).expect("a row"));
+        ledger.cut(Micros(STOP)).expect("a chunk");
+        for (name, seen) in &self.sightings {
+            let ink = folder.append_sightings(name, schedule.clone()).expect("sightings");
+            seen.iter().for_each(|s| ink.saw(*s));
+            ink.cut().expect("a chunk");
+        }
+        run::Loaded::open(folder.path()).expect("a whole folder")
+    }
+}
