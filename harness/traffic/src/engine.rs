@@ -53,7 +53,7 @@ impl Engine {
                 self.end(second, generated_until.unwrap_or(now), drain);
                 return;
             }
-            let wake = self.fleets.iter().filter_map(|fleet| fleet.next(now)).chain([second + SECOND]);
+            let wake = self.fleets.iter_mut().filter_map(|fleet| fleet.next(now)).chain([second + SECOND]);
             let wake = wake.chain(drain.as_ref().map(|drain| drain.latest)).min().expect("there is always a next second");
             tokio::select! {
                 biased;

@@ -107,7 +107,7 @@ impl Fleet {
     }
 
     /// When there is something to do by itself.
-    pub(crate) fn next(&self, now: Micros) -> Option<Micros> {
+    pub(crate) fn next(&mut self, now: Micros) -> Option<Micros> {
         // What the lane did not take is offered again soon.
         let held = (!self.batch.is_empty()).then_some(now + Duration::from_millis(1));
         [self.timers.next(), held].into_iter().flatten().min()
@@ -225,21 +225,30 @@ impl Fleet {
         if !admitted {
             return self.drop_reading(asset, reading, record);
         }
+        let room = self.has_room(asset);
         let state = &mut self.assets[asset as usize];
         let behind = self.plan.recorder.order == ReplayOrder::OldestFirst && state.store.has_stored();
-        if state.link == Link::Online && !behind {
-            state.store.push_live(reading);
-        } else {
+        if state.link != Link::Online || behind {
             state.store.push_stored(reading);
+        } else if room && !state.store.has_live() {
+            let idle = state.tickets.is_empty();
+            self.send(asset, reading, idle);
+        } else {
+            state.store.push_live(reading);
         }
         self.pump(asset, now);
+    }
+
+    fn has_room(&self, asset: u32) -> bool {
+        self.assets[asset as usize].tickets.len() < usize::from(self.plan.connection.max_inflight.max(1))
     }
 
     /// Sends what may go.
     pub(crate) fn pump(&mut self, asset: u32, now: Micros) {
         loop {
+            let room = self.has_room(asset);
             let state = &mut self.assets[asset as usize];
-            if state.link != Link::Online || state.tickets.len() >= usize::from(self.plan.connection.max_inflight.max(1)) {
+            if state.link != Link::Online || !room {
                 return;
             }
             let idle = state.tickets.is_empty();

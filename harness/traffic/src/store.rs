@@ -99,6 +99,10 @@ impl Store {
         std::mem::take(&mut self.stored).into_values().chain(std::mem::take(&mut self.refused).into_values())
     }
 
+    pub(crate) fn has_live(&self) -> bool {
+        !self.live.is_empty()
+    }
+
     fn pop_oldest(&mut self) -> Option<Reading> {
         let first = |queue: &Waiting| queue.first_key_value().map(|(key, _)| key.0);
         match (first(&self.stored), first(&self.refused)) {

@@ -1,8 +1,11 @@
-//! What a fleet has to do later: intended moments, deadlines, reconnects. A binary heap; equal moments keep their order.
+//! What a fleet has to do later: intended moments, deadlines, reconnects. Equal moments keep their order.
+//!
+//! Far timers lie unsorted in slots of a millisecond, the nearest slot in a heap: one heap of a million timers misses the cache with
+//! every step down, and took half of the time of a large fleet.
 
 use std::{
     cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
+    collections::{BTreeMap, BinaryHeap},
 };
 
 use model::Micros;
@@ -38,10 +41,23 @@ pub(crate) enum Timer {
     },
 }
 
-#[derive(Debug, Default)]
+/// Microseconds.
+const SLOT: i64 = 1000;
+
+#[derive(Debug)]
 pub(crate) struct Timers {
-    heap: BinaryHeap<Reverse<Due>>,
+    /// Everything up to the slot `opened`.
+    near: BinaryHeap<Reverse<Due>>,
+    opened: i64,
+    /// By slot, all later than `opened`.
+    far: BTreeMap<i64, Vec<Due>>,
     number: u64,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { near: BinaryHeap::new(), opened: i64::MIN, far: BTreeMap::new(), number: 0 }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +82,23 @@ impl PartialOrd for Due {
 impl Timers {
     pub(crate) fn set(&mut self, at: Micros, timer: Timer) {
         self.number += 1;
-        self.heap.push(Reverse(Due { at, number: self.number, timer }));
+        let due = Due { at, number: self.number, timer };
+        let slot = at.0.div_euclid(SLOT);
+        if slot <= self.opened {
+            self.near.push(Reverse(due));
+        } else {
+            self.far.entry(slot).or_default().push(due);
+        }
     }
 
-    pub(crate) fn next(&self) -> Option<Micros> {
-        self.heap.peek().map(|Reverse(due)| due.at)
+    pub(crate) fn next(&mut self) -> Option<Micros> {
+        if self.near.is_empty()
+            && let Some((slot, timers)) = self.far.pop_first()
+        {
+            self.opened = slot;
+            self.near.extend(timers.into_iter().map(Reverse));
+        }
+        self.near.peek().map(|Reverse(due)| due.at)
     }
 
     /// The next one that is due, and when it was.
@@ -78,6 +106,35 @@ impl Timers {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(due)| (due.at, due.timer))
+        self.near.pop().map(|Reverse(due)| (due.at, due.timer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against a sorted list, with timers set while others run out.
+    #[test]
+    fn timers_run_out_in_order_whenever_they_were_set() {
+        let draws = model::schedule::Draws::of(3);
+        let draw = |bound, index| draws.below(bound, model::schedule::Purpose::Message, index);
+        let (mut timers, mut list) = (Timers::default(), Vec::new());
+        for step in 0..5_000u64 {
+            let at = Micros(step.cast_signed() * 100 - 20_000 + draw(50_000, step).cast_signed());
+            timers.set(at, Timer::Deadline { ticket: step });
+            list.push((at, step));
+            if step % 7 == 0 {
+                let now = Micros(step.cast_signed() * 100 - 20_000);
+                list.sort_unstable();
+                let due = list.partition_point(|(at, _)| *at <= now);
+                for (at, ticket) in list.drain(..due) {
+                    assert_eq!(timers.pop(now), Some((at, Timer::Deadline { ticket })));
+                }
+                assert_eq!(timers.pop(now), None);
+                assert_eq!(timers.next(), list.first().map(|(at, _)| *at));
+            }
+        }
+        assert!(!list.is_empty());
     }
 }
