@@ -1,6 +1,6 @@
 //! Every figure of the document against an independent implementation, on planted and shaken ledgers.
 //!
-//! The stored cases always run. Where the reference programs and python3 are at hand, fresh ones are made:
+//! The stored cases always run (`python3 oracle/ledgers.py REFERENCE fixtures > fixtures/oracle.jsonl` makes them anew). Where the reference programs and python3 are at hand, fresh ones are made:
 //! `WETDRESS_ORACLE_SEED` repeats a failure, `WETDRESS_ORACLE_COUNT` widens the search (each is 30 ledgers, about 10 s).
 #![allow(clippy::print_stderr, reason = "a skip and the seed must be seen")]
 
