@@ -92,7 +92,7 @@ pub struct Applied {
     /// CLOCK_MONOTONIC, nanoseconds, taken by the worker after it took the policy over.
     pub at_ns: u64,
     /// Last counters of the links whose rule changed, before their hits began anew.
-    pub closed: BTreeMap<Link, LinkCounters>,
+    pub closed: Vec<(Link, LinkCounters)>,
 }
 
 /// Which shell carries the packets.

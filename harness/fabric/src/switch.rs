@@ -86,11 +86,11 @@ impl Switch {
             self.flow_index(link);
         }
         let open = Rule::default();
-        let mut closed = BTreeMap::new();
+        let mut closed = Vec::new();
         for flow in &mut self.flows {
             let rule = policy.links.get(&flow.link).unwrap_or(&open);
             if let Some(counters) = flow.set_rule(now, rule, self.epoch, &mut self.pool) {
-                closed.insert(flow.link, counters);
+                closed.push((flow.link, counters));
             }
         }
         self.heads = self.flows.iter().enumerate().filter_map(|(index, flow)| Some(Reverse((flow.next_due()?, index)))).collect();
