@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use seams::{Ground, Lab, LabError, Open};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
@@ -70,7 +70,8 @@ pub struct LocalLab {
 
 #[derive(Debug)]
 struct Running {
-    close: oneshot::Sender<()>,
+    /// Dropped to close: everybody looks at its other end.
+    open: watch::Sender<()>,
     reconciler: JoinHandle<()>,
     nodes: Vec<JoinHandle<()>>,
 }
@@ -154,6 +155,7 @@ impl Lab for LocalLab {
         }
         let voice = Voice { clock: ask.clock, seen: ask.seen };
         let (answers, heard) = mpsc::unbounded_channel();
+        let (open, closing) = watch::channel(());
         let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) = (BTreeMap::new(), Vec::new());
         let mut processes = ask.processes;
         for (name, node) in &self.topology.nodes {
@@ -172,11 +174,10 @@ impl Lab for LocalLab {
                 state: NodeState::Up,
                 revision: 0,
             };
-            nodes.push(tokio::spawn(node.live(receive)));
+            nodes.push(tokio::spawn(node.live(receive, closing.clone())));
             goals.insert(name.clone(), send);
         }
         let (tell, opened) = oneshot::channel();
-        let (close, closing) = oneshot::channel();
         let reconciler = Reconciler {
             topology: self.topology.clone(),
             numbering,
@@ -190,7 +191,7 @@ impl Lab for LocalLab {
             now: Now::default(),
         };
         let reconciler = tokio::spawn(reconciler.live(ask.want, closing));
-        *running = Some(Running { close, reconciler, nodes });
+        *running = Some(Running { open, reconciler, nodes });
         drop(running);
         let outcome = opened.await.unwrap_or_else(|_| Err(io::Error::other("the lab was closed while it opened").into()));
         if let Err(error) = outcome {
@@ -202,8 +203,7 @@ impl Lab for LocalLab {
 
     async fn close(&self) {
         let Some(running) = self.running.lock().await.take() else { return };
-        // The reconciler's end lets go of the nodes' goals, and so the nodes end.
-        let _ = running.close.send(());
+        drop(running.open);
         drop(running.reconciler.await);
         *self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         let end = tokio::time::Instant::now() + CLOSING;

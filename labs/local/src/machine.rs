@@ -69,12 +69,21 @@ impl Machine {
 
     /// Kills the stub, and with it the kernel kills every process of the node. Returns when none is left.
     pub(crate) async fn destroy(self) -> io::Result<Place> {
-        match pidfd_send_signal(self.init.get_ref(), Signal::KILL) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(error.into()),
-        }
+        self.kill();
         self.init.readable().await?.retain_ready();
-        Ok(self.place)
+        Ok(self.place.clone())
+    }
+
+    fn kill(&self) {
+        // It is our own child's child: only having ended already is left as a reason to fail.
+        let _ = pidfd_send_signal(self.init.get_ref(), Signal::KILL);
+    }
+}
+
+/// Whoever forgets a machine must not leave its processes behind.
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

@@ -11,7 +11,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use model::{End, Lever, NodeId, NodeState};
 use seams::{LabError, Sight, Spot};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     Inside,
@@ -66,11 +66,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Follows its goals until there are no more, then ends everything.
-    pub(crate) async fn live(mut self, mut goals: mpsc::UnboundedReceiver<Goal>) {
+    /// Follows its goals until the lab closes, whatever it is doing then, and ends everything.
+    pub(crate) async fn live(mut self, mut goals: mpsc::UnboundedReceiver<Goal>, mut closing: watch::Receiver<()>) {
         loop {
             let goal = tokio::select! {
                 goal = goals.recv() => goal,
+                _ = closing.changed() => break,
                 report = next_report(&mut self.machine) => {
                     self.hear_unasked(report);
                     continue;
@@ -81,7 +82,11 @@ impl Node {
                 goal = newer;
             }
             self.revision = goal.revision;
-            let answer = match self.reach(goal.state).await {
+            let reached = tokio::select! {
+                reached = self.reach(goal.state) => reached,
+                _ = closing.changed() => break,
+            };
+            let answer = match reached {
                 Ok(()) => Answer::Reached { revision: goal.revision },
                 Err(error) => {
                     if self.machine.as_ref().is_some_and(Machine::is_gone) {
@@ -100,11 +105,16 @@ impl Node {
     async fn reach(&mut self, wanted: NodeState) -> Result<(), LabError> {
         let was = std::mem::replace(&mut self.state, wanted);
         if wanted == NodeState::PowerLost {
-            return self.lose_power().await;
+            let hit = self.lose_power().await?;
+            self.prove(wanted.lever(), hit);
+            return Ok(());
         }
         let is_new = self.gain_power().await?;
         match wanted {
-            NodeState::Crashed => self.end_all(libc::SIGKILL).await?,
+            NodeState::Crashed => {
+                let hit = self.end_all(libc::SIGKILL).await?;
+                self.prove(wanted.lever(), hit);
+            }
             NodeState::Terminated => self.terminate().await?,
             NodeState::Up | NodeState::Stopped | NodeState::Frozen | NodeState::PowerLost => {
                 self.resume().await?;
@@ -136,15 +146,13 @@ impl Node {
     }
 
     /// The links are cut already. Kills, then throws the network away with whatever its dead kernel still meant to send.
-    async fn lose_power(&mut self) -> Result<(), LabError> {
-        if self.machine.is_some() {
-            self.end_all(libc::SIGKILL).await?;
-        }
+    async fn lose_power(&mut self) -> Result<usize, LabError> {
+        let hit = if self.machine.is_some() { self.end_all(libc::SIGKILL).await? } else { 0 };
         if let Some(machine) = self.machine.take() {
             drop(machine.destroy().await?);
             self.places.take(&self.end())?;
         }
-        Ok(())
+        Ok(hit)
     }
 
     async fn start(&mut self) -> Result<(), LabError> {
@@ -215,18 +223,16 @@ impl Node {
         }
         self.prove(Some(Lever::Terminate), hit);
         // Whatever else a server had started and left behind.
-        self.end_all(libc::SIGKILL).await
+        self.end_all(libc::SIGKILL).await?;
+        Ok(())
     }
 
-    /// Ends every process of the node by this signal and waits for the last of ours.
-    async fn end_all(&mut self, signal: i32) -> Result<(), LabError> {
+    /// Ends every process of the node by this signal and waits for the last of ours. How many of those there were.
+    async fn end_all(&mut self, signal: i32) -> Result<usize, LabError> {
         let hit = self.programs.running();
         self.signal_all(signal).await?;
         self.wait_for_all_ends().await?;
-        if matches!(self.state, NodeState::Crashed | NodeState::PowerLost) {
-            self.prove(self.state.lever(), hit);
-        }
-        Ok(())
+        Ok(hit)
     }
 
     async fn wait_for_all_ends(&mut self) -> Result<(), LabError> {

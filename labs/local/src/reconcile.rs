@@ -60,8 +60,8 @@ pub(crate) struct Now {
 }
 
 impl Reconciler {
-    /// Until `close` comes or is dropped.
-    pub(crate) async fn live(mut self, mut want: watch::Receiver<Wanted>, mut close: oneshot::Receiver<()>) {
+    /// Until the other end of `closing` is dropped.
+    pub(crate) async fn live(mut self, mut want: watch::Receiver<Wanted>, mut closing: watch::Receiver<()>) {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let first = want.borrow_and_update().clone();
@@ -69,7 +69,7 @@ impl Reconciler {
         let mut is_told = true;
         loop {
             tokio::select! {
-                _ = &mut close => break,
+                _ = closing.changed() => break,
                 told = want.changed(), if is_told => {
                     // Nobody wants anything new: the last world stays.
                     is_told = told.is_ok();

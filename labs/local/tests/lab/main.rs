@@ -33,9 +33,10 @@ fn main() -> ExitCode {
 }
 
 fn trials(inside: &Inside) -> Vec<Trial> {
-    let bodies: [(&str, Body); 15] = [
+    let bodies: [(&str, Body); 16] = [
         ("tcp_crosses", start::tcp_crosses),
         ("a_missing_program_is_told", start::a_missing_program_is_told),
+        ("closing_ends_an_opening", start::closing_ends_an_opening),
         ("offers_everything", start::offers_everything),
         ("delay_is_a_lower_bound", links::delay_is_a_lower_bound),
         ("a_cut_silences_both_ways", links::a_cut_silences_both_ways),

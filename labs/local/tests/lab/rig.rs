@@ -27,6 +27,17 @@ pub(crate) fn patience() -> Duration {
     Duration::from_secs(seconds.unwrap_or(10))
 }
 
+/// Looks again and again; panics when our patience is over.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        let mut again = tokio::time::interval(Duration::from_millis(2));
+        while !holds() {
+            again.tick().await;
+        }
+    };
+    tokio::time::timeout(patience(), wait).await.unwrap_or_else(|_| panic!("waited {:?} for {what}", patience()));
+}
+
 /// Nodes a, b, c in regions of their own, and a cell of 100 hosts in a's region.
 pub(crate) fn topology() -> Topology {
     let mut topology = Topology::default();
@@ -164,13 +175,7 @@ impl Rig {
     }
 
     pub(crate) async fn wait_for_log(&self, name: &str, line: &str) {
-        let wait = async {
-            let mut again = tokio::time::interval(Duration::from_millis(5));
-            while !self.log(name).lines().any(|found| found == line) {
-                again.tick().await;
-            }
-        };
-        tokio::time::timeout(patience(), wait).await.unwrap_or_else(|_| panic!("`{line}` is not in: {}", self.log(name)));
+        until(&format!("`{line}` in the log of {name}"), || self.log(name).lines().any(|found| found == line)).await;
     }
 
     pub(crate) async fn close(self) {

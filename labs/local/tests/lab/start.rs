@@ -2,8 +2,13 @@
 
 use libtest_mimic::Failed;
 use model::Conditions;
-use seams::{Lab, LabError, Origin, Sight};
+use seams::{Clock, Command, Lab, LabError, Open, Origin, Process, Sight, Wanted};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use wetdress_local::{EngineWish, Inside};
+use wetdress_local::{Local, LocalLab};
 
 use crate::rig::{self, OTHER_PORT, PORT, Rig, block_on};
 
@@ -50,4 +55,33 @@ pub(crate) fn offers_everything(inside: Inside, engine: EngineWish) -> Result<()
         rig.close().await;
         Ok(())
     })
+}
+
+/// A step that never ends must not keep the lab from closing, nor outlive it.
+pub(crate) fn closing_ends_an_opening(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let folder = tempfile::tempdir()?;
+        let home = std::fs::canonicalize(folder.path())?;
+        let lab = LocalLab::new(inside, Local { engine }, rig::topology().into(), home.clone(), 7)?;
+        let endless = Command { program: "sleep".into(), args: vec!["1000".into()], ..Command::default() };
+        let process = Process { name: "slow".into(), steps: vec![endless], ..Process::default() };
+        let (_want, want) = watch::channel(Wanted::default());
+        let (seen, _news) = mpsc::unbounded_channel();
+        let processes = [("a".into(), vec![process])].into();
+        let opening = lab.open(Open { processes, want, seen, clock: Clock::new(Instant::now()) });
+        let closing = async {
+            rig::until("the step to run", || inhabitants(&home) > 0).await;
+            lab.close().await;
+        };
+        let (opened, ()) = tokio::join!(opening, closing);
+        assert!(opened.is_err());
+        rig::until("the step to end", || inhabitants(&home) == 0).await;
+        Ok(())
+    })
+}
+
+/// How many processes work below this folder.
+fn inhabitants(home: &std::path::Path) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("a /proc").flatten();
+    processes.filter(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(home))).count()
 }
