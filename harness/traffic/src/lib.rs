@@ -9,6 +9,7 @@ mod fleet;
 mod fleets;
 mod ledger;
 mod links;
+mod outcomes;
 mod roll;
 mod store;
 mod timers;
