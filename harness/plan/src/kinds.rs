@@ -6,6 +6,7 @@ use seams::document::{Key, Node, Problem, Problems, Span};
 
 use crate::{
     catalogs::{Family, Known},
+    names,
     names::quoted,
 };
 
@@ -103,6 +104,19 @@ pub(crate) fn properties(schema: &Schema) -> Vec<&str> {
 pub(crate) fn kind_of(node: &Node) -> Option<(&str, Span)> {
     let value = node.at("kind")?;
     Some((value.text()?, value.span))
+}
+
+/// The same, where there must be one; tells the mistake, at the misspelt key if one can be made out.
+pub(crate) fn kind_needed<'n>(node: &'n Node, what: &str, owner: Span, example: &str, problems: &mut Problems) -> Option<(&'n str, Span)> {
+    if let Some(found) = kind_of(node) {
+        return Some(found);
+    }
+    let unknown = |key: &Key| Problem { code: "key", ..Problem::unknown("key", &key.text, key.span, ["kind"]) };
+    match node.entries().iter().map(|entry| unknown(&entry.key)).find(|problem| !problem.meant().is_empty()) {
+        Some(misspelt) => problems.push(misspelt),
+        None => names::missing(what, "kind", owner, example, problems),
+    }
+    None
 }
 
 /// Keys of a mapping that are not among those given.

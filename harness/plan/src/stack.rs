@@ -95,12 +95,11 @@ fn lab(part: Option<&Part>, at: Span, root: &Node, catalogs: &Catalogs, problems
     let empty = Node { id: 0, span: at, origin: None, kind: seams::document::Kind::Map(vec![]) };
     let (name, span, node) = match part.and_then(|part| root.find(part.id)) {
         None => ("local", at, empty),
-        Some(node) => match (node.text(), kinds::kind_of(node)) {
-            (Some(name), _) => (name, node.span, Node { span: node.span, ..empty }),
-            (None, Some((name, span))) => (name, span, node.without(&["kind"])),
-            (None, None) => {
-                names::missing("the lab", "kind", node.span, "local", problems);
-                return None;
+        Some(node) => match node.text() {
+            Some(name) => (name, node.span, Node { span: node.span, ..empty }),
+            None => {
+                let (name, span) = kinds::kind_needed(node, "the lab", node.span, "local", problems)?;
+                (name, span, node.without(&["kind"]))
             }
         },
     };
@@ -173,15 +172,11 @@ pub(crate) fn quality(way: &Quality, at: Span, problems: &mut Problems) -> LinkQ
 fn service(name: &Sp<String>, node: &Node, built: &mut Built, catalogs: &Catalogs, problems: &mut Problems) {
     let family = catalogs.services();
     let mut running = Running { kind: String::new(), spec: None };
-    match kinds::kind_of(node) {
-        None => {
-            names::missing(&format!("service `{}`", name.value), "kind", name.span, family.names().next().unwrap_or("reference"), problems)
-        }
-        Some((kind, span)) => {
-            running.kind = kind.to_owned();
-            if let Some(kind) = kinds::find(&family, kind, span, problems) {
-                running.spec = kinds::params(kind, &node.without(&["kind", "nodes"]), &["kind", "nodes"], problems);
-            }
+    let what = format!("service `{}`", name.value);
+    if let Some((kind, span)) = kinds::kind_needed(node, &what, name.span, family.names().next().unwrap_or("reference"), problems) {
+        running.kind = kind.to_owned();
+        if let Some(kind) = kinds::find(&family, kind, span, problems) {
+            running.spec = kinds::params(kind, &node.without(&["kind", "nodes"]), &["kind", "nodes"], problems);
         }
     }
     let own = Node {

@@ -33,7 +33,7 @@ pub struct Unknown {
 pub type Problems = Vec<Problem>;
 
 /// At most this many names are offered as meant.
-const OFFERED_MAX: usize = 3;
+const OFFERED_MAX: usize = 4;
 
 impl Problem {
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {

@@ -28,10 +28,8 @@ pub fn parse(text: &str, source: SourceId, ids: &mut Ids, problems: &mut Problem
             Ok((event, span)) => builder.take(&event, Span { source, ..bytes(&span) }),
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-                stop(
-                    Problem::new("syntax", on_a_character(text, source, at), sentence(&error.info()))
-                        .label("the text stops making sense here"),
-                )
+                let problem = Problem::new("syntax", on_a_character(text, source, at), sentence(&error.info()));
+                stop(problem.label("the text stops making sense here").help(hint(&text[..at])))
             }
         };
         if let Err(problem) = step {
@@ -53,6 +51,15 @@ fn on_a_character(text: &str, source: SourceId, at: usize) -> Span {
     let start = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let width = text[start..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
     Span { source, start: start as u32, end: (start + width) as u32 }
+}
+
+/// What is most often behind it.
+fn hint(before: &str) -> &'static str {
+    match before.rsplit('\n').next().unwrap_or("") {
+        line if line.contains('\t') => "Indent with spaces, never with tabs",
+        line if line.contains(": ") => "A text that holds `: ` or ` #` needs quotes; brackets, braces and quotes need their other half",
+        _ => "Look for a missing `:`, another indentation than the lines above, or a bracket, brace or quote without its other half",
+    }
 }
 
 fn sentence(text: &str) -> String {
