@@ -123,8 +123,10 @@ impl Machine {
         }
         let netlink = Netlink::open()?;
         let name = self.harness_end();
+        // An earlier machine's pair goes with its namespace, on a work queue: it may still be there, or
+        // vanish between these two lines.
         if let Ok(old) = netlink.link_index(&name) {
-            netlink.delete_link(old)?;
+            let _ = netlink.delete_link(old);
         }
         netlink.add_veth(
             VethEnd { name: &name, mac: HARNESS_MAC, mtu: 1500, netns: None },
