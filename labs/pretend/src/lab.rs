@@ -10,9 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use model::{Lever, NodeId, Topology, event::Health};
-use schemars::JsonSchema;
 use seams::{Ground, Lab, LabError, Open, Origin, Wanted};
-use serde::{Deserialize, Serialize};
 use tokio::{
     net::{TcpStream, UdpSocket},
     sync::{Notify, watch},
@@ -22,14 +20,9 @@ use tokio::{
 
 use crate::{place::Place, world::World};
 
-/// Nothing to choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Pretend {}
-
 /// The lab in memory. It is played on a paused clock: the fleets' lanes must live in the same runtime.
 #[derive(Debug)]
-pub struct PretendLab {
+pub struct Pretend {
     topology: Arc<Topology>,
     seed: u64,
     open: Mutex<Option<(Memory, JoinHandle<()>)>>,
@@ -45,7 +38,7 @@ struct Shared {
     stirred: Notify,
 }
 
-impl PretendLab {
+impl Pretend {
     /// With the same seed, topology and questions everything happens again at the same moments.
     pub fn new(topology: impl Into<Arc<Topology>>, seed: u64) -> Self {
         Self { topology: topology.into(), seed, open: Mutex::new(None) }
@@ -59,7 +52,7 @@ impl PretendLab {
 }
 
 #[async_trait]
-impl Lab for PretendLab {
+impl Lab for Pretend {
     fn engine(&self) -> String {
         "simulated: messages in memory on a paused clock, no packets".to_owned()
     }

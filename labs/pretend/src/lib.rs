@@ -23,7 +23,7 @@ use seams::{
 };
 
 pub use driver::DriverParams;
-pub use lab::{Pretend, PretendLab};
+pub use lab::Pretend;
 pub use message::{CLIENT_PORT, PEER_PORT};
 pub use observer::ObserverParams;
 pub use place::{Change, Place};

@@ -11,7 +11,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
 };
-use wetdress_pretend::{Place, PretendLab, SYSTEM};
+use wetdress_pretend::{Place, Pretend, SYSTEM};
 
 fn site() -> Site {
     let node = |region: &str| Node { region: region.into(), zone: None, service: "logs".into(), address: [198, 18, 0, 1].into() };
@@ -46,7 +46,7 @@ fn after(worlds: &[Conditions]) -> (Place, Vec<Seen>) {
         let (site, service) = (site(), example(&SYSTEM.services.kinds[0]));
         let (want, wanted) = watch::channel(Wanted::default());
         let (to_seen, mut seen) = mpsc::unbounded_channel();
-        let lab = PretendLab::new(site.topology.clone(), 1);
+        let lab = Pretend::new(site.topology.clone(), 1);
         let processes: BTreeMap<NodeId, Vec<Process>> = site.nodes().map(|node| (node.clone(), service.processes(node))).collect();
         let clock = Clock::new(Instant::now());
         let ground = lab.open(Open { processes, want: wanted, seen: to_seen, clock }).await.expect("it opens");

@@ -144,7 +144,7 @@ impl Drill {
         let clock = Clock::unarmed();
         let (want, wanted) = watch::channel(Default::default());
         let (to_seen, seen) = mpsc::unbounded_channel();
-        let lab = pretend::PretendLab::new(topology.clone(), plan.seed);
+        let lab = pretend::Pretend::new(topology.clone(), plan.seed);
         let processes = site.nodes().map(|node| (node.clone(), service.processes(node))).collect();
         let ground = lab.open(Open { processes, want: wanted, seen: to_seen, clock: clock.clone() }).await.expect("a lab in memory opens");
         service.ready(&*ground).await.expect("nodes are up");
