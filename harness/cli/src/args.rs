@@ -1,0 +1,145 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Chaos and load testing for replicated platforms: real servers, real traffic, real failures, before the release.
+#[derive(Debug, Parser)]
+#[command(name = "wetdress", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Colours: NO_COLOR is honoured too.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 pass, 1 a gate failed, 2 inconclusive, 3 mistakes in the scenario, 4 the lab or the stack did not \
+come up, 5 the run broke off, 64 wrong usage, 130 interrupted.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a scenario: bring the stack up, send traffic, inject faults, judge, report.
+    Run(Run),
+    /// Read a scenario and tell every mistake at once.
+    Check {
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+    /// Print what a run would do: timeline, rates, what the gates can prove, blast radius.
+    Plan {
+        #[command(flatten)]
+        scenario: Scenario,
+        /// Print the whole plan as data.
+        #[arg(long)]
+        expand: bool,
+    },
+    /// Judge a stored run again, also one that was killed in the middle.
+    Judge {
+        /// The run's folder.
+        run: PathBuf,
+        #[command(flatten)]
+        judging: Judging,
+    },
+    /// Write the reports of a stored run again.
+    Report {
+        /// The run's folder.
+        run: PathBuf,
+        /// Which reports; default: those of the scenario.
+        #[arg(long, value_delimiter = ',')]
+        format: Vec<String>,
+    },
+    /// Try what this machine can do, and say how to get what is missing.
+    Doctor {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Document a kind, such as `wetdress explain partition`.
+    Explain {
+        kind: Option<String>,
+        /// Every kind of this build.
+        #[arg(long, conflicts_with = "kind")]
+        all: bool,
+        /// Write one Markdown page per family into this folder: docs/reference.
+        #[arg(long)]
+        into: Option<PathBuf>,
+    },
+    /// Print the JSON schema of scenarios, for editors.
+    Schema,
+    /// List the kinds of this build.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scenario {
+    /// The scenario file.
+    pub(crate) file: PathBuf,
+    /// Take the stack from this file instead: the same drill elsewhere.
+    #[arg(long)]
+    pub(crate) stack: Option<PathBuf>,
+    /// Replace the scenario's seed.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Print data as JSON to stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) scenario: Scenario,
+    /// Where runs are kept; each gets a folder of its own and `latest` points to the newest.
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    /// How packets of the local lab travel.
+    #[arg(long, value_enum, default_value_t = Engine::Auto)]
+    pub(crate) engine: Engine,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Judging {
+    /// What exit code 2 means to a pipeline.
+    #[arg(long, value_enum, default_value_t = OnInconclusive::Fail)]
+    pub(crate) on_inconclusive: OnInconclusive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnInconclusive {
+    /// Exit 2.
+    Fail,
+    /// Say it, and exit 0.
+    Warn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// TUN where it can be had, else AF_PACKET.
+    Auto,
+    Tun,
+    AfPacket,
+}
+
+impl Engine {
+    /// The scenario's word; None leaves the scenario's own choice.
+    pub(crate) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Tun => Some("tun"),
+            Self::AfPacket => Some("af_packet"),
+        }
+    }
+}

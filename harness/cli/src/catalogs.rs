@@ -1,0 +1,19 @@
+//! Every kind of this build, in one place.
+
+use plan::Catalogs;
+use seams::catalog::System;
+
+/// One line per system.
+pub(crate) static SYSTEMS: &[&System] = &[&reference::SYSTEM, &etcd::SYSTEM, &pretend::SYSTEM];
+
+/// What `plan` reads scenarios with.
+pub(crate) fn catalogs() -> Catalogs {
+    Catalogs {
+        labs: (&crate::labs::CATALOG).into(),
+        faults: &faults::CATALOG,
+        systems: SYSTEMS.to_vec(),
+        gates: (&findings::gates::CATALOG).into(),
+        default_gates: findings::gates::defaults(),
+        reports: (&reports::CATALOG).into(),
+    }
+}

@@ -1,0 +1,66 @@
+//! What a person sees on stderr while a run goes on. Data never goes here.
+#![allow(clippy::print_stderr, reason = "this is the one place that talks to the terminal during a run")]
+
+use std::sync::Mutex;
+
+use model::{Event, Micros};
+
+/// Plain lines, each with the run's clock, readable in a terminal and in a CI log.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    quiet: bool,
+    last: Mutex<String>,
+}
+
+impl Progress {
+    /// Quiet where somebody reads JSON.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet, last: Mutex::default() }
+    }
+
+    /// One line, unless it says what the last one said.
+    pub(crate) fn line(&self, words: &str) {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !self.quiet && *last != words {
+            anstream::eprintln!("  {words}");
+            words.clone_into(&mut last);
+        }
+    }
+
+    pub(crate) fn event(&self, at: Micros, event: &Event) {
+        if let Some(words) = words(event) {
+            let at = if at < Micros::ZERO { "  start".to_owned() } else { format!("{:6.1}s", at.0 as f64 / 1e6) };
+            self.line(&format!("{at}  {words}"));
+        }
+    }
+}
+
+/// None for what would only be noise.
+fn words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::LabOpened { kind, engine, .. } => format!("lab open: {kind}, {engine}"),
+        Event::ServiceReady { service, version } => format!("{service} is ready: {version}"),
+        Event::Armed => "traffic armed".into(),
+        Event::PhaseEntered { phase } => format!("phase {phase}"),
+        Event::FaultAsked { window, picked, .. } => format!("fault {window} asked: {}", names(picked)),
+        Event::FaultMoved { window, picked, .. } => format!("fault {window} follows to {}", names(picked)),
+        Event::FaultClosed { window, .. } => format!("fault {window} closed"),
+        Event::FaultMissed { window, why } => format!("fault {window} did not happen: {why}"),
+        Event::Proven { window, claim, .. } => format!("fault {window} proven: {:?} hit {}", claim.lever, claim.end),
+        Event::CannotDo { lever, end, why } => format!("the lab cannot do {lever:?} at {end}: {why}"),
+        Event::RoleChanged { service, shard, node, role, term } if role == "leader" => {
+            format!("{service}: {node} leads {shard} (term {term})")
+        }
+        Event::Redundant { service, redundant } => format!("{service}: {}", if *redundant { "fully redundant" } else { "not redundant" }),
+        Event::ProcessExited { node, process, status, asked: false } => format!("{process} on {node} ended unasked: {status}"),
+        Event::GenerationStopped => "generation stopped; waiting for the last answers and reading back".into(),
+        Event::ReadBackFailed { observer, why } => format!("{observer} could not be read back: {why}"),
+        Event::Broke { why } => format!("the run breaks off: {why}"),
+        _ => return None,
+    })
+}
+
+fn names(picked: &[Vec<model::NodeId>]) -> String {
+    let groups = picked.iter().map(|nodes| nodes.iter().map(|node| node.as_str()).collect::<Vec<_>>().join(", "));
+    groups.collect::<Vec<_>>().join(" | ")
+}

@@ -1,0 +1,44 @@
+//! Reading a scenario from the command line: its mistakes are told once, all of them.
+
+use model::Plan;
+use plan::Input;
+
+use crate::{args, catalogs::catalogs, exit::Exit, run::text_of, say};
+
+pub(crate) struct Read {
+    pub(crate) plan: Plan,
+    pub(crate) text: String,
+}
+
+pub(crate) fn read(args: &args::Scenario, color: bool) -> Result<Read, Exit> {
+    let text = text_of(&args.file)?;
+    with_input(args, &text, |input| plan::load_input(input, &catalogs()), color).map(|plan| Read { plan, text: text.clone() })
+}
+
+/// The merged document.
+pub(crate) fn expanded(args: &args::Scenario, color: bool) -> Result<String, Exit> {
+    let text = text_of(&args.file)?;
+    with_input(args, &text, plan::expand, color)
+}
+
+fn with_input<T>(
+    args: &args::Scenario,
+    text: &str,
+    load: impl FnOnce(&Input<'_>) -> Result<T, plan::Mistakes>,
+    color: bool,
+) -> Result<T, Exit> {
+    let file = args.file.display().to_string();
+    let stack = match &args.stack {
+        Some(path) => Some((text_of(path)?, path.display().to_string())),
+        None => None,
+    };
+    let stack = stack.as_ref().map(|(text, file)| (text.as_str(), file.as_str()));
+    load(&Input { text, file: &file, stack, seed: args.seed }).map_err(|mistakes| {
+        if args.json {
+            say::json(&serde_json::json!({"mistakes": mistakes.list()}));
+        } else {
+            say::talk(mistakes.render(color).trim_end());
+        }
+        Exit::Mistakes
+    })
+}

@@ -1,0 +1,172 @@
+//! The shipped scenarios, read with every kind of this build: all load, and a slip of the pen in any word of theirs is
+//! refused where it stands, with the word that was meant.
+
+#[path = "../src/catalogs.rs"]
+#[allow(dead_code, reason = "the binary's own list of kinds, of which this test needs a part")]
+mod catalogs;
+#[path = "../src/labs.rs"]
+#[allow(dead_code, reason = "the binary's own list of labs, of which this test needs a part")]
+mod labs;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use seams::document::{Ids, Node, Sources, Span, parse};
+
+/// Mappings whose keys are names that a scenario declares itself.
+const DECLARING: &[&str] = &["regions", "services", "fleets", "streams"];
+/// Values that are free text, or declare a name.
+const FREE: &[&str] = &["scenario", "summary", "id", "name", "program"];
+
+fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
+}
+
+/// Every scenario that is meant to run, in a fixed order.
+fn shipped() -> Vec<PathBuf> {
+    let folders = ["", "drills", "gates"].map(|folder| scenarios().join(folder));
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("part of the project"));
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let mut files: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_shipped_scenario_loads_and_its_gates_can_be_decided() {
+    let catalogs = catalogs::catalogs();
+    let files = shipped();
+    assert!(files.len() >= 8, "{files:?}");
+    for path in files {
+        let text = fs::read_to_string(&path).expect("readable");
+        let plan = plan::load(&text, &path.display().to_string(), &catalogs).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let description = plan::describe(&plan, &catalogs);
+        let undecidable: Vec<_> = description.gates.iter().filter(|gate| !gate.decidable).collect();
+        assert!(undecidable.is_empty(), "{}: {undecidable:?}", path.display());
+        assert!(description.faults.iter().all(|fault| fault.reach.as_ref().is_some_and(|reach| reach.nodes_hit > 0)), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_wrong_scenario_is_wrong_with_the_real_kinds_too() {
+    let catalogs = catalogs::catalogs();
+    for entry in fs::read_dir(scenarios().join("wrong")).expect("part of the project") {
+        let path = entry.expect("readable").path();
+        let text = fs::read_to_string(&path).expect("readable");
+        assert!(plan::load(&text, &path.display().to_string(), &catalogs).is_err(), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_slip_in_any_word_is_refused_where_it_stands_and_the_word_is_suggested() {
+    let catalogs = catalogs::catalogs();
+    let (mut edits, mut suggested, mut lost) = (0, 0, vec![]);
+    for path in shipped() {
+        let file = path.display().to_string();
+        let text = fs::read_to_string(&path).expect("readable");
+        for word in words(&text) {
+            for (how, slip) in slips(&word.text) {
+                let range = word.span.range();
+                let edited = [&text[..range.start], &slip, &text[range.end..]].concat();
+                let (line, column) = place(&text, range.start);
+                let at = format!("{file}:{line}:{column}: `{}` {how} as `{slip}`", word.text);
+                let mistakes = plan::load(&edited, &file, &catalogs).expect_err(&at).list();
+                let here: Vec<_> = mistakes.iter().filter(|mistake| (mistake.line, mistake.column) == (line, column)).collect();
+                assert!(!here.is_empty(), "{at} is told elsewhere: {mistakes:?}");
+                edits += 1;
+                match here.iter().any(|mistake| mistake.meant.contains(&word.text)) {
+                    true => suggested += 1,
+                    false => lost.push(at),
+                }
+            }
+        }
+    }
+    assert!(edits > 1000, "{edits} edits");
+    assert!(suggested * 100 >= edits * 98, "{suggested} of {edits} suggested; not:\n{}", lost.join("\n"));
+}
+
+#[test]
+fn a_slip_in_a_declared_region_is_told_where_the_region_is_used() {
+    let catalogs = catalogs::catalogs();
+    for path in shipped() {
+        let text = fs::read_to_string(&path).expect("readable");
+        let root = tree(&text);
+        let regions = root.at("stack").and_then(|stack| stack.at("regions")).expect("every scenario has regions");
+        for entry in regions.entries() {
+            for (how, slip) in slips(&entry.key.text) {
+                let range = entry.key.span.range();
+                let edited = [&text[..range.start], &slip, &text[range.end..]].concat();
+                let at = format!("{}: region `{}` {how} as `{slip}`", path.display(), entry.key.text);
+                let mistakes = plan::load(&edited, "edited.yaml", &catalogs).expect_err(&at).list();
+                assert!(mistakes.iter().any(|mistake| mistake.meant.contains(&slip)), "{at}: {mistakes:?}");
+            }
+        }
+    }
+}
+
+struct Word {
+    text: String,
+    span: Span,
+}
+
+fn tree(text: &str) -> Node {
+    let mut sources = Sources::default();
+    let source = sources.add("scenario", text);
+    parse(text, source, &mut Ids::default(), &mut vec![]).expect("shipped scenarios are YAML")
+}
+
+/// Every key, kind, choice and used name. Declared names and free text are not among them.
+fn words(text: &str) -> Vec<Word> {
+    let mut words = vec![];
+    collect(&tree(text), "", &mut words);
+    words
+}
+
+fn collect(node: &Node, under: &str, words: &mut Vec<Word>) {
+    for entry in node.entries() {
+        let key = &entry.key;
+        match key.text.split_once(" ~ ") {
+            Some((from, to)) => {
+                let end = key.span.start + from.len() as u32;
+                words.push(Word { text: from.into(), span: Span { end, ..key.span } });
+                words.push(Word { text: to.into(), span: Span { start: end + 3, ..key.span } });
+            }
+            None if DECLARING.contains(&under) => {}
+            None => words.push(Word { text: key.text.clone(), span: key.span }),
+        }
+        let is_word = entry.value.text().is_some_and(|text| text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains(' '));
+        if is_word && !FREE.contains(&key.text.as_str()) && !matches!(entry.value.text(), Some("true" | "false")) {
+            words.push(Word { text: entry.value.text().expect("it is a word").into(), span: entry.value.span });
+        }
+        collect(&entry.value, &key.text, words);
+    }
+    node.items().iter().for_each(|item| collect(item, under, words));
+}
+
+/// One character deleted, replaced, inserted, and two transposed; the place depends on the word only.
+fn slips(word: &str) -> Vec<(&'static str, String)> {
+    let letters: Vec<char> = word.chars().collect();
+    let at = word.bytes().map(usize::from).sum::<usize>() % letters.len();
+    let joined = |parts: [&[char]; 3]| parts.concat().into_iter().collect::<String>();
+    let mut slips = vec![
+        ("with one replaced", joined([&letters[..at], &['q'], &letters[at + 1..]])),
+        ("with one inserted", joined([&letters[..at], &['q'], &letters[at..]])),
+    ];
+    if letters.len() > 1 {
+        slips.push(("with one deleted", joined([&letters[..at], &[], &letters[at + 1..]])));
+        let first = at.min(letters.len() - 2);
+        if letters[first] != letters[first + 1] {
+            slips.push(("with two transposed", joined([&letters[..first], &[letters[first + 1], letters[first]], &letters[first + 2..]])));
+        }
+    }
+    slips
+}
+
+/// Line and column, from 1.
+fn place(text: &str, at: usize) -> (u32, u32) {
+    let before = &text[..at];
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() as u32 + 1;
+    (before.matches('\n').count() as u32 + 1, column)
+}
