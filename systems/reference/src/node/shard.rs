@@ -89,7 +89,7 @@ impl Shard {
     }
 
     pub(crate) fn leads(&self) -> bool {
-        self.raft.metrics().borrow().state.is_leader()
+        leads(&self.raft)
     }
 
     pub(crate) fn home(&self) -> u64 {
@@ -134,6 +134,10 @@ impl Shard {
     }
 }
 
+fn leads(raft: &Raft) -> bool {
+    raft.metrics().borrow().state.is_leader()
+}
+
 /// A node that just started knows no lease and would stand at once, in the way of a leader that is well. So it listens first.
 async fn listen_first(raft: Raft, quiet: Duration) {
     let mut metrics = raft.metrics();
@@ -169,14 +173,23 @@ async fn propose(raft: Raft, mut proposals: mpsc::Receiver<Proposal>, slots: Arc
         let slot = slots.clone().acquire_owned().await.expect("the slots are never closed");
         let batch = gather(first, &mut proposals);
         let (readings, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|proposal| (proposal.stored, proposal.done)).unzip();
+        if !leads(&raft) {
+            for answer in answers {
+                // Whoever asked may have given up.
+                let _ = answer.send(Err(Refusal::NotLeader));
+            }
+            continue;
+        }
         let copies: Vec<u64> = readings.iter().map(|stored| u64::from(stored.copies)).collect();
         let Ok(outcome) = raft.client_write_ff(Batch(readings)).await else { return };
         tokio::spawn(async move {
             let outcome = match outcome.await {
                 Ok(Ok(written)) => Ok(written.data.0),
-                // Never appended, or cut off the log again: no other node can have committed it.
-                Ok(Err(ClientWriteError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
-                Ok(Err(ClientWriteError::ChangeMembershipError(_))) | Err(_) => Err(Refusal::Unknown),
+                // Never appended, or cut off the log again, which openraft does not tell apart; and a node that this one does not
+                // hear may keep what was cut off here and lead one day.
+                Ok(Err(ClientWriteError::ForwardToLeader(_) | ClientWriteError::ChangeMembershipError(_))) | Err(_) => {
+                    Err(Refusal::Unknown)
+                }
             };
             drop(slot);
             let mut position = 0;

@@ -94,6 +94,11 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn signal(&self, name: &str, signal: rustix::process::Signal) {
+        let child = self.nodes[name].as_ref().expect("it lives");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).expect("the child is ours");
+    }
+
     pub(crate) async fn ready(&self) {
         for name in self.nodes.keys() {
             until("ready", || async { self.get(name, "/v1/ready").await.filter(|answer| answer.status() == 200) }).await;

@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("every_shard_is_led_from_home_and_takes_readings_at_any_node", every_shard),
         trial("nothing_acknowledged_is_lost_when_a_leader_dies_and_leaders_go_home", leader_dies),
+        trial("a_silent_leader_is_replaced_and_follows_when_it_is_back", leader_falls_silent),
         trial("everything_comes_back_after_all_nodes_died", all_die),
         trial("a_follower_redirects_when_told_to", redirects),
         trial("what_is_no_reading_is_refused", refuses),
@@ -104,6 +105,29 @@ async fn leader_dies() {
     assert_eq!(went, [2, 5, 8, 11].map(Some).into());
     let census = cluster.census("a").await;
     assert!(acked.iter().all(|identity| census.contains_key(identity)));
+}
+
+/// A stopped process says nothing at all: no end of a connection, no refusal.
+async fn leader_falls_silent() {
+    let cluster = Cluster::start(json!({}), &[]).await;
+    let mut acked = BTreeSet::new();
+    for asset in 0..12 {
+        insist(&cluster, "c", identity(asset, 0)).await;
+        acked.insert(identity(asset, 0));
+    }
+    cluster.signal("a", rustix::process::Signal::STOP);
+    for asset in 0..12 {
+        insist(&cluster, "c", identity(asset, 1)).await;
+        acked.insert(identity(asset, 1));
+    }
+    let leaders = cluster.leaders("c").await.expect("it lives");
+    assert!(leaders.iter().all(|leader| leader.as_deref() != Some("a")), "{leaders:?}");
+    cluster.signal("a", rustix::process::Signal::CONT);
+    for name in NAMES {
+        let census = cluster.census(name).await;
+        let lost: Vec<_> = acked.iter().filter(|identity| !census.contains_key(identity)).collect();
+        assert!(lost.is_empty(), "{name} lost {lost:?}");
+    }
 }
 
 async fn all_die() {

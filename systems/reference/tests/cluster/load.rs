@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
+#[expect(clippy::print_stderr, reason = "the figure is what this test is run for")]
 async fn throughput() {
     let cluster = Cluster::start(json!({}), DEFAULTS).await;
     let mut clients = JoinSet::new();
@@ -48,6 +49,7 @@ async fn throughput() {
     assert!(rate >= 2_000.0, "{rate:.0} readings/s");
 }
 
+#[expect(clippy::print_stderr, reason = "the figure is what this test is run for")]
 async fn idle() {
     let cluster = Cluster::start(json!({}), DEFAULTS).await;
     let span = Duration::from_secs(10);
