@@ -67,7 +67,7 @@ pub(crate) fn no_packet_after_the_acknowledgement(engine: Engine) -> Result<(), 
 /// Holds the cut until it has bitten in both directions, the stream among them.
 fn wait_for_hits(net: &Net, applied: &Applied) -> io::Result<()> {
     for (link, established) in [(A_TO_B, 1), (B_TO_A, 0)] {
-        wait_for("the cut to bite", || {
+        wait_for(&format!("the cut to bite on {link:?}"), || {
             let hits = net.counters(link)?.cut_hits;
             assert_eq!(hits.since, applied.epoch);
             Ok(hits.packets >= 5 && hits.established >= established)
@@ -120,7 +120,7 @@ fn probe_with(socket: &UdpSocket, stopped: &Receiver<()>) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes 4 KiB per period into the newest stream; the far end's buffer holds what nobody reads.
+/// Writes 1 KiB per period into the newest stream; the far end's buffer holds what nobody reads.
 fn stream(renewed: &Receiver<[TcpStream; 2]>) -> io::Result<()> {
     let mut ends: Option<[TcpStream; 2]> = None;
     loop {
@@ -128,7 +128,7 @@ fn stream(renewed: &Receiver<[TcpStream; 2]>) -> io::Result<()> {
             (Ok(new), _) => ends = Some(new),
             (Err(RecvTimeoutError::Disconnected), _) => return Ok(()),
             (Err(RecvTimeoutError::Timeout), None) => {}
-            (Err(RecvTimeoutError::Timeout), Some([near, _])) => match near.write(&[7; 4 << 10]) {
+            (Err(RecvTimeoutError::Timeout), Some([near, _])) => match near.write(&[7; 1 << 10]) {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 _ => {}
             },

@@ -36,6 +36,8 @@ pub(crate) fn capture_socket() -> io::Result<OwnedFd> {
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     set(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
     set(&fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+    // As much as the host allows: a starved test must not lose what it captured.
+    set(&fd, libc::SOL_SOCKET, libc::SO_RCVBUF, 16 << 20)?;
     Ok(fd)
 }
 
