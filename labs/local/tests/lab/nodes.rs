@@ -50,10 +50,19 @@ pub(crate) fn a_stopped_node_keeps_its_connections(inside: Inside, engine: Engin
             rig.node_state("b", state).await;
             assert!(rig.seen.iter().any(|seen| proves(&seen.what, lever)));
             talk.say("are you there").await;
-            // Only a stopped process leaves a kernel behind that accepts.
-            if state == NodeState::Stopped {
-                rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await?;
-            }
+            // Only a stopped process leaves a kernel behind that accepts; a frozen machine is still silent when others have long answered.
+            let (from, to) = (Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT));
+            let others = async {
+                for _ in 0..20 {
+                    rig.connect(&from, "c", PORT).await.ask("hello").await;
+                }
+            };
+            let accepted = tokio::select! {
+                biased;
+                accepted = rig.ground.tcp(&from, to) => accepted.map(|_| true)?,
+                () = others => false,
+            };
+            assert_eq!(accepted, state == NodeState::Stopped);
             assert!(talk.is_silent());
             rig.turn(Conditions::default()).await;
             assert_eq!(talk.hear().await, "are you there");

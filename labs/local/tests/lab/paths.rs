@@ -44,7 +44,9 @@ pub(crate) fn any_path_leads_to_the_same_world(inside: Inside, engine: EngineWis
             }
             travelled.turn(last.clone()).await;
             let fresh = Rig::open_with(inside.clone(), engine, rig::topology(), None, last.clone()).await.expect("a fresh lab opens");
-            compare(&travelled, &fresh, &format!("path {path}: {worlds:#?}")).await;
+            let path = format!("path {path}: {worlds:#?}");
+            let meant = settled(&fresh, last).await;
+            compare(&travelled, &meant, &path).await;
             fresh.close().await;
         }
         travelled.close().await;
@@ -52,16 +54,59 @@ pub(crate) fn any_path_leads_to_the_same_world(inside: Inside, engine: EngineWis
     })
 }
 
+/// All 36 transitions of a node, one after the other in the same lab, against a fresh lab of each state.
+pub(crate) fn every_state_follows_every_other(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    let world = |state| Conditions { nodes: [("b".into(), state)].into(), ..Conditions::default() };
+    block_on(async {
+        let mut fresh = Vec::new();
+        for state in STATES {
+            let rig = Rig::open_with(inside.clone(), engine, rig::topology(), None, world(state)).await.expect("a fresh lab opens");
+            fresh.push(settled(&rig, &world(state)).await);
+            rig.close().await;
+        }
+        let mut travelled = Rig::open(inside, engine).await;
+        for before in STATES {
+            for (after, fresh) in STATES.into_iter().zip(&fresh) {
+                travelled.turn(world(before)).await;
+                travelled.turn(world(after)).await;
+                compare(&travelled, fresh, &format!("{before:?} -> {after:?}")).await;
+            }
+        }
+        travelled.close().await;
+        Ok(())
+    })
+}
+
+/// The picture of a fresh lab. It is the measure, so it is itself held against what each state means.
+async fn settled(fresh: &Rig, world: &Conditions) -> Picture {
+    let node = |name: NodeId| {
+        let state = world.node(&name);
+        let life = match state {
+            NodeState::Up => Some(Life::Runs),
+            NodeState::Stopped | NodeState::Frozen => Some(Life::Stands),
+            NodeState::Terminated | NodeState::Crashed | NodeState::PowerLost => None,
+        };
+        (name, (state != NodeState::PowerLost, life))
+    };
+    let nodes = rig::topology().nodes.into_keys().map(node).collect();
+    let meant = Picture { policy: fresh.lab.policy(), nodes };
+    compare(fresh, &meant, &format!("fresh: {world:#?}")).await;
+    meant
+}
+
+const STATES: [NodeState; 6] =
+    [NodeState::Up, NodeState::Stopped, NodeState::Frozen, NodeState::Terminated, NodeState::Crashed, NodeState::PowerLost];
+
 /// A program that was just started has no command line in /proc for a moment, so they may differ at first.
-async fn compare(travelled: &Rig, fresh: &Rig, path: &str) {
+async fn compare(travelled: &Rig, fresh: &Picture, path: &str) {
     let end = tokio::time::Instant::now() + rig::patience();
     let mut again = tokio::time::interval(std::time::Duration::from_millis(2));
     loop {
-        let (one, other) = (picture(travelled).await, picture(fresh).await);
-        if one == other {
+        let travelled = picture(travelled).await;
+        if travelled == *fresh {
             return;
         }
-        assert!(tokio::time::Instant::now() < end, "{path}\n{one:#?}\n{other:#?}");
+        assert!(tokio::time::Instant::now() < end, "{path}\n{travelled:#?}\n{fresh:#?}");
         again.tick().await;
     }
 }
@@ -78,14 +123,7 @@ fn world(topology: Topology) -> impl Strategy<Value = Conditions> {
         loss,
         ..LinkCondition::default()
     });
-    let states = prop_oneof![
-        Just(NodeState::Up),
-        Just(NodeState::Stopped),
-        Just(NodeState::Frozen),
-        Just(NodeState::Terminated),
-        Just(NodeState::Crashed),
-        Just(NodeState::PowerLost),
-    ];
+    let states = proptest::sample::select(&STATES[..]);
     let links = proptest::collection::btree_map(proptest::sample::select(links), condition, 0..5);
     let nodes = proptest::collection::btree_map(proptest::sample::select(nodes), states, 0..4);
     (links, nodes).prop_map(|(links, nodes)| Conditions { links, nodes })
