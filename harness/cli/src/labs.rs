@@ -1,6 +1,8 @@
 //! The labs of this build, one line each.
 
+use schemars::JsonSchema;
 use seams::{Catalog, Kind};
+use serde::{Deserialize, Serialize};
 
 /// Which way a plan is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,11 @@ pub(crate) enum Place {
     Local,
 }
 
+/// The lab in memory has nothing to choose.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 pub(crate) static CATALOG: Catalog<Place> = Catalog {
     noun: "lab",
     kinds: &[
@@ -20,7 +27,7 @@ pub(crate) static CATALOG: Catalog<Place> = Catalog {
             "{engine: auto}",
             Place::Local,
         ),
-        Kind::new::<pretend::Pretend>(
+        Kind::new::<Nothing>(
             "pretend",
             "A model in memory on a paused clock: minutes pass in milliseconds, and every report says that it was simulated.",
             "{}",

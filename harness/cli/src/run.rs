@@ -104,7 +104,7 @@ fn pretend(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
     tokio::task::LocalSet::new().block_on(&runtime, async move {
         let run = run_number(&folder, &plan);
         let plan = Arc::new(plan);
-        let lab = Arc::new(pretend::PretendLab::new(plan.topology.clone(), plan.seed));
+        let lab = Arc::new(pretend::Pretend::new(plan.topology.clone(), plan.seed));
         let cast = Cast::new(&plan, site(&plan, run)).map_err(|error| chain(&error));
         drill(plan, cast, lab, folder, run, Thread::Callers, quiet, std::future::pending()).await
     })

@@ -62,7 +62,7 @@ fn every_wrong_scenario_is_wrong_with_the_real_kinds_too() {
 #[test]
 fn a_slip_in_any_word_is_refused_where_it_stands_and_the_word_is_suggested() {
     let catalogs = catalogs::catalogs();
-    let (mut edits, mut suggested, mut lost) = (0, 0, vec![]);
+    let (mut edits, mut suggested, mut lost, mut astray) = (0, 0, vec![], vec![]);
     for path in shipped() {
         let file = path.display().to_string();
         let text = fs::read_to_string(&path).expect("readable");
@@ -72,9 +72,11 @@ fn a_slip_in_any_word_is_refused_where_it_stands_and_the_word_is_suggested() {
                 let edited = [&text[..range.start], &slip, &text[range.end..]].concat();
                 let (line, column) = place(&text, range.start);
                 let at = format!("{file}:{line}:{column}: `{}` {how} as `{slip}`", word.text);
-                let mistakes = plan::load(&edited, &file, &catalogs).expect_err(&at).list();
+                let mistakes = plan::load(&edited, &file, &catalogs).err().map(|mistakes| mistakes.list()).unwrap_or_default();
                 let here: Vec<_> = mistakes.iter().filter(|mistake| (mistake.line, mistake.column) == (line, column)).collect();
-                assert!(!here.is_empty(), "{at} is told elsewhere: {mistakes:?}");
+                if here.is_empty() {
+                    astray.push(format!("{at}: {:?}", mistakes.first()));
+                }
                 edits += 1;
                 match here.iter().any(|mistake| mistake.meant.contains(&word.text)) {
                     true => suggested += 1,
@@ -84,6 +86,7 @@ fn a_slip_in_any_word_is_refused_where_it_stands_and_the_word_is_suggested() {
         }
     }
     assert!(edits > 1000, "{edits} edits");
+    assert!(astray.is_empty(), "accepted, or told elsewhere:\n{}", astray.join("\n"));
     assert!(suggested * 100 >= edits * 98, "{suggested} of {edits} suggested; not:\n{}", lost.join("\n"));
 }
 
