@@ -384,7 +384,7 @@ impl JsonSchema for Lasts {
 pub(crate) struct When {
     pub(crate) event: Option<Sp<EventName>>,
     /// For `role-changed`. Default: `leader`.
-    pub(crate) role: Option<String>,
+    pub(crate) role: Option<Sp<String>>,
     /// `service` or `service/shard`.
     pub(crate) of: Option<Sp<String>>,
     /// The phase in which the event counts. Default: any.

@@ -21,6 +21,8 @@ use crate::{
 
 /// Keys of a fault that are the engine's own.
 const KEYS: &[&str] = &["id", "at", "for", "when", "follow"];
+/// What servers can be to each other. A role that no server of the stack ever holds finds nobody when its window opens, which is told then.
+const ROLES: &[&str] = &["leader", "follower", "primary", "replica", "controller", "coordinator"];
 
 pub(crate) struct Builder<'a> {
     pub(crate) catalogs: &'a Catalogs,
@@ -182,6 +184,9 @@ impl Builder<'_> {
             None => Some((Duration::ZERO, self.phases.last()?.end.latest())),
             Some(name) => self.phase(name, name.span).map(|phase| (phase.start, phase.end.latest())),
         };
+        if let Some(role) = &when.role {
+            names::known("role", role, role.span, ROLES.iter().copied(), self.problems);
+        }
         let service = service?;
         if let (Some((shard, span)), Some(living)) = (shard, self.living(&service)) {
             let shards = living.shards();
@@ -189,9 +194,11 @@ impl Builder<'_> {
         }
         let shard = shard.map(|(shard, _)| shard.into());
         let event = match event.value {
-            EventName::RoleChanged => {
-                EventPattern::RoleChanged { service, shard, role: when.role.clone().unwrap_or_else(|| "leader".into()) }
-            }
+            EventName::RoleChanged => EventPattern::RoleChanged {
+                service,
+                shard,
+                role: when.role.as_ref().map_or_else(|| "leader".into(), |role| role.value.clone()),
+            },
             EventName::ProcessExited => EventPattern::ProcessExited { service },
         };
         let (from, to) = within?;
@@ -251,7 +258,9 @@ impl Builder<'_> {
     fn check(&mut self, fault: &dyn Fault, params: &Node, at: Span) {
         let topology = &self.built.topology;
         let before = self.problems.len();
-        let told: Vec<String> = fault.targets().iter().flat_map(|target| self.target(target, params, at)).collect();
+        for target in fault.targets() {
+            self.target(&target, params, at);
+        }
         if self.problems.len() > before {
             return;
         }
@@ -263,7 +272,7 @@ impl Builder<'_> {
                 return;
             }
         }
-        for sentence in fault.check(topology).into_iter().filter(|sentence| !told.contains(sentence)) {
+        for sentence in fault.check(topology) {
             let (message, help) = sentence.split_once('\n').map_or((sentence.as_str(), None), |(message, help)| (message, Some(help)));
             let named = message.split('`').skip(1).step_by(2);
             let place = named.filter_map(|name| place_of(params, name)).next().unwrap_or(at);
@@ -275,17 +284,18 @@ impl Builder<'_> {
         }
     }
 
-    fn target(&mut self, target: &Target, params: &Node, at: Span) -> Vec<String> {
+    fn target(&mut self, target: &Target, params: &Node, at: Span) {
         let topology = &self.built.topology;
-        let Target { region, zone, service, node, shard, exclude, role: _, mode: _ } = target;
+        let Target { region, zone, service, node, shard, exclude, role, mode: _ } = target;
         let place = |name: &str| place_of(params, name).unwrap_or(at);
-        let mut names = vec![];
-        let mut check = |what: &str, name: &str, declared: Vec<&str>, problems: &mut Problems| {
-            names.push(name.to_owned());
+        let check = |what: &str, name: &str, declared: Vec<&str>, problems: &mut Problems| {
             names::known(what, name, place(name), declared, problems);
         };
         if let Some(name) = region {
             check("region", name.as_str(), topology.regions.keys().map(RegionId::as_str).collect(), self.problems);
+        }
+        if let Some(name) = role {
+            check("role", name, ROLES.to_vec(), self.problems);
         }
         if let Some(name) = zone {
             let zones = topology.regions.values().flat_map(|region| region.zones.iter().map(model::ZoneId::as_str)).collect();
@@ -303,7 +313,6 @@ impl Builder<'_> {
             let shards = living.shards();
             check("shard", name.as_str(), shards.iter().map(model::ShardId::as_str).collect(), self.problems);
         }
-        names
     }
 }
 
