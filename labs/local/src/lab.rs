@@ -153,7 +153,7 @@ impl Lab for LocalLab {
             let end = End::Cell(name.clone());
             places.put(end.clone(), wiring.place(name.as_str(), port(&end), cell.into())?)?;
         }
-        let voice = Voice { clock: ask.clock, seen: ask.seen };
+        let voice = Voice::new(ask.clock, ask.seen);
         let (answers, heard) = mpsc::unbounded_channel();
         let (open, closing) = watch::channel(());
         let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) = (BTreeMap::new(), Vec::new());

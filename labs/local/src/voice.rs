@@ -10,10 +10,16 @@ use tokio::sync::mpsc;
 #[derive(Clone, Debug)]
 pub(crate) struct Voice {
     pub clock: Clock,
-    pub seen: mpsc::UnboundedSender<Seen>,
+    seen: mpsc::UnboundedSender<Seen>,
+    /// One moment on both clocks, read once, so that the same reading always gives the same stamp.
+    anchor: (Instant, u64),
 }
 
 impl Voice {
+    pub(crate) fn new(clock: Clock, seen: mpsc::UnboundedSender<Seen>) -> Self {
+        Self { clock, seen, anchor: (Instant::now(), monotonic_ns()) }
+    }
+
     pub(crate) fn say(&self, what: Sight) {
         self.say_at(self.clock.now(), what);
     }
@@ -25,9 +31,13 @@ impl Voice {
 
     /// The harness time of a CLOCK_MONOTONIC reading in nanoseconds, such as the fabric's.
     pub(crate) fn stamp(&self, monotonic_ns: u64) -> Micros {
-        let now = clock_gettime(ClockId::Monotonic);
-        let now_ns = u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0);
-        let ago = Duration::from_nanos(now_ns.saturating_sub(monotonic_ns));
-        self.clock.stamp_std(Instant::now().checked_sub(ago).unwrap_or_else(Instant::now))
+        let (anchor, anchor_ns) = self.anchor;
+        self.clock.stamp_std(anchor + Duration::from_nanos(monotonic_ns.saturating_sub(anchor_ns)))
     }
+}
+
+/// What `Instant` reads too, but does not show.
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
