@@ -6,7 +6,7 @@ use model::{Conditions, End, NodeId, Plan, RegionId, ServiceId, plan::Window};
 use seams::Moment;
 use serde::Serialize;
 
-use crate::{catalogs::Catalogs, windows::hits};
+use crate::{catalogs::Catalogs, evidence, windows::hits};
 
 /// The reach of one window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,11 +32,7 @@ pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Bl
         .flat_map(|target| plan.topology.nodes.iter().filter(|(name, node)| target.fits(name, node)))
         .map(|(name, _)| name)
         .collect();
-    // A role is held by one node per shard: which one is known only while the stack runs.
-    let wanted = |target: &model::plan::Target| {
-        if target.role.as_deref() == Some("leader") && target.shard.is_some() { 1 } else { hits(target, &plan.topology) }
-    };
-    let most: usize = targets.iter().map(wanted).sum::<usize>().min(fitting.len());
+    let most: usize = targets.iter().map(|target| most_hit(target, plan, catalogs)).sum::<usize>().min(fitting.len());
     let mut services = BTreeMap::new();
     for service in plan.services.keys() {
         let all = plan.topology.nodes_of(service).count();
@@ -56,10 +52,25 @@ pub(crate) fn world(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option
     let fault = (catalogs.faults.find(&window.fault.kind)?.make)(&window.fault.params).ok()?;
     let pick = |target: &model::plan::Target| -> Vec<NodeId> {
         let fit = plan.topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).map(|(name, _)| name.clone());
-        fit.take(hits(target, &plan.topology)).collect()
+        fit.take(most_hit(target, plan, catalogs)).collect()
     };
     let picked: Vec<Vec<NodeId>> = fault.targets().iter().map(pick).collect();
     Some(fault.at(&Moment { elapsed: std::time::Duration::ZERO, topology: &plan.topology, picked: &picked }))
+}
+
+/// How many nodes a target can hit at most. A role is held by one node per shard; which one is known only while the stack runs.
+fn most_hit(target: &model::plan::Target, plan: &Plan, catalogs: &Catalogs) -> usize {
+    let shards_of = |service: &ServiceId| {
+        evidence::made(catalogs, service, plan.services.get(service)?, &plan.topology).map(|made| made.shards().len())
+    };
+    let one_holder = matches!(target.role.as_deref(), Some("leader" | "primary" | "controller" | "coordinator"));
+    let holders = match (&target.shard, &target.service) {
+        _ if !one_holder => usize::MAX,
+        (Some(_), _) => 1,
+        (None, Some(service)) => shards_of(service).unwrap_or(usize::MAX),
+        (None, None) => usize::MAX,
+    };
+    hits(target, &plan.topology).min(holders)
 }
 
 /// Nodes that are surely down in a world.

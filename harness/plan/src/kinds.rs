@@ -60,6 +60,9 @@ const LATER: &[(&str, &str)] = &[
 /// Turns an unknown word that the design knows into a refusal that says so.
 pub(crate) fn later(problem: &mut Problem) {
     let Some(unknown) = &problem.unknown else { return };
+    if !unknown.meant().is_empty() {
+        return;
+    }
     let Some((word, what)) = LATER.iter().find(|(word, _)| *word == unknown.found) else { return };
     problem.code = "version";
     problem.message = format!("`{word}` is not in this version: {what} will come later");

@@ -57,6 +57,8 @@ pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Proof {
         percentile(&mut proof, quantile, plan, catalogs);
     } else if gate.name.starts_with("rto") || gate.name.starts_with("outage") {
         outage(&mut proof, plan);
+    } else if gate.name == "goodput" {
+        proof.can_prove = format!("good readings per second against the baseline's {:.1}", rate(plan));
     }
     proof
 }
