@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use model::{Conditions, Event, Lever, Micros, NodeId, Plan, ServiceId, event::Health};
 use seams::{Clock, Drained, Ground, Lab, Open, Process, Seen, Service, Traffic, Wanted};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use traffic::{Fleets, Setup, Thread};
 
 use crate::{
@@ -98,11 +101,17 @@ impl Drill {
         fleets.arm(clock.clone()).await;
 
         let (tell_quiesced, quiesced) = tokio::sync::oneshot::channel();
-        let resting = tokio::spawn(rest(plan.clone(), fleets, watching, diary.clone(), tell_quiesced));
+        // A set, because it ends with us: an interrupted run must not go on sending behind our back.
+        let mut resting = JoinSet::new();
+        resting.spawn(rest(plan.clone(), fleets, watching, diary.clone(), tell_quiesced));
         let stage =
             conductor::Stage { plan: plan.clone(), windows, services, ground, clock: clock.clone(), want, seen, journal: diary.sender() };
         let mut left = conductor::conduct(stage, async move { quiesced.await.unwrap_or(false) }).await;
-        let drained = resting.await.map_err(|error| Stopped::Broke(format!("a task of the harness panicked: {error}")))?;
+        let drained = resting
+            .join_next()
+            .await
+            .expect("one task was spawned")
+            .map_err(|error| Stopped::Broke(format!("a task of the harness panicked: {error}")))?;
 
         let health = health(lab.health(), &drained);
         lab.close().await;

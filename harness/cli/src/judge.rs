@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use findings::{Findings, Verdict, Verdicts};
+use model::Event;
 use reports::RunView;
 use run::{Loaded, State, Summary};
 use serde_json::json;
@@ -26,10 +27,11 @@ pub(crate) fn judge(folder: &Path) -> Result<Judged, String> {
     let loaded = Loaded::open(folder).map_err(|error| failed(&error))?;
     let (findings, verdicts) = findings::from_run::conclude(&loaded).map_err(|error| failed(&error))?;
     // A run that was killed stays marked as such: judging does not finish it.
-    let state = match (loaded.summary.state, &findings.happened.broke_off) {
-        (_, None) => State::Finished,
-        (State::Running, Some(_)) => State::Running,
-        (_, Some(_)) => State::Broke,
+    let ended_in_order = loaded.events.iter().any(|record| matches!(record.event, Event::Broke { .. }));
+    let state = match findings.happened.broke_off {
+        None => State::Finished,
+        Some(_) if ended_in_order => State::Broke,
+        Some(_) => State::Running,
     };
     let body = json!({
         "version": env!("CARGO_PKG_VERSION"),
