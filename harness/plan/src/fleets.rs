@@ -21,6 +21,9 @@ const ENVELOPE: u64 = model::envelope::LENGTH as u64;
 const PAYLOAD_MAX: u64 = u16::MAX as u64 + ENVELOPE;
 /// The fleet that `probe:` makes.
 pub(crate) const PROBE: &str = "probe";
+const PROBE_BACKOFF_MAX: Duration = Duration::from_millis(500);
+const PROBE_BACKOFF: plan::Backoff =
+    plan::Backoff { base: Duration::from_millis(50), factor: 2.0, max: PROBE_BACKOFF_MAX, jitter: plan::BackoffJitter::Full };
 
 /// What is shared by the fleets while they are built.
 pub(crate) struct Builder<'a> {
@@ -93,7 +96,9 @@ impl Builder<'_> {
             payload: plan::Payload { p50: 64, p99: 64 },
             ack: plan::Ack::Required,
         };
-        let connection = self.connection(&grammar::Connection::default(), None, raw.span);
+        // A probe measures the service: the patience of a polite client would be measured instead.
+        let own = self.connection(&grammar::Connection::default(), None, raw.span);
+        let connection = plan::Connection { connect_timeout: PROBE_BACKOFF_MAX, backoff: PROBE_BACKOFF, attempts: 1, ..own };
         let recorder = recorder(&grammar::Recorder::default());
         let assets = home.values().sum();
         let fleet = Fleet {

@@ -32,7 +32,13 @@ pub struct Proof {
     pub decidable: bool,
 }
 
-/// Least n with q^n <= 5 %: 299 for p99, 2 995 for p99.9, 29 956 for p99.99 (measurement.md 6).
+/// A percentile is judged over whole slots of a clocked access link, and only where enough blocks show how bursty it is:
+/// 12 blocks of 5 s.
+const CLOCK_S: u64 = 15;
+const BLOCK_S: u64 = 5;
+const BLOCKS_MIN: u64 = 12;
+
+/// Least n with q^n <= 5 %: 299 for p99, 2 995 for p99.9, 29 956 for p99.99.
 pub(crate) fn least_samples(quantile: f64) -> u64 {
     (0.05f64.ln() / quantile.ln()).ceil() as u64
 }
@@ -65,13 +71,18 @@ pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Proof {
 
 fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs) {
     let phases = judged(proof, plan);
-    let length: f64 = phases.iter().map(|phase| judged_length(phase, plan).as_secs_f64()).sum();
+    // Each phase is judged by itself, so the shortest decides.
+    let shortest = |of: &dyn Fn(&Phase) -> Duration| phases.iter().map(|phase| of(phase)).min().unwrap_or_default();
+    let length = shortest(&|phase| judged_length(phase, plan)).as_secs_f64();
+    let window = shortest(&|phase| phase.end.latest().min(plan.stop()).saturating_sub(phase.start));
+    let window = window.as_secs() / CLOCK_S * CLOCK_S;
     let groups = groups(proof, plan, catalogs);
     let samples = (rate(plan) * length / groups as f64) as u64;
     let needed = least_samples(quantile);
     let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
     let in_groups = if groups > 1 { format!(" in each of {groups} groups") } else { String::new() };
-    proof.decidable = samples >= needed && phases.iter().all(|phase| phase.steady);
+    let blocks = window / BLOCK_S;
+    proof.decidable = samples >= needed && blocks >= BLOCKS_MIN && phases.iter().all(|phase| phase.steady);
     proof.can_prove = match proof.decidable {
         true => format!(
             "{samples} readings in {}{in_groups}; {needed} are enough if none is slower, more if they come in bursts",
@@ -80,6 +91,11 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
         false if samples < needed => {
             format!("nothing: {samples} readings in {}{in_groups}, and at least {needed} are needed", names.join(", "))
         }
+        false if blocks < BLOCKS_MIN => format!(
+            "nothing: {} gives {window} s of whole {CLOCK_S} s slots, and at least {} s are needed to see bursts; make it longer, or leave the gate out",
+            names.join(", "),
+            BLOCKS_MIN * BLOCK_S
+        ),
         false => {
             format!("nothing: {} holds a fault or its recovery, where percentiles mean nothing; gate the outage there", names.join(", "))
         }

@@ -177,27 +177,28 @@ impl Reconciler {
         }
     }
 
-    /// A canary on every link that was wholly cut or freed, and an eye on the freed ones.
+    /// A canary on every link whose cut changed, to a port that the cut means, and an eye on the freed ones.
     fn probe(&mut self, before: &fabric::Policy) {
-        let changed = |link: &fabric::Link| is_cut(before.links.get(link)) != is_cut(self.now.policy.links.get(link));
-        let named: BTreeSet<fabric::Link> = before.links.keys().chain(self.now.policy.links.keys()).copied().collect();
-        let changed: Vec<fabric::Link> = named.into_iter().filter(changed).collect();
-        for link in changed {
+        let now = &self.now.policy;
+        let named: BTreeSet<fabric::Link> = before.links.keys().chain(now.links.keys()).copied().collect();
+        let changed = named.into_iter().map(|link| (link, cut_port(before.links.get(&link)), cut_port(now.links.get(&link))));
+        for (link, was, is) in changed.filter(|(_, was, is)| was != is).collect::<Vec<_>>() {
             let Some(named) = self.numbering.to_model(link) else { continue };
-            if is_cut(self.now.policy.links.get(&link)) {
-                self.now.watch.forget_healing(&named);
-            } else {
-                self.now.watch.expect_healing([named.clone()]);
+            match (was, is) {
+                (_, Some(CANARY_PORT)) => self.now.watch.forget_healing(&named),
+                (Some(CANARY_PORT), _) => self.now.watch.expect_healing([named.clone()]),
+                _ => {}
             }
-            if self.send_canary(&named) {
+            if self.send_canary(&named, is.unwrap_or(CANARY_PORT)) {
                 self.now.watch.expect_canary(named);
             }
         }
     }
 
-    fn send_canary(&self, link: &Link) -> bool {
+    /// The fabric knows it by its source port.
+    fn send_canary(&self, link: &Link, port: u16) -> bool {
         let (Some(place), Some(to)) = (self.places.get(&link.from), self.places.first_address(&link.to)) else { return false };
-        sendto(&*place.canaries, b"wetdress", SendFlags::DONTWAIT, &std::net::SocketAddr::from((to, CANARY_PORT))).is_ok()
+        sendto(&*place.canaries, b"wetdress", SendFlags::DONTWAIT, &std::net::SocketAddr::from((to, port))).is_ok()
     }
 
     fn look(&mut self) {
@@ -207,7 +208,11 @@ impl Reconciler {
     }
 }
 
-/// Whether nothing at all passes.
-fn is_cut(rule: Option<&Rule>) -> bool {
-    rule.is_some_and(|rule| rule.cuts.iter().any(|cut| cut.ports.is_none()))
+/// A port that a canary must use to meet the cut: its own where nothing at all passes, else one of those that are cut.
+fn cut_port(rule: Option<&Rule>) -> Option<u16> {
+    let cuts = &rule?.cuts;
+    if cuts.iter().any(|cut| cut.ports.is_none()) {
+        return Some(CANARY_PORT);
+    }
+    cuts.iter().filter_map(|cut| cut.ports.as_ref()).flatten().next().copied()
 }
