@@ -8,7 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{
     host::Host,
     kills::{is_judged, state},
-    stage::{Refused, Stage, User},
+    stage::{Stage, User},
+    started::Refused,
 };
 
 /// Nobody runs in these.
@@ -52,7 +53,7 @@ pub(crate) fn an_interrupted_run_ends_in_order(stage: &Stage) -> Result<(), Fail
     let host = Host::now();
     let mut run = stage.start("interrupted", User::This);
     if let Err(Refused(why)) = run.hear("fault cut-west proven") {
-        println!("skipped an_interrupted_run_ends_in_order: {why}");
+        eprintln!("skipped an_interrupted_run_ends_in_order: {why}");
         return Ok(());
     }
     run.census.hold_namespaces();

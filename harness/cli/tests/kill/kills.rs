@@ -14,7 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{
     census::{HARNESS, INIT},
     host::Host,
-    stage::{Place, Refused, Stage, Started, User},
+    stage::{Place, Stage, User},
+    started::{Refused, Started},
     steps::Step,
 };
 
@@ -51,7 +52,7 @@ pub(crate) fn leaves_nothing(stage: &Stage, gone: &Gone, name: &str, user: User,
     let tear = match step.reach(&mut run) {
         Ok(tear) => tear,
         Err(Refused(why)) => {
-            println!("skipped {name}: {why}");
+            eprintln!("skipped {name}: {why}");
             return Ok(());
         }
     };

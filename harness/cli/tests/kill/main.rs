@@ -4,6 +4,8 @@
 //! Trials run one after the other, each a run of its own, as this user and, where this one is root, as one without privileges over
 //! AF_PACKET. `WETDRESS_TEST_PATIENCE`, in seconds, lengthens all waiting. Where the host refuses a sandbox, that is printed.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what is skipped and how long ends took is told to whoever runs the tests")]
+
 use std::{process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Trial};
@@ -13,10 +15,11 @@ mod ends;
 mod host;
 mod kills;
 mod stage;
+mod started;
 mod steps;
 
-use kills::{Gone, VICTIMS};
-use stage::{Stage, User};
+use kills::{Gone, VICTIMS, Victim};
+use stage::Stage;
 use steps::{STEPS, Step};
 
 fn main() -> ExitCode {
@@ -28,20 +31,19 @@ fn main() -> ExitCode {
         Trial::test("help_is_an_answer", with(&stage, ends::help_is_an_answer)),
         Trial::test("an_interrupted_run_ends_in_order", with(&stage, ends::an_interrupted_run_ends_in_order)),
     ];
-    for user in User::all() {
+    for user in stage.users() {
+        let mut kill = |victim: Victim, step: Step| {
+            let (stage, gone) = (stage.clone(), gone.clone());
+            let name = format!("kill_{victim:?}_when_{step}_as_{user}").to_lowercase();
+            trials.push(Trial::test(name.clone(), move || kills::leaves_nothing(&stage, &gone, &name, user, victim, step)));
+        };
         for (number, step) in STEPS.into_iter().enumerate() {
-            for (victim, _) in VICTIMS.into_iter().zip(0..).filter(|(_, place)| user.is_this() || *place == number % VICTIMS.len()) {
-                let (stage, gone) = (stage.clone(), gone.clone());
-                let name = format!("kill_{victim:?}_when_{step}_as_{user}").to_lowercase();
-                trials.push(Trial::test(name.clone(), move || kills::leaves_nothing(&stage, &gone, &name, user, victim, step)));
-            }
+            // Another user loses one at each step, in turn.
+            let victims = VICTIMS.into_iter().enumerate().filter(|(place, _)| user.is_this() || *place == number % VICTIMS.len());
+            victims.for_each(|(_, victim)| kill(victim, step));
         }
-        // Everything inside is gone by then.
-        let (stage, gone) = (stage.clone(), gone.clone());
-        let name = format!("kill_supervisor_when_writing_run.json_as_{user}");
-        trials.push(Trial::test(name.clone(), move || {
-            kills::leaves_nothing(&stage, &gone, &name, user, kills::Victim::Supervisor, Step::Writing)
-        }));
+        // Everybody else has ended by then.
+        kill(Victim::Supervisor, Step::Writing);
     }
     let conclusion = libtest_mimic::run(&Arguments { test_threads: Some(1), ..Arguments::from_args() }, trials);
     gone.tell();

@@ -16,7 +16,8 @@ use rustix::{
 
 use crate::{
     census::{HARNESS, NODE},
-    stage::{Place, Refused, Started},
+    stage::Place,
+    started::{Refused, Started},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
