@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Chaos and load testing for replicated platforms: real servers, real traffic, real failures, before the release.
 #[derive(Debug, Parser)]
-#[command(name = "wetdress", version, about, after_help = EXIT_CODES)]
+#[command(name = "wetdress", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -1,6 +1,8 @@
 //! Data to stdout, talk to stderr. NO_COLOR and pipes get plain text.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program talks")]
 
+use std::io::Write;
+
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
@@ -18,7 +20,8 @@ pub(crate) fn styled(text: &str) {
 }
 
 pub(crate) fn data(text: &str) {
-    println!("{}", text.trim_end_matches('\n'));
+    // Whoever reads may have seen enough, as `head` does.
+    let _closed_pipe = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
 }
 
 pub(crate) fn json(value: &Value) {

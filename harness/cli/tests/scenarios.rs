@@ -173,3 +173,21 @@ fn place(text: &str, at: usize) -> (u32, u32) {
     let column = before.chars().rev().take_while(|c| *c != '\n').count() as u32 + 1;
     (before.matches('\n').count() as u32 + 1, column)
 }
+
+#[test]
+fn a_lab_in_memory_and_real_systems_do_not_mix() {
+    let catalogs = catalogs::catalogs();
+    let text = |file: &str| fs::read_to_string(scenarios().join(file)).expect("part of the project");
+    let mixed = [
+        (text("drills/pretend-region-loss.yaml").replace("lab: pretend", "lab: local"), "Write `lab: pretend`"),
+        (text("first.yaml").replace("lab: local ", "lab: pretend "), "or write `lab: local`"),
+    ];
+    for (text, help) in mixed {
+        let mistakes = plan::load(&text, "mixed.yaml", &catalogs).expect_err("it was taken");
+        let found = mistakes.list().into_iter().find(|mistake| mistake.message.contains("does not live in the lab"));
+        let found = found.unwrap_or_else(|| panic!("{}", mistakes.render(false)));
+        assert!(found.help.as_deref().is_some_and(|said| said.contains(help)), "{found:?}");
+        let line = text.lines().nth(found.line as usize - 1).expect("a line of the file");
+        assert!(line.contains("kind: "), "it points at `{line}`");
+    }
+}

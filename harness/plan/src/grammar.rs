@@ -311,7 +311,7 @@ pub(crate) struct Phase {
     pub(crate) until: Option<Sp<Until>>,
     /// The longest that `until` may take. Default: `2m`.
     pub(crate) max: Option<Sp<Time>>,
-    /// Whether its readings are judged. Default: true.
+    /// Whether percentiles may be gated in it and a baseline taken from it. Outages and losses count in every phase. Default: true.
     pub(crate) measure: Option<bool>,
 }
 

@@ -67,13 +67,14 @@ impl Builder<'_> {
             None
         });
         let region = region.filter(|region| names::known("region", region, region.span, self.built.region_names(), self.problems));
-        let (region, service) = (RegionId::from(region?.as_str()), service?);
+        // The kind reads whatever key is not ours before anything that is missing ends this: a misspelt key of ours is told there.
         let kind = match kinds::kind_of(node) {
-            Some((name, span)) => kinds::find(&self.catalogs.observers(), name, span, self.problems).copied()?,
-            None => self.default_kind(&service, node.span)?,
+            Some((name, span)) => kinds::find(&self.catalogs.observers(), name, span, self.problems).copied(),
+            None => service.as_ref().and_then(|service| self.default_kind(service, node.span)),
         };
         let params = node.without(&[KEYS].concat());
-        let observer = kinds::params(&kind, &params, KEYS, self.problems)?;
+        let observer = kinds::params(&kind?, &params, KEYS, self.problems);
+        let (region, service, observer) = (RegionId::from(region?.as_str()), service?, observer?);
         let shows = match raw.shows.unwrap_or(grammar::Shows::Log) {
             grammar::Shows::Log => Shows::Log,
             grammar::Shows::CurrentValue => Shows::CurrentValue,

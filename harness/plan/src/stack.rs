@@ -175,6 +175,7 @@ fn service(name: &Sp<String>, node: &Node, built: &mut Built, catalogs: &Catalog
     let what = format!("service `{}`", name.value);
     if let Some((kind, span)) = kinds::kind_needed(node, &what, name.span, family.names().next().unwrap_or("reference"), problems) {
         running.kind = kind.to_owned();
+        problems.extend(lives_elsewhere(kind, span, built.lab.as_ref(), catalogs));
         if let Some(kind) = kinds::find(&family, kind, span, problems) {
             running.spec = kinds::params(kind, &node.without(&["kind", "nodes"]), &["kind", "nodes"], problems);
         }
@@ -187,6 +188,21 @@ fn service(name: &Sp<String>, node: &Node, built: &mut Built, catalogs: &Catalog
         place(name, nodes.as_ref(), built, problems);
     }
     built.services.insert(name.as_str().into(), running);
+}
+
+/// A lab in memory takes only the systems made for it, and those run nowhere else.
+fn lives_elsewhere(kind: &str, span: Span, lab: Option<&KindSpec>, catalogs: &Catalogs) -> Option<Problem> {
+    let (system, lab) = (catalogs.system_of(kind)?, lab?.kind.as_str());
+    let of_lab: Vec<&str> = catalogs.systems.iter().filter(|system| system.lab == Some(lab)).map(|system| system.name).collect();
+    let help = match system.lab {
+        Some(own) if own != lab => format!("Write `lab: {own}`, or take another kind of service"),
+        None if !of_lab.is_empty() => {
+            format!("The lab `{lab}` has services of the kind `{}` only; or write `lab: local`", of_lab.join("`, `"))
+        }
+        _ => return None,
+    };
+    let message = format!("a service of the kind `{kind}` does not live in the lab `{lab}`");
+    Some(Problem::new("logic", span, message).label("lives elsewhere").help(help))
 }
 
 /// Default: one node in every region.

@@ -94,6 +94,8 @@ pub const fn fault<P: Params + Fault + 'static>(name: &'static str, about: &'sta
 #[derive(Debug)]
 pub struct System {
     pub name: &'static str,
+    /// The only lab that it lives in, which then takes no other system; None for systems of real sockets.
+    pub lab: Option<&'static str>,
     pub services: Catalog<MakeService>,
     pub drivers: Catalog<MakeDriver>,
     pub observers: Catalog<MakeObserver>,

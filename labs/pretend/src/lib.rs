@@ -32,6 +32,7 @@ pub use service::ServiceParams;
 /// The system that lives in this lab. Its driver and observer find the world through the lab's ground.
 pub static SYSTEM: System = System {
     name: "pretend",
+    lab: Some("pretend"),
     services: Catalog {
         noun: "service",
         kinds: &[Kind::new::<ServiceParams>(

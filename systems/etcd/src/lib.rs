@@ -23,6 +23,7 @@ pub use service::EtcdService;
 /// What this room brings.
 pub static SYSTEM: System = System {
     name: "etcd",
+    lab: None,
     services: Catalog {
         noun: "service",
         kinds: &[Kind::new::<EtcdService>(

@@ -17,6 +17,7 @@ pub use service::ReferenceService;
 /// What this room brings.
 pub static SYSTEM: System = System {
     name: "reference",
+    lab: None,
     services: Catalog {
         noun: "service",
         kinds: &[Kind::new::<ReferenceService>(

@@ -2,7 +2,7 @@
 //! Beside it: how an interrupted run ends, and one that never begins.
 //!
 //! Trials run one after the other, each a run of its own, as this user and, where this one is root, as one without privileges over
-//! AF_PACKET. `WETDRESS_TEST_PATIENCE`, in seconds, lengthens all waiting. Where the host refuses a sandbox, that is printed.
+//! AF_PACKET. `WETDRESS_PATIENCE`, in seconds, lengthens all waiting. Where the host refuses a sandbox, that is printed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what is skipped and how long ends took is told to whoever runs the tests")]
 

@@ -14,7 +14,7 @@ const REFUSED: &str = "`wetdress doctor` says what this machine lacks";
 
 /// At least the ten seconds within which everything must be gone.
 pub(crate) fn patience() -> Duration {
-    let asked = std::env::var("WETDRESS_TEST_PATIENCE").ok().and_then(|text| text.parse().ok());
+    let asked = std::env::var("WETDRESS_PATIENCE").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(asked.unwrap_or(0).max(10))
 }
 

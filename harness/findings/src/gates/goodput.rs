@@ -70,11 +70,16 @@ impl Goodput {
             return Err(no_data("no fault took effect".to_owned()));
         }
         let mut shares = Vec::new();
-        for (counts, assets, spans) in self.cohorts(run).map_err(no_data)? {
-            if assets == 0 && self.of == Cohort::Control {
+        let mut cohorts = self.cohorts(run).map_err(no_data)?;
+        if self.of == Cohort::Control {
+            // An episode that hits everybody has no control cohort; the others still have theirs.
+            cohorts.retain(|(_, assets, _)| *assets > 0);
+            if cohorts.is_empty() {
                 let none = "every asset is affected, as declared: there is no control cohort".to_owned();
                 return Err(Box::new(Judgement::new(Verdict::Pass, String::new(), "nobody".to_owned(), none, None)));
             }
+        }
+        for (counts, assets, spans) in cohorts {
             let before = rate(run, counts, (baseline.start, baseline.end.min(run.facts.first_effect().unwrap_or(NEVER) - run.facts.theta)));
             let Some(before) = before.filter(|rate| *rate > 0.0) else {
                 return Err(no_data("nothing good in the baseline to compare with".to_owned()));

@@ -188,6 +188,7 @@ impl Observer for Tail {
 
 static STORE: System = System {
     name: "reference",
+    lab: None,
     services: Catalog {
         noun: "service",
         kinds: &[Kind::new::<Store>("reference", "A small replicated store.", "{election_timeout: 1s}", |params, _| {
