@@ -16,7 +16,7 @@ traffic:
     terminals: {assets: 300, streams: {status: {every: 1s}}}
 phases:
   - {name: warmup, for: 2s, measure: false}
-  - {name: baseline, for: 15s}
+  - {name: baseline, for: 60s}
   - {name: outage, for: 10s}
   - {name: recovery, for: 10s}
   - {name: verify, until: quiesced, max: 10s}
@@ -61,10 +61,12 @@ fn readings_too_rare_for_a_limit_are_told() {
 
 #[test]
 fn a_percentile_without_enough_readings_is_told() {
-    let text = DRILL.replace("assets: 300", "assets: 20");
-    assert!(told(&text).iter().any(|line| line.contains("280 readings in baseline, and at least 299 are needed")), "{:?}", told(&text));
+    let text = DRILL.replace("assets: 300", "assets: 5");
+    assert!(told(&text).iter().any(|line| line.contains("295 readings in baseline, and at least 299 are needed")), "{:?}", told(&text));
     assert!(!told(DRILL).iter().any(|line| line.contains("are needed")));
-    let text = DRILL.replace("during: baseline", "during: outage");
+    let text = DRILL.replace("for: 60s", "for: 59s");
+    assert!(told(&text).iter().any(|line| line.contains("45 s of whole 15 s slots, and at least 60 s are needed")), "{:?}", told(&text));
+    let text = DRILL.replace("during: baseline", "during: outage").replace("outage, for: 10s", "outage, for: 60s");
     assert!(told(&text).iter().any(|line| line.contains("percentiles mean nothing")), "{:?}", told(&text));
 }
 
