@@ -98,7 +98,7 @@ fn faults(run: &RunView<'_>) -> Vec<Value> {
         json!({
             "id": window.id, "kind": window.kind, "picked": window.picked.join(", "), "asked": moment(window.asked),
             "effect": window.effect.map_or("never".into(), moment), "healed": window.healed.map_or("not".into(), moment),
-            "proof": proof, "count": amount(window.count), "why": window.why,
+            "proof": proof, "count": findings::show::count(window.count, "hit", "hits"), "why": window.why,
         })
     });
     windows.collect()

@@ -1,7 +1,12 @@
 //! One run of a plan in a lab: up, armed, conducted, drained, read back, closed. Everything it learns goes to the run folder; what it
 //! means is judged later, from the folder alone.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use model::{Conditions, Event, Lever, Micros, NodeId, Plan, ServiceId, event::Health};
 use seams::{Clock, Drained, Ground, Lab, Open, Process, Seen, Service, Traffic, Wanted};
@@ -85,9 +90,10 @@ impl Drill {
             let version = bring_up(name, service.as_ref(), ground.as_ref(), &diary).await?;
             diary.now(Event::ServiceReady { service: name.clone(), version });
         }
-        for (fleet, driver) in &drivers {
-            let service = plan.fleets[fleet].service.clone();
-            diary.now(Event::ClientPolicy { service, policy: driver.policy() });
+        // Fleets that share a driver share its policy, which is told once.
+        let policies: BTreeSet<_> = drivers.iter().map(|(fleet, driver)| (plan.fleets[fleet].service.clone(), driver.policy())).collect();
+        for (service, policy) in policies {
+            diary.now(Event::ClientPolicy { service, policy });
         }
 
         let broke = |error: &dyn std::error::Error| Stopped::Broke(format!("failed to {}", chain(error)));
@@ -150,7 +156,7 @@ fn processes(plan: &Plan, services: &BTreeMap<ServiceId, Arc<dyn Service>>) -> B
 fn refuse_what_is_not_offered(
     plan: &Plan,
     windows: &[(model::plan::Window, Box<dyn seams::Fault>)],
-    offers: &std::collections::BTreeSet<Lever>,
+    offers: &BTreeSet<Lever>,
 ) -> Result<(), Stopped> {
     let all: Vec<NodeId> = plan.topology.nodes.keys().cloned().collect();
     for (window, fault) in windows {

@@ -7,6 +7,7 @@ use super::sheet::{Axis, BAD, BLUE, FAINT, INK, LEFT, RIGHT, SLOW, drawn, shade,
 use crate::RunView;
 
 const HEIGHT: u32 = 190;
+const MAX: RGBColor = RGBColor(168, 174, 188);
 
 pub(super) fn draw(run: &RunView<'_>, series: &PerSecond) -> String {
     sheet(HEIGHT, |area| {
@@ -32,7 +33,7 @@ pub(super) fn draw(run: &RunView<'_>, series: &PerSecond) -> String {
             .x_labels(14);
         drawn(mesh.x_label_formatter(&|x| format!("{x:.0}")).y_label_formatter(&|y| format!("{} ms", trim(*y))).draw());
         shade(area, run, 18, HEIGHT as i32 - 22);
-        for (values, color, width) in [(&series.max, FAINT, 1), (&series.p99, SLOW, 2), (&series.p50, BLUE, 2)] {
+        for (values, color, width) in [(&series.max, MAX, 1), (&series.p99, SLOW, 2), (&series.p50, BLUE, 2)] {
             for run_of in unbroken(values, run.findings.start) {
                 drawn(chart.draw_series(LineSeries::new(run_of, color.stroke_width(width))));
             }
@@ -40,7 +41,7 @@ pub(super) fn draw(run: &RunView<'_>, series: &PerSecond) -> String {
         let missing = series.failed.iter().enumerate().filter(|(_, n)| **n > 0).map(|(s, _)| (second(run.findings.start, s), high / 1.5));
         drawn(chart.draw_series(missing.map(|at| Circle::new(at, 2, BAD.filled()))));
         let mut x = LEFT;
-        for (name, color) in [("p50", BLUE), ("p99", SLOW), ("max", INK), ("unanswered readings", BAD)] {
+        for (name, color) in [("p50", BLUE), ("p99", SLOW), ("max", MAX), ("unanswered readings", BAD)] {
             text(area, (x, 4), 10.5, color, name);
             x += 14 + 7 * name.len() as i32;
         }
