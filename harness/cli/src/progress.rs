@@ -1,26 +1,31 @@
 //! What a person sees on stderr while a run goes on. Data never goes here.
 #![allow(clippy::print_stderr, reason = "this is the one place that talks to the terminal during a run")]
 
-use std::sync::Mutex;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
-use model::{Event, Micros};
+use model::{Event, Micros, WindowId};
 
 /// Plain lines, each with the run's clock, readable in a terminal and in a CI log.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     quiet: bool,
     last: Mutex<String>,
+    /// Windows whose first proof has been told: a wide fault is proven link by link.
+    proven: Mutex<BTreeSet<WindowId>>,
 }
 
 impl Progress {
     /// Quiet where somebody reads JSON.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, last: Mutex::default() }
+        Self { quiet, ..Self::default() }
     }
 
     /// One line, unless it says what the last one said.
     pub(crate) fn line(&self, words: &str) {
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.quiet && *last != words {
             anstream::eprintln!("  {words}");
             words.clone_into(&mut last);
@@ -28,6 +33,11 @@ impl Progress {
     }
 
     pub(crate) fn event(&self, at: Micros, event: &Event) {
+        if let Event::Proven { window, .. } = event
+            && !self.proven.lock().unwrap_or_else(PoisonError::into_inner).insert(window.clone())
+        {
+            return;
+        }
         if let Some(words) = words(event) {
             let at = if at < Micros::ZERO { "  start".to_owned() } else { format!("{:6.1}s", at.0 as f64 / 1e6) };
             self.line(&format!("{at}  {words}"));
