@@ -3,7 +3,7 @@
 use findings::PerSecond;
 use plotters::prelude::*;
 
-use super::sheet::{Axis, BAD, BLUE, FAINT, INK, LEFT, RIGHT, SLOW, drawn, shade, sheet, text};
+use super::sheet::{Axis, BAD, BLUE, FAINT, INK, LEFT, SLOW, drawn, lane, shade, sheet, text};
 use crate::RunView;
 
 const HEIGHT: u32 = 190;
@@ -15,12 +15,7 @@ pub(super) fn draw(run: &RunView<'_>, series: &PerSecond) -> String {
         let finite = || [&series.p50, &series.p99, &series.max].into_iter().flatten().flatten().map(|us| ms(*us));
         let low = finite().fold(f64::INFINITY, f64::min).clamp(0.01, 1.0);
         let high = finite().fold(10.0, f64::max) * 3.0;
-        let built = ChartBuilder::on(area)
-            .margin_top(18)
-            .margin_right(RIGHT)
-            .set_label_area_size(LabelAreaPosition::Left, LEFT)
-            .set_label_area_size(LabelAreaPosition::Bottom, 22)
-            .build_cartesian_2d(axis.range(), (low..high).log_scale());
+        let built = lane(area).build_cartesian_2d(axis.range(), (low..high).log_scale());
         let mut chart = drawn(built);
         let style = ("sans-serif", 10.0).into_font().color(&INK);
         let mut mesh = chart.configure_mesh();

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use super::{
     seconds,
-    sheet::{Axis, BAD, FAINT, GOOD, INK, LEFT, PURPLE, RIGHT, drawn, shade, sheet, text},
+    sheet::{Axis, BAD, FAINT, GOOD, INK, LEFT, PURPLE, drawn, lane, shade, sheet, text},
 };
 use crate::RunView;
 
@@ -21,12 +21,7 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
     let top = acked.iter().chain(&failed).chain(&backlog).copied().fold(1.0, f64::max) * 1.1;
     sheet(HEIGHT, |area| {
         let axis = Axis::of(findings);
-        let built = ChartBuilder::on(area)
-            .margin_top(18)
-            .margin_right(RIGHT)
-            .set_label_area_size(LabelAreaPosition::Left, LEFT)
-            .set_label_area_size(LabelAreaPosition::Bottom, 22)
-            .build_cartesian_2d(axis.range(), 0.0..top);
+        let built = lane(area).build_cartesian_2d(axis.range(), 0.0..top);
         let mut chart = drawn(built);
         let style = ("sans-serif", 10.0).into_font().color(&INK);
         let mut mesh = chart.configure_mesh();

@@ -66,6 +66,14 @@ impl Axis {
     }
 }
 
+/// A lane with a chart of plotters' own: room for a legend above, names on the left, seconds below.
+pub(super) fn lane<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+    let mut builder = ChartBuilder::on(area);
+    builder.margin_top(18).margin_right(RIGHT).set_label_area_size(LabelAreaPosition::Left, LEFT);
+    builder.set_label_area_size(LabelAreaPosition::Bottom, 22);
+    builder
+}
+
 /// What the fault was asked to do, lightly; what was proven, stronger.
 pub(super) fn shade(area: &Area<'_>, run: &RunView<'_>, top: i32, bottom: i32) {
     let axis = Axis::of(run.findings);
