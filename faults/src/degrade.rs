@@ -2,7 +2,7 @@
 //!
 //! Absent for now: duplicates, corruption, reordering, correlated loss, queues, MTU.
 
-use model::{Chance, Conditions, LinkCondition, Topology, plan::Target};
+use model::{Chance, Conditions, Jitter, LinkCondition, LinkQuality, Shape, Topology, plan::Target};
 use schemars::JsonSchema;
 use seams::{
     Fault, Moment,
@@ -50,7 +50,10 @@ pub struct Degrade {
 impl Degrade {
     fn condition(&self) -> LinkCondition {
         let loss = if self.loss == Share(0) { vec![] } else { vec![Chance::from(self.loss)] };
-        LinkCondition { delay: self.delay.0, jitter: self.jitter.0, loss, rate: self.rate.map(Into::into), ..Default::default() }
+        let jitter = Jitter { width: self.jitter.0, shape: Shape::Uniform, correlation: Chance(0) };
+        let jitter = if jitter.width.is_zero() { vec![] } else { vec![jitter] };
+        let quality = LinkQuality { delay: self.delay.0, jitter, loss, rate: self.rate.map(Into::into), ..Default::default() };
+        LinkCondition { quality, ..Default::default() }
     }
 }
 

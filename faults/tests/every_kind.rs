@@ -6,7 +6,8 @@ use std::{
 };
 
 use model::{
-    BitRate, CellId, Chance, Conditions, CutForm, End, Lever, Link, LinkCondition, NodeId, NodeState, Ports, Topology,
+    BitRate, CellId, Chance, Conditions, Cut, CutForm, End, Jitter, Lever, Link, LinkCondition, LinkQuality, NodeId, NodeState, Ports,
+    Shape, Topology,
     plan::Mode,
     topology::{Cell, Node},
 };
@@ -30,9 +31,10 @@ fn topology() -> Topology {
         prefix: 24,
         hosts: 1,
         access: Default::default(),
+        track: Default::default(),
     };
     let cells = regions.iter().map(|region| (CellId::from(format!("{region}/assets")), cell(region))).collect();
-    Topology { regions: regions.iter().map(|region| ((*region).into(), Default::default())).collect(), nodes, cells, wan: BTreeMap::new() }
+    Topology { regions: regions.iter().map(|region| ((*region).into(), Default::default())).collect(), nodes, cells, ..Default::default() }
 }
 
 fn load(kind: &str, yaml: &str) -> Box<dyn Fault> {
@@ -103,7 +105,7 @@ fn a_leader_is_cut_from_its_peers_and_reachable_by_its_clients() {
     let expected = ["etcd-us-east", "etcd-us-west", "store-us-west-1"]
         .map(|peer| [format!("etcd-eu-west > {peer}"), format!("{peer} > etcd-eu-west")]);
     assert_eq!(cut(&world), expected.into_iter().flatten().collect());
-    assert!(world.links.values().all(|link| link.cuts == BTreeMap::from([(Ports::All, CutForm::Drop)])));
+    assert!(world.links.values().all(|link| link.cuts == BTreeSet::from([Cut { ports: Ports::All, form: CutForm::Drop }])));
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn isolation_spares_nobody_and_has_a_direction_a_form_and_ports() {
     let world = world("partition", "{isolate: {node: etcd-eu-west}, direction: to, form: reject, ports: [2380]}");
     assert_eq!(world.links.len(), 3 + 3, "three nodes and three cells, one way each");
     assert!(world.links.keys().all(|link| link.to == node("etcd-eu-west")));
-    let expected = BTreeMap::from([(Ports::Only([2380].into()), CutForm::Reject)]);
+    let expected = BTreeSet::from([Cut { ports: Ports::Only([2380].into()), form: CutForm::Reject }]);
     assert!(world.links.values().all(|link| link.cuts == expected));
 }
 
@@ -139,13 +141,14 @@ fn between_regions_their_clients_go_with_them() {
 fn degraded_links_carry_what_was_asked() {
     let world = world("degrade", "{around: {service: store}, from: clients, delay: 80ms, jitter: 5ms, loss: 2%, rate: 10Mbit}");
     assert_eq!(world.links.len(), 6);
-    let expected = LinkCondition {
+    let quality = LinkQuality {
         delay: Duration::from_millis(80),
-        jitter: Duration::from_millis(5),
+        jitter: vec![Jitter { width: Duration::from_millis(5), shape: Shape::Uniform, correlation: Chance(0) }],
         loss: vec![Chance(20_000)],
         rate: Some(BitRate(10_000_000)),
         ..Default::default()
     };
+    let expected = LinkCondition { quality, ..Default::default() };
     assert_eq!(world.links.get(&Link::new(cell("us-west/assets"), node("store-us-west-1"))), Some(&expected));
     let only_slow = self::world("degrade", "{around: {service: store}, delay: 1ms}");
     assert_eq!(only_slow.levers().iter().map(|(lever, _)| *lever).collect::<BTreeSet<_>>(), BTreeSet::from([Lever::Delay]));

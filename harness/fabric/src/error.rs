@@ -11,6 +11,8 @@ pub enum PolicyError {
     Chance { link: Link, chance: f64 },
     #[error("read a rate of 0 bit/s on {link:?}: use a cut instead")]
     Rate { link: Link },
+    #[error("read an MTU of {bytes} bytes on {link:?}: IPv4 needs 68 at least")]
+    Mtu { link: Link, bytes: u32 },
 }
 
 /// Each message finishes "failed to ...".

@@ -4,12 +4,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use model::{CutForm, conditions};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 
 use crate::counters::{Epoch, Hits, LinkCounters, Tally};
 use crate::packet::{Class, Packet};
-use crate::policy::{Cut, Form, Link, Rule};
+use crate::policy::{Link, Rule};
 use crate::pool::Pool;
 
 /// Bytes of frames that may wait on one link; at 1 Gbit/s this is half a second of delay.
@@ -77,20 +78,20 @@ impl Flow {
     pub(crate) fn admit(&mut self, now: u64, packet: &Packet, frame: &[u8], is_super: bool, pool: &mut Pool) -> Fate {
         let class = packet.class;
         self.counters.arrived.add(class.bytes);
-        if let Some(form) = cut_for(&self.rule, class) {
+        if let Some(cut) = conditions::strongest(&self.rule.cuts, class.ports, true) {
             self.counters.cut_hits.add(now, class);
-            return match form {
-                Form::Drop => {
+            return match cut.form {
+                CutForm::Drop | CutForm::Jam => {
                     self.counters.cut.add(class.bytes);
                     Fate::Gone
                 }
-                Form::Reject => {
+                CutForm::Reject => {
                     self.counters.rejected.add(class.bytes);
                     Fate::Reject
                 }
             };
         }
-        if is_super && self.rule.is_per_packet() {
+        if is_super && self.survival < 1.0 {
             self.counters.super_packets_on_lossy_link += 1;
         }
         if self.survival < 1.0 && self.uniform() >= self.survival {
@@ -125,26 +126,27 @@ impl Flow {
 
     /// When the packet will have left the serialiser; None when its queue is full.
     fn serialise(&mut self, now: u64, class: Class) -> Option<u64> {
-        let Some(rate) = self.rule.rate else { return Some(now) };
+        let Some((bps, queue)) = self.rule.quality.rate.zip(self.rule.quality.queue_bytes()) else { return Some(now) };
+        let bps = bps.0;
         let backlog_ns = self.busy_until.saturating_sub(now);
         if backlog_ns > 0 {
             self.counters.rate_hits.add(now, class);
-            let backlog_bytes = u128::from(backlog_ns) * u128::from(rate.bps) / 8_000_000_000;
-            if backlog_bytes + class.bytes as u128 > u128::from(rate.queue_bytes) {
+            let backlog_bytes = u128::from(backlog_ns) * u128::from(bps) / 8_000_000_000;
+            if backlog_bytes + class.bytes as u128 > u128::from(queue) {
                 return None;
             }
         }
-        self.busy_until = self.busy_until.max(now) + transmission_ns(class.bytes, rate.bps);
+        self.busy_until = self.busy_until.max(now) + transmission_ns(class.bytes, bps);
         Some(self.busy_until)
     }
 
     /// Nanoseconds in flight: uniform in `delay - jitter ..= delay + jitter`, never below zero.
     fn held(&mut self) -> u64 {
-        let delay = nanos(self.rule.delay);
-        if self.rule.jitter.is_zero() {
+        let delay = nanos(self.rule.quality.delay);
+        let jitter = jitter_ns(&self.rule);
+        if jitter == 0 {
             return delay;
         }
-        let jitter = nanos(self.rule.jitter);
         let spread = (self.uniform() * 2.0 * jitter as f64) as u64;
         (delay + spread).saturating_sub(jitter)
     }
@@ -191,18 +193,18 @@ impl Flow {
         if self.rule.cuts != rule.cuts {
             self.counters.cut_hits = begin();
         }
-        if self.rule.loss != rule.loss {
+        if self.rule.quality.loss != rule.quality.loss {
             self.counters.loss_hits = begin();
         }
-        if self.rule.rate != rule.rate {
+        if self.rule.quality.rate != rule.quality.rate {
             self.counters.rate_hits = begin();
         }
-        if (self.rule.delay, self.rule.jitter) != (rule.delay, rule.jitter) {
+        if (self.rule.quality.delay, &self.rule.quality.jitter) != (rule.quality.delay, &rule.quality.jitter) {
             self.counters.delay_hits = begin();
         }
-        let has_new_rate = self.rule.rate != rule.rate;
+        let has_new_rate = self.rule.quality.rate != rule.quality.rate;
         self.rule.clone_from(rule);
-        self.survival = rule.survival();
+        self.survival = rule.quality.survival();
         self.drop_cut(now, pool);
         self.retime(now, has_new_rate);
         Some(closed)
@@ -213,7 +215,7 @@ impl Flow {
             return;
         }
         for packet in std::mem::take(&mut self.waiting) {
-            if cut_for(&self.rule, packet.class).is_some() {
+            if conditions::strongest(&self.rule.cuts, packet.class.ports, true).is_some() {
                 self.leave(packet.class, packet.frame.len());
                 self.counters.cut.add(packet.class.bytes);
                 self.counters.cut_hits.add(now, packet.class);
@@ -225,7 +227,7 @@ impl Flow {
     }
 
     fn retime(&mut self, now: u64, has_new_rate: bool) {
-        let held_max = nanos(self.rule.delay) + nanos(self.rule.jitter);
+        let held_max = nanos(self.rule.quality.delay) + jitter_ns(&self.rule);
         if has_new_rate {
             self.busy_until = now;
         }
@@ -233,8 +235,8 @@ impl Flow {
         for packet in &mut self.waiting {
             let held = (packet.due - packet.sent).min(held_max);
             if has_new_rate && packet.sent > now {
-                if let Some(rate) = self.rule.rate {
-                    self.busy_until += transmission_ns(packet.class.bytes, rate.bps);
+                if let Some(rate) = self.rule.quality.rate {
+                    self.busy_until += transmission_ns(packet.class.bytes, rate.0);
                 }
                 packet.sent = self.busy_until;
             }
@@ -274,13 +276,8 @@ impl Tally {
     }
 }
 
-/// The form of the first cut that matches; a rejecting cut yields to a silent one.
-fn cut_for(rule: &Rule, class: Class) -> Option<Form> {
-    let matches = |cut: &&Cut| match &cut.ports {
-        None => true,
-        Some(ports) => class.ports.is_some_and(|[from, to]| ports.contains(&from) || ports.contains(&to)),
-    };
-    rule.cuts.iter().filter(matches).map(|cut| cut.form).min()
+fn jitter_ns(rule: &Rule) -> u64 {
+    rule.quality.jitter.iter().map(|jitter| nanos(jitter.width)).sum()
 }
 
 fn transmission_ns(bytes: usize, bps: u64) -> u64 {

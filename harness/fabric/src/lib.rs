@@ -19,5 +19,5 @@ pub use crate::fabric::Fabric;
 pub use counters::{Applied, Engine, EngineStats, Epoch, Hits, Lateness, LinkCounters, PortCounters, Snapshot, Tally};
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
 pub use error::{FabricError, PolicyError};
-pub use policy::{CANARY_PORT, Cut, Form, Link, Policy, PortId, Prefix, Rate, Rule};
+pub use policy::{CANARY_PORT, Clocked, Link, MTU_MIN, Policy, PortId, Prefix, Rule};
 pub use switch::{Framing, Sink, Switch, VNET_BYTES};

@@ -1,10 +1,12 @@
 //! What the fabric is asked to do: one immutable [`Policy`] for all directed links.
-//! Deliberately absent: time (the lab publishes a new policy when something changes) and the
-//! words of scenarios (the lab translates).
+//! Deliberately absent: who stands behind a port (the lab numbers them), and faults (the lab publishes a new policy when one
+//! opens or closes). What changes by the clock is part of the policy, so that it happens to the microsecond and resets no counter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::Arc;
+
+use model::{Chance, Cut, CutForm, LinkQuality, Ports, Track};
 
 use crate::error::PolicyError;
 
@@ -56,67 +58,64 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Refuses numbers that mean nothing: a chance outside 0-1, a rate of 0.
+    /// Refuses numbers that mean nothing: a chance above 1, a rate of 0, an MTU below IPv4's own minimum.
     pub fn check(&self) -> Result<(), PolicyError> {
         for (&link, rule) in &self.links {
-            if let Some(&chance) = rule.loss.iter().find(|chance| !(0.0..=1.0).contains(*chance)) {
-                return Err(PolicyError::Chance { link, chance });
-            }
-            if rule.rate.is_some_and(|rate| rate.bps == 0) {
-                return Err(PolicyError::Rate { link });
+            let slots = rule.clocked.iter().flat_map(|clocked| &clocked.track.slots).map(|slot| &slot.quality);
+            for quality in std::iter::once(&rule.quality).chain(slots) {
+                check(link, quality)?;
             }
         }
         Ok(())
     }
 }
 
-/// What happens on one directed link, in this order: cuts, loss, rate, delay.
+fn check(link: Link, quality: &LinkQuality) -> Result<(), PolicyError> {
+    let LinkQuality { delay: _, jitter, loss, bursts, duplicate, corrupt, reorder, rate, queue: _, mtu } = quality;
+    let of_jitter = jitter.iter().map(|jitter| jitter.correlation);
+    let of_bursts = bursts.iter().flat_map(|bursts| [bursts.enter, bursts.leave, bursts.bad, bursts.good]);
+    let lists = [loss, duplicate, corrupt, reorder].into_iter().flatten().copied();
+    if let Some(chance) = lists.chain(of_jitter).chain(of_bursts).find(|chance| *chance > Chance::ALWAYS) {
+        return Err(PolicyError::Chance { link, chance: chance.as_f64() });
+    }
+    if rate.is_some_and(|rate| rate.0 == 0) {
+        return Err(PolicyError::Rate { link });
+    }
+    match mtu {
+        Some(bytes) if *bytes < MTU_MIN => Err(PolicyError::Mtu { link, bytes: *bytes }),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that every IPv4 link must carry (RFC 791).
+pub const MTU_MIN: u32 = 68;
+
+/// What happens on one directed link, in this order: cuts, MTU, loss, corruption, duplication, rate, delay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rule {
-    pub cuts: Vec<Cut>,
-    /// Chances of loss, 0-1, each an independent trial per packet.
-    pub loss: Vec<f64>,
-    pub rate: Option<Rate>,
-    /// Time in flight. Packets of one link never overtake each other.
-    pub delay: Duration,
-    /// Uniform in `-jitter..=+jitter` around `delay`, never below zero.
-    pub jitter: Duration,
+    pub cuts: BTreeSet<Cut>,
+    pub quality: LinkQuality,
+    /// Changes by the clock, on top.
+    pub clocked: Option<Clocked>,
+}
+
+/// A track and the moment at which it begins; before that its first slot holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clocked {
+    /// CLOCK_MONOTONIC, nanoseconds.
+    pub origin_ns: u64,
+    pub track: Arc<Track>,
+}
+
+impl From<LinkQuality> for Rule {
+    fn from(quality: LinkQuality) -> Self {
+        Self { quality, ..Self::default() }
+    }
 }
 
 impl Rule {
-    /// The chance that a packet survives every trial: the product of `1 - p`.
-    pub fn survival(&self) -> f64 {
-        self.loss.iter().map(|p| 1.0 - p).product()
+    /// Nothing passes, or nothing of some ports.
+    pub fn cut(ports: Ports, form: CutForm) -> Self {
+        Self { cuts: [Cut { ports, form }].into(), ..Self::default() }
     }
-
-    /// True where packets have to be seen one by one to be honest, so offload must be off.
-    pub fn is_per_packet(&self) -> bool {
-        self.rate.is_some() || self.loss.iter().any(|p| *p > 0.0)
-    }
-}
-
-/// A serialiser with a byte queue in front. Bytes are those of the IP packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Bits per second, above 0.
-    pub bps: u64,
-    /// Bytes that may wait; a packet that does not fit is dropped.
-    pub queue_bytes: u64,
-}
-
-/// Nothing passes, or nothing of some ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// TCP, UDP or SCTP ports, matched against source *and* destination; `None` cuts everything.
-    pub ports: Option<BTreeSet<u16>>,
-    pub form: Form,
-}
-
-/// What the sender learns of a cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Form {
-    /// Silence.
-    Drop,
-    /// TCP is answered with RST, the rest with ICMP port unreachable.
-    Reject,
 }

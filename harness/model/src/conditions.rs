@@ -1,17 +1,13 @@
 //! What goes wrong, as a state of the world: the whole wanted state of links and nodes, never a list of actions.
 //!
 //! Worlds combine by [`Conditions::and`], which is commutative and associative with [`Conditions::default`] as its identity:
-//! delays add, chances of loss are kept as a list (float products would depend on order), the tighter rate wins,
-//! a cut stays cut, the worse node state wins.
+//! qualities add as [`LinkQuality::then`] says, a cut stays cut, the worse node state wins.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BitRate, Chance, End, Link, NodeId};
+use crate::{End, Link, LinkQuality, NodeId};
 
 /// The wanted state of the world beyond its steady links. What is absent is untouched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,16 +20,18 @@ pub struct Conditions {
 /// What one direction suffers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkCondition {
-    /// Which ports are cut, and how. A packet whose source or destination port matches any entry is cut.
-    #[serde(with = "listed")]
-    pub cuts: BTreeMap<Ports, CutForm>,
-    /// Added to the steady delay.
-    pub delay: Duration,
-    /// Added to the steady jitter.
-    pub jitter: Duration,
-    /// Independent chances, sorted.
-    pub loss: Vec<Chance>,
-    pub rate: Option<BitRate>,
+    /// A packet that any of them meets is cut; the strongest form among those decides how.
+    pub cuts: BTreeSet<Cut>,
+    /// On top of the steady quality.
+    pub quality: LinkQuality,
+}
+
+/// One wish that packets do not pass.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Cut {
+    /// A packet whose source or destination port is among these is meant.
+    pub ports: Ports,
+    pub form: CutForm,
 }
 
 /// Which packets of a link a cut means.
@@ -50,6 +48,8 @@ pub enum Ports {
 pub enum CutForm {
     /// Answered with a TCP reset or an ICMP error.
     Reject,
+    /// Accepts and never delivers: connections open, stay open and close, but a packet that carries data is swallowed.
+    Jam,
     /// Swallowed.
     Drop,
 }
@@ -79,10 +79,15 @@ pub enum Lever {
     Cut,
     CutPorts,
     Reject,
+    Jam,
     Delay,
     Jitter,
     Loss,
+    Duplicate,
+    Corrupt,
+    Reorder,
     Rate,
+    Mtu,
     Stop,
     Freeze,
     Terminate,
@@ -122,47 +127,53 @@ impl Conditions {
         self.nodes.get(node).copied().unwrap_or_default()
     }
 
-    /// Cuts a link for all ports.
+    /// Cuts a link, beside whatever cuts it already.
     pub fn cut(&mut self, link: Link, ports: Ports, form: CutForm) {
-        let cuts = &mut self.links.entry(link).or_default().cuts;
-        let mine = cuts.entry(ports).or_insert(form);
-        *mine = (*mine).max(form);
+        self.links.entry(link).or_default().cuts.insert(Cut { ports, form });
+    }
+
+    /// What a link suffers beside its cuts.
+    pub fn quality_mut(&mut self, link: Link) -> &mut LinkQuality {
+        &mut self.links.entry(link).or_default().quality
     }
 }
 
 impl LinkCondition {
     #[must_use]
     fn and(mut self, other: &Self) -> Self {
-        let Self { cuts, delay, jitter, loss, rate } = other;
-        for (ports, form) in cuts {
-            let mine = self.cuts.entry(ports.clone()).or_insert(*form);
-            *mine = (*mine).max(*form);
-        }
-        self.delay += *delay;
-        self.jitter += *jitter;
-        self.loss.extend(loss);
-        self.loss.sort_unstable();
-        self.rate = tighter(self.rate, *rate);
+        let Self { cuts, quality } = other;
+        self.cuts.extend(cuts.iter().cloned());
+        self.quality = self.quality.then(quality);
         self
     }
 
     pub fn levers(&self) -> BTreeSet<Lever> {
-        let Self { cuts, delay, jitter, loss, rate } = self;
-        let mut levers: BTreeSet<Lever> = cuts.iter().map(|(ports, form)| Lever::of_cut(ports, *form)).collect();
-        let others = [
-            (!delay.is_zero(), Lever::Delay),
-            (!jitter.is_zero(), Lever::Jitter),
-            (!loss.is_empty(), Lever::Loss),
-            (rate.is_some(), Lever::Rate),
-        ];
-        levers.extend(others.into_iter().filter_map(|(asked, lever)| asked.then_some(lever)));
+        let Self { cuts, quality } = self;
+        let mut levers = quality.levers();
+        levers.extend(cuts.iter().map(Cut::lever));
         levers
     }
 
-    /// The strongest cut that meets a packet with these ports.
-    pub fn cut_for(&self, source: u16, destination: u16) -> Option<CutForm> {
-        let met = self.cuts.iter().filter(|(ports, _)| ports.contains(source) || ports.contains(destination));
-        met.map(|(_, form)| *form).max()
+    /// The cut that decides about a packet with these ports; `carries_data` is false for a handshake, a bare ack, a farewell.
+    pub fn cut_for(&self, ports: Option<[u16; 2]>, carries_data: bool) -> Option<&Cut> {
+        strongest(&self.cuts, ports, carries_data)
+    }
+}
+
+/// The strongest of the cuts that meet a packet. One without ports (a later fragment, ICMP) is met by cuts of all ports only.
+pub fn strongest(cuts: &BTreeSet<Cut>, ports: Option<[u16; 2]>, carries_data: bool) -> Option<&Cut> {
+    let meets = |cut: &&Cut| cut.ports.meet(ports) && (carries_data || cut.form != CutForm::Jam);
+    cuts.iter().filter(meets).max_by_key(|cut| cut.form)
+}
+
+impl Cut {
+    pub fn lever(&self) -> Lever {
+        match (&self.ports, self.form) {
+            (_, CutForm::Reject) => Lever::Reject,
+            (_, CutForm::Jam) => Lever::Jam,
+            (Ports::All, CutForm::Drop) => Lever::Cut,
+            (Ports::Only(_), CutForm::Drop) => Lever::CutPorts,
+        }
     }
 }
 
@@ -171,6 +182,15 @@ impl Ports {
         match self {
             Self::All => true,
             Self::Only(ports) => ports.contains(&port),
+        }
+    }
+
+    /// Whether a packet with this source and destination port is meant.
+    pub fn meet(&self, ports: Option<[u16; 2]>) -> bool {
+        match (self, ports) {
+            (Self::All, _) => true,
+            (Self::Only(_), Some([source, destination])) => self.contains(source) || self.contains(destination),
+            (Self::Only(_), None) => false,
         }
     }
 }
@@ -190,24 +210,6 @@ impl NodeState {
     /// Whether the node's processes are gone in this state.
     pub fn is_down(self) -> bool {
         self >= Self::Terminated
-    }
-}
-
-impl Lever {
-    pub fn of_cut(ports: &Ports, form: CutForm) -> Self {
-        match (ports, form) {
-            (_, CutForm::Reject) => Self::Reject,
-            (Ports::All, CutForm::Drop) => Self::Cut,
-            (Ports::Only(_), CutForm::Drop) => Self::CutPorts,
-        }
-    }
-}
-
-/// The lower of two rates; None is no limit.
-pub(crate) fn tighter(a: Option<BitRate>, b: Option<BitRate>) -> Option<BitRate> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, other) => one.or(other),
     }
 }
 

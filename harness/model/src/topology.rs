@@ -1,10 +1,10 @@
 //! Places and the ways between them.
 
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BitRate, CellId, Chance, FleetId, NodeId, RegionId, ServiceId, ZoneId};
+use crate::{CellId, FleetId, LinkQuality, NodeId, RegionId, ServiceId, Track, ZoneId};
 
 /// Everything that has a place. Filled by `plan`, addresses included, so that servers can be configured before anything runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Topology {
     /// The steady way from one region to another, one way each.
     #[serde(with = "pairs")]
     pub wan: BTreeMap<(RegionId, RegionId), LinkQuality>,
+    /// How a way between regions changes by the clock; one that is not named does not.
+    #[serde(default, with = "pairs")]
+    pub wan_tracks: BTreeMap<(RegionId, RegionId), Track>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,6 +49,9 @@ pub struct Cell {
     pub hosts: u32,
     /// The hop between an asset and its region, the same each way.
     pub access: LinkQuality,
+    /// How that hop changes by the clock, for all of the cell at once.
+    #[serde(default, skip_serializing_if = "Track::is_empty")]
+    pub track: Track,
 }
 
 impl Cell {
@@ -92,30 +98,6 @@ impl Link {
     }
     pub fn reversed(&self) -> Self {
         Self::new(self.to.clone(), self.from.clone())
-    }
-}
-
-/// What a way does to packets when nothing is wrong.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LinkQuality {
-    pub delay: Duration,
-    /// Half the width of a uniform draw around `delay`, netem's meaning.
-    pub jitter: Duration,
-    pub loss: Vec<Chance>,
-    pub rate: Option<BitRate>,
-}
-
-impl LinkQuality {
-    /// Two ways one behind the other.
-    pub fn then(&self, next: &Self) -> Self {
-        let mut loss = [self.loss.as_slice(), &next.loss].concat();
-        loss.sort_unstable();
-        Self {
-            delay: self.delay + next.delay,
-            jitter: self.jitter + next.jitter,
-            loss,
-            rate: crate::conditions::tighter(self.rate, next.rate),
-        }
     }
 }
 
@@ -175,25 +157,42 @@ impl Topology {
         }
         quality
     }
+
+    /// How a link changes by the clock, on top of its steady quality: the tracks of its cells and of the WAN between its regions.
+    pub fn track(&self, link: &Link) -> Track {
+        let mut track = Track::default();
+        if let (Some(from), Some(to)) = (self.region_of(&link.from), self.region_of(&link.to))
+            && let Some(wan) = self.wan_tracks.get(&(from.clone(), to.clone()))
+        {
+            track = wan.clone();
+        }
+        for end in [&link.from, &link.to] {
+            if let End::Cell(name) = end
+                && let Some(cell) = self.cells.get(name)
+            {
+                track = track.then(&cell.track);
+            }
+        }
+        track
+    }
 }
 
-/// JSON has no keys of two parts: the map is written as a list of `[from, to, quality]`.
+/// JSON has no keys of two parts: the map is written as a list of `[from, to, value]`.
 mod pairs {
     use std::collections::BTreeMap;
 
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::LinkQuality;
     use crate::RegionId;
 
-    type Wan = BTreeMap<(RegionId, RegionId), LinkQuality>;
+    type Pairs<T> = BTreeMap<(RegionId, RegionId), T>;
 
-    pub(super) fn serialize<S: Serializer>(wan: &Wan, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(wan.iter().map(|((from, to), quality)| (from, to, quality)))
+    pub(super) fn serialize<T: Serialize, S: Serializer>(map: &Pairs<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map.iter().map(|((from, to), value)| (from, to, value)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wan, D::Error> {
-        let list = Vec::<(RegionId, RegionId, LinkQuality)>::deserialize(deserializer)?;
-        Ok(list.into_iter().map(|(from, to, quality)| ((from, to), quality)).collect())
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Pairs<T>, D::Error> {
+        let list = Vec::<(RegionId, RegionId, T)>::deserialize(deserializer)?;
+        Ok(list.into_iter().map(|(from, to, value)| ((from, to), value)).collect())
     }
 }

@@ -286,7 +286,7 @@ impl Builder<'_> {
                 return cells;
             };
             let cell =
-                Cell { region: region.clone(), fleet: Some(fleet.as_str().into()), base, prefix, hosts: *hosts, access: access.clone() };
+                Cell { region: region.clone(), fleet: Some(fleet.as_str().into()), base, prefix, hosts: *hosts, access: access.clone(), track: Default::default() };
             self.built.topology.cells.insert(id.clone(), cell);
             cells.insert(region.clone(), id);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{
-    KindSpec, LinkQuality, NodeId, RegionId, ServiceId, Topology, ZoneId,
+    Chance, Jitter, KindSpec, LinkQuality, NodeId, Shape, RegionId, ServiceId, Topology, ZoneId,
     topology::{Node as Machine, Region},
 };
 use seams::document::{Node, Part, Problem, Problems, Sp, Span, read_as};
@@ -166,7 +166,9 @@ pub(crate) fn quality(way: &Quality, at: Span, problems: &mut Problems) -> LinkQ
         problems.push(problem.help("The delay is drawn from `delay - jitter` to `delay + jitter`"));
     }
     let loss = way.loss.filter(|share| share.0 > 0).map(Into::into).into_iter().collect();
-    LinkQuality { delay, jitter, loss, rate: way.rate.map(Into::into) }
+    let jitter = Jitter { width: jitter, shape: Shape::Uniform, correlation: Chance(0) };
+    let jitter = if jitter.width.is_zero() { vec![] } else { vec![jitter] };
+    LinkQuality { delay, jitter, loss, rate: way.rate.map(Into::into), ..LinkQuality::default() }
 }
 
 fn service(name: &Sp<String>, node: &Node, built: &mut Built, catalogs: &Catalogs, problems: &mut Problems) {

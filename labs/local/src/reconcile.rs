@@ -8,7 +8,7 @@ use std::{
 };
 
 use fabric::{CANARY_PORT, Fabric, Rule};
-use model::{Conditions, End, Lever, Link, Micros, NodeId, NodeState, Topology};
+use model::{Conditions, End, Lever, Link, Micros, NodeId, NodeState, Ports, Topology};
 use rustix::net::{SendFlags, sendto};
 use seams::{LabError, Sight, Wanted};
 use tokio::{
@@ -211,8 +211,11 @@ impl Reconciler {
 /// A port that a canary must use to meet the cut: its own where nothing at all passes, else one of those that are cut.
 fn cut_port(rule: Option<&Rule>) -> Option<u16> {
     let cuts = &rule?.cuts;
-    if cuts.iter().any(|cut| cut.ports.is_none()) {
+    if cuts.iter().any(|cut| cut.ports == Ports::All) {
         return Some(CANARY_PORT);
     }
-    cuts.iter().filter_map(|cut| cut.ports.as_ref()).flatten().next().copied()
+    cuts.iter().find_map(|cut| match &cut.ports {
+        Ports::All => None,
+        Ports::Only(ports) => ports.first().copied(),
+    })
 }

@@ -88,10 +88,11 @@ impl Watch {
 
 fn hits(lever: Lever, counters: &LinkCounters) -> Option<Hits> {
     match lever {
-        Lever::Cut | Lever::CutPorts | Lever::Reject => Some(counters.cut_hits),
+        Lever::Cut | Lever::CutPorts | Lever::Reject | Lever::Jam => Some(counters.cut_hits),
         Lever::Delay | Lever::Jitter => Some(counters.delay_hits),
         Lever::Loss => Some(counters.loss_hits),
         Lever::Rate => Some(counters.rate_hits),
+        Lever::Duplicate | Lever::Corrupt | Lever::Reorder | Lever::Mtu => None,
         Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => None,
     }
 }

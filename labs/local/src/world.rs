@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use fabric::{Cut, Form, PortId, Rate, Rule};
-use model::{BitRate, Conditions, CutForm, End, Link, LinkCondition, LinkQuality, NodeId, Ports, Topology};
+use fabric::{PortId, Rule};
+use model::{Conditions, Cut, CutForm, End, Link, LinkCondition, LinkQuality, NodeId, Ports, Topology};
 
 /// The fabric's number of each end: its position in [`Topology::ends`].
 #[derive(Clone, Debug)]
@@ -60,9 +60,9 @@ pub(crate) fn policy(topology: &Topology, numbering: &Numbering, conditions: &Co
         let one_is =
             |nodes: &BTreeSet<NodeId>| [&link.from, &link.to].into_iter().any(|end| matches!(end, End::Node(node) if nodes.contains(node)));
         if one_is(&quiet.dark) {
-            rule.cuts = vec![Cut { ports: None, form: Form::Drop }];
+            rule.cuts = [Cut { ports: Ports::All, form: CutForm::Drop }].into();
         } else if one_is(&quiet.frozen) {
-            rule.delay += HOLD;
+            rule.quality.delay += HOLD;
         }
         let forwards_at_once = rule == Rule::default();
         if forwards_at_once { None } else { Some((numbering.to_fabric(&link)?, rule)) }
@@ -71,44 +71,19 @@ pub(crate) fn policy(topology: &Topology, numbering: &Numbering, conditions: &Co
 }
 
 fn rule(steady: &LinkQuality, condition: &LinkCondition) -> Rule {
-    let LinkCondition { cuts, delay, jitter, loss, rate } = condition;
-    let all = steady.then(&LinkQuality { delay: *delay, jitter: *jitter, loss: loss.clone(), rate: *rate });
-    Rule {
-        cuts: cuts.iter().map(|(ports, form)| cut(ports, *form)).collect(),
-        loss: all.loss.iter().map(|chance| chance.as_f64()).collect(),
-        rate: all.rate.map(serialiser),
-        delay: all.delay,
-        jitter: all.jitter,
-    }
-}
-
-fn cut(ports: &Ports, form: CutForm) -> Cut {
-    Cut {
-        ports: match ports {
-            Ports::All => None,
-            Ports::Only(ports) => Some(ports.clone()),
-        },
-        form: match form {
-            CutForm::Reject => Form::Reject,
-            CutForm::Drop => Form::Drop,
-        },
-    }
-}
-
-/// A queue of 100 ms in front of a slow link, a common depth of access routers, and never less than 64 KiB.
-fn serialiser(rate: BitRate) -> Rate {
-    Rate { bps: rate.0, queue_bytes: (rate.0 / 8 / 10).max(64 << 10) }
+    let LinkCondition { cuts, quality } = condition;
+    Rule { cuts: cuts.clone(), quality: steady.then(quality), clocked: None }
 }
 
 /// Ends whose own stack must hand over single packets: something on the way out of them draws per packet.
 pub(crate) fn without_offload(policy: &fabric::Policy) -> BTreeSet<PortId> {
-    policy.links.iter().filter(|(_, rule)| rule.is_per_packet()).map(|(link, _)| link.from).collect()
+    policy.links.iter().filter(|(_, rule)| !rule.quality.loss.is_empty() || rule.quality.rate.is_some()).map(|(link, _)| link.from).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use model::{
-        Chance,
+        BitRate, Chance,
         topology::{Node, Region},
     };
 
@@ -148,18 +123,13 @@ mod tests {
     #[test]
     fn steady_links_and_conditions_add_up() {
         let mut world = Conditions::default();
-        let condition = LinkCondition {
-            delay: ms(5),
-            jitter: ms(1),
-            loss: vec![Chance(500_000)],
-            rate: Some(BitRate(16_000_000)),
-            ..LinkCondition::default()
-        };
-        world.links.insert(link("a", "b"), condition);
+        let asked = LinkQuality { delay: ms(5), loss: vec![Chance(500_000)], rate: Some(BitRate(16_000_000)), ..LinkQuality::default() };
+        *world.quality_mut(link("a", "b")) = asked;
         let (policy, numbering) = of(&world, &Quiet::default());
         let rule = rule_of(&policy, &numbering, "a", "b");
-        assert_eq!((rule.delay, rule.jitter, rule.loss), (ms(35), ms(1), vec![0.01, 0.5]));
-        assert_eq!(rule.rate, Some(Rate { bps: 8_000_000, queue_bytes: 100_000 }), "the tighter one, with 100 ms of queue");
+        assert_eq!((rule.quality.delay, &rule.quality.loss[..]), (ms(35), &[Chance(10_000), Chance(500_000)][..]));
+        assert_eq!(rule.quality.rate, Some(BitRate(8_000_000)), "the tighter one");
+        assert_eq!(rule.quality.queue_bytes(), Some(100_000), "100 ms of it");
         assert_eq!(policy.links.len(), 1, "what forwards at once needs no rule");
     }
 
@@ -168,8 +138,7 @@ mod tests {
         let mut world = Conditions::default();
         world.cut(link("b", "c"), Ports::Only([2379].into()), CutForm::Reject);
         let (policy, numbering) = of(&world, &Quiet::default());
-        let cut = Cut { ports: Some([2379].into()), form: Form::Reject };
-        assert_eq!(rule_of(&policy, &numbering, "b", "c").cuts, [cut]);
+        assert_eq!(rule_of(&policy, &numbering, "b", "c"), Rule::cut(Ports::Only([2379].into()), CutForm::Reject));
         assert_eq!(rule_of(&policy, &numbering, "c", "b"), Rule::default(), "one way");
     }
 
@@ -178,7 +147,7 @@ mod tests {
         let quiet = Quiet { dark: ["b".into()].into(), frozen: ["b".into()].into() };
         let (policy, numbering) = of(&Conditions::default(), &quiet);
         for (from, to) in [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")] {
-            assert_eq!(rule_of(&policy, &numbering, from, to).cuts, [Cut { ports: None, form: Form::Drop }]);
+            assert_eq!(rule_of(&policy, &numbering, from, to).cuts, Rule::cut(Ports::All, CutForm::Drop).cuts);
         }
         assert_eq!(rule_of(&policy, &numbering, "a", "c"), Rule::default());
     }
@@ -188,7 +157,7 @@ mod tests {
         let quiet = Quiet { frozen: ["b".into()].into(), ..Quiet::default() };
         let (policy, numbering) = of(&Conditions::default(), &quiet);
         let rule = rule_of(&policy, &numbering, "b", "c");
-        assert!(rule.delay >= HOLD && rule.cuts.is_empty(), "{rule:?}");
+        assert!(rule.quality.delay >= HOLD && rule.cuts.is_empty(), "{rule:?}");
     }
 
     #[test]

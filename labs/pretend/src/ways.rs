@@ -7,7 +7,7 @@ use std::{
 };
 
 use model::{
-    CutForm, Lever, Link, LinkCondition, LinkQuality, Micros, Topology,
+    CutForm, Jitter, Lever, Link, LinkCondition, LinkQuality, Micros, Topology,
     schedule::{Draws, Purpose},
 };
 use seams::{Origin, Sight, Spot};
@@ -69,16 +69,16 @@ impl Ways {
         let steady = self.steady.get(&link).cloned().unwrap_or_default();
         let untouched = LinkCondition::default();
         let condition = place.way(&link).unwrap_or(&untouched);
-        if let Some((lever, form)) = cut(condition, ports) {
+        if let Some((lever, form)) = condition.cut_for(Some(ports.into()), true).map(|cut| (cut.lever(), cut.form)) {
             self.hit(lever, Spot::Link(link.clone()), &way, sights);
             self.closed.insert(link);
             return if form == CutForm::Reject { Fate::Rejected } else { Fate::Lost };
         }
         let Some(again) = self.tries(&link, &steady, condition, draws, &way, sights) else { return Fate::Lost };
         let late = [
-            (Lever::Delay, !condition.delay.is_zero()),
-            (Lever::Jitter, !condition.jitter.is_zero()),
-            (Lever::Rate, condition.rate.is_some()),
+            (Lever::Delay, !condition.quality.delay.is_zero()),
+            (Lever::Jitter, !condition.quality.jitter.is_empty()),
+            (Lever::Rate, condition.quality.rate.is_some()),
         ];
         for (lever, _) in late.into_iter().filter(|(_, asked)| *asked) {
             self.hit(lever, Spot::Link(link.clone()), &way, sights);
@@ -87,8 +87,8 @@ impl Ways {
             sights.push(Sight::Healed { link: link.clone() });
         }
         let begins = self.queue(&link, &steady, condition, size, now);
-        let width = 2.0 * (steady.jitter + condition.jitter).as_secs_f64();
-        let delay = (steady.delay + condition.delay).as_secs_f64() + width * (draws.unit(Purpose::Message, 0) - 0.5);
+        let width = 2.0 * widths(&steady.jitter, &condition.quality.jitter);
+        let delay = (steady.delay + condition.quality.delay).as_secs_f64() + width * (draws.unit(Purpose::Message, 0) - 0.5);
         let arrives = begins + again + Duration::from_secs_f64(delay.max(0.0));
         let last = self.flows.entry((from.clone(), to.clone())).or_insert(arrives);
         *last = (*last).max(arrives);
@@ -109,7 +109,7 @@ impl Ways {
         let mut waited = Duration::ZERO;
         for number in 0..TRIES {
             let try_ = u64::from(number) + 1;
-            let by_fault = (0u64..).zip(&asked.loss).any(|(index, chance)| lost(chance, try_, index));
+            let by_fault = (0u64..).zip(&asked.quality.loss).any(|(index, chance)| lost(chance, try_, index));
             let by_nature = (1000u64..).zip(&steady.loss).any(|(index, chance)| lost(chance, try_, index));
             if by_fault {
                 self.hit(Lever::Loss, Spot::Link(link.clone()), way, sights);
@@ -124,7 +124,7 @@ impl Ways {
 
     /// When the link begins to carry it, with everything before it carried.
     fn queue(&mut self, link: &Link, steady: &LinkQuality, asked: &LinkCondition, size: usize, now: Instant) -> Instant {
-        let Some(rate) = [steady.rate, asked.rate].into_iter().flatten().min() else { return now };
+        let Some(rate) = [steady.rate, asked.quality.rate].into_iter().flatten().min() else { return now };
         let bits = (size as u64 + HEADERS) * 8;
         let free = self.free.entry(link.clone()).or_insert(now);
         *free = (*free).max(now) + Duration::from_secs_f64(bits as f64 / rate.0.max(1) as f64);
@@ -175,9 +175,7 @@ pub(crate) struct Way<'a> {
     pub(crate) established: bool,
 }
 
-/// The strongest cut that meets the message, and its lever.
-fn cut(condition: &LinkCondition, (source, destination): (u16, u16)) -> Option<(Lever, CutForm)> {
-    let form = condition.cut_for(source, destination)?;
-    let met = condition.cuts.iter().find(|(ports, f)| **f == form && (ports.contains(source) || ports.contains(destination)))?;
-    Some((Lever::of_cut(met.0, form), form))
+/// In seconds.
+fn widths(steady: &[Jitter], asked: &[Jitter]) -> f64 {
+    steady.iter().chain(asked).map(|jitter| jitter.width.as_secs_f64()).sum()
 }

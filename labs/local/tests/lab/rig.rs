@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use model::{
-    CellId, Conditions, End, Link, NodeId, NodeState, Topology,
-    topology::{Cell, LinkQuality, Node, Region},
+    CellId, Conditions, End, Link, LinkQuality, NodeId, NodeState, Topology,
+    topology::{Cell, Node, Region},
 };
 use seams::{Clock, Command, Ground, Lab, LabError, Open, Origin, Process, Seen, Sight, Wanted};
 use tokio::{
