@@ -3,30 +3,57 @@
 
 use std::net::IpAddr;
 
+use crate::checksum;
 use crate::packet::{ACK, FIN, ICMP, ICMP6, Packet, RST, SYN, TCP};
+
+#[cfg(test)]
+mod tests;
 
 const HOP_LIMIT: u8 = 64;
 
 /// The IP packet that answers `packet`, whose bytes are `ip`. None where the RFCs forbid an answer:
 /// to a RST, to an ICMP error, to a later fragment, to multicast.
 pub(crate) fn answer(ip: &[u8], packet: &Packet) -> Option<Vec<u8>> {
-    if packet.is_later_fragment || packet.is_chatter() {
+    if !may_be_answered(ip, packet) {
         return None;
     }
     match (packet.protocol, packet.source) {
         (TCP, _) => reset(packet),
-        (ICMP, IpAddr::V4(_)) if !matches!(ip.get(packet.transport), Some(0 | 8)) => None,
-        (ICMP6, IpAddr::V6(_)) if !matches!(ip.get(packet.transport), Some(128 | 129)) => None,
-        (_, IpAddr::V4(_)) => Some(unreachable(ip, packet, ICMP, [3, 3], 576)),
-        (_, IpAddr::V6(_)) => Some(unreachable(ip, packet, ICMP6, [1, 4], 1280)),
+        (_, IpAddr::V4(_)) => Some(error(ip, packet, ICMP, [3, 3], 0)),
+        (_, IpAddr::V6(_)) => Some(error(ip, packet, ICMP6, [1, 4], 0)),
+    }
+}
+
+/// What a router tells the sender of a packet that does not fit into `mtu` bytes: fragmentation needed with the MTU of
+/// the next hop (RFC 1191, 4), packet too big (RFC 4443, 3.2). None under the rules of [`answer`].
+///
+/// Over IPv4 the caller asks only where [`Packet::dont_fragment`] is set.
+pub(crate) fn too_big(ip: &[u8], packet: &Packet, mtu: u32) -> Option<Vec<u8>> {
+    if !may_be_answered(ip, packet) {
+        return None;
+    }
+    Some(match packet.source {
+        // The field has 16 bits, as the length of a packet.
+        IpAddr::V4(_) => error(ip, packet, ICMP, [3, 4], mtu.min(0xffff)),
+        IpAddr::V6(_) => error(ip, packet, ICMP6, [2, 0], mtu),
+    })
+}
+
+/// RFC 1122, 3.2.2; RFC 4443, 2.4(e); RFC 9293, 3.10.7.1.
+fn may_be_answered(ip: &[u8], packet: &Packet) -> bool {
+    if packet.is_later_fragment || packet.is_chatter() {
+        return false;
+    }
+    match packet.protocol {
+        TCP => packet.tcp.is_none_or(|tcp| tcp.flags & RST == 0),
+        ICMP if packet.source.is_ipv4() => matches!(ip.get(packet.transport), Some(0 | 8)),
+        ICMP6 if packet.source.is_ipv6() => matches!(ip.get(packet.transport), Some(128 | 129)),
+        _ => true,
     }
 }
 
 fn reset(packet: &Packet) -> Option<Vec<u8>> {
     let tcp = packet.tcp?;
-    if tcp.flags & RST != 0 {
-        return None;
-    }
     let [from, to] = packet.class.ports?;
     let (sequence, acknowledgement, flags) = if tcp.flags & ACK != 0 {
         (tcp.acknowledgement, 0, RST)
@@ -43,11 +70,13 @@ fn reset(packet: &Packet) -> Option<Vec<u8>> {
     Some(wrap(packet, TCP, segment, 16))
 }
 
-fn unreachable(ip: &[u8], packet: &Packet, protocol: u8, kind: [u8; 2], bytes_max: usize) -> Vec<u8> {
-    let header = if packet.source.is_ipv4() { 20 } else { 40 };
-    let quoted = packet.bytes.min(ip.len()).min(bytes_max - header - 8);
-    let mut message = vec![kind[0], kind[1], 0, 0, 0, 0, 0, 0];
-    message.extend(&ip[..quoted]);
+/// An ICMP error; `word` is what its kind says in the second half of its header. The quote fills the whole up to what every
+/// host can take: 576 bytes (RFC 1812, 4.3.2.3), 1280 over IPv6.
+fn error(ip: &[u8], packet: &Packet, protocol: u8, [kind, code]: [u8; 2], word: u32) -> Vec<u8> {
+    let quoted_max = if packet.source.is_ipv4() { 576 - 20 - 8 } else { 1280 - 40 - 8 };
+    let mut message = vec![kind, code, 0, 0];
+    message.extend(word.to_be_bytes());
+    message.extend(&ip[..packet.bytes.min(ip.len()).min(quoted_max)]);
     wrap(packet, protocol, message, 2)
 }
 
@@ -55,12 +84,8 @@ fn unreachable(ip: &[u8], packet: &Packet, protocol: u8, kind: [u8; 2], bytes_ma
 /// the checksum at `checksum_at`.
 fn wrap(packet: &Packet, protocol: u8, mut payload: Vec<u8>, checksum_at: usize) -> Vec<u8> {
     let length = payload.len() as u16;
-    let mut sum = 0;
-    if protocol != ICMP {
-        sum = add(sum, &octets(packet.destination));
-        sum = add(sum, &octets(packet.source)) + u32::from(protocol) + u32::from(length);
-    }
-    let checksum = fold(add(sum, &payload));
+    let sum = if protocol == ICMP { 0 } else { checksum::pseudo_header(packet.destination, packet.source, protocol, length) };
+    let checksum = !checksum::add(sum, &payload);
     payload[checksum_at..checksum_at + 2].copy_from_slice(&checksum.to_be_bytes());
 
     let mut ip = Vec::with_capacity(40 + payload.len());
@@ -76,7 +101,7 @@ fn wrap(packet: &Packet, protocol: u8, mut payload: Vec<u8>, checksum_at: usize)
     ip.extend(octets(packet.destination));
     ip.extend(octets(packet.source));
     if packet.source.is_ipv4() {
-        let checksum = fold(add(0, &ip));
+        let checksum = !checksum::add(0, &ip);
         ip[10..12].copy_from_slice(&checksum.to_be_bytes());
     }
     ip.extend(payload);
@@ -88,16 +113,4 @@ fn octets(address: IpAddr) -> Vec<u8> {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
-}
-
-/// One's complement sum of big-endian words (RFC 1071). At most 64 KiB, so 32 bits cannot overflow.
-fn add(sum: u32, bytes: &[u8]) -> u32 {
-    bytes.chunks(2).fold(sum, |sum, pair| sum + u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
-}
-
-fn fold(mut sum: u32) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
 }

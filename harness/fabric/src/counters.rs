@@ -2,14 +2,18 @@
 //! hit since it came into force. Deliberately absent: verdicts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use model::Lever;
+
+use crate::packet::Class;
 use crate::policy::{Link, PortId};
 
 /// Number of an applied policy; a fabric starts in epoch 0, in which everything passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
-/// Packets and bytes of IP.
+/// Packets and bytes of IP. A super-packet that was taken apart counts as its segments, one that passed whole as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub packets: u64,
@@ -31,17 +35,39 @@ pub struct Hits {
     pub first_established_ns: Option<u64>,
 }
 
-/// One directed link. `arrived = passed + cut + rejected + lost + overflow + undelivered + waiting`,
+/// Levers of links, in the order of their hits.
+pub const LEVERS: [Lever; 12] = [
+    Lever::Cut,
+    Lever::CutPorts,
+    Lever::Reject,
+    Lever::Jam,
+    Lever::Delay,
+    Lever::Jitter,
+    Lever::Loss,
+    Lever::Duplicate,
+    Lever::Corrupt,
+    Lever::Reorder,
+    Lever::Rate,
+    Lever::Mtu,
+];
+
+/// One directed link. `arrived + copies = passed + cut + rejected + dark + too_big + lost + overflow + undelivered + waiting`,
 /// canaries included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounters {
     pub arrived: Tally,
+    /// Made by duplication.
+    pub copies: Tally,
     pub passed: Tally,
-    /// Dropped by a cut of form drop, or while it waited in the delay queue of a link that was then cut.
+    /// Dropped by a cut of form drop or jam, or while it waited in the delay queue of a link that was then cut.
     pub cut: Tally,
     pub rejected: Tally,
+    /// Sent while the link's clock said that there is no contact.
+    pub dark: Tally,
+    /// Larger than the MTU, and answered.
+    pub too_big: Tally,
     pub lost: Tally,
-    /// Did not fit into the rate's queue, or into the fabric's own bound per link.
+    /// Did not fit into the rate's queue, or into the fabric's own bounds.
     pub overflow: Tally,
     /// The port at the far end has no device, or the device refused the packet.
     pub undelivered: Tally,
@@ -49,19 +75,97 @@ pub struct LinkCounters {
     pub waiting: Tally,
     /// Held by a delay or a rate, of those that arrived.
     pub delayed: Tally,
-    /// Overflows of the fabric's own bound per link: not asked for by any rule.
+    /// Of those that passed or wait: with a flipped bit.
+    pub corrupted: Tally,
+    /// Packets that did not fit into the fabric's own bounds: not asked for by any rule.
     pub bound_overflow: u64,
-    /// Packets with GSO metadata that met loss or rate: offload should have been off here.
-    pub super_packets_on_lossy_link: u64,
-    /// Hits of cuts, either form.
-    pub cut_hits: Hits,
-    pub loss_hits: Hits,
-    /// Packets that were held by `delay` or `jitter`.
-    pub delay_hits: Hits,
-    /// Packets that waited for the serialiser, or did not fit.
-    pub rate_hits: Hits,
+    /// Super-packets that met a rule which draws per packet, and could not be taken apart: drawn once for all of them.
+    pub undivided: u64,
+    hits: [Hits; LEVERS.len()],
     /// Packets that passed since the link's rule last changed: what shows that it healed.
     pub passed_hits: Hits,
+}
+
+impl LinkCounters {
+    pub(crate) fn since(epoch: Epoch) -> Self {
+        let begun = Hits { since: epoch, ..Hits::default() };
+        Self { hits: [begun; LEVERS.len()], passed_hits: begun, ..Self::default() }
+    }
+
+    /// What a lever did here; nothing where it is no lever of links.
+    pub fn hits(&self, lever: Lever) -> Hits {
+        place(lever).map_or_else(Hits::default, |place| self.hits[place])
+    }
+
+    /// Hits of cuts of whatever form.
+    pub fn cut_hits(&self) -> Hits {
+        [Lever::Cut, Lever::CutPorts, Lever::Reject, Lever::Jam].map(|lever| self.hits(lever)).into_iter().fold(Hits::default(), Hits::and)
+    }
+
+    pub(crate) fn hit(&mut self, lever: Lever, now: u64, class: Class, load: Tally) {
+        if let Some(place) = place(lever) {
+            self.hits[place].add(now, class, load);
+        }
+    }
+
+    /// A lever's account begins anew.
+    pub(crate) fn begin(&mut self, lever: Lever, epoch: Epoch) {
+        if let Some(place) = place(lever) {
+            self.hits[place] = Hits { since: epoch, ..Hits::default() };
+        }
+    }
+}
+
+/// The levers of links come first among all levers, in this order.
+fn place(lever: Lever) -> Option<usize> {
+    let place = lever as usize;
+    (place < LEVERS.len()).then_some(place)
+}
+
+impl Hits {
+    pub(crate) fn add(&mut self, now: u64, class: Class, load: Tally) {
+        if class.is_canary {
+            self.canaries += load.packets;
+            return;
+        }
+        self.packets += load.packets;
+        self.bytes += load.bytes;
+        self.first_ns.get_or_insert(now);
+        if class.is_established {
+            self.established += load.packets;
+            self.first_established_ns.get_or_insert(now);
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let earlier = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+        Self {
+            since: self.since.max(other.since),
+            packets: self.packets + other.packets,
+            bytes: self.bytes + other.bytes,
+            established: self.established + other.established,
+            canaries: self.canaries + other.canaries,
+            first_ns: earlier(self.first_ns, other.first_ns),
+            first_established_ns: earlier(self.first_established_ns, other.first_established_ns),
+        }
+    }
+}
+
+impl Tally {
+    /// One packet.
+    pub(crate) fn one(bytes: usize) -> Self {
+        Self { packets: 1, bytes: bytes as u64 }
+    }
+
+    pub(crate) fn add(&mut self, load: Self) {
+        self.packets += load.packets;
+        self.bytes += load.bytes;
+    }
+
+    pub(crate) fn remove(&mut self, load: Self) {
+        self.packets -= load.packets;
+        self.bytes -= load.bytes;
+    }
 }
 
 /// Of one port, not of a link.
@@ -75,7 +179,7 @@ pub struct PortCounters {
     pub answers: u64,
 }
 
-/// A consistent view of one worker between two batches.
+/// A view of every worker, each between two of its batches.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub epoch: Epoch,
@@ -89,7 +193,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub struct Applied {
     pub epoch: Epoch,
-    /// CLOCK_MONOTONIC, nanoseconds, taken by the worker after it took the policy over.
+    /// CLOCK_MONOTONIC, nanoseconds, taken by the last worker after it took the policy over.
     pub at_ns: u64,
     /// Last counters of the links whose rule changed, before their hits began anew.
     pub closed: Vec<(Link, LinkCounters)>,
@@ -115,15 +219,31 @@ pub struct Lateness {
 #[derive(Clone, Copy, Debug)]
 pub struct EngineStats {
     pub engine: Engine,
+    /// Threads that move packets.
+    pub workers: usize,
+    /// Whether a worker spins just before a packet is due. It does not where cores are scarce.
+    pub spins: bool,
+    /// Over all workers.
     pub lateness: Lateness,
-    /// CPU time of the worker thread since its start.
-    pub cpu: std::time::Duration,
-    /// Wall time of the worker thread since its start.
-    pub wall: std::time::Duration,
+    /// CPU time of all workers since the start.
+    pub cpu: Duration,
+    /// Wall time since the start.
+    pub wall: Duration,
     /// Packets the kernel dropped before the fabric could read them (TUN `tx_dropped`, PACKET_STATISTICS).
     pub kernel_drops: u64,
     /// Sum of `bound_overflow` of all links.
     pub overflows: u64,
-    /// Sum over all links.
-    pub super_packets_on_lossy_link: u64,
+    /// Sum of `undivided` of all links.
+    pub undivided: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levers_of_links_come_first_and_in_order() {
+        assert!(LEVERS.iter().enumerate().all(|(place, lever)| self::place(*lever) == Some(place)));
+        assert_eq!(place(Lever::Stop), None);
+    }
 }

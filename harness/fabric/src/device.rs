@@ -3,11 +3,11 @@
 //! Every frame begins with a `virtio_net_hdr` of 10 bytes, which passes through untouched.
 
 use std::fs::OpenOptions;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
@@ -32,15 +32,28 @@ pub struct PortSpec {
 /// An open device. Dropping it removes a TUN.
 #[derive(Debug)]
 pub struct Device {
+    port: Arc<Port>,
+    /// Of a packet socket.
+    ring: Option<Ring>,
+}
+
+/// The half of a device that many may use: writing, counters.
+#[derive(Debug)]
+pub(crate) struct Port {
     fd: OwnedFd,
     engine: Engine,
     index: u32,
     /// In the device's own namespace, to read its counters.
     netlink: Netlink,
-    /// Of a packet socket. Only the worker reads, so the lock is never waited for.
-    ring: Option<Mutex<Ring>>,
     /// Drops of a packet socket: those that PACKET_STATISTICS reported and then forgot, and cut ones.
     dropped: AtomicU64,
+}
+
+/// The half that one worker reads.
+#[derive(Debug)]
+pub(crate) struct Source {
+    port: Arc<Port>,
+    ring: Option<Ring>,
 }
 
 /// Makes a TUN device in the calling thread's network namespace, with offload on. It is down and has
@@ -53,7 +66,7 @@ pub fn tun_open(name: &str) -> io::Result<Device> {
     let netlink = Netlink::open()?;
     let index = sys::interface_index(name)?;
     netlink.set_queue(index, TUN_QUEUE_PACKETS)?;
-    Ok(Device { fd, engine: Engine::Tun, index, netlink, ring: None, dropped: AtomicU64::new(0) })
+    Ok(Device::new(fd, Engine::Tun, index, netlink, None))
 }
 
 /// Opens a packet socket on `interface` (the harness's end of a veth pair) in the calling thread's
@@ -61,8 +74,7 @@ pub fn tun_open(name: &str) -> io::Result<Device> {
 pub fn af_packet_open(interface: &str) -> io::Result<Device> {
     let index = sys::interface_index(interface)?;
     let (fd, ring) = sys::packet_socket(index)?;
-    let ring = Some(Mutex::new(ring));
-    Ok(Device { fd, engine: Engine::AfPacket, index, netlink: Netlink::open()?, ring, dropped: AtomicU64::new(0) })
+    Ok(Device::new(fd, Engine::AfPacket, index, Netlink::open()?, Some(ring)))
 }
 
 /// Switches segmentation and checksum offload of a veth end, in the calling thread's network
@@ -73,18 +85,29 @@ pub fn veth_offload(interface: &str, on: bool) -> io::Result<()> {
 }
 
 impl Device {
+    fn new(fd: OwnedFd, engine: Engine, index: u32, netlink: Netlink, ring: Option<Ring>) -> Self {
+        Self { port: Arc::new(Port { fd, engine, index, netlink, dropped: AtomicU64::new(0) }), ring }
+    }
+
     pub fn engine(&self) -> Engine {
-        self.engine
+        self.port.engine
     }
 
     /// Index of the interface in its own namespace.
     pub fn index(&self) -> u32 {
-        self.index
+        self.port.index
     }
 
+    pub(crate) fn split(self) -> (Arc<Port>, Source) {
+        let Self { port, ring } = self;
+        (port.clone(), Source { port, ring })
+    }
+}
+
+impl Port {
     /// Switches a TUN's offload; from then on its stack hands over single packets with full checksums
     /// (off) or super-packets (on). For a veth use [`veth_offload`]: here it is an error.
-    pub fn set_offload(&self, on: bool) -> io::Result<()> {
+    pub(crate) fn set_offload(&self, on: bool) -> io::Result<()> {
         match self.engine {
             Engine::Tun => sys::tun_offload(self.fd.as_fd(), on),
             Engine::AfPacket => Err(io::Error::from(io::ErrorKind::Unsupported)),
@@ -92,7 +115,7 @@ impl Device {
     }
 
     /// Packets the kernel dropped before they could be read, since the device was opened.
-    pub fn kernel_drops(&self) -> io::Result<u64> {
+    pub(crate) fn kernel_drops(&self) -> io::Result<u64> {
         match self.engine {
             Engine::Tun => Ok(self.netlink.link_stats(self.index)?.tx_dropped),
             Engine::AfPacket => {
@@ -102,28 +125,61 @@ impl Device {
         }
     }
 
-    /// The next frame, or `WouldBlock`.
-    pub(crate) fn read(&self, frame: &mut [u8]) -> io::Result<usize> {
-        let Some(ring) = &self.ring else { return Ok(rustix::io::read(&self.fd, frame)?) };
-        let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            match ring.take(frame) {
-                Slot::Frame(length) => return Ok(length),
-                Slot::Oversized => return Ok(rustix::io::read(&self.fd, frame)?),
-                Slot::Lost => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
-                // An error of the socket, such as a link that went down, keeps waking the worker until it is read.
-                Slot::Empty => return Err(socket_error(&self.fd)?.err().unwrap_or(Errno::AGAIN).into()),
-            }
+    /// Hands a frame, given in parts, to the stack behind the device.
+    pub(crate) fn write(&self, frame: &[IoSlice<'_>]) -> io::Result<usize> {
+        match frame {
+            [whole] => Ok(rustix::io::write(&self.fd, whole)?),
+            parts => Ok(rustix::io::writev(&self.fd, parts)?),
         }
-    }
-
-    pub(crate) fn write(&self, frame: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(&self.fd, frame)?)
     }
 }
 
-impl AsFd for Device {
+impl Source {
+    /// Shows the next frame, or `WouldBlock`. `buffer` must hold the largest one.
+    pub(crate) fn next(&mut self, buffer: &mut [u8], look: impl FnOnce(&[u8])) -> io::Result<()> {
+        let length = match &mut self.ring {
+            None => rustix::io::read(&self.port.fd, &mut *buffer)?,
+            Some(ring) => {
+                let mut look = Some(look);
+                loop {
+                    let taken = ring.next(|slot| match slot {
+                        Slot::Frame(frame) => {
+                            look.take().expect("one frame is shown at most")(frame);
+                            Taken::Shown
+                        }
+                        Slot::Oversized => Taken::Oversized,
+                        Slot::Lost => Taken::Lost,
+                        Slot::Empty => Taken::Nothing,
+                    });
+                    match taken {
+                        Taken::Shown => return Ok(()),
+                        Taken::Lost => drop(self.port.dropped.fetch_add(1, Ordering::Relaxed)),
+                        // An error of the socket, such as a link that went down, keeps waking the worker until it is read.
+                        Taken::Nothing => return Err(socket_error(&self.port.fd)?.err().unwrap_or(Errno::AGAIN).into()),
+                        Taken::Oversized => {
+                            let length = rustix::io::read(&self.port.fd, &mut *buffer)?;
+                            look.take().expect("one frame is shown at most")(&buffer[..length]);
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        };
+        look(&buffer[..length]);
+        Ok(())
+    }
+}
+
+/// What became of a slot.
+enum Taken {
+    Shown,
+    Oversized,
+    Lost,
+    Nothing,
+}
+
+impl AsFd for Source {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.port.fd.as_fd()
     }
 }

@@ -1,54 +1,72 @@
-//! The handle on a running fabric. Everything here may block for as long as the worker's batch lasts
+//! The handle on a running fabric. Everything here may block for as long as a worker's batch lasts
 //! (tens of microseconds).
 
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{self, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, available_parallelism};
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::counters::{Applied, Engine, EngineStats, Snapshot};
-use crate::device::{Device, PortSpec};
+use crate::counters::{Applied, Engine, EngineStats, Lateness, LinkCounters, Snapshot};
+use crate::device::{Port, PortSpec};
 use crate::error::FabricError;
-use crate::policy::{Policy, PortId};
-use crate::switch::Framing;
-use crate::worker::{Order, Worker, now_ns};
+use crate::policy::{Link, Policy, PortId};
+use crate::switch::{Framing, Share};
+use crate::worker::{Order, Setup, Worker, cpu_time, empty_lateness, now_ns};
 
-/// A packet switch on a thread of its own. Dropping it stops the thread and closes every device.
+/// More than this gained nothing where it was tried; each has a thread.
+const WORKERS_MAX: usize = 4;
+
+/// A packet switch on threads of its own. Each reads the devices of its own source ports and writes to any. Dropping it stops the
+/// threads and closes every device.
 #[derive(Debug)]
 pub struct Fabric {
     engine: Engine,
+    crew: Vec<Hand>,
+    spins: bool,
+    started: Instant,
+    devices: Mutex<Devices>,
+    /// Held while a policy is handed out, so that every worker gets all of them in one order.
+    applying: Mutex<()>,
+}
+
+/// One worker's end of the line.
+#[derive(Debug)]
+struct Hand {
+    share: Share,
     /// None only while it is dropped: the worker ends when its orders do.
     orders: Option<Sender<Order>>,
     wake: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
-    devices: Mutex<Devices>,
 }
 
 #[derive(Debug, Default)]
 struct Devices {
-    open: BTreeMap<PortId, Arc<Device>>,
+    open: BTreeMap<PortId, Arc<Port>>,
     /// Kernel drops of devices that were removed.
     removed_drops: u64,
 }
 
 impl Fabric {
-    /// Starts a fabric without ports, which forwards everything. The seed decides loss and jitter.
-    pub fn start(engine: Engine, seed: u64) -> Result<Self, FabricError> {
+    /// Starts a fabric without ports, which forwards everything. The seed decides loss, jitter and every other draw. Without a number
+    /// of workers there are as many as leave a core to the servers, 4 at most.
+    pub fn start(engine: Engine, seed: u64, workers: Option<NonZeroUsize>) -> Result<Self, FabricError> {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        let workers = workers.map_or_else(|| (cores / 2).clamp(1, WORKERS_MAX), NonZeroUsize::get);
+        // Spinning beside the servers' own threads would only make both later.
+        let spins = cores > workers + 1;
         let framing = match engine {
             Engine::Tun => Framing::Ip,
             Engine::AfPacket => Framing::Ethernet,
         };
-        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-        let wake = Arc::new(wake.map_err(|error| FabricError::Thread(error.into()))?);
-        let worker = Worker::new(framing, seed, wake.clone()).map_err(FabricError::Thread)?;
-        let (orders, received) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("fabric".into()).spawn(move || worker.run(&received));
-        let thread = Some(thread.map_err(FabricError::Thread)?);
-        Ok(Self { engine, orders: Some(orders), wake, thread, devices: Mutex::default() })
+        let hand = |index| Hand::start(framing, seed, Share { index, of: workers as u32 }, spins);
+        let crew = (0..workers as u32).map(hand).collect::<Result<_, _>>().map_err(FabricError::Thread)?;
+        Ok(Self { engine, crew, spins, started: Instant::now(), devices: Mutex::default(), applying: Mutex::default() })
     }
 
     pub fn engine(&self) -> Engine {
@@ -56,26 +74,30 @@ impl Fabric {
     }
 
     /// Adds a port, or gives one that was there its new device and prefixes. Rules and counters of
-    /// its number stay.
+    /// its number stay. Numbers should be dense: tables grow with the largest.
     pub fn add_port(&self, spec: PortSpec) -> Result<(), FabricError> {
         let PortSpec { id, prefixes, device } = spec;
         if device.engine() != self.engine {
             return Err(FabricError::Mixed { id });
         }
         self.remove_port(id)?;
-        let device = Arc::new(device);
-        self.devices().open.insert(id, device.clone());
-        let added = self.ask(move |worker| {
-            worker.switch.set_port(id, &prefixes);
-            worker.add_device(id, device)
+        let (port, source) = device.split();
+        self.devices().open.insert(id, port.clone());
+        self.ask_all(|_| {
+            let (port, prefixes) = (port.clone(), prefixes.clone());
+            move |worker: &mut Worker| {
+                worker.switch.set_port(id, &prefixes);
+                worker.open(id, port);
+            }
         })?;
-        added.map_err(|source| FabricError::Watch { id, source })
+        let owner = self.owner(id);
+        owner.ask(move |worker| worker.watch(id, source))?.map_err(|source| FabricError::Watch { id, source })
     }
 
     /// Throws a port's device away, as a power loss does. Its prefixes stay known: rules still meet
     /// packets to them, and what would pass is `undelivered`.
     pub fn remove_port(&self, id: PortId) -> Result<(), FabricError> {
-        self.ask(move |worker| worker.remove_device(id))?;
+        self.ask_all(|_| move |worker: &mut Worker| worker.close(id))?;
         let mut devices = self.devices();
         if let Some(device) = devices.open.remove(&id) {
             devices.removed_drops += device.kernel_drops().unwrap_or(0);
@@ -83,43 +105,121 @@ impl Fabric {
         Ok(())
     }
 
-    /// Puts a policy in force in place of the one before, and returns after the worker has done so:
+    /// Puts a policy in force in place of the one before, and returns after every worker has done so:
     /// from then on no packet leaves that it forbids, not even one that was waiting.
     pub fn apply(&self, policy: Policy) -> Result<Applied, FabricError> {
         policy.check()?;
-        self.ask(move |worker| worker.switch.apply(now_ns(), &policy))
+        let policy = Arc::new(policy);
+        let _in_one_order = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.ask_all(|_| {
+            let policy = policy.clone();
+            move |worker: &mut Worker| worker.switch.apply(now_ns(), &policy)
+        })?;
+        let both = |a: Applied, b: Applied| Applied {
+            epoch: a.epoch,
+            at_ns: a.at_ns.max(b.at_ns),
+            closed: a.closed.into_iter().chain(b.closed).collect(),
+        };
+        all.into_iter().reduce(both).ok_or(FabricError::Stopped)
     }
 
     pub fn counters(&self) -> Result<Snapshot, FabricError> {
-        self.ask(|worker| worker.switch.snapshot(now_ns()))
+        let all = self.ask_all(|_| |worker: &mut Worker| worker.switch.snapshot(now_ns()))?;
+        let both = |mut a: Snapshot, b: Snapshot| {
+            a.at_ns = a.at_ns.max(b.at_ns);
+            a.links.extend(b.links);
+            for (port, counters) in b.ports {
+                let mine = a.ports.entry(port).or_default();
+                mine.unroutable.add(counters.unroutable);
+                mine.ignored.add(counters.ignored);
+                mine.answers += counters.answers;
+            }
+            a
+        };
+        all.into_iter().reduce(both).ok_or(FabricError::Stopped)
+    }
+
+    /// Of these links only: a large lab is looked at often. Links that no packet has travelled and no rule has named are left out.
+    pub fn counters_of(&self, links: &[Link]) -> Result<BTreeMap<Link, LinkCounters>, FabricError> {
+        let all = self.ask_all(|share| {
+            let mine: Vec<Link> = links.iter().copied().filter(|link| share.owns(link.from)).collect();
+            move |worker: &mut Worker| {
+                let found = mine.into_iter().filter_map(|link| Some((link, worker.switch.counters_of(link)?)));
+                found.collect::<Vec<_>>()
+            }
+        })?;
+        Ok(all.into_iter().flatten().collect())
     }
 
     /// The fabric's own health: lateness, CPU, drops that nobody asked for.
     pub fn stats(&self) -> Result<EngineStats, FabricError> {
-        let (lateness, (cpu, wall), counters) = self.ask(|worker| (worker.lateness(), worker.times(), worker.switch.snapshot(now_ns())))?;
+        let all = self.ask_all(|_| |worker: &mut Worker| (worker.lateness(), cpu_time(), worker.switch.snapshot(now_ns())))?;
+        let mut lateness = empty_lateness();
+        let (mut cpu, mut overflows, mut undivided) = (Duration::ZERO, 0, 0);
+        for (late, spent, snapshot) in &all {
+            lateness.add(late).expect("both have the same bounds");
+            cpu += *spent;
+            overflows += snapshot.links.values().map(|link| link.bound_overflow).sum::<u64>();
+            undivided += snapshot.links.values().map(|link| link.undivided).sum::<u64>();
+        }
         let devices = self.devices();
         // A device whose namespace has just been torn down has no counters any more.
         let open_drops: u64 = devices.open.values().map(|device| device.kernel_drops().unwrap_or(0)).sum();
         Ok(EngineStats {
             engine: self.engine,
-            lateness,
+            workers: self.crew.len(),
+            spins: self.spins,
+            lateness: Lateness {
+                count: lateness.len(),
+                p50_ns: lateness.value_at_quantile(0.5),
+                p99_ns: lateness.value_at_quantile(0.99),
+                max_ns: lateness.max(),
+            },
             cpu,
-            wall,
+            wall: self.started.elapsed(),
             kernel_drops: devices.removed_drops + open_drops,
-            overflows: counters.links.values().map(|link| link.bound_overflow).sum(),
-            super_packets_on_lossy_link: counters.links.values().map(|link| link.super_packets_on_lossy_link).sum(),
+            overflows,
+            undivided,
         })
     }
 
-    /// Switches the offload of a TUN port: off where one of its outgoing links has loss or a rate.
-    /// For AF_PACKET see [`crate::veth_offload`].
+    /// Switches the offload of a TUN port: off, and its stack hands over single packets, as links that are measured without offload
+    /// want it. No rule needs it: super-packets are taken apart where rules draw per packet. For AF_PACKET see [`crate::veth_offload`].
     pub fn set_offload(&self, id: PortId, on: bool) -> io::Result<()> {
         let device = self.devices().open.get(&id).cloned();
         device.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?.set_offload(on)
     }
 
-    /// Runs `order` on the worker between two batches and waits for its result.
-    fn ask<T: Send + 'static>(&self, order: impl FnOnce(&mut Worker) -> T + Send + 'static) -> Result<T, FabricError> {
+    fn owner(&self, id: PortId) -> &Hand {
+        self.crew.iter().find(|hand| hand.share.owns(id)).expect("the shares cover every port")
+    }
+
+    /// Runs an order on every worker between two of its batches, all at the same time, and waits for all results.
+    fn ask_all<T, O>(&self, order: impl Fn(Share) -> O) -> Result<Vec<T>, FabricError>
+    where
+        T: Send + 'static,
+        O: FnOnce(&mut Worker) -> T + Send + 'static,
+    {
+        let asked: Vec<_> = self.crew.iter().map(|hand| hand.tell(order(hand.share))).collect::<Result<_, _>>()?;
+        asked.into_iter().map(|result| result.recv().map_err(|_| FabricError::Stopped)).collect()
+    }
+
+    fn devices(&self) -> MutexGuard<'_, Devices> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hand {
+    fn start(framing: Framing, seed: u64, share: Share, spins: bool) -> io::Result<Self> {
+        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let worker = Worker::new(Setup { framing, seed, share, spins, wake: wake.clone() })?;
+        let (orders, received) = mpsc::channel();
+        let thread = std::thread::Builder::new().name(format!("fabric-{}", share.index)).spawn(move || worker.run(&received))?;
+        Ok(Self { share, orders: Some(orders), wake, thread: Some(thread) })
+    }
+
+    /// Hands over an order; its result comes when it was carried out.
+    fn tell<T: Send + 'static>(&self, order: impl FnOnce(&mut Worker) -> T + Send + 'static) -> Result<Receiver<T>, FabricError> {
         let (done, result): (SyncSender<T>, _) = mpsc::sync_channel(1);
         let order: Order = Box::new(move |worker| {
             let answer = order(worker);
@@ -128,20 +228,20 @@ impl Fabric {
         });
         self.orders.as_ref().ok_or(FabricError::Stopped)?.send(order).map_err(|_| FabricError::Stopped)?;
         self.wake();
-        result.recv().map_err(|_| FabricError::Stopped)
+        Ok(result)
+    }
+
+    fn ask<T: Send + 'static>(&self, order: impl FnOnce(&mut Worker) -> T + Send + 'static) -> Result<T, FabricError> {
+        self.tell(order)?.recv().map_err(|_| FabricError::Stopped)
     }
 
     fn wake(&self) {
         // It fails only when the eventfd's count is full, and then the worker wakes anyway.
         let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
     }
-
-    fn devices(&self) -> MutexGuard<'_, Devices> {
-        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Drop for Fabric {
+impl Drop for Hand {
     fn drop(&mut self) {
         self.orders = None;
         self.wake();

@@ -1,17 +1,15 @@
-//! One directed link at work: its rule, its serialiser, its delay queue, its counters.
+//! One directed link at work: its rule, its clock, its serialiser, its queue, its counters.
 //! Times are nanoseconds on whatever clock the caller keeps, and never run backwards.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use model::{CutForm, conditions};
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::{Rng, SeedableRng};
+use model::{Cut, Lever, Slot, conditions};
 
-use crate::counters::{Epoch, Hits, LinkCounters, Tally};
-use crate::packet::{Class, Packet};
-use crate::policy::{Link, Rule};
-use crate::pool::Pool;
+use crate::counters::{Epoch, Hits, LEVERS, LinkCounters, Tally};
+use crate::packet::Class;
+use crate::policy::{Clocked, Link, Rule};
+use crate::slab::{Fifo, Slab, Stored, Waiting};
+use crate::terms::{Random, Terms};
 
 /// Bytes of frames that may wait on one link; at 1 Gbit/s this is half a second of delay.
 pub(crate) const WAITING_BYTES_MAX: usize = 64 << 20;
@@ -19,272 +17,245 @@ pub(crate) const WAITING_BYTES_MAX: usize = 64 << 20;
 pub(crate) struct Flow {
     pub(crate) link: Link,
     pub(crate) counters: LinkCounters,
+    pub(crate) terms: Terms,
+    pub(crate) random: Random,
+    /// Packets that keep their order.
+    pub(crate) queue: Fifo,
     rule: Rule,
-    survival: f64,
-    random: Pcg64Mcg,
+    /// When the terms end by the clock.
+    turns_at: u64,
     /// When the serialiser will have sent everything that waits for it.
     busy_until: u64,
-    waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
+    /// Packets of this link in the wheel.
+    in_wheel: usize,
 }
 
-struct Waiting {
-    /// When it has left the serialiser; its arrival where there is no rate.
-    sent: u64,
-    due: u64,
-    class: Class,
-    frame: Vec<u8>,
-}
-
-/// What becomes of a packet that arrives on a link.
+/// When a packet leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Forward it now.
-    Pass,
-    /// It waits; `due` is when the *first* packet of the link leaves.
-    Waits {
-        was_idle: bool,
-        due: u64,
-    },
-    Reject,
-    Gone,
+pub(crate) struct Times {
+    pub(crate) sent: u64,
+    pub(crate) due: u64,
 }
 
 impl Flow {
     /// `seed` is the fabric's; every link draws from its own generator.
     pub(crate) fn new(link: Link, seed: u64, epoch: Epoch) -> Self {
         let own = (u64::from(link.from.0) << 32) | u64::from(link.to.0);
-        let mut flow = Self {
+        Self {
             link,
-            counters: LinkCounters::default(),
+            counters: LinkCounters::since(epoch),
+            terms: Terms::new(&model::LinkQuality::default(), true),
+            random: Random::new(seed ^ own),
+            queue: Fifo::default(),
             rule: Rule::default(),
-            survival: 1.0,
-            random: Pcg64Mcg::seed_from_u64(seed ^ own),
+            turns_at: u64::MAX,
             busy_until: 0,
-            waiting: VecDeque::new(),
             waiting_bytes: 0,
-        };
-        for hits in flow.counters.hits_mut() {
-            hits.since = epoch;
+            in_wheel: 0,
         }
-        flow
     }
 
-    pub(crate) fn next_due(&self) -> Option<u64> {
-        self.waiting.front().map(|first| first.due)
+    /// Turns the link's own clock. The terms of a slot are made when it begins, not per packet.
+    pub(crate) fn turn(&mut self, now: u64) {
+        if now >= self.turns_at {
+            self.set_terms(now);
+        }
     }
 
-    /// Takes a packet: cuts, then loss, rate, delay.
-    pub(crate) fn admit(&mut self, now: u64, packet: &Packet, frame: &[u8], is_super: bool, pool: &mut Pool) -> Fate {
-        let class = packet.class;
-        self.counters.arrived.add(class.bytes);
-        if let Some(cut) = conditions::strongest(&self.rule.cuts, class.ports, true) {
-            self.counters.cut_hits.add(now, class);
-            return match cut.form {
-                CutForm::Drop | CutForm::Jam => {
-                    self.counters.cut.add(class.bytes);
-                    Fate::Gone
-                }
-                CutForm::Reject => {
-                    self.counters.rejected.add(class.bytes);
-                    Fate::Reject
-                }
-            };
-        }
-        if is_super && self.survival < 1.0 {
-            self.counters.super_packets_on_lossy_link += 1;
-        }
-        if self.survival < 1.0 && self.uniform() >= self.survival {
-            self.counters.lost.add(class.bytes);
-            self.counters.loss_hits.add(now, class);
-            return Fate::Gone;
-        }
-        let Some(sent) = self.serialise(now, class) else {
-            self.counters.overflow.add(class.bytes);
-            return Fate::Gone;
+    fn set_terms(&mut self, now: u64) {
+        let Some(Clocked { origin_ns, track }) = &self.rule.clocked else {
+            self.terms = Terms::new(&self.rule.quality, true);
+            self.turns_at = u64::MAX;
+            return;
         };
-        let held = self.held();
-        if held > 0 {
-            self.counters.delay_hits.add(now, class);
+        let moment = Duration::from_nanos(now.saturating_sub(*origin_ns));
+        let next = track.slots.iter().map(|slot| slot.from).find(|from| *from > moment);
+        self.turns_at = next.map_or(u64::MAX, |from| origin_ns.saturating_add(crate::terms::nanos(from)));
+        self.terms = match track.at(moment) {
+            Some(Slot { quality, up, .. }) => Terms::new(&self.rule.quality.then(quality), *up),
+            None => Terms::new(&self.rule.quality, true),
+        };
+    }
+
+    pub(crate) fn cut_for(&self, class: Class) -> Option<&Cut> {
+        conditions::strongest(&self.rule.cuts, class.ports, class.carries_data)
+    }
+
+    /// When the last packet of the queue leaves.
+    fn last_due(&self, slab: &Slab) -> u64 {
+        self.queue.last().map_or(0, |last| slab.waiting(last).due)
+    }
+
+    /// Serialises a packet and draws its time in flight; None when the rate's queue is full.
+    pub(crate) fn times(&mut self, now: u64, class: Class, load: Tally, jumps: bool, slab: &Slab) -> Option<Times> {
+        let sent = self.serialise(now, class, load)?;
+        let held = if jumps { 0 } else { self.terms.held(&mut self.random) };
+        if !jumps && self.terms.delay_ns > 0 {
+            self.counters.hit(Lever::Delay, now, class, load);
         }
-        let due = (sent + held).max(self.waiting.back().map_or(0, |last| last.due));
-        if due <= now && self.waiting.is_empty() {
-            return Fate::Pass;
+        if !jumps && self.terms.has_jitter() {
+            self.counters.hit(Lever::Jitter, now, class, load);
         }
-        if self.waiting_bytes + frame.len() > WAITING_BYTES_MAX {
-            self.counters.overflow.add(class.bytes);
-            self.counters.bound_overflow += 1;
-            return Fate::Gone;
+        if jumps {
+            self.counters.hit(Lever::Reorder, now, class, load);
         }
-        self.counters.delayed.add(class.bytes);
-        self.counters.waiting.add(class.bytes);
-        self.waiting_bytes += frame.len();
-        let was_idle = self.waiting.is_empty();
-        self.waiting.push_back(Waiting { sent, due, class, frame: pool.copy_of(frame) });
-        Fate::Waits { was_idle, due }
+        let due = sent + held;
+        let due = if self.terms.overtakes { due } else { due.max(self.last_due(slab)) };
+        Some(Times { sent, due })
     }
 
     /// When the packet will have left the serialiser; None when its queue is full.
-    fn serialise(&mut self, now: u64, class: Class) -> Option<u64> {
-        let Some((bps, queue)) = self.rule.quality.rate.zip(self.rule.quality.queue_bytes()) else { return Some(now) };
-        let bps = bps.0;
+    fn serialise(&mut self, now: u64, class: Class, load: Tally) -> Option<u64> {
+        let Some((bps, queue_bytes)) = self.terms.rate else { return Some(now) };
         let backlog_ns = self.busy_until.saturating_sub(now);
         if backlog_ns > 0 {
-            self.counters.rate_hits.add(now, class);
+            self.counters.hit(Lever::Rate, now, class, load);
             let backlog_bytes = u128::from(backlog_ns) * u128::from(bps) / 8_000_000_000;
-            if backlog_bytes + class.bytes as u128 > u128::from(queue) {
+            if backlog_bytes + u128::from(load.bytes) > u128::from(queue_bytes) {
                 return None;
             }
         }
-        self.busy_until = self.busy_until.max(now) + transmission_ns(class.bytes, bps);
+        self.busy_until = self.busy_until.max(now) + transmission_ns(load.bytes, bps);
         Some(self.busy_until)
     }
 
-    /// Nanoseconds in flight: uniform in `delay - jitter ..= delay + jitter`, never below zero.
-    fn held(&mut self) -> u64 {
-        let delay = nanos(self.rule.quality.delay);
-        let jitter = jitter_ns(&self.rule);
-        if jitter == 0 {
-            return delay;
-        }
-        let spread = (self.uniform() * 2.0 * jitter as f64) as u64;
-        (delay + spread).saturating_sub(jitter)
+    /// Whether a packet may leave at once: it is due, and would overtake nobody who keeps the order.
+    pub(crate) fn may_pass(&self, now: u64, times: Times) -> bool {
+        times.due <= now && (self.terms.overtakes || self.queue.is_empty())
     }
 
-    /// Uniform in `[0, 1)`, 53 bits.
-    fn uniform(&mut self) -> f64 {
-        (self.random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    pub(crate) fn has_room(&self, frame_bytes: usize) -> bool {
+        self.waiting_bytes + frame_bytes <= WAITING_BYTES_MAX
     }
 
-    /// The first waiting packet if it is due: its frame, its class, and when it was due.
-    pub(crate) fn take_due(&mut self, now: u64) -> Option<(Vec<u8>, Class, u64)> {
-        self.next_due().filter(|due| *due <= now)?;
-        let first = self.waiting.pop_front()?;
-        self.leave(first.class, first.frame.len());
-        Some((first.frame, first.class, first.due))
+    /// A packet of this link waits from now on, in the wheel or in the queue.
+    pub(crate) fn entered(&mut self, waiting: &Waiting, in_wheel: bool) {
+        self.waiting_bytes += waiting.frame_bytes();
+        self.in_wheel += usize::from(in_wheel);
+        self.counters.delayed.add(waiting.load());
+        self.counters.waiting.add(waiting.load());
     }
 
-    fn leave(&mut self, class: Class, frame_bytes: usize) {
-        self.waiting_bytes -= frame_bytes;
-        self.counters.waiting.packets -= 1;
-        self.counters.waiting.bytes -= class.bytes as u64;
+    /// It waits no more.
+    pub(crate) fn left(&mut self, waiting: &Waiting, in_wheel: bool) {
+        self.waiting_bytes -= waiting.frame_bytes();
+        self.in_wheel -= usize::from(in_wheel);
+        self.counters.waiting.remove(waiting.load());
     }
 
     /// Books a packet that was handed to the far port, or that the port did not take.
-    pub(crate) fn book(&mut self, now: u64, class: Class, delivered: bool) {
+    pub(crate) fn book(&mut self, now: u64, class: Class, load: Tally, delivered: bool) {
         if delivered {
-            self.counters.passed.add(class.bytes);
-            self.counters.passed_hits.add(now, class);
+            self.counters.passed.add(load);
+            self.counters.passed_hits.add(now, class, load);
         } else {
-            self.counters.undelivered.add(class.bytes);
+            self.counters.undelivered.add(load);
         }
     }
 
-    /// Puts another rule in force and returns the last counters under the old one, or None where
-    /// nothing changed. Waiting packets of a cut are dropped; the others keep their places and never
-    /// wait longer than the new rule could have made them wait.
-    pub(crate) fn set_rule(&mut self, now: u64, rule: &Rule, epoch: Epoch, pool: &mut Pool) -> Option<LinkCounters> {
-        if self.rule == *rule {
-            return None;
-        }
+    /// When the first packet of the queue leaves.
+    pub(crate) fn next_due(&self, slab: &Slab) -> Option<u64> {
+        self.queue.first().map(|first| slab.waiting(first).due)
+    }
+
+    pub(crate) fn has_other_rate(&self, rule: &Rule) -> bool {
+        self.rule.quality.rate != rule.quality.rate
+    }
+
+    pub(crate) fn has_rule(&self, rule: &Rule) -> bool {
+        self.rule == *rule
+    }
+
+    /// Whether some of its packets wait in the wheel.
+    pub(crate) fn is_in_wheel(&self) -> bool {
+        self.in_wheel > 0
+    }
+
+    /// Puts another rule in force and returns the last counters under the old one. Waiting packets of a cut are dropped; the others
+    /// keep their places and never wait longer than the new rule could have made them wait. Those in the wheel are the caller's:
+    /// each goes through [`Flow::keeps`] and [`Flow::retimed`].
+    pub(crate) fn set_rule(&mut self, now: u64, rule: &Rule, epoch: Epoch, slab: &mut Slab) -> LinkCounters {
         let closed = self.counters;
-        let begin = || Hits { since: epoch, ..Hits::default() };
-        self.counters.passed_hits = begin();
-        if self.rule.cuts != rule.cuts {
-            self.counters.cut_hits = begin();
-        }
-        if self.rule.quality.loss != rule.quality.loss {
-            self.counters.loss_hits = begin();
-        }
-        if self.rule.quality.rate != rule.quality.rate {
-            self.counters.rate_hits = begin();
-        }
-        if (self.rule.quality.delay, &self.rule.quality.jitter) != (rule.quality.delay, &rule.quality.jitter) {
-            self.counters.delay_hits = begin();
-        }
-        let has_new_rate = self.rule.quality.rate != rule.quality.rate;
-        self.rule.clone_from(rule);
-        self.survival = rule.quality.survival();
-        self.drop_cut(now, pool);
-        self.retime(now, has_new_rate);
-        Some(closed)
-    }
-
-    fn drop_cut(&mut self, now: u64, pool: &mut Pool) {
-        if self.rule.cuts.is_empty() {
-            return;
-        }
-        for packet in std::mem::take(&mut self.waiting) {
-            if conditions::strongest(&self.rule.cuts, packet.class.ports, true).is_some() {
-                self.leave(packet.class, packet.frame.len());
-                self.counters.cut.add(packet.class.bytes);
-                self.counters.cut_hits.add(now, packet.class);
-                pool.give_back(packet.frame);
-            } else {
-                self.waiting.push_back(packet);
+        self.counters.passed_hits = Hits { since: epoch, ..Hits::default() };
+        for lever in LEVERS {
+            if !is_same(&self.rule, rule, lever) {
+                self.counters.begin(lever, epoch);
             }
         }
-    }
-
-    fn retime(&mut self, now: u64, has_new_rate: bool) {
-        let held_max = nanos(self.rule.quality.delay) + jitter_ns(&self.rule);
+        let has_new_rate = self.has_other_rate(rule);
+        self.rule.clone_from(rule);
+        self.set_terms(now);
         if has_new_rate {
             self.busy_until = now;
         }
+        let mut old = std::mem::take(&mut self.queue);
         let mut last_due = 0;
-        for packet in &mut self.waiting {
-            let held = (packet.due - packet.sent).min(held_max);
-            if has_new_rate && packet.sent > now {
-                if let Some(rate) = self.rule.quality.rate {
-                    self.busy_until += transmission_ns(packet.class.bytes, rate.0);
-                }
-                packet.sent = self.busy_until;
+        while let Some(stored) = old.pop(slab) {
+            if !self.keeps(now, stored, false, slab) {
+                continue;
             }
-            // What was not due yet becomes due now at the earliest: it is released, not late.
-            packet.due = (packet.sent + held).max(packet.due.min(now)).max(last_due);
-            last_due = packet.due;
+            let times = self.retimed(now, slab.waiting(stored), has_new_rate);
+            last_due = times.due.max(last_due);
+            let waiting = slab.waiting_mut(stored);
+            (waiting.sent, waiting.due) = (times.sent, last_due);
+            self.queue.push(slab, stored);
+        }
+        closed
+    }
+
+    /// Whether a packet may go on waiting under the present rule; one that may not is counted and gone.
+    pub(crate) fn keeps(&mut self, now: u64, stored: Stored, in_wheel: bool, slab: &mut Slab) -> bool {
+        let waiting = *slab.waiting(stored);
+        let Some(lever) = self.cut_for(waiting.class).map(Cut::lever) else { return true };
+        self.left(&waiting, in_wheel);
+        self.counters.cut.add(waiting.load());
+        self.counters.hit(lever, now, waiting.class, waiting.load());
+        slab.give_back(stored);
+        false
+    }
+
+    /// When a waiting packet leaves under the present rule.
+    pub(crate) fn retimed(&mut self, now: u64, waiting: &Waiting, has_new_rate: bool) -> Times {
+        let held = (waiting.due - waiting.sent).min(self.terms.held_max_ns);
+        let mut sent = waiting.sent;
+        if has_new_rate && sent > now {
+            if let Some((bps, _)) = self.terms.rate {
+                self.busy_until += transmission_ns(waiting.load().bytes, bps);
+            }
+            sent = self.busy_until;
+        }
+        // What was not due yet becomes due now at the earliest: it is released, not late.
+        Times { sent, due: (sent + held).max(waiting.due.min(now)) }
+    }
+}
+
+impl Waiting {
+    pub(crate) fn load(&self) -> Tally {
+        Tally { packets: u64::from(self.packets), bytes: self.class.bytes as u64 }
+    }
+}
+
+/// Whether both rules say the same of a lever.
+fn is_same(a: &Rule, b: &Rule, lever: Lever) -> bool {
+    let (one, other) = (&a.quality, &b.quality);
+    match lever {
+        Lever::Delay => one.delay == other.delay,
+        Lever::Jitter => one.jitter == other.jitter,
+        Lever::Loss => (&one.loss, &one.bursts) == (&other.loss, &other.bursts),
+        Lever::Duplicate => one.duplicate == other.duplicate,
+        Lever::Corrupt => one.corrupt == other.corrupt,
+        Lever::Reorder => one.reorder == other.reorder,
+        Lever::Rate => (one.rate, one.queue) == (other.rate, other.queue),
+        Lever::Mtu => one.mtu == other.mtu,
+        _ => {
+            let of = |rule: &'_ Rule| rule.cuts.iter().filter(|cut| cut.lever() == lever).cloned().collect::<Vec<_>>();
+            of(a) == of(b)
         }
     }
 }
 
-impl Hits {
-    fn add(&mut self, now: u64, class: Class) {
-        if class.is_canary {
-            self.canaries += 1;
-            return;
-        }
-        self.packets += 1;
-        self.bytes += class.bytes as u64;
-        self.first_ns.get_or_insert(now);
-        if class.is_established {
-            self.established += 1;
-            self.first_established_ns.get_or_insert(now);
-        }
-    }
-}
-
-impl LinkCounters {
-    fn hits_mut(&mut self) -> [&mut Hits; 5] {
-        [&mut self.cut_hits, &mut self.loss_hits, &mut self.delay_hits, &mut self.rate_hits, &mut self.passed_hits]
-    }
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
-    }
-}
-
-fn jitter_ns(rule: &Rule) -> u64 {
-    rule.quality.jitter.iter().map(|jitter| nanos(jitter.width)).sum()
-}
-
-fn transmission_ns(bytes: usize, bps: u64) -> u64 {
-    let ns = (bytes as u128 * 8_000_000_000).div_ceil(u128::from(bps));
-    u64::try_from(ns).unwrap_or(u64::MAX >> 1)
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX >> 2)
+fn transmission_ns(bytes: u64, bps: u64) -> u64 {
+    let ns = (u128::from(bytes) * 8_000_000_000).div_ceil(u128::from(bps));
+    u64::try_from(ns).unwrap_or(u64::MAX >> 3)
 }

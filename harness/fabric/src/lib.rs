@@ -1,23 +1,34 @@
 //! Floor 1: the packet switch. A pure core that is told the time, and thin TUN and AF_PACKET shells.
 
 mod answer;
+mod checksum;
 mod counters;
 mod device;
 mod error;
 mod fabric;
 mod flow;
+#[cfg(test)]
+mod hostile;
+mod links;
+mod margin;
 pub mod netlink;
 mod packet;
 mod policy;
-mod pool;
 mod routes;
+#[cfg(test)]
+mod samples;
+mod segment;
+mod slab;
 mod switch;
 mod sys;
+mod terms;
+mod vnet;
+mod wheel;
 mod worker;
 
 pub use crate::fabric::Fabric;
-pub use counters::{Applied, Engine, EngineStats, Epoch, Hits, Lateness, LinkCounters, PortCounters, Snapshot, Tally};
+pub use counters::{Applied, Engine, EngineStats, Epoch, Hits, Lateness, LEVERS, LinkCounters, PortCounters, Snapshot, Tally};
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
 pub use error::{FabricError, PolicyError};
 pub use policy::{CANARY_PORT, Clocked, Link, MTU_MIN, Policy, PortId, Prefix, Rule};
-pub use switch::{Framing, Sink, Switch, VNET_BYTES};
+pub use switch::{Framing, Share, Sink, Switch, VNET_BYTES};

@@ -5,16 +5,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::policy::CANARY_PORT;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMP6: u8 = 58;
-const SCTP: u8 = 132;
+pub(crate) const SCTP: u8 = 132;
 
 pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
+pub(crate) const PSH: u8 = 0x08;
 pub(crate) const ACK: u8 = 0x10;
+pub(crate) const CWR: u8 = 0x80;
 
 /// An IP packet, read.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +31,12 @@ pub(crate) struct Packet {
     pub(crate) transport: usize,
     /// IP header and payload, without padding behind it.
     pub(crate) bytes: usize,
+    /// IP header with IPv4 options, without IPv6 extension headers.
+    pub(crate) header: usize,
+    /// Routers may not fragment it: IPv4's DF, and always over IPv6.
+    pub(crate) dont_fragment: bool,
+    /// Any fragment, also the first.
+    pub(crate) is_fragment: bool,
     /// A fragment that carries no transport header.
     pub(crate) is_later_fragment: bool,
     pub(crate) class: Class,
@@ -33,7 +44,7 @@ pub(crate) struct Packet {
 }
 
 /// What rules and counters ask about a packet; kept while it waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Class {
     pub(crate) bytes: usize,
     /// Source and destination port. Later fragments have none, so a cut by port does not see them;
@@ -41,6 +52,8 @@ pub(crate) struct Class {
     pub(crate) ports: Option<[u16; 2]>,
     pub(crate) is_canary: bool,
     pub(crate) is_established: bool,
+    /// Something that an application wrote, as far as can be seen: all but ICMP and TCP's own signals.
+    pub(crate) carries_data: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +62,18 @@ pub(crate) struct Tcp {
     pub(crate) acknowledgement: u32,
     pub(crate) flags: u8,
     pub(crate) payload_bytes: usize,
+}
+
+/// What the headers of both versions say about what is behind them.
+struct Network {
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    header: usize,
+    transport: usize,
+    dont_fragment: bool,
+    is_fragment: bool,
+    is_later_fragment: bool,
 }
 
 impl Packet {
@@ -67,10 +92,18 @@ impl Packet {
         if header < 20 || bytes < header || bytes > ip.len() {
             return None;
         }
-        let is_later_fragment = half(ip, 6)? & 0x1fff != 0;
-        let source = Ipv4Addr::from(word(ip, 12)?).into();
-        let destination = Ipv4Addr::from(word(ip, 16)?).into();
-        Some(Self::with_transport(&ip[..bytes], [source, destination], ip[9], header, is_later_fragment))
+        let fragment = half(ip, 6)?;
+        let network = Network {
+            source: Ipv4Addr::from(word(ip, 12)?).into(),
+            destination: Ipv4Addr::from(word(ip, 16)?).into(),
+            protocol: ip[9],
+            header,
+            transport: header,
+            dont_fragment: fragment & 0x4000 != 0,
+            is_fragment: fragment & 0x3fff != 0,
+            is_later_fragment: fragment & 0x1fff != 0,
+        };
+        Some(Self::with_transport(&ip[..bytes], network))
     }
 
     fn read_v6(ip: &[u8]) -> Option<Self> {
@@ -82,25 +115,37 @@ impl Packet {
         let bytes = 40 + usize::from(half(ip, 4)?);
         let ip = ip.get(..bytes)?;
         let address = |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(ip.get(at..at + 16)?).ok()?).into());
-        let (source, destination) = (address(8)?, address(24)?);
-        let (mut protocol, mut at, mut is_later_fragment) = (ip[6], 40, false);
-        while !is_later_fragment {
+        let mut network = Network {
+            source: address(8)?,
+            destination: address(24)?,
+            protocol: ip[6],
+            header: 40,
+            transport: 40,
+            dont_fragment: true,
+            is_fragment: false,
+            is_later_fragment: false,
+        };
+        while !network.is_later_fragment {
+            let at = network.transport;
             let Some(&[next, length]) = ip.get(at..at + 2) else { break };
-            at += match protocol {
+            network.transport += match network.protocol {
                 HOP_BY_HOP | ROUTING | DESTINATION => 8 + usize::from(length) * 8,
                 AUTHENTICATION => 8 + usize::from(length) * 4,
                 FRAGMENT => {
-                    is_later_fragment = half(ip, at + 2)? & 0xfff8 != 0;
+                    network.is_fragment = true;
+                    network.is_later_fragment = half(ip, at + 2)? & 0xfff8 != 0;
                     8
                 }
                 _ => break,
             };
-            protocol = next;
+            network.protocol = next;
         }
-        Some(Self::with_transport(ip, [source, destination], protocol, at.min(bytes), is_later_fragment))
+        network.transport = network.transport.min(bytes);
+        Some(Self::with_transport(ip, network))
     }
 
-    fn with_transport(ip: &[u8], [source, destination]: [IpAddr; 2], protocol: u8, transport: usize, is_later_fragment: bool) -> Self {
+    fn with_transport(ip: &[u8], network: Network) -> Self {
+        let Network { source, destination, protocol, header, transport, dont_fragment, is_fragment, is_later_fragment } = network;
         let payload = if is_later_fragment { &[] } else { &ip[transport..] };
         let ports = match protocol {
             TCP | UDP | SCTP => half(payload, 0).zip(half(payload, 2)).map(<[u16; 2]>::from),
@@ -112,8 +157,14 @@ impl Packet {
             ports,
             is_canary: protocol == UDP && ports.is_some_and(|ports| ports.contains(&CANARY_PORT)),
             is_established: tcp.is_some_and(|tcp| tcp.flags & (SYN | RST | ACK) == ACK),
+            carries_data: match protocol {
+                _ if is_later_fragment => true,
+                ICMP | ICMP6 => false,
+                _ => tcp.is_none_or(|tcp| tcp.payload_bytes > 0),
+            },
         };
-        Self { source, destination, protocol, transport, bytes: ip.len(), is_later_fragment, class, tcp }
+        let bytes = ip.len();
+        Self { source, destination, protocol, transport, bytes, header, dont_fragment, is_fragment, is_later_fragment, class, tcp }
     }
 
     /// Nobody asked for it: a kernel's own multicast, broadcast and link-local packets.

@@ -1,13 +1,11 @@
-//! The thread that moves packets: reads devices in batches, sends what is due, and obeys orders
+//! A thread that moves packets: reads its own devices in batches, sends what is due, and obeys orders
 //! between batches. It waits for no lock; whatever it owns is changed by sending it an order.
 
-use std::collections::HashMap;
-use std::io;
+use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -16,10 +14,10 @@ use rustix::io::Errno;
 use rustix::thread::set_current_timer_slack;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::counters::Lateness;
-use crate::device::Device;
+use crate::device::{Port, Source};
+use crate::margin::Margin;
 use crate::policy::PortId;
-use crate::switch::{Framing, Sink, Switch};
+use crate::switch::{Framing, Share, Sink, Switch};
 
 /// Runs on the worker between two batches.
 pub(crate) type Order = Box<dyn FnOnce(&mut Worker) + Send>;
@@ -30,36 +28,46 @@ const BATCH: usize = 32;
 const READY_MAX: usize = 16;
 /// The largest IP packet with its headers, rounded up.
 const FRAME_BYTES_MAX: usize = 66 << 10;
-/// A sleeping thread wakes late by about this much, so where cores are free the rest is spun.
-const SPIN_NS: u64 = 60_000;
 /// Later than this is recorded as this.
 const LATENESS_MAX_NS: u64 = 60_000_000_000;
 const WAKE_TOKEN: u64 = u64::MAX;
 
+/// What a worker is made of.
+pub(crate) struct Setup {
+    pub(crate) framing: Framing,
+    pub(crate) seed: u64,
+    pub(crate) share: Share,
+    /// Whether it may spin just before a packet is due.
+    pub(crate) spins: bool,
+    /// An eventfd that the sender of orders writes to.
+    pub(crate) wake: Arc<OwnedFd>,
+}
+
 pub(crate) struct Worker {
     pub(crate) switch: Switch,
-    devices: Devices,
+    sources: Vec<Option<Source>>,
+    sinks: Sinks,
     epoll: OwnedFd,
     wake: Arc<OwnedFd>,
     lateness: Histogram<u64>,
-    started_ns: u64,
-    spins: bool,
+    /// None: it never spins.
+    margin: Option<Margin>,
     frame: Vec<u8>,
 }
 
 impl Worker {
-    /// `wake` is an eventfd that the sender of orders writes to.
-    pub(crate) fn new(framing: Framing, seed: u64, wake: Arc<OwnedFd>) -> io::Result<Self> {
+    pub(crate) fn new(setup: Setup) -> io::Result<Self> {
+        let Setup { framing, seed, share, spins, wake } = setup;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &*wake, epoll::EventData::new_u64(WAKE_TOKEN), epoll::EventFlags::IN)?;
         Ok(Self {
-            switch: Switch::new(framing, seed),
-            devices: Devices::default(),
+            switch: Switch::with_share(framing, seed, share),
+            sources: Vec::new(),
+            sinks: Sinks::default(),
             epoll,
             wake,
-            lateness: Histogram::new_with_bounds(1, LATENESS_MAX_NS, 2).expect("the bounds are valid"),
-            started_ns: now_ns(),
-            spins: available_parallelism().is_ok_and(|cores| cores.get() > 2),
+            lateness: empty_lateness(),
+            margin: spins.then(Margin::default),
             frame: vec![0; FRAME_BYTES_MAX],
         })
     }
@@ -72,10 +80,7 @@ impl Worker {
         while self.obey(orders) {
             self.release();
             ready.clear();
-            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), self.timeout().as_ref()) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => unreachable!("epoll on own descriptors: {error}"),
-            }
+            self.wait(&mut ready);
             for event in &ready {
                 match event.data.u64() {
                     WAKE_TOKEN => drop(rustix::io::read(&*self.wake, &mut [0; 8])),
@@ -102,72 +107,105 @@ impl Worker {
 
     fn release(&mut self) {
         for _ in 0..BATCH {
-            let Some(late_ns) = self.switch.release(now_ns(), &mut self.devices) else { return };
+            let Some(late_ns) = self.switch.release(now_ns(), &mut self.sinks) else { return };
             self.lateness.saturating_record(late_ns);
         }
     }
 
-    /// How long to sleep; None until something happens.
-    fn timeout(&self) -> Option<Timespec> {
-        let wait_ns = self.switch.next_due()?.saturating_sub(now_ns());
-        let sleep_ns = if self.spins { wait_ns.saturating_sub(SPIN_NS) } else { wait_ns };
-        Some(Timespec { tv_sec: (sleep_ns / 1_000_000_000).cast_signed(), tv_nsec: (sleep_ns % 1_000_000_000).cast_signed() })
+    /// Sleeps until something can be read, or until shortly before something is due; the rest of that time is spun, by looking
+    /// again and again without sleeping.
+    fn wait(&mut self, ready: &mut Vec<epoll::Event>) {
+        let now = now_ns();
+        let wake_at = self.switch.next_due().map(|due| due.saturating_sub(self.margin.as_ref().map_or(0, Margin::ns)));
+        let sleep = wake_at.map(|at| timespec(at.saturating_sub(now)));
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(ready), sleep.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => unreachable!("epoll on own descriptors: {error}"),
+        }
+        if let (Some(margin), Some(at)) = (&mut self.margin, wake_at)
+            && ready.is_empty()
+            && at > now
+        {
+            margin.overslept(now_ns().saturating_sub(at));
+        }
     }
 
     fn read(&mut self, port: PortId) {
-        let Some(device) = self.devices.open.get(&port).cloned() else { return };
+        let Some(source) = self.sources.get_mut(port.0 as usize).and_then(Option::as_mut) else { return };
+        let (switch, sinks) = (&mut self.switch, &mut self.sinks);
         for _ in 0..BATCH {
-            match device.read(&mut self.frame) {
-                Ok(length) => self.switch.receive(now_ns(), port, &self.frame[..length], &mut self.devices),
+            match source.next(&mut self.frame, |frame| switch.receive(now_ns(), port, frame, sinks)) {
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The link went down and may come up again: nothing to read until then.
                 Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => return,
-                Err(_) => return self.remove_device(port),
+                Err(_) => return self.unwatch(port),
             }
         }
     }
 
-    /// Watches a port's device, in place of the one it may have had.
-    pub(crate) fn add_device(&mut self, port: PortId, device: Arc<Device>) -> io::Result<()> {
-        self.remove_device(port);
-        epoll::add(&self.epoll, &*device, epoll::EventData::new_u64(port.0.into()), epoll::EventFlags::IN)?;
-        self.devices.open.insert(port, device);
+    /// Sends packets to this device from now on.
+    pub(crate) fn open(&mut self, port: PortId, device: Arc<Port>) {
+        *entry(&mut self.sinks.open, port) = Some(device);
+    }
+
+    /// Reads this device from now on.
+    pub(crate) fn watch(&mut self, port: PortId, source: Source) -> io::Result<()> {
+        epoll::add(&self.epoll, &source, epoll::EventData::new_u64(port.0.into()), epoll::EventFlags::IN)?;
+        *entry(&mut self.sources, port) = Some(source);
         Ok(())
     }
 
     /// The port keeps its prefixes: a machine that is off still has its address.
-    pub(crate) fn remove_device(&mut self, port: PortId) {
-        if let Some(device) = self.devices.open.remove(&port) {
+    pub(crate) fn close(&mut self, port: PortId) {
+        self.unwatch(port);
+        *entry(&mut self.sinks.open, port) = None;
+    }
+
+    fn unwatch(&mut self, port: PortId) {
+        if let Some(source) = entry(&mut self.sources, port).take() {
             // The last copy of the descriptor may live on elsewhere for a moment, so closing is not enough.
-            let _ = epoll::delete(&self.epoll, &*device);
+            let _ = epoll::delete(&self.epoll, &source);
         }
     }
 
-    pub(crate) fn lateness(&self) -> Lateness {
-        Lateness {
-            count: self.lateness.len(),
-            p50_ns: self.lateness.value_at_quantile(0.5),
-            p99_ns: self.lateness.value_at_quantile(0.99),
-            max_ns: self.lateness.max(),
-        }
+    pub(crate) fn lateness(&self) -> Histogram<u64> {
+        self.lateness.clone()
     }
+}
 
-    /// CPU time and wall time of this thread.
-    pub(crate) fn times(&self) -> (Duration, Duration) {
-        let cpu = clock_gettime(ClockId::ThreadCPUTime);
-        (Duration::new(cpu.tv_sec.cast_unsigned(), cpu.tv_nsec as u32), Duration::from_nanos(now_ns() - self.started_ns))
+/// A worker's own; all of them can be added up.
+pub(crate) fn empty_lateness() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENESS_MAX_NS, 2).expect("the bounds are valid")
+}
+
+fn entry<T>(ports: &mut Vec<Option<T>>, port: PortId) -> &mut Option<T> {
+    let index = port.0 as usize;
+    if ports.len() <= index {
+        ports.resize_with(index + 1, || None);
     }
+    &mut ports[index]
 }
 
 #[derive(Default)]
-struct Devices {
-    open: HashMap<PortId, Arc<Device>>,
+struct Sinks {
+    open: Vec<Option<Arc<Port>>>,
 }
 
-impl Sink for Devices {
-    fn send(&mut self, to: PortId, frame: &[u8]) -> bool {
-        self.open.get(&to).is_some_and(|device| device.write(frame).is_ok())
+impl Sink for Sinks {
+    fn send(&mut self, to: PortId, frame: &[IoSlice<'_>]) -> bool {
+        self.open.get(to.0 as usize).and_then(Option::as_ref).is_some_and(|port| port.write(frame).is_ok())
     }
+}
+
+/// CPU time of the calling thread.
+pub(crate) fn cpu_time() -> Duration {
+    let cpu = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(cpu.tv_sec.cast_unsigned(), cpu.tv_nsec as u32)
+}
+
+fn timespec(ns: u64) -> Timespec {
+    Timespec { tv_sec: (ns / 1_000_000_000).cast_signed(), tv_nsec: (ns % 1_000_000_000).cast_signed() }
 }
 
 /// CLOCK_MONOTONIC in nanoseconds.

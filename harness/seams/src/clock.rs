@@ -1,12 +1,9 @@
 //! The one harness clock.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use model::Micros;
-use tokio::time::Instant;
+use tokio::{sync::SetOnce, time::Instant};
 
 /// Where the origin is assumed until traffic is armed: so far ahead that everything before it is negative.
 const PREPARATION: Duration = Duration::from_secs(3600);
@@ -18,7 +15,7 @@ const PREPARATION: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug)]
 pub struct Clock {
     began: Instant,
-    origin: Arc<OnceLock<Instant>>,
+    origin: Arc<SetOnce<Instant>>,
 }
 
 impl Clock {
@@ -37,6 +34,16 @@ impl Clock {
     /// Sets the origin. The first call counts.
     pub fn arm(&self, origin: Instant) {
         let _first_counts = self.origin.set(origin);
+    }
+
+    /// The origin, once it is set.
+    pub fn armed(&self) -> Option<Instant> {
+        self.origin.get().copied()
+    }
+
+    /// Waits until the origin is set.
+    pub async fn until_armed(&self) {
+        self.origin.wait().await;
     }
 
     fn origin(&self) -> Instant {

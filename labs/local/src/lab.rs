@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -28,7 +29,7 @@ use crate::{
     programs::Programs,
     reconcile::{InForce, Now, Reconciler},
     voice::Voice,
-    world::Numbering,
+    world::{Numbering, Steady},
 };
 
 /// How long nodes may take to end before their init is simply let go, which ends them too.
@@ -41,6 +42,9 @@ pub struct Local {
     /// How packets get from the servers' kernel to the fabric.
     #[serde(default)]
     pub engine: EngineWish,
+    /// Threads that move packets. Without it half of the cores, 4 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<NonZeroUsize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +65,7 @@ pub struct LocalLab {
     run: PathBuf,
     seed: u64,
     engine: Engine,
+    workers: Option<NonZeroUsize>,
     /// Why a better engine was not taken.
     note: Option<String>,
     running: Mutex<Option<Running>>,
@@ -88,6 +93,7 @@ impl LocalLab {
             run,
             seed,
             engine,
+            workers: params.workers,
             note,
             running: Mutex::default(),
             fabric: std::sync::Mutex::default(),
@@ -101,7 +107,7 @@ impl LocalLab {
     }
 
     fn start_fabric(&self) -> Result<Arc<Fabric>, LabError> {
-        let fabric = Arc::new(Fabric::start(self.engine, self.seed).map_err(io::Error::other)?);
+        let fabric = Arc::new(Fabric::start(self.engine, self.seed, self.workers).map_err(io::Error::other)?);
         *self.fabric.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(fabric.clone());
         Ok(fabric)
     }
@@ -151,7 +157,7 @@ impl Lab for LocalLab {
         let port = |end: &End| numbering.port(end).expect("every end of the topology has a number");
         for (name, cell) in &self.topology.cells {
             let end = End::Cell(name.clone());
-            places.put(end.clone(), wiring.place(name.as_str(), port(&end), cell.into())?)?;
+            places.put(end.clone(), wiring.place(name.as_str(), port(&end), cell.into())?);
         }
         let voice = Voice::new(ask.clock, ask.seen);
         let (answers, heard) = mpsc::unbounded_channel();
@@ -179,7 +185,7 @@ impl Lab for LocalLab {
         }
         let (tell, opened) = oneshot::channel();
         let reconciler = Reconciler {
-            topology: self.topology.clone(),
+            steady: Steady::of(&self.topology),
             numbering,
             fabric,
             places: places.clone(),
@@ -226,8 +232,8 @@ impl Lab for LocalLab {
         health.fabric_late_max_us = stats.lateness.max_ns / 1000;
         health.fabric_cpu = stats.cpu.as_secs_f64() / stats.wall.as_secs_f64().max(f64::MIN_POSITIVE);
         health.packets = counters.links.values().map(|link| link.arrived.packets).sum();
-        if stats.super_packets_on_lossy_link > 0 {
-            health.notes.push(format!("{} super-packets met loss or rate as one", stats.super_packets_on_lossy_link));
+        if stats.undivided > 0 {
+            health.notes.push(format!("{} super-packets that cannot be taken apart met a draw as one", stats.undivided));
         }
         health
     }
@@ -238,14 +244,19 @@ fn congestion_control() -> String {
     fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").map_or_else(|_| "unknown".into(), |name| name.trim().into())
 }
 
-const LEVERS: [Lever; 12] = [
+const LEVERS: [Lever; 17] = [
     Lever::Cut,
     Lever::CutPorts,
     Lever::Reject,
+    Lever::Jam,
     Lever::Delay,
     Lever::Jitter,
     Lever::Loss,
+    Lever::Duplicate,
+    Lever::Corrupt,
+    Lever::Reorder,
     Lever::Rate,
+    Lever::Mtu,
     Lever::Stop,
     Lever::Freeze,
     Lever::Terminate,

@@ -139,7 +139,7 @@ impl Node {
             let (wiring, name, port, addresses) = (self.wiring.clone(), self.name.clone(), self.port, self.addresses);
             let made = tokio::task::spawn_blocking(move || wiring.place(name.as_str(), port, addresses));
             let place = made.await.map_err(io::Error::other)??;
-            self.places.put(self.end(), place.clone())?;
+            self.places.put(self.end(), place.clone());
             self.machine = Some(Machine::boot(&self.inside, self.name.as_str(), place).await?);
         }
         Ok(is_new)

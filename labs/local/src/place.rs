@@ -91,14 +91,6 @@ impl Wiring {
     pub(crate) fn discard(&self, place: Place) -> io::Result<()> {
         self.fabric.remove_port(place.id).map_err(io::Error::other)
     }
-
-    /// Off: the end's own stack hands over single packets with full checksums.
-    pub(crate) fn set_offload(&self, place: &Place, on: bool) -> io::Result<()> {
-        match self.fabric.engine() {
-            Engine::Tun => self.fabric.set_offload(place.id, on),
-            Engine::AfPacket => place.namespace.run(move || fabric::veth_offload(DEVICE, on)),
-        }
-    }
 }
 
 #[derive(Clone, Debug)]

@@ -1,14 +1,13 @@
 //! Which end has which place now, and the Ground that gives out sockets there.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use fabric::PortId;
 use model::{End, NodeId, Topology};
 use seams::{Ground, Origin};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
@@ -23,14 +22,7 @@ use crate::{
 pub(crate) struct Places {
     topology: Arc<Topology>,
     wiring: Wiring,
-    now: Mutex<Now>,
-}
-
-#[derive(Debug, Default)]
-struct Now {
-    places: BTreeMap<End, Place>,
-    /// Ports that hand over single packets.
-    without_offload: BTreeSet<PortId>,
+    now: Mutex<BTreeMap<End, Place>>,
 }
 
 impl Places {
@@ -38,45 +30,23 @@ impl Places {
         Self { topology, wiring, now: Mutex::default() }
     }
 
-    fn now(&self) -> MutexGuard<'_, Now> {
+    fn now(&self) -> MutexGuard<'_, BTreeMap<End, Place>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for this end from now on.
-    pub(crate) fn put(&self, end: End, place: Place) -> io::Result<()> {
-        let mut now = self.now();
-        if now.without_offload.contains(&place.id) {
-            self.wiring.set_offload(&place, false)?;
-        }
-        now.places.insert(end, place);
-        Ok(())
+    pub(crate) fn put(&self, end: End, place: Place) {
+        self.now().insert(end, place);
     }
 
     /// This end has no place any more.
     pub(crate) fn take(&self, end: &End) -> io::Result<()> {
-        let taken = self.now().places.remove(end);
+        let taken = self.now().remove(end);
         taken.map_or(Ok(()), |place| self.wiring.discard(place))
     }
 
     pub(crate) fn get(&self, end: &End) -> Option<Place> {
-        self.now().places.get(end).cloned()
-    }
-
-    /// Switches offload off at these ports and on at all others.
-    pub(crate) fn set_without_offload(&self, wanted: BTreeSet<PortId>) -> io::Result<()> {
-        let mut now = self.now();
-        for place in now.places.values() {
-            let (is_off, off) = (now.without_offload.contains(&place.id), wanted.contains(&place.id));
-            if is_off != off {
-                self.wiring.set_offload(place, !off)?;
-            }
-        }
-        now.without_offload = wanted;
-        Ok(())
-    }
-
-    pub(crate) fn without_offload(&self) -> BTreeSet<PortId> {
-        self.now().without_offload.clone()
+        self.now().get(end).cloned()
     }
 
     /// The first address of an end.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use fabric::{CANARY_PORT, Fabric, Rule};
-use model::{Conditions, End, Lever, Link, Micros, NodeId, NodeState, Ports, Topology};
+use model::{Conditions, End, Lever, Link, Micros, NodeId, NodeState, Ports};
 use rustix::net::{SendFlags, sendto};
 use seams::{LabError, Sight, Wanted};
 use tokio::{
@@ -21,7 +21,7 @@ use crate::{
     places::Places,
     voice::Voice,
     watch::Watch,
-    world::{self, Numbering, Quiet},
+    world::{self, Numbering, Quiet, Steady},
 };
 
 /// How often the fabric's counters are read while something is to be proven.
@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(crate) struct Reconciler {
-    pub topology: Arc<Topology>,
+    pub steady: Steady,
     pub numbering: Numbering,
     pub fabric: Arc<Fabric>,
     pub places: Arc<Places>,
@@ -67,6 +67,8 @@ impl Reconciler {
         let first = want.borrow_and_update().clone();
         self.move_to(&first);
         let mut is_told = true;
+        let clock = self.voice.clock.clone();
+        let mut is_timeless = self.steady.is_clocked() && clock.armed().is_none();
         loop {
             tokio::select! {
                 _ = closing.changed() => break,
@@ -77,6 +79,11 @@ impl Reconciler {
                     self.move_to(&wanted);
                 }
                 Some((node, answer)) = self.answers.recv() => self.hear(&node, answer),
+                // From now on it is known when the links' own clocks began.
+                () = clock.until_armed(), if is_timeless => {
+                    is_timeless = false;
+                    self.enforce();
+                }
                 _ = look.tick(), if self.now.watch.is_busy() => self.look(),
             }
         }
@@ -151,16 +158,9 @@ impl Reconciler {
 
     /// Puts the links of the present world in force.
     fn enforce(&mut self) {
-        let policy = world::policy(&self.topology, &self.numbering, &self.now.world, &self.now.quiet);
-        let without_offload = world::without_offload(&policy);
-        let either = self.places.without_offload().union(&without_offload).copied().collect();
-        // Off before a lossy rule begins, on after the last one ended.
-        let applied = self.places.set_without_offload(either).map_err(|error| error.to_string()).and_then(|()| {
-            let applied = self.fabric.apply(policy.clone()).map_err(|error| error.to_string())?;
-            self.places.set_without_offload(without_offload).map_err(|error| error.to_string())?;
-            Ok(applied)
-        });
-        match applied {
+        let origin_ns = self.voice.origin_ns().unwrap_or(u64::MAX);
+        let policy = world::policy(&self.steady, &self.numbering, &self.now.world, &self.now.quiet, origin_ns);
+        match self.fabric.apply(policy.clone()) {
             Ok(applied) => {
                 self.now.in_force_from = self.now.in_force_from.max(self.voice.stamp(applied.at_ns));
                 let closed = applied.closed.into_iter().filter_map(|(link, counters)| Some((self.numbering.to_model(link)?, counters)));
@@ -169,9 +169,9 @@ impl Reconciler {
                 let before = std::mem::replace(&mut self.now.policy, policy);
                 self.probe(&before);
             }
-            Err(why) => {
+            Err(error) => {
                 for (lever, end) in self.now.world.levers() {
-                    self.voice.say(Sight::CannotDo { lever, end, why: why.clone() });
+                    self.voice.say(Sight::CannotDo { lever, end, why: error.to_string() });
                 }
             }
         }

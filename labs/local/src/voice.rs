@@ -29,6 +29,17 @@ impl Voice {
         let _ = self.seen.send(Seen { at, what });
     }
 
+    /// The origin of the run as a CLOCK_MONOTONIC reading in nanoseconds; None before traffic is armed.
+    pub(crate) fn origin_ns(&self) -> Option<u64> {
+        let (anchor, anchor_ns) = self.anchor;
+        let origin = self.clock.armed()?.into_std();
+        let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Some(match origin.checked_duration_since(anchor) {
+            Some(after) => anchor_ns.saturating_add(nanos(after)),
+            None => anchor_ns.saturating_sub(nanos(anchor.duration_since(origin))),
+        })
+    }
+
     /// The harness time of a CLOCK_MONOTONIC reading in nanoseconds, such as the fabric's.
     pub(crate) fn stamp(&self, monotonic_ns: u64) -> Micros {
         let (anchor, anchor_ns) = self.anchor;

@@ -67,7 +67,7 @@ impl Watch {
         });
         self.canaries.retain(|link| {
             let Some(counters) = counters(link) else { return true };
-            let (hit, passed) = (counters.cut_hits.canaries > 0, counters.passed_hits.canaries > 0);
+            let (hit, passed) = (counters.cut_hits().canaries > 0, counters.passed_hits.canaries > 0);
             if hit || passed {
                 voice.say(Sight::Canary { link: link.clone(), passed });
             }
@@ -86,20 +86,9 @@ impl Watch {
     }
 }
 
-fn hits(lever: Lever, counters: &LinkCounters) -> Option<Hits> {
-    match lever {
-        Lever::Cut | Lever::CutPorts | Lever::Reject | Lever::Jam => Some(counters.cut_hits),
-        Lever::Delay | Lever::Jitter => Some(counters.delay_hits),
-        Lever::Loss => Some(counters.loss_hits),
-        Lever::Rate => Some(counters.rate_hits),
-        Lever::Duplicate | Lever::Corrupt | Lever::Reorder | Lever::Mtu => None,
-        Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => None,
-    }
-}
-
 /// False where there is nothing to tell yet.
 fn tell_hit(link: &Link, lever: Lever, counters: &LinkCounters, voice: &Voice) -> bool {
-    let Some(Hits { packets, established, first_ns: Some(first), .. }) = hits(lever, counters) else { return false };
+    let Hits { packets, established, first_ns: Some(first), .. } = counters.hits(lever) else { return false };
     let first = voice.stamp(first);
     voice.say(Sight::Hit { lever, at: Spot::Link(link.clone()), count: packets, first, established });
     true

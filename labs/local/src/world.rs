@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
-use fabric::{PortId, Rule};
-use model::{Conditions, Cut, CutForm, End, Link, LinkCondition, LinkQuality, NodeId, Ports, Topology};
+use fabric::{Clocked, PortId, Rule};
+use model::{Conditions, Cut, CutForm, End, Link, LinkCondition, LinkQuality, NodeId, Ports, Topology, Track};
 
 /// The fabric's number of each end: its position in [`Topology::ends`].
 #[derive(Clone, Debug)]
@@ -51,12 +52,34 @@ pub(crate) struct Quiet {
     pub frozen: BTreeSet<NodeId>,
 }
 
-/// The policy of a world.
-pub(crate) fn policy(topology: &Topology, numbering: &Numbering, conditions: &Conditions, quiet: &Quiet) -> fabric::Policy {
+/// The steady world: what every link does when nothing is wrong, and how it changes by the clock.
+#[derive(Debug)]
+pub(crate) struct Steady {
+    links: BTreeMap<Link, (LinkQuality, Option<Arc<Track>>)>,
+}
+
+impl Steady {
+    pub(crate) fn of(topology: &Topology) -> Self {
+        let way = |link: Link| {
+            let track = topology.track(&link);
+            let track = (!track.is_empty()).then(|| Arc::new(track));
+            (link.clone(), (topology.quality(&link), track))
+        };
+        Self { links: topology.links().map(way).collect() }
+    }
+
+    pub(crate) fn is_clocked(&self) -> bool {
+        self.links.values().any(|(_, track)| track.is_some())
+    }
+}
+
+/// The policy of a world. `origin_ns` is when tracks begin, on the fabric's clock; before it is known their first slot holds.
+pub(crate) fn policy(steady: &Steady, numbering: &Numbering, conditions: &Conditions, quiet: &Quiet, origin_ns: u64) -> fabric::Policy {
     let untouched = LinkCondition::default();
-    let rules = topology.links().filter_map(|link| {
-        let condition = conditions.links.get(&link).unwrap_or(&untouched);
-        let mut rule = rule(&topology.quality(&link), condition);
+    let rules = steady.links.iter().filter_map(|(link, (quality, track))| {
+        let condition = conditions.links.get(link).unwrap_or(&untouched);
+        let clocked = track.as_ref().map(|track| Clocked { origin_ns, track: track.clone() });
+        let mut rule = Rule { cuts: condition.cuts.clone(), quality: quality.then(&condition.quality), clocked };
         let one_is =
             |nodes: &BTreeSet<NodeId>| [&link.from, &link.to].into_iter().any(|end| matches!(end, End::Node(node) if nodes.contains(node)));
         if one_is(&quiet.dark) {
@@ -65,19 +88,9 @@ pub(crate) fn policy(topology: &Topology, numbering: &Numbering, conditions: &Co
             rule.quality.delay += HOLD;
         }
         let forwards_at_once = rule == Rule::default();
-        if forwards_at_once { None } else { Some((numbering.to_fabric(&link)?, rule)) }
+        if forwards_at_once { None } else { Some((numbering.to_fabric(link)?, rule)) }
     });
     fabric::Policy { links: rules.collect() }
-}
-
-fn rule(steady: &LinkQuality, condition: &LinkCondition) -> Rule {
-    let LinkCondition { cuts, quality } = condition;
-    Rule { cuts: cuts.clone(), quality: steady.then(quality), clocked: None }
-}
-
-/// Ends whose own stack must hand over single packets: something on the way out of them draws per packet.
-pub(crate) fn without_offload(policy: &fabric::Policy) -> BTreeSet<PortId> {
-    policy.links.iter().filter(|(_, rule)| !rule.quality.loss.is_empty() || rule.quality.rate.is_some()).map(|(link, _)| link.from).collect()
 }
 
 #[cfg(test)]
@@ -113,7 +126,7 @@ mod tests {
     fn of(conditions: &Conditions, quiet: &Quiet) -> (fabric::Policy, Numbering) {
         let topology = topology();
         let numbering = Numbering::new(&topology);
-        (policy(&topology, &numbering, conditions, quiet), numbering)
+        (policy(&Steady::of(&topology), &numbering, conditions, quiet, 0), numbering)
     }
 
     fn rule_of(policy: &fabric::Policy, numbering: &Numbering, from: &str, to: &str) -> Rule {
@@ -158,12 +171,5 @@ mod tests {
         let (policy, numbering) = of(&Conditions::default(), &quiet);
         let rule = rule_of(&policy, &numbering, "b", "c");
         assert!(rule.quality.delay >= HOLD && rule.cuts.is_empty(), "{rule:?}");
-    }
-
-    #[test]
-    fn offload_is_off_where_packets_are_drawn_one_by_one() {
-        let (policy, numbering) = of(&Conditions::default(), &Quiet::default());
-        let sender = numbering.port(&End::Node("a".into())).expect("a is an end");
-        assert_eq!(without_offload(&policy), [sender].into());
     }
 }

@@ -18,10 +18,10 @@ const SLOTS: usize = BLOCKS * SLOTS_PER_BLOCK;
 
 /// What the next slot holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub(crate) enum Slot<'a> {
     Empty,
-    /// A whole frame of this many bytes.
-    Frame(usize),
+    /// A whole frame, vnet header first.
+    Frame(&'a [u8]),
     /// It was larger than a slot, and waits whole in the socket's ordinary buffer.
     Oversized,
     /// It was larger than a slot, and did not fit into the ordinary buffer either.
@@ -59,8 +59,8 @@ impl Ring {
         Ok(Self { memory, next: 0 })
     }
 
-    /// Copies the next frame out, vnet header first, and gives its slot back to the kernel.
-    pub(crate) fn take(&mut self, frame: &mut [u8]) -> Slot {
+    /// Shows the next frame where the kernel has put it, and gives its slot back afterwards: nothing is copied.
+    pub(crate) fn next<T>(&mut self, look: impl FnOnce(Slot<'_>) -> T) -> T {
         let offset = self.next / SLOTS_PER_BLOCK * BLOCK_BYTES + self.next % SLOTS_PER_BLOCK * SLOT_BYTES;
         // SAFETY: `next < SLOTS`, so the slot lies inside the mapping; the kernel aligns its header.
         let slot = unsafe { self.memory.add(offset) };
@@ -68,24 +68,23 @@ impl Ring {
         let status = unsafe { AtomicU32::from_ptr(slot.as_ptr().cast()) };
         let state = status.load(Ordering::Acquire);
         if state & libc::TP_STATUS_USER == 0 {
-            return Slot::Empty;
+            return look(Slot::Empty);
         }
         // SAFETY: the kernel has handed the slot over and writes no more; the header is plain data.
         let header = unsafe { slot.cast::<libc::tpacket2_hdr>().read() };
         let length = header.tp_snaplen as usize + VNET_BYTES;
         let from = usize::from(header.tp_mac).saturating_sub(VNET_BYTES);
-        let taken = if state & libc::TP_STATUS_COPY != 0 {
-            Slot::Oversized
-        } else if header.tp_snaplen < header.tp_len || from + length > SLOT_BYTES || length > frame.len() {
-            Slot::Lost
+        let seen = if state & libc::TP_STATUS_COPY != 0 {
+            look(Slot::Oversized)
+        } else if header.tp_snaplen < header.tp_len || from + length > SLOT_BYTES {
+            look(Slot::Lost)
         } else {
             // SAFETY: `from + length` was checked to lie inside the slot, which is ours until the store below.
-            frame[..length].copy_from_slice(unsafe { std::slice::from_raw_parts(slot.as_ptr().add(from), length) });
-            Slot::Frame(length)
+            look(Slot::Frame(unsafe { std::slice::from_raw_parts(slot.as_ptr().add(from), length) }))
         };
         status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
         self.next = (self.next + 1) % SLOTS;
-        taken
+        seen
     }
 }
 

@@ -3,12 +3,13 @@
 use std::net::Ipv6Addr;
 
 use etherparse::PacketBuilder;
-use fabric::{Cut, Form, Framing, Policy, Prefix, Rule, Switch, VNET_BYTES};
+use fabric::{Framing, Policy, Prefix, Rule, Switch, VNET_BYTES};
+use model::{CutForm, Ports};
 
 use crate::bench::{A, A_TO_B, B, Bench, Out, address, policy, udp};
 
 fn reject() -> Rule {
-    Rule { cuts: vec![Cut { ports: None, form: Form::Reject }], ..Rule::default() }
+    Rule::cut(Ports::All, CutForm::Reject)
 }
 
 fn framed(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use fabric::{Rate, Rule};
+use model::{Lever, LinkQuality};
 use proptest::prelude::*;
 
-use crate::bench::{A, A_TO_B, B, Bench, MS, delay, policy, tag, udp};
+use crate::bench::{A, A_TO_B, B, Bench, MS, delay, loss, policy, rate, tag, udp, uniform};
 
 proptest! {
     #[test]
@@ -22,8 +22,8 @@ proptest! {
 
     #[test]
     fn jitter_stays_in_its_band_and_never_reorders(seed: u64, gaps in prop::collection::vec(0u64..3 * MS, 1..100)) {
-        let rule = Rule { delay: Duration::from_millis(5), jitter: Duration::from_millis(2), ..Rule::default() };
-        let mut bench = Bench::with_rule(seed, rule);
+        let rule = LinkQuality { jitter: uniform(Duration::from_millis(2)), ..delay(Duration::from_millis(5)).quality };
+        let mut bench = Bench::with_rule(seed, rule.into());
         let mut arrivals = Vec::new();
         for (number, gap) in gaps.into_iter().enumerate() {
             bench.advance(gap);
@@ -44,8 +44,7 @@ proptest! {
 
     #[test]
 fn a_rate_is_kept_within_one_per_cent(bps in 1_000_000u64..50_000_000, payload in 400usize..1_400) {
-        let rate = Rate { bps, queue_bytes: 20_000 };
-        let mut bench = Bench::with_rule(1, Rule { rate: Some(rate), ..Rule::default() });
+        let mut bench = Bench::with_rule(1, rate(bps, 20_000).into());
         let frame = udp(A, B, 9, 0, payload);
         let bits = (payload as u64 + 28) * 8;
         // Half as much again as the link can carry.
@@ -57,28 +56,29 @@ fn a_rate_is_kept_within_one_per_cent(bps in 1_000_000u64..50_000_000, payload i
         let link = bench.link(A_TO_B);
         let off = bps.abs_diff(link.passed.bytes * 8);
         prop_assert!(off <= (bps / 100).max(bits), "{} bits in a second at {bps}", link.passed.bytes * 8);
-        prop_assert!(link.overflow.packets > 0 && link.rate_hits.packets >= link.overflow.packets);
+        prop_assert!(link.overflow.packets > 0 && link.hits(Lever::Rate).packets >= link.overflow.packets);
     }
 }
 
 #[test]
 fn loss_is_within_four_sigma() {
     const SENT: u64 = 20_000;
-    let lists = [vec![0.001], vec![0.01], vec![0.1], vec![0.5], vec![0.1, 0.05], vec![0.02; 10]];
-    for (seed, loss) in (1..=10).flat_map(|seed| lists.iter().map(move |loss| (seed, loss))) {
-        let mut bench = Bench::with_rule(seed, Rule { loss: loss.clone(), ..Rule::default() });
+    let lists: [&[f64]; 6] = [&[0.001], &[0.01], &[0.1], &[0.5], &[0.1, 0.05], &[0.02; 10]];
+    for (seed, list) in (1..=10).flat_map(|seed| lists.iter().map(move |list| (seed, list))) {
+        let mut bench = Bench::with_rule(seed, loss(list).into());
         let frame = udp(A, B, 9, 0, 8);
         (0..SENT).for_each(|_| bench.receive(A, &frame));
-        let p = 1.0 - loss.iter().map(|p| 1.0 - p).product::<f64>();
+        let p = 1.0 - list.iter().map(|p| 1.0 - p).product::<f64>();
         let off = (bench.link(A_TO_B).lost.packets as f64 - SENT as f64 * p).abs();
-        assert!(off <= 4.0 * (SENT as f64 * p * (1.0 - p)).sqrt(), "seed {seed}, {loss:?}: off by {off}");
+        assert!(off <= 4.0 * (SENT as f64 * p * (1.0 - p)).sqrt(), "seed {seed}, {list:?}: off by {off}");
     }
 }
 
 #[test]
 fn certain_loss_loses_everything_and_none_loses_nothing() {
-    for (loss, lost) in [(vec![1.0], 100), (vec![0.0, 1.0], 100), (vec![0.0], 0), (vec![], 0)] {
-        let mut bench = Bench::with_rule(1, Rule { loss, ..Rule::default() });
+    let cases: [(&[f64], u64); 4] = [(&[1.0], 100), (&[0.0, 1.0], 100), (&[0.0], 0), (&[], 0)];
+    for (list, lost) in cases {
+        let mut bench = Bench::with_rule(1, loss(list).into());
         (0..100).for_each(|number| bench.receive(A, &udp(A, B, 9, number, 8)));
         assert_eq!(bench.link(A_TO_B).lost.packets, lost);
     }
@@ -87,8 +87,8 @@ fn certain_loss_loses_everything_and_none_loses_nothing() {
 #[test]
 fn the_seed_decides_every_draw() {
     let run = |seed| {
-        let rule = Rule { loss: vec![0.3], jitter: Duration::from_millis(1), ..delay(Duration::from_millis(2)) };
-        let mut bench = Bench::with_rule(seed, rule);
+        let jittery = LinkQuality { jitter: uniform(Duration::from_millis(1)), ..delay(Duration::from_millis(2)).quality };
+        let mut bench = Bench::with_rule(seed, jittery.then(&loss(&[0.3])).into());
         (0..500).for_each(|number| {
             bench.receive(A, &udp(A, B, 9, number, 8));
             bench.advance(MS / 3);
@@ -101,8 +101,7 @@ fn the_seed_decides_every_draw() {
 
 #[test]
 fn a_full_queue_overflows_and_a_lone_packet_always_fits() {
-    let rate = Rate { bps: 8_000_000, queue_bytes: 2_500 };
-    let mut bench = Bench::with_rule(1, Rule { rate: Some(rate), ..Rule::default() });
+    let mut bench = Bench::with_rule(1, rate(8_000_000, 2_500).into());
     let frame = udp(A, B, 9, 0, 972);
     (0..10).for_each(|_| bench.receive(A, &frame));
     // One in service counts with those that wait: 1 000 + 1 000 of 2 500 bytes.
@@ -110,7 +109,7 @@ fn a_full_queue_overflows_and_a_lone_packet_always_fits() {
     assert_eq!((link.waiting.packets, link.overflow.packets), (2, 8));
     bench.advance(2 * MS);
     assert_eq!(bench.link(A_TO_B).passed.packets, 2);
-    bench.apply(&policy(Rule { rate: Some(Rate { queue_bytes: 0, ..rate }), ..Rule::default() }));
+    bench.apply(&policy(rate(8_000_000, 0).into()));
     bench.receive(A, &frame);
     bench.advance(MS);
     assert_eq!(bench.link(A_TO_B).passed.packets, 3);

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::PacketBuilder;
-use fabric::{Cut, Form, Framing, Prefix, Rule, Switch, VNET_BYTES};
+use fabric::{Framing, Prefix, Rule, Switch, VNET_BYTES};
+use model::{CutForm, Ports};
 use proptest::prelude::*;
 
 use crate::bench::{A, B, Out, policy};
@@ -13,7 +14,7 @@ fn rejecting(framing: Framing) -> Switch {
     let mut switch = Switch::new(framing, 1);
     let everywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
     switch.set_port(B, &everywhere.map(|all| Prefix::new(all, 0)));
-    switch.apply(0, &policy(Rule { cuts: vec![Cut { ports: None, form: Form::Reject }], ..Rule::default() }));
+    switch.apply(0, &policy(Rule::cut(Ports::All, CutForm::Reject)));
     switch
 }
 

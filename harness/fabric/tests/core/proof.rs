@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
-use fabric::{CANARY_PORT, Cut, Epoch, Form, Rate, Rule, VNET_BYTES};
+use fabric::{CANARY_PORT, Epoch, Rule, VNET_BYTES};
+use model::{CutForm, Lever, LinkQuality, Ports};
 
-use crate::bench::{A, A_TO_B, B, Bench, MS, address, delay, policy, tag, udp};
+use crate::bench::{A, A_TO_B, B, Bench, MS, address, delay, policy, rate, tag, udp, uniform};
 
 fn cut_all() -> Rule {
-    Rule { cuts: vec![Cut { ports: None, form: Form::Drop }], ..Rule::default() }
+    Rule::cut(Ports::All, CutForm::Drop)
 }
 
 #[test]
@@ -16,15 +17,15 @@ fn the_first_hit_is_stamped_and_survives_other_changes() {
     let mut bench = Bench::with_rule(1, cut_all());
     bench.advance(3 * MS);
     bench.receive(A, &udp(A, B, CANARY_PORT, 0, 8));
-    assert_eq!(bench.link(A_TO_B).cut_hits.first_ns, None, "a canary is no proof");
+    assert_eq!(bench.link(A_TO_B).hits(Lever::Cut).first_ns, None, "a canary is no proof");
     bench.advance(MS);
     bench.receive(A, &udp(A, B, 9, 0, 8));
-    let with_delay = Rule { delay: Duration::from_millis(1), ..cut_all() };
+    let with_delay = Rule { quality: delay(Duration::from_millis(1)).quality, ..cut_all() };
     bench.apply(&policy(with_delay));
-    let hits = bench.link(A_TO_B).cut_hits;
+    let hits = bench.link(A_TO_B).hits(Lever::Cut);
     assert_eq!((hits.since, hits.first_ns), (Epoch(1), Some(4 * MS)));
     assert_eq!((hits.packets, hits.canaries, hits.established), (1, 1, 0));
-    assert_eq!(bench.link(A_TO_B).delay_hits.since, Epoch(2));
+    assert_eq!(bench.link(A_TO_B).hits(Lever::Delay).since, Epoch(2));
 }
 
 #[test]
@@ -33,9 +34,9 @@ fn a_change_closes_the_account_and_shows_the_heal() {
     bench.receive(A, &udp(A, B, 9, 0, 8));
     let applied = bench.apply(&policy(Rule::default()));
     let [(link, last)] = applied.closed[..] else { panic!("one link changed: {:?}", applied.closed) };
-    assert_eq!((link, last.cut_hits.packets), (A_TO_B, 1));
+    assert_eq!((link, last.hits(Lever::Cut).packets), (A_TO_B, 1));
     let healed = bench.link(A_TO_B);
-    assert_eq!((healed.cut_hits.packets, healed.cut.packets), (0, 1), "hits begin anew, totals stay");
+    assert_eq!((healed.hits(Lever::Cut).packets, healed.cut.packets), (0, 1), "hits begin anew, totals stay");
     assert_eq!((healed.passed_hits.since, healed.passed_hits.packets), (Epoch(2), 0));
     bench.advance(MS);
     bench.receive(A, &udp(A, B, 9, 0, 8));
@@ -52,7 +53,7 @@ fn established_connections_are_told_apart() {
         step.write(&mut frame, &vec![0; payload]).expect("a vector takes everything");
         bench.receive(A, &frame);
     }
-    let hits = bench.link(A_TO_B).cut_hits;
+    let hits = bench.link(A_TO_B).hits(Lever::Cut);
     assert_eq!((hits.packets, hits.established, hits.first_established_ns), (4, 1, Some(0)));
 }
 
@@ -70,25 +71,12 @@ fn a_shorter_delay_lets_the_waiting_go_and_never_reorders() {
 
 #[test]
 fn a_rate_that_ends_lets_the_waiting_go_in_order() {
-    let rate = Some(Rate { bps: 800_000, queue_bytes: 100_000 });
-    let jittery = Rule { jitter: Duration::from_millis(4), ..delay(Duration::from_millis(5)) };
-    let mut bench = Bench::with_rule(1, Rule { rate, ..jittery.clone() });
+    let jittery = LinkQuality { jitter: uniform(Duration::from_millis(4)), ..delay(Duration::from_millis(5)).quality };
+    let mut bench = Bench::with_rule(1, jittery.then(&rate(800_000, 100_000)).into());
     (0..50).for_each(|number| bench.receive(A, &udp(A, B, 9, number, 972)));
     bench.advance(20 * MS);
-    bench.apply(&policy(jittery));
+    bench.apply(&policy(jittery.into()));
     bench.advance(9 * MS);
     let tags: Vec<u64> = bench.out.sent.iter().map(|sent| tag(&sent.frame)).collect();
     assert_eq!(tags, (0..50).collect::<Vec<_>>());
-}
-
-#[test]
-fn super_packets_are_counted_only_where_they_are_dishonest() {
-    let mut frame = udp(A, B, 9, 0, 8);
-    frame[1] = 1;
-    let mut bench = Bench::with_rule(1, delay(Duration::from_millis(1)));
-    bench.receive(A, &frame);
-    assert_eq!(bench.link(A_TO_B).super_packets_on_lossy_link, 0);
-    bench.apply(&policy(Rule { loss: vec![0.01], ..Rule::default() }));
-    bench.receive(A, &frame);
-    assert_eq!(bench.link(A_TO_B).super_packets_on_lossy_link, 1);
 }

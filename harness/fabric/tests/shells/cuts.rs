@@ -8,7 +8,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use fabric::{Applied, Cut, Engine, Form, Rule};
+use fabric::{Applied, Engine, Rule};
+use model::{CutForm, Lever, LinkQuality, Ports};
 use libtest_mimic::Failed;
 
 use crate::capture::{Arrival, Capture, real_now_ns};
@@ -24,13 +25,13 @@ pub(crate) fn no_packet_after_the_acknowledgement(engine: Engine) -> Result<(), 
     let net = Net::new(engine)?;
     let captures = [net.a.enter(Capture::open)?, net.b.enter(Capture::open)?];
     let load = Load::start(&net)?;
-    let cut = Rule { cuts: vec![Cut { ports: None, form: Form::Drop }], ..Rule::default() };
+    let cut = Rule::cut(Ports::All, CutForm::Drop);
     let mut seen = [0; 2];
     let mut last_after_call_ns = 0;
     for round in 0..CUTS {
         // Every other cut falls on a link with packets in its delay queue.
         let delay = Duration::from_micros(if round % 2 == 0 { 0 } else { 1_500 });
-        net.apply_both(&Rule { delay, ..Rule::default() })?;
+        net.apply_both(&LinkQuality { delay, ..LinkQuality::default() }.into())?;
         load.renew_stream(&net)?;
         for (capture, seen) in captures.iter().zip(&mut seen) {
             let mut fresh = Vec::new();
@@ -76,7 +77,7 @@ pub(crate) fn no_packet_after_the_acknowledgement(engine: Engine) -> Result<(), 
 fn wait_for_hits(net: &Net, applied: &Applied) -> io::Result<()> {
     for (link, established) in [(A_TO_B, 1), (B_TO_A, 0)] {
         wait_for(&format!("the cut to bite on {link:?}"), || {
-            let hits = net.counters(link)?.cut_hits;
+            let hits = net.counters(link)?.hits(Lever::Cut);
             assert_eq!(hits.since, applied.epoch);
             Ok(hits.packets >= 5 && hits.established >= established)
         })?;

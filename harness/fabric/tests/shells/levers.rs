@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use fabric::{CANARY_PORT, Cut, Engine, Form, Rate, Rule};
+use fabric::{CANARY_PORT, Engine, Rule};
+use model::{BitRate, Chance, CutForm, Lever, LinkQuality, Ports};
 use libtest_mimic::Failed;
 
 use crate::net::{A_TO_B, B, B_TO_A, Machine, Net, PATIENCE, wait_for};
@@ -29,7 +30,7 @@ pub(crate) fn delay_is_a_lower_bound(engine: Engine) -> Result<(), Failed> {
     let net = Net::new(engine)?;
     let (a, b) = udp_pair(&net)?;
     let delay = Duration::from_millis(10);
-    net.apply_both(&Rule { delay, ..Rule::default() })?;
+    net.apply_both(&LinkQuality { delay, ..LinkQuality::default() }.into())?;
     let mut bytes = [0; 16];
     for _ in 0..20 {
         let start = Instant::now();
@@ -41,7 +42,7 @@ pub(crate) fn delay_is_a_lower_bound(engine: Engine) -> Result<(), Failed> {
         assert!(start.elapsed() >= 2 * delay, "there and back in {:?}", start.elapsed());
     }
     let link = net.counters(A_TO_B)?;
-    assert_eq!((link.delay_hits.packets, link.passed.packets), (20, 20));
+    assert_eq!((link.hits(Lever::Delay).packets, link.passed.packets), (20, 20));
     let lateness = net.fabric.stats()?.lateness;
     assert_eq!(lateness.count, 40);
     eprintln!("{engine:?}: lateness p50 {} ns, p99 {} ns, max {} ns", lateness.p50_ns, lateness.p99_ns, lateness.max_ns);
@@ -52,7 +53,7 @@ pub(crate) fn loss_hits_its_share(engine: Engine) -> Result<(), Failed> {
     const SENT: u64 = 10_000;
     let net = Net::new(engine)?;
     let (a, b) = udp_pair(&net)?;
-    net.apply(A_TO_B, Rule { loss: vec![0.1, 0.05], ..Rule::default() })?;
+    net.apply(A_TO_B, LinkQuality { loss: vec![Chance(50_000), Chance(100_000)], ..LinkQuality::default() }.into())?;
     let mut received = 0;
     let mut bytes = [0; 8];
     for sent in (100..=SENT).step_by(100) {
@@ -80,7 +81,7 @@ pub(crate) fn rate_is_kept(engine: Engine) -> Result<(), Failed> {
     let net = Net::new(engine)?;
     let (a, b) = udp_pair(&net)?;
     // 1 000 bytes of IP at 8 Mbit/s: a millisecond each.
-    net.apply(A_TO_B, Rule { rate: Some(Rate { bps: 8_000_000, queue_bytes: 50_000 }), ..Rule::default() })?;
+    net.apply(A_TO_B, LinkQuality { rate: Some(BitRate(8_000_000)), queue: Some(50_000), ..LinkQuality::default() }.into())?;
     let start = Instant::now();
     for _ in 0..PACKETS {
         a.send(&[7; PAYLOAD])?;
@@ -93,7 +94,7 @@ pub(crate) fn rate_is_kept(engine: Engine) -> Result<(), Failed> {
     assert!(start.elapsed() >= Duration::from_millis(admitted), "{admitted} ms worth of packets in {:?}", start.elapsed());
     let link = net.counters(A_TO_B)?;
     assert_eq!((link.passed.packets, link.waiting.packets), (admitted, 0));
-    assert!(link.rate_hits.packets > 0);
+    assert!(link.hits(Lever::Rate).packets > 0);
     Ok(())
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn reject_answers(engine: Engine) -> Result<(), Failed> {
     let (mut near, mut far) = connect(&net.a, &net.b)?;
     let spared = net.b.enter(|| TcpListener::bind(net.b.any()))?;
     let ports = BTreeSet::from([far.local_addr()?.port(), 9, CANARY_PORT]);
-    net.apply_both(&Rule { cuts: vec![Cut { ports: Some(ports), form: Form::Reject }], ..Rule::default() })?;
+    net.apply_both(&Rule::cut(Ports::Only(ports), CutForm::Reject))?;
 
     let closed = SocketAddr::from((net.b.v4(), 9));
     let refused = net.a.enter(|| TcpStream::connect_timeout(&closed, PATIENCE)).expect_err("the port is cut");
@@ -120,12 +121,12 @@ pub(crate) fn reject_answers(engine: Engine) -> Result<(), Failed> {
     let open = spared.local_addr()?;
     net.a.enter(|| TcpStream::connect_timeout(&open, PATIENCE))?;
 
-    let before = net.counters(A_TO_B)?.cut_hits;
+    let before = net.counters(A_TO_B)?.hits(Lever::Reject);
     assert!(before.established > 0 && before.first_established_ns.is_some(), "{before:?}");
     socket.connect(SocketAddr::from((net.b.v4(), CANARY_PORT)))?;
     socket.send(b"canary")?;
     assert_eq!(socket.recv(&mut [0; 8]).expect_err("the port is cut").kind(), ErrorKind::ConnectionRefused);
-    let after = net.counters(A_TO_B)?.cut_hits;
+    let after = net.counters(A_TO_B)?.hits(Lever::Reject);
     assert_eq!((after.canaries, after.packets), (1, before.packets), "a canary proves nothing");
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(crate) struct Machine {
 
 impl Net {
     pub(crate) fn new(engine: Engine) -> io::Result<Self> {
-        let fabric = Fabric::start(engine, 7).map_err(io::Error::other)?;
+        let fabric = Fabric::start(engine, 7, None).map_err(io::Error::other)?;
         let a = Machine::new(&fabric, A)?;
         let b = Machine::new(&fabric, B)?;
         Ok(Self { fabric, a, b })

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
 use fabric::netlink::{Netlink, RouteKind};
-use fabric::{Engine, Rule};
+use fabric::Engine;
+use model::{Chance, Lever, LinkQuality};
 use libtest_mimic::Failed;
 use sha2::{Digest, Sha256};
 
@@ -63,12 +64,12 @@ pub(crate) fn tcp_arrives_intact(engine: Engine) -> Result<(), Failed> {
 pub(crate) fn tcp_survives_loss_without_offload(engine: Engine) -> Result<(), Failed> {
     let net = Net::new(engine)?;
     net.set_offload(false)?;
-    net.apply_both(&Rule { loss: vec![0.01], ..Rule::default() })?;
+    net.apply_both(&LinkQuality { loss: vec![Chance(10_000)], ..LinkQuality::default() }.into())?;
     send_and_compare(&net, 4 << 20)?;
     let link = net.counters(A_TO_B)?;
-    assert!(link.loss_hits.established > 0, "an established connection was hit: {link:?}");
-    assert!(link.loss_hits.first_established_ns.is_some());
-    assert_eq!(link.super_packets_on_lossy_link, 0, "offload is off: {link:?}");
+    let hits = link.hits(Lever::Loss);
+    assert!(hits.established > 0 && hits.first_established_ns.is_some(), "an established connection was hit: {link:?}");
+    assert_eq!(link.undivided, 0, "every super-packet was taken apart: {link:?}");
     assert_eq!(link.arrived.packets, link.passed.packets + link.lost.packets);
     Ok(())
 }
