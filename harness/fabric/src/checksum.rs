@@ -40,14 +40,16 @@ pub(crate) fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: u8, b
     })
 }
 
-/// Turns a partial checksum, which stands for a promise between kernels, into one that a receiver checks. Returns
-/// whether the frame is now free of promises; it stays as it was when what the vnet header says lies outside the packet,
-/// and for SCTP, whose checksum is another.
+/// As [`complete_read`], for a frame that was not read yet.
+#[cfg(test)]
 pub(crate) fn complete(frame: &mut [u8], ip_at: usize) -> bool {
     let packet = frame.get(ip_at..).and_then(Packet::read);
     packet.is_some_and(|packet| complete_read(frame, ip_at, &packet).is_some())
 }
 
+/// Turns a partial checksum, which stands for a promise between kernels, into one that a receiver checks. None where it cannot
+/// be done, and the frame stays as it was: when what the vnet header says lies outside the packet, and for SCTP, whose checksum is
+/// another.
 fn complete_read(frame: &mut [u8], ip_at: usize, packet: &Packet) -> Option<()> {
     let vnet = Vnet::read(frame)?;
     if vnet.flags & NEEDS_CSUM != 0 {

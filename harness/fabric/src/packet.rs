@@ -31,10 +31,6 @@ pub(crate) struct Packet {
     pub(crate) transport: usize,
     /// IP header and payload, without padding behind it.
     pub(crate) bytes: usize,
-    /// IP header with IPv4 options, without IPv6 extension headers.
-    pub(crate) header: usize,
-    /// Routers may not fragment it: IPv4's DF, and always over IPv6.
-    pub(crate) dont_fragment: bool,
     /// Any fragment, also the first.
     pub(crate) is_fragment: bool,
     /// A fragment that carries no transport header.
@@ -69,9 +65,7 @@ struct Network {
     source: IpAddr,
     destination: IpAddr,
     protocol: u8,
-    header: usize,
     transport: usize,
-    dont_fragment: bool,
     is_fragment: bool,
     is_later_fragment: bool,
 }
@@ -97,9 +91,7 @@ impl Packet {
             source: Ipv4Addr::from(word(ip, 12)?).into(),
             destination: Ipv4Addr::from(word(ip, 16)?).into(),
             protocol: ip[9],
-            header,
             transport: header,
-            dont_fragment: fragment & 0x4000 != 0,
             is_fragment: fragment & 0x3fff != 0,
             is_later_fragment: fragment & 0x1fff != 0,
         };
@@ -119,9 +111,7 @@ impl Packet {
             source: address(8)?,
             destination: address(24)?,
             protocol: ip[6],
-            header: 40,
             transport: 40,
-            dont_fragment: true,
             is_fragment: false,
             is_later_fragment: false,
         };
@@ -145,7 +135,7 @@ impl Packet {
     }
 
     fn with_transport(ip: &[u8], network: Network) -> Self {
-        let Network { source, destination, protocol, header, transport, dont_fragment, is_fragment, is_later_fragment } = network;
+        let Network { source, destination, protocol, transport, is_fragment, is_later_fragment } = network;
         let payload = if is_later_fragment { &[] } else { &ip[transport..] };
         let ports = match protocol {
             TCP | UDP | SCTP => half(payload, 0).zip(half(payload, 2)).map(<[u16; 2]>::from),
@@ -164,7 +154,7 @@ impl Packet {
             },
         };
         let bytes = ip.len();
-        Self { source, destination, protocol, transport, bytes, header, dont_fragment, is_fragment, is_later_fragment, class, tcp }
+        Self { source, destination, protocol, transport, bytes, is_fragment, is_later_fragment, class, tcp }
     }
 
     /// Nobody asked for it: a kernel's own multicast, broadcast and link-local packets.

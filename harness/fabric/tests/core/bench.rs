@@ -124,9 +124,13 @@ pub(crate) fn address(machine: u32) -> Ipv4Addr {
 pub(crate) fn udp(from: PortId, to: PortId, port: u16, tag: u64, payload_bytes: usize) -> Vec<u8> {
     let mut payload = vec![0; payload_bytes.max(8)];
     payload[..8].copy_from_slice(&tag.to_be_bytes());
+    udp_with(from, to, port, &payload)
+}
+
+pub(crate) fn udp_with(from: PortId, to: PortId, port: u16, payload: &[u8]) -> Vec<u8> {
     let packet = PacketBuilder::ipv4(address(from.0).octets(), address(to.0).octets(), 64).udp(40_000, port);
     let mut frame = vec![0; VNET_BYTES];
-    packet.write(&mut frame, &payload).expect("a vector takes everything");
+    packet.write(&mut frame, payload).expect("a vector takes everything");
     frame
 }
 

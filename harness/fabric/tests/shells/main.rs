@@ -5,20 +5,25 @@
 #![allow(clippy::print_stderr, reason = "measured figures are worth a line where a test has one")]
 
 mod capture;
+mod conformance;
 mod cuts;
 mod levers;
 mod net;
 mod sys;
 mod transfer;
+#[path = "../wire/mod.rs"]
+mod wire;
 
 use fabric::Engine;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 type Check = fn(Engine) -> Result<(), Failed>;
 
-const CHECKS: [(&str, Check); 11] = [
+const CHECKS: [(&str, Check); 13] = [
     ("tcp_arrives_intact", transfer::tcp_arrives_intact),
+    ("tcp_survives_every_mixture", transfer::tcp_survives_every_mixture),
     ("tcp_survives_loss_without_offload", transfer::tcp_survives_loss_without_offload),
+    ("the_shells_keep_every_promise", conformance::the_shells_keep_every_promise),
     ("ipv6_passes", transfer::ipv6_passes),
     ("jumbo_packets_keep_their_place", transfer::jumbo_packets_keep_their_place),
     ("a_prefix_lives_behind_one_port", transfer::a_prefix_lives_behind_one_port),

@@ -3,10 +3,11 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
+use std::time::Duration;
 
 use fabric::netlink::{Netlink, RouteKind};
 use fabric::Engine;
-use model::{Chance, Lever, LinkQuality};
+use model::{BitRate, Bursts, Chance, Jitter, Lever, LinkQuality, Shape};
 use libtest_mimic::Failed;
 use sha2::{Digest, Sha256};
 
@@ -26,7 +27,11 @@ fn payload(bytes: usize) -> Vec<u8> {
 
 /// A connection from `a` to `b`, both ends.
 pub(crate) fn connect(a: &Machine, b: &Machine) -> io::Result<(TcpStream, TcpStream)> {
-    let listener = b.enter(|| TcpListener::bind(b.any()))?;
+    connect_at(a, b, b.any())
+}
+
+fn connect_at(a: &Machine, b: &Machine, at: SocketAddr) -> io::Result<(TcpStream, TcpStream)> {
+    let listener = b.enter(|| TcpListener::bind(at))?;
     let to = listener.local_addr()?;
     let near = a.enter(|| TcpStream::connect_timeout(&to, PATIENCE))?;
     let (far, _) = listener.accept()?;
@@ -38,7 +43,11 @@ pub(crate) fn connect(a: &Machine, b: &Machine) -> io::Result<(TcpStream, TcpStr
 }
 
 fn send_and_compare(net: &Net, bytes: usize) -> Result<(), Failed> {
-    let (mut near, mut far) = connect(&net.a, &net.b)?;
+    send_and_compare_at(net, net.b.any(), bytes)
+}
+
+fn send_and_compare_at(net: &Net, at: SocketAddr, bytes: usize) -> Result<(), Failed> {
+    let (mut near, mut far) = connect_at(&net.a, &net.b, at)?;
     let sent = payload(bytes);
     let expected = Sha256::digest(&sent);
     let sender = thread::spawn(move || near.write_all(&sent));
@@ -72,6 +81,49 @@ pub(crate) fn tcp_survives_loss_without_offload(engine: Engine) -> Result<(), Fa
     assert_eq!(link.undivided, 0, "every super-packet was taken apart: {link:?}");
     assert_eq!(link.arrived.packets, link.passed.packets + link.lost.packets);
     Ok(())
+}
+
+/// Over IPv4 and IPv6, with offload on: whatever a link does, a stream arrives as it was sent, and every packet is accounted for.
+pub(crate) fn tcp_survives_every_mixture(engine: Engine) -> Result<(), Failed> {
+    let net = Net::new(engine)?;
+    let parts: [(&str, LinkQuality); 8] = [
+        ("loss", LinkQuality { loss: vec![Chance(10_000)], ..LinkQuality::default() }),
+        ("bursts", LinkQuality { bursts: vec![bursts()], ..LinkQuality::default() }),
+        ("duplicates", LinkQuality { duplicate: vec![Chance(20_000)], ..LinkQuality::default() }),
+        ("corruption", LinkQuality { corrupt: vec![Chance(10_000)], ..LinkQuality::default() }),
+        ("delay and jitter", LinkQuality { delay: Duration::from_millis(1), jitter: vec![jitter()], ..LinkQuality::default() }),
+        ("reordering", LinkQuality { delay: Duration::from_micros(500), reorder: vec![Chance(20_000)], ..LinkQuality::default() }),
+        ("rate", LinkQuality { rate: Some(BitRate(400_000_000)), ..LinkQuality::default() }),
+        ("mtu", LinkQuality { mtu: Some(1_400), ..LinkQuality::default() }),
+    ];
+    // Each alone, each pair of neighbours, everything but one, everything.
+    let mut mixtures: Vec<Vec<usize>> = (0..parts.len()).map(|part| vec![part]).collect();
+    mixtures.extend((0..parts.len()).map(|part| vec![part, (part + 3) % parts.len()]));
+    mixtures.push((0..parts.len()).collect());
+    for (number, mixture) in mixtures.iter().enumerate() {
+        let names: Vec<&str> = mixture.iter().map(|part| parts[*part].0).collect();
+        let quality = mixture.iter().fold(LinkQuality::default(), |all, part| all.then(&parts[*part].1));
+        net.apply_both(&quality.into())?;
+        let at: SocketAddr = if number % 2 == 0 { net.b.any() } else { (net.b.v6(), 0).into() };
+        send_and_compare_at(&net, at, 512 << 10).map_err(|error| format!("{names:?} over {at}: {error:?}"))?;
+    }
+    for link in [A_TO_B, B_TO_A] {
+        let link = net.counters(link)?;
+        assert_eq!(link.undivided, 0, "every super-packet was taken apart: {link:?}");
+    }
+    let link = net.counters(A_TO_B)?;
+    for (lever, tally) in [(Lever::Loss, link.lost), (Lever::Corrupt, link.corrupted), (Lever::Duplicate, link.copies)] {
+        assert!(tally.packets > 0, "{lever:?} happened");
+    }
+    Ok(())
+}
+
+fn bursts() -> Bursts {
+    Bursts { enter: Chance(5_000), leave: Chance(300_000), bad: Chance(800_000), good: Chance(0) }
+}
+
+fn jitter() -> Jitter {
+    Jitter { width: Duration::from_micros(200), shape: Shape::Normal, correlation: Chance(250_000) }
 }
 
 pub(crate) fn ipv6_passes(engine: Engine) -> Result<(), Failed> {
