@@ -15,6 +15,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::counters::{Applied, Engine, EngineStats, Lateness, LinkCounters, Snapshot};
 use crate::device::{Port, PortSpec};
 use crate::error::FabricError;
+use crate::flight::Packet;
 use crate::policy::{Link, Policy, PortId};
 use crate::switch::{Framing, Share};
 use crate::worker::{Order, Setup, Worker, cpu_time, empty_lateness, now_ns};
@@ -35,6 +36,15 @@ pub struct Fabric {
     applying: Mutex<()>,
 }
 
+/// How a fabric works; what it does is the policy's to say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Threads that move packets. Without a number as many as half of the cores, 4 at most: the servers need the others.
+    pub workers: Option<NonZeroUsize>,
+    /// Memory for the headers of the newest packets, shared by all workers; 0 records none.
+    pub flight_bytes: usize,
+}
+
 /// One worker's end of the line.
 #[derive(Debug)]
 struct Hand {
@@ -53,18 +63,18 @@ struct Devices {
 }
 
 impl Fabric {
-    /// Starts a fabric without ports, which forwards everything. The seed decides loss, jitter and every other draw. Without a number
-    /// of workers there are as many as leave a core to the servers, 4 at most.
-    pub fn start(engine: Engine, seed: u64, workers: Option<NonZeroUsize>) -> Result<Self, FabricError> {
+    /// Starts a fabric without ports, which forwards everything. The seed decides loss, jitter and every other draw.
+    pub fn start(engine: Engine, seed: u64, options: Options) -> Result<Self, FabricError> {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-        let workers = workers.map_or_else(|| (cores / 2).clamp(1, WORKERS_MAX), NonZeroUsize::get);
+        let workers = options.workers.map_or_else(|| (cores / 2).clamp(1, WORKERS_MAX), NonZeroUsize::get);
         // Spinning beside the servers' own threads would only make both later.
         let spins = cores > workers + 1;
         let framing = match engine {
             Engine::Tun => Framing::Ip,
             Engine::AfPacket => Framing::Ethernet,
         };
-        let hand = |index| Hand::start(framing, seed, Share { index, of: workers as u32 }, spins);
+        let flight_bytes = options.flight_bytes / workers;
+        let hand = |index| Hand::start(Setup { framing, seed, share: Share { index, of: workers as u32 }, spins, flight_bytes });
         let crew = (0..workers as u32).map(hand).collect::<Result<_, _>>().map_err(FabricError::Thread)?;
         Ok(Self { engine, crew, spins, started: Instant::now(), devices: Mutex::default(), applying: Mutex::default() })
     }
@@ -183,6 +193,26 @@ impl Fabric {
         })
     }
 
+    /// What the flight recorder holds from `since_ns` (CLOCK_MONOTONIC) on, in the order of time. It is copied in pieces, so that no
+    /// packet waits for the whole.
+    pub fn recent(&self, since_ns: u64) -> Result<Vec<Packet>, FabricError> {
+        let mut packets = Vec::new();
+        for hand in &self.crew {
+            let mut next = Some(0);
+            while let Some(from) = next {
+                let (piece, then) = hand.ask(move |worker| {
+                    let mut piece = Vec::new();
+                    let next = worker.switch.flight().copy(since_ns, from, &mut piece);
+                    (piece, next)
+                })?;
+                packets.extend(piece);
+                next = then;
+            }
+        }
+        packets.sort_by_key(|packet| packet.at_ns);
+        Ok(packets)
+    }
+
     /// Switches the offload of a TUN port: off, and its stack hands over single packets, as links that are measured without offload
     /// want it. No rule needs it: super-packets are taken apart where rules draw per packet. For AF_PACKET see [`crate::veth_offload`].
     pub fn set_offload(&self, id: PortId, on: bool) -> io::Result<()> {
@@ -210,9 +240,10 @@ impl Fabric {
 }
 
 impl Hand {
-    fn start(framing: Framing, seed: u64, share: Share, spins: bool) -> io::Result<Self> {
+    fn start(setup: Setup) -> io::Result<Self> {
+        let share = setup.share;
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        let worker = Worker::new(Setup { framing, seed, share, spins, wake: wake.clone() })?;
+        let worker = Worker::new(setup, wake.clone())?;
         let (orders, received) = mpsc::channel();
         let thread = std::thread::Builder::new().name(format!("fabric-{}", share.index)).spawn(move || worker.run(&received))?;
         Ok(Self { share, orders: Some(orders), wake, thread: Some(thread) })

@@ -133,15 +133,15 @@ impl Flow {
     pub(crate) fn entered(&mut self, waiting: &Waiting, in_wheel: bool) {
         self.waiting_bytes += waiting.frame_bytes();
         self.in_wheel += usize::from(in_wheel);
-        self.counters.delayed.add(waiting.load());
-        self.counters.waiting.add(waiting.load());
+        self.counters.delayed.add(waiting.load);
+        self.counters.waiting.add(waiting.load);
     }
 
     /// It waits no more.
     pub(crate) fn left(&mut self, waiting: &Waiting, in_wheel: bool) {
         self.waiting_bytes -= waiting.frame_bytes();
         self.in_wheel -= usize::from(in_wheel);
-        self.counters.waiting.remove(waiting.load());
+        self.counters.waiting.remove(waiting.load);
     }
 
     /// Books a packet that was handed to the far port, or that the port did not take.
@@ -209,8 +209,8 @@ impl Flow {
         let waiting = *slab.waiting(stored);
         let Some(lever) = self.cut_for(waiting.class).map(Cut::lever) else { return true };
         self.left(&waiting, in_wheel);
-        self.counters.cut.add(waiting.load());
-        self.counters.hit(lever, now, waiting.class, waiting.load());
+        self.counters.cut.add(waiting.load);
+        self.counters.hit(lever, now, waiting.class, waiting.load);
         slab.give_back(stored);
         false
     }
@@ -221,18 +221,12 @@ impl Flow {
         let mut sent = waiting.sent;
         if has_new_rate && sent > now {
             if let Some((bps, _)) = self.terms.rate {
-                self.busy_until += transmission_ns(waiting.load().bytes, bps);
+                self.busy_until += transmission_ns(waiting.load.bytes, bps);
             }
             sent = self.busy_until;
         }
         // What was not due yet becomes due now at the earliest: it is released, not late.
         Times { sent, due: (sent + held).max(waiting.due.min(now)) }
-    }
-}
-
-impl Waiting {
-    pub(crate) fn load(&self) -> Tally {
-        Tally { packets: u64::from(self.packets), bytes: self.class.bytes as u64 }
     }
 }
 

@@ -6,13 +6,16 @@ mod counters;
 mod device;
 mod error;
 mod fabric;
+mod flight;
 mod flow;
 #[cfg(test)]
 mod hostile;
 mod links;
 mod margin;
 pub mod netlink;
+mod note;
 mod packet;
+mod pcapng;
 mod policy;
 mod routes;
 #[cfg(test)]
@@ -26,9 +29,12 @@ mod vnet;
 mod wheel;
 mod worker;
 
-pub use crate::fabric::Fabric;
-pub use counters::{Applied, Engine, EngineStats, Epoch, Hits, Lateness, LEVERS, LinkCounters, PortCounters, Snapshot, Tally};
+pub use crate::fabric::{Fabric, Options};
+pub use counters::{Applied, Engine, EngineStats, Epoch, Hits, LEVERS, Lateness, LinkCounters, PortCounters, Snapshot, Tally};
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
 pub use error::{FabricError, PolicyError};
+pub use flight::{Flight, Packet, SNAP_BYTES};
+pub use note::Note;
+pub use pcapng::{Capture, Interface};
 pub use policy::{CANARY_PORT, Clocked, Link, MTU_MIN, Policy, PortId, Prefix, Rule};
 pub use switch::{Framing, Share, Sink, Switch, VNET_BYTES};

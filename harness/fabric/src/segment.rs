@@ -67,6 +67,10 @@ impl Super {
         self.payload.len().div_ceil(self.gso_size)
     }
 
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.payload.len()
+    }
+
     /// Bytes of the IP packet that is segment `index`.
     pub(crate) fn ip_bytes(&self, index: usize) -> usize {
         self.payload.start - self.ip_at + self.cut(index, index + 1).len()

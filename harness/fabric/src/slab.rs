@@ -3,6 +3,7 @@
 
 use std::io::IoSlice;
 
+use crate::counters::Tally;
 use crate::packet::Class;
 
 /// Holds an ordinary packet with its headers; a super-packet takes a chain of them.
@@ -22,8 +23,8 @@ pub(crate) struct Waiting {
     pub(crate) sent: u64,
     pub(crate) due: u64,
     pub(crate) class: Class,
-    /// Packets that it counts as: the segments of a super-packet that was taken apart.
-    pub(crate) packets: u32,
+    /// What it counts for: one packet, or the segments of a super-packet that was taken apart.
+    pub(crate) load: Tally,
     /// Index of its link.
     pub(crate) flow: u32,
     /// The next one in whatever list it is.
@@ -32,8 +33,8 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn new(class: Class, packets: u32, flow: u32, sent: u64, due: u64) -> Self {
-        Self { sent, due, class, packets, flow, next: NONE, frame_bytes: 0 }
+    pub(crate) fn new(class: Class, load: Tally, flow: u32, sent: u64, due: u64) -> Self {
+        Self { sent, due, class, load, flow, next: NONE, frame_bytes: 0 }
     }
 
     /// Bytes of the frame, its own headers included.
@@ -152,7 +153,7 @@ impl Slab {
         (block < self.blocks).then(|| {
             // Both have room for every block from the start.
             self.chain.push(NONE);
-            self.waiting.push(Waiting::new(Class::default(), 0, 0, 0, 0));
+            self.waiting.push(Waiting::new(Class::default(), Tally::default(), 0, 0, 0));
             block as u32
         })
     }
@@ -208,7 +209,7 @@ mod tests {
     use super::*;
 
     fn waiting() -> Waiting {
-        Waiting::new(Class::default(), 1, 0, 0, 0)
+        Waiting::new(Class::default(), Tally::default(), 0, 0, 0)
     }
 
     fn bytes_of(slab: &Slab, stored: Stored) -> Vec<u8> {

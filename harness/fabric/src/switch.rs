@@ -4,18 +4,22 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::IoSlice;
+use std::ops::Range;
 
 use model::{CutForm, Lever};
 
 use crate::answer::{answer, too_big};
 use crate::checksum::corrupt;
 use crate::counters::{Applied, Epoch, LinkCounters, PortCounters, Snapshot, Tally};
+use crate::flight::Flight;
 use crate::links::Links;
+use crate::note::Note;
 use crate::packet::{Class, Packet};
 use crate::policy::{Link, Policy, PortId, Prefix, Rule};
 use crate::routes::Routes;
 use crate::segment::{Head, Super};
 use crate::slab::{PARTS_MAX, Slab, Stored, Waiting};
+use crate::terms::Drawn;
 use crate::wheel::{TICK_NS, Wheel};
 
 /// Bytes of `virtio_net_hdr` at the start of every frame.
@@ -78,6 +82,7 @@ pub struct Switch {
     wheel: Wheel,
     slab: Slab,
     scratch: Vec<u8>,
+    flight: Flight,
 }
 
 /// A frame on its way, as far as it was read.
@@ -89,13 +94,31 @@ struct Arrival<'a> {
     packet: &'a Packet,
 }
 
+/// A packet, or some segments of one, that goes on from there.
+#[derive(Clone, Copy)]
+struct Cargo<'a> {
+    /// In two parts, the first of which holds all headers.
+    frame: [&'a [u8]; 2],
+    class: Class,
+    load: Tally,
+    /// What happened to it before it went on.
+    note: Option<Note>,
+}
+
+impl<'a> Cargo<'a> {
+    fn new(frame: [&'a [u8]; 2], class: Class, load: Tally) -> Self {
+        Self { frame, class, load, note: None }
+    }
+}
+
 impl Switch {
     /// A switch for all ports. The seed decides loss, jitter and every other draw.
     pub fn new(framing: Framing, seed: u64) -> Self {
-        Self::with_share(framing, seed, Share::ALL)
+        Self::with_share(framing, seed, Share::ALL, 0)
     }
 
-    pub(crate) fn with_share(framing: Framing, seed: u64, share: Share) -> Self {
+    /// `flight_bytes` are set aside for the headers of the newest packets.
+    pub(crate) fn with_share(framing: Framing, seed: u64, share: Share, flight_bytes: usize) -> Self {
         Self {
             framing,
             share,
@@ -107,6 +130,7 @@ impl Switch {
             wheel: Wheel::default(),
             slab: Slab::new(SLAB_BYTES),
             scratch: Vec::new(),
+            flight: Flight::new(flight_bytes),
         }
     }
 
@@ -200,39 +224,41 @@ impl Switch {
         let divided = is_super && (flow.terms.per_packet || flow.terms.mtu.is_some());
         let divided = divided.then(|| Super::read(frame, self.framing.ip_at(), packet)).flatten();
         let load = match divided.as_ref().filter(|_| flow.terms.per_packet) {
-            Some(parts) => load_of(parts, 0, parts.count()),
+            Some(parts) => load_of(parts, 0..parts.count()),
             None => Tally::one(class.bytes),
         };
-        let counters = &mut flow.counters;
-        counters.arrived.add(load);
+        flow.counters.arrived.add(load);
         if !flow.terms.up {
-            return counters.dark.add(load);
+            flow.counters.dark.add(load);
+            return self.note(arrival, Note::Dark);
         }
         if let Some(cut) = flow.cut_for(class) {
             let (lever, form) = (cut.lever(), cut.form);
             flow.counters.hit(lever, now, class, load);
-            if form != CutForm::Reject {
-                return flow.counters.cut.add(load);
-            }
-            flow.counters.rejected.add(load);
-            let ip = answer(&frame[self.framing.ip_at()..], packet);
+            let tally = if form == CutForm::Reject { &mut flow.counters.rejected } else { &mut flow.counters.cut };
+            tally.add(load);
+            self.note(arrival, Note::of_cut(form));
+            let ip = (form == CutForm::Reject).then(|| answer(&frame[self.framing.ip_at()..], packet)).flatten();
             return self.answer(arrival, ip, sink);
         }
         let largest = divided.as_ref().map_or(packet.bytes, |parts| parts.ip_bytes(0));
         if let Some(mtu) = flow.terms.mtu.filter(|mtu| largest > *mtu) {
             flow.counters.too_big.add(load);
             flow.counters.hit(Lever::Mtu, now, class, load);
+            self.note(arrival, Note::TooBig);
             let ip = too_big(&frame[self.framing.ip_at()..], packet, mtu as u32);
             return self.answer(arrival, ip, sink);
         }
+        let cargo = Cargo::new([frame, &[]], class, load);
         if !flow.terms.per_packet {
-            return self.carry(arrival, [frame, &[]], class, load, false, sink);
+            return self.carry(arrival, cargo, false, sink);
         }
         match divided {
             Some(parts) => self.divide(arrival, &parts, sink),
             None => {
                 flow.counters.undivided += u64::from(is_super);
-                self.draw(arrival, [frame, &[]], class, load, sink);
+                let drawn = flow.terms.draw(&mut flow.random);
+                self.deal(arrival, cargo, drawn, sink);
             }
         }
     }
@@ -247,93 +273,81 @@ impl Switch {
             if drawn.is_plain() && !is_rated {
                 continue;
             }
-            self.carry_run(arrival, parts, begun, index, sink);
+            self.carry_run(arrival, parts, begun..index, sink);
             begun = index + 1;
             let mut head = Head::default();
-            let body = parts.run(arrival.frame, index, index + 1, &mut head);
-            let (class, load) = part_of(arrival.packet.class, parts, index, index + 1);
-            self.dealt(arrival, [head.bytes(), &arrival.frame[body]], class, load, drawn, sink);
+            self.deal(arrival, cargo_of(arrival, parts, index..begun, &mut head), drawn, sink);
         }
-        self.carry_run(arrival, parts, begun, parts.count(), sink);
+        self.carry_run(arrival, parts, begun..parts.count(), sink);
     }
 
-    fn carry_run(&mut self, arrival: &Arrival<'_>, parts: &Super, first: usize, end: usize, sink: &mut impl Sink) {
-        if first < end {
+    fn carry_run(&mut self, arrival: &Arrival<'_>, parts: &Super, run: Range<usize>, sink: &mut impl Sink) {
+        if !run.is_empty() {
             let mut head = Head::default();
-            let body = parts.run(arrival.frame, first, end, &mut head);
-            let (class, load) = part_of(arrival.packet.class, parts, first, end);
-            self.carry(arrival, [head.bytes(), &arrival.frame[body]], class, load, false, sink);
+            self.carry(arrival, cargo_of(arrival, parts, run, &mut head), false, sink);
         }
-    }
-
-    fn draw(&mut self, arrival: &Arrival<'_>, frame: [&[u8]; 2], class: Class, load: Tally, sink: &mut impl Sink) {
-        let flow = &mut self.links.flows[arrival.link];
-        let drawn = flow.terms.draw(&mut flow.random);
-        self.dealt(arrival, frame, class, load, drawn, sink);
     }
 
     /// Does to one packet what was drawn for it.
-    fn dealt(
-        &mut self,
-        arrival: &Arrival<'_>,
-        frame: [&[u8]; 2],
-        class: Class,
-        load: Tally,
-        drawn: crate::terms::Drawn,
-        sink: &mut impl Sink,
-    ) {
-        let (now, counters) = (arrival.now, &mut self.links.flows[arrival.link].counters);
+    fn deal(&mut self, arrival: &Arrival<'_>, cargo: Cargo<'_>, drawn: Drawn, sink: &mut impl Sink) {
+        let Cargo { class, load, .. } = cargo;
+        let counters = &mut self.links.flows[arrival.link].counters;
         if drawn.lost {
             counters.lost.add(load);
-            return counters.hit(Lever::Loss, now, class, load);
+            counters.hit(Lever::Loss, arrival.now, class, load);
+            return self.note_cargo(arrival, &cargo, Note::Lost);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
-        let mut frame = frame;
-        if drawn.corrupt && self.flipped(arrival, frame, class, load, &mut scratch) {
-            frame = [&scratch, &[]];
+        let mut cargo = cargo;
+        if drawn.corrupt && self.flip(arrival, &cargo, &mut scratch) {
+            cargo = Cargo { frame: [&scratch, &[]], note: Some(Note::Corrupted), ..cargo };
         }
-        self.carry(arrival, frame, class, load, drawn.jumps, sink);
+        self.carry(arrival, cargo, drawn.jumps, sink);
         if drawn.twice {
             let counters = &mut self.links.flows[arrival.link].counters;
             counters.copies.add(load);
-            counters.hit(Lever::Duplicate, now, class, load);
-            self.carry(arrival, frame, class, load, false, sink);
+            counters.hit(Lever::Duplicate, arrival.now, class, load);
+            self.carry(arrival, Cargo { note: Some(Note::Duplicated), ..cargo }, false, sink);
         }
         self.scratch = scratch;
     }
 
     /// Copies a frame into `scratch` and flips one of its bits; false where it has none that could be.
-    fn flipped(&mut self, arrival: &Arrival<'_>, frame: [&[u8]; 2], class: Class, load: Tally, scratch: &mut Vec<u8>) -> bool {
+    fn flip(&mut self, arrival: &Arrival<'_>, cargo: &Cargo<'_>, scratch: &mut Vec<u8>) -> bool {
         scratch.clear();
-        frame.iter().for_each(|part| scratch.extend_from_slice(part));
+        cargo.frame.iter().for_each(|part| scratch.extend_from_slice(part));
         let ip_at = self.framing.ip_at();
         let flow = &mut self.links.flows[arrival.link];
         let flipped = Packet::read(&scratch[ip_at..]).is_some_and(|packet| corrupt(scratch, ip_at, &packet, flow.random.bits()));
         if flipped {
-            flow.counters.corrupted.add(load);
-            flow.counters.hit(Lever::Corrupt, arrival.now, class, load);
+            flow.counters.corrupted.add(cargo.load);
+            flow.counters.hit(Lever::Corrupt, arrival.now, cargo.class, cargo.load);
         }
         flipped
     }
 
     /// Sends a packet on its way: at once, or when the rate and the delay allow it.
-    fn carry(&mut self, arrival: &Arrival<'_>, frame: [&[u8]; 2], class: Class, load: Tally, jumps: bool, sink: &mut impl Sink) {
+    fn carry(&mut self, arrival: &Arrival<'_>, cargo: Cargo<'_>, jumps: bool, sink: &mut impl Sink) {
+        let Cargo { frame, class, load, note } = cargo;
         let (now, flow) = (arrival.now, &mut self.links.flows[arrival.link]);
         let Some(times) = flow.times(now, class, load, jumps, &self.slab) else {
-            return flow.counters.overflow.add(load);
+            flow.counters.overflow.add(load);
+            return self.note_cargo(arrival, &cargo, Note::Overflow);
         };
         if flow.may_pass(now, times) {
             let parts = frame.map(IoSlice::new);
             let used = if frame[1].is_empty() { 1 } else { 2 };
             let delivered = sink.send(flow.link.to, &parts[..used]);
-            return flow.book(now, class, load, delivered);
+            flow.book(now, class, load, delivered);
+            let passed = note.unwrap_or(Note::Passed);
+            return self.note_cargo(arrival, &cargo, if delivered { passed } else { Note::Undelivered });
         }
-        let waiting = Waiting::new(class, load.packets as u32, arrival.link as u32, times.sent, times.due);
+        let waiting = Waiting::new(class, load, arrival.link as u32, times.sent, times.due);
         let has_room = flow.has_room(frame[0].len() + frame[1].len());
         let Some(stored) = has_room.then(|| self.slab.store(frame, waiting)).flatten() else {
             flow.counters.overflow.add(load);
             flow.counters.bound_overflow += load.packets;
-            return;
+            return self.note_cargo(arrival, &cargo, Note::Overflow);
         };
         let in_wheel = flow.terms.overtakes;
         flow.entered(self.slab.waiting(stored), in_wheel);
@@ -345,6 +359,21 @@ impl Switch {
             }
             flow.queue.push(&mut self.slab, stored);
         }
+        self.note_cargo(arrival, &cargo, note.unwrap_or(Note::Waiting));
+    }
+
+    /// What became of a whole frame, for the flight recorder.
+    fn note(&mut self, arrival: &Arrival<'_>, note: Note) {
+        self.note_cargo(arrival, &Cargo::new([arrival.frame, &[]], arrival.packet.class, Tally::default()), note);
+    }
+
+    fn note_cargo(&mut self, arrival: &Arrival<'_>, cargo: &Cargo<'_>, note: Note) {
+        let link = self.links.flows[arrival.link].link;
+        self.flight.record(arrival.now, link, note, &cargo.frame[0][self.framing.ip_at()..], cargo.class.bytes);
+    }
+
+    pub(crate) fn flight(&self) -> &Flight {
+        &self.flight
     }
 
     /// The answer goes straight back to the port that sent the packet, past every rule.
@@ -378,7 +407,10 @@ impl Switch {
         let mut parts = [IoSlice::new(&[]); PARTS_MAX];
         let used = self.slab.parts(stored, &mut parts);
         let delivered = sink.send(flow.link.to, &parts[..used]);
-        flow.book(now, waiting.class, waiting.load(), delivered);
+        flow.book(now, waiting.class, waiting.load, delivered);
+        if !delivered {
+            self.flight.record(now, flow.link, Note::Undelivered, &parts[0][self.framing.ip_at()..], waiting.class.bytes);
+        }
         self.slab.give_back(stored);
         let due = if in_wheel { waiting.due.next_multiple_of(TICK_NS) } else { waiting.due };
         Some(now.saturating_sub(due))
@@ -416,13 +448,17 @@ impl Switch {
 }
 
 /// What some segments of a super-packet count for.
-fn load_of(parts: &Super, first: usize, end: usize) -> Tally {
-    Tally { packets: (end - first) as u64, bytes: (first..end).map(|index| parts.ip_bytes(index) as u64).sum() }
+fn load_of(parts: &Super, run: Range<usize>) -> Tally {
+    Tally { packets: run.len() as u64, bytes: run.map(|index| parts.ip_bytes(index) as u64).sum() }
 }
 
-fn part_of(class: Class, parts: &Super, first: usize, end: usize) -> (Class, Tally) {
-    let load = load_of(parts, first, end);
-    (Class { bytes: load.bytes as usize, ..class }, load)
+/// Some segments of a super-packet, whose headers are written into `head`.
+fn cargo_of<'a>(arrival: &Arrival<'a>, parts: &Super, run: Range<usize>, head: &'a mut Head) -> Cargo<'a> {
+    let body = parts.run(arrival.frame, run.start, run.end, head);
+    let load = load_of(parts, run);
+    let ip_bytes = arrival.packet.bytes - parts.payload_bytes() + body.len();
+    let class = Class { bytes: ip_bytes, ..arrival.packet.class };
+    Cargo::new([head.bytes(), &arrival.frame[body]], class, load)
 }
 
 impl std::fmt::Debug for Switch {

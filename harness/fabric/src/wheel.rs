@@ -95,10 +95,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{packet::Class, slab::Waiting};
+    use crate::{counters::Tally, packet::Class, slab::Waiting};
 
     fn store(slab: &mut Slab, due: u64) -> Stored {
-        slab.store([&[], &[]], Waiting::new(Class::default(), 1, 0, 0, due)).expect("there is room")
+        slab.store([&[], &[]], Waiting::new(Class::default(), Tally::default(), 0, 0, due)).expect("there is room")
     }
 
     proptest! {

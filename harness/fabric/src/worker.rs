@@ -39,8 +39,8 @@ pub(crate) struct Setup {
     pub(crate) share: Share,
     /// Whether it may spin just before a packet is due.
     pub(crate) spins: bool,
-    /// An eventfd that the sender of orders writes to.
-    pub(crate) wake: Arc<OwnedFd>,
+    /// Of its flight recorder.
+    pub(crate) flight_bytes: usize,
 }
 
 pub(crate) struct Worker {
@@ -56,12 +56,13 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { framing, seed, share, spins, wake } = setup;
+    /// `wake` is an eventfd that the sender of orders writes to.
+    pub(crate) fn new(setup: Setup, wake: Arc<OwnedFd>) -> io::Result<Self> {
+        let Setup { framing, seed, share, spins, flight_bytes } = setup;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &*wake, epoll::EventData::new_u64(WAKE_TOKEN), epoll::EventFlags::IN)?;
         Ok(Self {
-            switch: Switch::with_share(framing, seed, share),
+            switch: Switch::with_share(framing, seed, share, flight_bytes),
             sources: Vec::new(),
             sinks: Sinks::default(),
             epoll,

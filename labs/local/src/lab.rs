@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use fabric::{Engine, Fabric};
+use fabric::{Engine, Fabric, Options};
 use model::{End, Lever, NodeId, NodeState, Topology, event::Health};
 use schemars::JsonSchema;
 use seams::{Ground, Lab, LabError, Open};
@@ -107,7 +107,9 @@ impl LocalLab {
     }
 
     fn start_fabric(&self) -> Result<Arc<Fabric>, LabError> {
-        let fabric = Arc::new(Fabric::start(self.engine, self.seed, self.workers).map_err(io::Error::other)?);
+        let fabric = Arc::new(
+            Fabric::start(self.engine, self.seed, Options { workers: self.workers, ..Options::default() }).map_err(io::Error::other)?,
+        );
         *self.fabric.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(fabric.clone());
         Ok(fabric)
     }

@@ -129,7 +129,9 @@ fn a_super_packet_whose_segments_fit_the_mtu_passes_whole() {
 fn a_jam_lets_a_connection_open_and_stay_and_delivers_nothing() {
     let mut bench = Bench::with_rule(1, Rule::cut(Ports::All, CutForm::Jam));
     let step = || PacketBuilder::ipv4(address(0).octets(), address(1).octets(), 64).tcp(1, 2, 3, 4);
-    for (step, payload, passes) in [(step().syn(), 0, true), (step().ack(1), 0, true), (step().ack(1), 10, false), (step().fin().ack(1), 0, true)] {
+    for (step, payload, passes) in
+        [(step().syn(), 0, true), (step().ack(1), 0, true), (step().ack(1), 10, false), (step().fin().ack(1), 0, true)]
+    {
         let mut frame = vec![0; VNET_BYTES];
         step.write(&mut frame, &vec![0; payload]).expect("a vector takes everything");
         bench.out.sent.clear();

@@ -9,8 +9,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fabric::{Applied, Engine, Rule};
-use model::{CutForm, Lever, LinkQuality, Ports};
 use libtest_mimic::Failed;
+use model::{CutForm, Lever, LinkQuality, Ports};
 
 use crate::capture::{Arrival, Capture, real_now_ns};
 use crate::net::{A_TO_B, B_TO_A, Machine, Net, wait_for};

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use fabric::{CANARY_PORT, Engine, Rule};
-use model::{BitRate, Chance, CutForm, Lever, LinkQuality, Ports};
 use libtest_mimic::Failed;
+use model::{BitRate, Chance, CutForm, Lever, LinkQuality, Ports};
 
 use crate::net::{A_TO_B, B, B_TO_A, Machine, Net, PATIENCE, wait_for};
 use crate::transfer::connect;

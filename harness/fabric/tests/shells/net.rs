@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fabric::netlink::{Netlink, RouteKind, VethEnd};
-use fabric::{Device, Engine, Fabric, Link, LinkCounters, Policy, PortId, PortSpec, Prefix, Rule, af_packet_open, tun_open};
+use fabric::{Device, Engine, Fabric, Link, LinkCounters, Options, Policy, PortId, PortSpec, Prefix, Rule, af_packet_open, tun_open};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::sys;
@@ -38,7 +38,7 @@ pub(crate) struct Machine {
 
 impl Net {
     pub(crate) fn new(engine: Engine) -> io::Result<Self> {
-        let fabric = Fabric::start(engine, 7, None).map_err(io::Error::other)?;
+        let fabric = Fabric::start(engine, 7, Options::default()).map_err(io::Error::other)?;
         let a = Machine::new(&fabric, A)?;
         let b = Machine::new(&fabric, B)?;
         Ok(Self { fabric, a, b })

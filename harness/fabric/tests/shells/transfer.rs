@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use fabric::netlink::{Netlink, RouteKind};
 use fabric::Engine;
-use model::{BitRate, Bursts, Chance, Jitter, Lever, LinkQuality, Shape};
+use fabric::netlink::{Netlink, RouteKind};
 use libtest_mimic::Failed;
+use model::{BitRate, Bursts, Chance, Jitter, Lever, LinkQuality, Shape};
 use sha2::{Digest, Sha256};
 
 use crate::net::{A_TO_B, B, B_TO_A, INTERFACE, Machine, Net, PATIENCE};
