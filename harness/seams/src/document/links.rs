@@ -159,7 +159,7 @@ const MTU_TOO_SMALL: Mistake = Mistake {
     key: "mtu",
     message: "the `mtu` is smaller than IP allows",
     label: "too small",
-    help: "IPv4 needs at least `68B`, IPv6 at least `1280B`; a tunnel leaves about `1400B`",
+    help: "Write at least `68B` for IPv4, `1280B` for IPv6; a tunnel leaves about `1400B`",
 };
 const MTU_TOO_LARGE: Mistake = Mistake {
     key: "mtu",
