@@ -1,12 +1,15 @@
-//! Links get slow, lossy or narrow; nothing is cut. netem's names and meanings.
+//! Links get slow, lossy or narrow; nothing is cut. netem's parameters, names and meanings.
 //!
-//! Absent for now: duplicates, corruption, reordering, correlated loss, queues, MTU.
+//! Absent on purpose: quality that changes by the clock, which is the link's own (`stack.links`, `access`).
 
-use model::{Chance, Conditions, Jitter, LinkCondition, LinkQuality, Shape, Topology, plan::Target};
+use model::{Conditions, LinkCondition, LinkQuality, Topology, plan::Target};
 use schemars::JsonSchema;
 use seams::{
     Fault, Moment,
-    document::units::{Bits, Share, Time},
+    document::{
+        links::{Jitter, Loss, Way},
+        units::{Bits, Share, Size, Time},
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,25 +39,58 @@ pub struct Degrade {
     /// Added to the way of each packet.
     #[serde(default)]
     pub delay: Time,
-    /// Half the width of a uniform draw around the delay.
+    /// A draw per packet that is added to the delay: `5ms`, or `{width: 5ms, shape: normal, correlation: 25%}`.
     #[serde(default)]
-    pub jitter: Time,
-    /// Chance of each packet to be lost, independent of the others.
+    pub jitter: Jitter,
+    /// Packets that are lost: `2%` each on its own, or in bursts, `{p: 1%, r: 25%, bad: 100%, good: 0%}`.
     #[serde(default)]
-    pub loss: Share,
+    pub loss: Loss,
+    /// Chance of each packet to arrive twice.
+    #[serde(default)]
+    pub duplicate: Share,
+    /// Chance of each packet to have one bit flipped; a checksum then refuses most of them, which makes it a loss.
+    #[serde(default)]
+    pub corrupt: Share,
+    /// Chance of each packet to leave without the delay, the steady one included, ahead of those that wait.
+    #[serde(default)]
+    pub reorder: Share,
     /// At most so much passes; the tighter of two rates holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Bits>,
+    /// How much may wait for the rate; the smaller of two queues holds. 100 ms of the rate, at least `64KiB`, unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Size>,
+    /// The largest IP packet that passes; a larger one is answered with "packet too big". The smaller of two holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<Size>,
 }
 
 impl Degrade {
-    fn condition(&self) -> LinkCondition {
-        let loss = if self.loss == Share(0) { vec![] } else { vec![Chance::from(self.loss)] };
-        let jitter = Jitter { width: self.jitter.0, shape: Shape::Uniform, correlation: Chance(0) };
-        let jitter = if jitter.width.is_zero() { vec![] } else { vec![jitter] };
-        let quality = LinkQuality { delay: self.delay.0, jitter, loss, rate: self.rate.map(Into::into), ..Default::default() };
-        LinkCondition { quality, ..Default::default() }
+    fn way(&self) -> Way {
+        let Self { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu, .. } = *self;
+        Way { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu }
     }
+
+    /// What cannot be meant on top of any steady way: there, a delay may be waited for and a rate be queued for already.
+    fn mistakes(&self, topology: &Topology) -> impl Iterator<Item = String> {
+        let delayed = steady(topology).any(|quality| !quality.delay.is_zero());
+        let limited = steady(topology).any(|quality| quality.rate.is_some());
+        let mistakes = self.way().mistakes().into_iter().filter(move |mistake| match mistake.key {
+            "jitter" => false,
+            "reorder" => !delayed,
+            "queue" => !limited,
+            _ => true,
+        });
+        mistakes.map(|mistake| format!("{}\n{}", mistake.message, mistake.help))
+    }
+}
+
+/// Every quality that some way has at some time when no fault is open.
+fn steady(topology: &Topology) -> impl Iterator<Item = &LinkQuality> {
+    let Topology { cells, wan, wan_tracks, .. } = topology;
+    let tracks = wan_tracks.values().chain(cells.values().map(|cell| &cell.track));
+    let by_the_clock = tracks.flat_map(|track| &track.slots).map(|slot| &slot.quality);
+    wan.values().chain(cells.values().map(|cell| &cell.access)).chain(by_the_clock)
 }
 
 impl Fault for Degrade {
@@ -68,11 +104,11 @@ impl Fault for Degrade {
             Some([first, second]) => between(&side(topology, first, &picked[0]), &side(topology, second, &picked[1]), self.direction),
             None => around(topology, &picked[0], self.from.unwrap_or(Others::All), self.direction, |_| true),
         };
-        let condition = self.condition();
+        let condition = LinkCondition { quality: self.way().quality(), ..Default::default() };
         Conditions { links: links.into_iter().map(|link| (link, condition.clone())).collect(), ..Default::default() }
     }
 
-    fn check(&self, _: &Topology) -> Vec<String> {
+    fn check(&self, topology: &Topology) -> Vec<String> {
         let mut wrong = vec![];
         if self.around.is_some() == self.between.is_some() {
             wrong.push("say which links with exactly one of `around`, `between`".to_owned());
@@ -80,9 +116,10 @@ impl Fault for Degrade {
         if self.between.is_some() && self.from.is_some() {
             wrong.push("`between` names both sides; leave `from` out".to_owned());
         }
-        if self.condition().levers().is_empty() {
-            wrong.push("nothing is degraded; ask for `delay`, `jitter`, `loss` or `rate`".to_owned());
+        if self.way().quality().levers().is_empty() {
+            wrong.push("nothing is degraded; ask for `delay`, `jitter`, `loss`, `rate` or another of its parameters".to_owned());
         }
+        wrong.extend(self.mistakes(topology));
         wrong.extend(self.around.iter().chain(self.between.iter().flatten()).flat_map(Aim::check_target));
         wrong
     }

@@ -43,7 +43,7 @@ pub struct Partition {
     /// Which way packets are lost, seen from the group that is cut off (with `between`: from the first side).
     #[serde(default)]
     pub direction: Direction,
-    /// Silence, or an answer that says no.
+    /// Silence, an answer that says no, or connections that open and carry nothing.
     #[serde(default)]
     pub form: Form,
     /// Only packets from or to these ports; every port when empty.
@@ -60,6 +60,8 @@ pub enum Form {
     Drop,
     /// Answered with a TCP reset or an ICMP error.
     Reject,
+    /// Accepts and never delivers: connections open and stay open, packets that carry data are swallowed.
+    Jam,
 }
 
 impl Partition {
@@ -98,6 +100,7 @@ impl Fault for Partition {
         let form = match self.form {
             Form::Drop => CutForm::Drop,
             Form::Reject => CutForm::Reject,
+            Form::Jam => CutForm::Jam,
         };
         let mut world = Conditions::default();
         links.into_iter().for_each(|link| world.cut(link, ports.clone(), form));

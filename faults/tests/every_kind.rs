@@ -6,8 +6,8 @@ use std::{
 };
 
 use model::{
-    BitRate, CellId, Chance, Conditions, Cut, CutForm, End, Jitter, Lever, Link, LinkCondition, LinkQuality, NodeId, NodeState, Ports,
-    Shape, Topology,
+    BitRate, Bursts, CellId, Chance, Conditions, Cut, CutForm, End, Jitter, Lever, Link, LinkCondition, LinkQuality, NodeId, NodeState,
+    Ports, Shape, Topology,
     plan::Mode,
     topology::{Cell, Node},
 };
@@ -118,6 +118,14 @@ fn isolation_spares_nobody_and_has_a_direction_a_form_and_ports() {
 }
 
 #[test]
+fn a_jam_is_a_form_of_its_own() {
+    let world = world("partition", "{isolate: {node: etcd-eu-west}, form: jam, ports: [2379]}");
+    let expected = BTreeSet::from([Cut { ports: Ports::Only([2379].into()), form: CutForm::Jam }]);
+    assert!(world.links.values().all(|link| link.cuts == expected));
+    assert!(world.levers().iter().all(|(lever, _)| *lever == Lever::Jam), "{:?}", world.levers());
+}
+
+#[test]
 fn a_set_is_split_among_its_own() {
     for (yaml, alone) in [("{halves: {service: etcd}}", 2), ("{minority: {service: etcd}}", 1), ("{majority: {service: etcd}}", 2)] {
         let world = world("partition", yaml);
@@ -152,6 +160,47 @@ fn degraded_links_carry_what_was_asked() {
     assert_eq!(world.links.get(&Link::new(cell("us-west/assets"), node("store-us-west-1"))), Some(&expected));
     let only_slow = self::world("degrade", "{around: {service: store}, delay: 1ms}");
     assert_eq!(only_slow.levers().iter().map(|(lever, _)| *lever).collect::<BTreeSet<_>>(), BTreeSet::from([Lever::Delay]));
+}
+
+#[test]
+fn every_parameter_of_a_link_is_asked_for_by_its_own_lever() {
+    let quality = |yaml: &str| {
+        let world = world("degrade", &format!("{{around: {{service: store}}, {yaml}}}"));
+        let levers: BTreeSet<Lever> = world.levers().into_iter().map(|(lever, _)| lever).collect();
+        let first = world.links.into_values().next().expect("it has links");
+        (first.quality, levers.into_iter().collect::<Vec<_>>())
+    };
+    let of = LinkQuality::default;
+    let (tail, quarter) = (Duration::from_millis(3), Chance(250_000));
+    let bursts = Bursts { enter: Chance(10_000), leave: quarter, bad: Chance(900_000), good: Chance(1_000) };
+    for (yaml, expected, lever) in [
+        (
+            "jitter: {width: 3ms, shape: pareto, correlation: 25%}",
+            LinkQuality { jitter: vec![Jitter { width: tail, shape: Shape::Pareto, correlation: quarter }], ..of() },
+            Lever::Jitter,
+        ),
+        ("loss: {p: 1%, r: 25%, bad: 90%, good: 0.1%}", LinkQuality { bursts: vec![bursts], ..of() }, Lever::Loss),
+        ("duplicate: 25%", LinkQuality { duplicate: vec![quarter], ..of() }, Lever::Duplicate),
+        ("corrupt: 25%", LinkQuality { corrupt: vec![quarter], ..of() }, Lever::Corrupt),
+        ("mtu: 1400B", LinkQuality { mtu: Some(1400), ..of() }, Lever::Mtu),
+    ] {
+        assert_eq!(quality(yaml), (expected, vec![lever]), "{yaml}");
+    }
+    let (reordered, levers) = quality("delay: 3ms, reorder: 25%");
+    assert_eq!((reordered, levers), (LinkQuality { delay: tail, reorder: vec![quarter], ..of() }, vec![Lever::Delay, Lever::Reorder]));
+    let (narrow, levers) = quality("rate: 1Mbit, queue: 16KiB");
+    assert_eq!((narrow, levers), (LinkQuality { rate: Some(BitRate(1_000_000)), queue: Some(16 << 10), ..of() }, vec![Lever::Rate]));
+}
+
+/// What the steady way under the fault already has, the fault need not bring.
+#[test]
+fn a_queue_and_an_order_may_be_those_of_the_steady_way() {
+    let fault = load("degrade", "{around: {service: store}, queue: 16KiB, reorder: 5%}");
+    let mut topology = topology();
+    assert_eq!(fault.check(&topology).len(), 2, "{:?}", fault.check(&topology));
+    let access = LinkQuality { delay: Duration::from_millis(1), rate: Some(BitRate(1_000_000)), ..Default::default() };
+    topology.cells.values_mut().for_each(|cell| cell.access = access.clone());
+    assert_eq!(fault.check(&topology), Vec::<String>::new());
 }
 
 #[test]
@@ -206,6 +255,10 @@ fn what_makes_no_sense_is_told() {
         ("partition", "{halves: {role: leader, of: etcd}}", "split a `service`"),
         ("degrade", "{around: {service: etcd}}", "nothing is degraded"),
         ("degrade", "{delay: 1s}", "exactly one of"),
+        ("degrade", "{around: {service: etcd}, loss: 0%, jitter: 0ms}", "nothing is degraded"),
+        ("degrade", "{around: {service: etcd}, queue: 64KiB}", "add `rate: 10Mbit`"),
+        ("degrade", "{around: {service: etcd}, reorder: 5%}", "add `delay: 10ms`"),
+        ("degrade", "{around: {service: etcd}, mtu: 60B}", "at least `68B` for IPv4"),
         ("kill", "{of: etcd/0}", "which `role`"),
         ("pause", "{service: store, role: leader, of: etcd}", "two services"),
     ] {

@@ -1,10 +1,7 @@
-//! The laws of `Conditions::and`: commutative, associative, identity. Each law is a function over *an* `and`, so that the tests can
-//! also show that it notices a broken one.
+//! The laws of everything that combines: commutative, associative, identity. Each law is a function over *an* `and`, so that the tests
+//! can also show that it notices a broken one.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{fmt::Debug, time::Duration};
 
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -12,122 +9,146 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestError, TestRunner},
 };
-use wetdress_model::{BitRate, Chance, Conditions, CutForm, End, Lever, Link, LinkCondition, NodeId, NodeState, Ports};
+use wetdress_model::{
+    BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition, LinkQuality, NodeId, NodeState, Ports, Shape,
+    Slot, Track,
+};
 
-type And = fn(Conditions, &Conditions) -> Conditions;
-type Law = fn(And, [&Conditions; 3]) -> bool;
+type And<T> = fn(&T, &T) -> T;
+type Law<T> = fn(And<T>, [&T; 3]) -> bool;
 
-const LAWS: [(&str, Law); 3] = [("commutative", commutative), ("associative", associative), ("identity", identity)];
-
-fn commutative(and: And, [a, b, _]: [&Conditions; 3]) -> bool {
-    and(a.clone(), b) == and(b.clone(), a)
+fn laws<T: Default + PartialEq>() -> [(&'static str, Law<T>); 3] {
+    [("commutative", commutative), ("associative", associative), ("with an identity", identity)]
 }
 
-fn associative(and: And, [a, b, c]: [&Conditions; 3]) -> bool {
-    and(and(a.clone(), b), c) == and(a.clone(), &and(b.clone(), c))
+fn commutative<T: PartialEq>(and: And<T>, [a, b, _]: [&T; 3]) -> bool {
+    and(a, b) == and(b, a)
 }
 
-fn identity(and: And, [a, _, _]: [&Conditions; 3]) -> bool {
-    let none = Conditions::default();
-    and(a.clone(), &none) == *a && and(none, a) == *a
+fn associative<T: PartialEq>(and: And<T>, [a, b, c]: [&T; 3]) -> bool {
+    and(&and(a, b), c) == and(a, &and(b, c))
 }
 
-/// Looks for three worlds that break the law; the smallest found is the error.
-fn hold(law: Law, and: And, mut runner: TestRunner) -> Result<(), String> {
-    let worlds = (world(), world(), world());
-    match runner.run(&worlds, |(a, b, c)| if law(and, [&a, &b, &c]) { Ok(()) } else { Err(TestCaseError::fail("broken")) }) {
+fn identity<T: Default + PartialEq>(and: And<T>, [a, _, _]: [&T; 3]) -> bool {
+    let none = T::default();
+    and(a, &none) == *a && and(&none, a) == *a
+}
+
+/// Looks for three values that break the law; the smallest found are the error.
+fn hold<T: Debug>(law: Law<T>, and: And<T>, any: fn() -> BoxedStrategy<T>, mut runner: TestRunner) -> Result<(), String> {
+    match runner.run(&(any(), any(), any()), |(a, b, c)| if law(and, [&a, &b, &c]) { Ok(()) } else { Err(TestCaseError::fail("broken")) }) {
         Ok(()) => Ok(()),
-        Err(TestError::Fail(_, worlds)) => Err(format!("{worlds:?}")),
-        Err(TestError::Abort(why)) => panic!("no worlds to try: {why}"),
+        Err(TestError::Fail(_, found)) => Err(format!("{found:?}")),
+        Err(TestError::Abort(why)) => panic!("nothing to try: {why}"),
     }
 }
 
-/// Other worlds at each run.
+/// Other values at each run.
 fn fresh() -> TestRunner {
     TestRunner::new(Config { failure_persistence: None, ..Config::default() })
 }
 
-#[test]
-fn and_is_commutative_associative_and_has_an_identity() {
-    for (name, law) in LAWS {
-        hold(law, Conditions::and, fresh()).unwrap_or_else(|worlds| panic!("`and` is not {name}: {worlds}"));
+fn every_law_holds<T: Debug + Default + PartialEq>(and: And<T>, any: fn() -> BoxedStrategy<T>) {
+    for (name, law) in laws() {
+        hold(law, and, any, fresh()).unwrap_or_else(|found| panic!("not {name}: {found}"));
     }
+}
+
+fn both(a: &Conditions, b: &Conditions) -> Conditions {
+    a.clone().and(b)
+}
+
+#[test]
+fn worlds_combine_by_the_laws() {
+    every_law_holds(both, world);
+}
+
+#[test]
+fn ways_behind_each_other_combine_by_the_laws() {
+    every_law_holds(LinkQuality::then, quality);
+}
+
+#[test]
+fn ways_that_change_by_the_clock_combine_by_the_laws() {
+    every_law_holds(Track::then, track);
 }
 
 /// Every way to break `and` that a field of a world invites, with the law that must notice.
 #[test]
 fn a_broken_and_is_noticed() {
-    let broken: [(&str, And, Law); 7] = [
-        ("the later delay wins", later_delay, commutative),
-        ("losses stay in the order of arrival", unsorted_losses, commutative),
+    let broken: [(&str, And<Conditions>, Law<Conditions>); 15] = [
         ("the later state of a node wins", later_state, commutative),
-        ("the later form of a cut wins", later_form, commutative),
+        ("the later cuts win", |a, b| changed(a, b, |_, b, both| both.cuts = b.cuts.clone()), commutative),
+        ("the later delay wins", |a, b| mixed(a, b, |_, b, both| both.delay = b.delay), commutative),
+        ("losses stay in the order of arrival", |a, b| mixed(a, b, |a, b, both| both.loss = joined(&a.loss, &b.loss)), commutative),
+        ("the later bursts win", |a, b| mixed(a, b, |_, b, both| both.bursts.clone_from(&b.bursts)), commutative),
+        ("the later jitter wins", |a, b| mixed(a, b, |_, b, both| both.jitter.clone_from(&b.jitter)), commutative),
+        ("jitters stay in the order of arrival", |a, b| mixed(a, b, |a, b, both| both.jitter = joined(&a.jitter, &b.jitter)), commutative),
+        ("jitter is dropped", |a, b| everywhere(a, b, |both| both.jitter.clear()), identity),
+        ("the later duplicates win", |a, b| mixed(a, b, |_, b, both| both.duplicate.clone_from(&b.duplicate)), commutative),
+        ("corruption is dropped", |a, b| everywhere(a, b, |both| both.corrupt.clear()), identity),
+        ("reordering is dropped", |a, b| everywhere(a, b, |both| both.reorder.clear()), identity),
         ("two rates give their mean", mean_rate, associative),
-        ("no limit is a rate of zero", no_limit_is_zero, identity),
-        ("two jitters cancel out", cancelled_jitter, associative),
+        ("no limit is a rate of zero", |a, b| everywhere(a, b, |both| both.rate = both.rate.or(Some(BitRate(0)))), identity),
+        ("the earlier queue stays", |a, b| mixed(a, b, |a, b, both| both.queue = a.queue.or(b.queue)), commutative),
+        ("the larger mtu wins, none being the largest", larger_mtu, identity),
     ];
     for (name, and, law) in broken {
-        assert!(hold(law, and, TestRunner::deterministic()).is_err(), "went unnoticed: {name}");
+        assert!(hold(law, and, world, TestRunner::deterministic()).is_err(), "went unnoticed: {name}");
     }
 }
 
-/// What one world asks of the links, both together ask for; only a reject yields, to a drop on the same ports.
+/// What one world asks of the links, both together ask for, no more and no less. (Of two states of one node the worse one hides the other.)
 #[test]
 fn together_they_pull_every_lever_of_each() {
-    let pulls =
-        |a: &Conditions| a.links.values().flat_map(LinkCondition::levers).filter(|lever| *lever != Lever::Reject).collect::<BTreeSet<_>>();
+    let pulls = |world: &Conditions| Conditions { links: world.links.clone(), ..Default::default() }.levers();
     let held = fresh().run(&(world(), world()), |(a, b)| {
-        prop_assert_eq!(pulls(&a.clone().and(&b)), &pulls(&a) | &pulls(&b));
+        prop_assert_eq!(pulls(&both(&a, &b)), &pulls(&a) | &pulls(&b));
         Ok(())
     });
     held.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// `and`, with each link that both worlds touch then changed by `change(mine, theirs, result)`.
-fn links_changed(a: Conditions, b: &Conditions, change: fn(&LinkCondition, &LinkCondition, &mut LinkCondition)) -> Conditions {
-    let mut both = a.clone().and(b);
+type Change<T> = fn(&T, &T, &mut T);
+
+/// `and`, with each link then changed by `change(mine, theirs, result)`; who does not touch it has nothing to say about it.
+fn changed(a: &Conditions, b: &Conditions, change: impl Fn(&LinkCondition, &LinkCondition, &mut LinkCondition)) -> Conditions {
+    let mut both = both(a, b);
+    let untouched = LinkCondition::default();
     for (link, result) in &mut both.links {
-        if let (Some(mine), Some(theirs)) = (a.links.get(link), b.links.get(link)) {
-            change(mine, theirs, result);
-        }
+        change(a.links.get(link).unwrap_or(&untouched), b.links.get(link).unwrap_or(&untouched), result);
     }
     both
 }
 
-fn later_delay(a: Conditions, b: &Conditions) -> Conditions {
-    links_changed(a, b, |_, theirs, result| result.delay = theirs.delay)
+fn mixed(a: &Conditions, b: &Conditions, change: Change<LinkQuality>) -> Conditions {
+    changed(a, b, |a, b, both| change(&a.quality, &b.quality, &mut both.quality))
 }
 
-fn unsorted_losses(a: Conditions, b: &Conditions) -> Conditions {
-    links_changed(a, b, |mine, theirs, result| result.loss = [mine.loss.as_slice(), &theirs.loss].concat())
+fn everywhere(a: &Conditions, b: &Conditions, change: fn(&mut LinkQuality)) -> Conditions {
+    changed(a, b, |_, _, both| change(&mut both.quality))
 }
 
-fn later_state(a: Conditions, b: &Conditions) -> Conditions {
-    let mut both = a.and(b);
+fn later_state(a: &Conditions, b: &Conditions) -> Conditions {
+    let mut both = both(a, b);
     both.nodes.extend(b.nodes.clone());
     both
 }
 
-fn later_form(a: Conditions, b: &Conditions) -> Conditions {
-    links_changed(a, b, |_, theirs, result| result.cuts.extend(theirs.cuts.clone()))
-}
-
-fn mean_rate(a: Conditions, b: &Conditions) -> Conditions {
-    links_changed(a, b, |mine, theirs, result| {
-        if let (Some(mine), Some(theirs)) = (mine.rate, theirs.rate) {
-            result.rate = Some(BitRate((mine.0 + theirs.0) / 2));
+fn mean_rate(a: &Conditions, b: &Conditions) -> Conditions {
+    mixed(a, b, |a, b, both| {
+        if let (Some(a), Some(b)) = (a.rate, b.rate) {
+            both.rate = Some(BitRate((a.0 + b.0) / 2));
         }
     })
 }
 
-fn no_limit_is_zero(a: Conditions, b: &Conditions) -> Conditions {
-    let mut both = a.and(b);
-    both.links.values_mut().for_each(|link| link.rate = Some(link.rate.unwrap_or(BitRate(0))));
-    both
+fn larger_mtu(a: &Conditions, b: &Conditions) -> Conditions {
+    mixed(a, b, |a, b, both| both.mtu = a.mtu.zip(b.mtu).map(|(a, b)| a.max(b)))
 }
 
-fn cancelled_jitter(a: Conditions, b: &Conditions) -> Conditions {
-    links_changed(a, b, |mine, theirs, result| result.jitter = mine.jitter.abs_diff(theirs.jitter))
+fn joined<T: Clone>(a: &[T], b: &[T]) -> Vec<T> {
+    [a, b].concat()
 }
 
 /// Few names, so that worlds touch the same places often.
@@ -139,23 +160,64 @@ fn link() -> impl Strategy<Value = Link> {
     node().prop_map(|node| Link::new(End::Node(node), End::Cell("assets".into())))
 }
 
-fn ports() -> impl Strategy<Value = Ports> {
-    prop_oneof![Just(Ports::All), btree_set(1u16..4, 1..3).prop_map(Ports::Only)]
+fn cut() -> impl Strategy<Value = Cut> {
+    let ports = prop_oneof![Just(Ports::All), btree_set(1u16..4, 1..3).prop_map(Ports::Only)];
+    let form = prop_oneof![Just(CutForm::Reject), Just(CutForm::Jam), Just(CutForm::Drop)];
+    (ports, form).prop_map(|(ports, form)| Cut { ports, form })
 }
 
-fn condition() -> impl Strategy<Value = LinkCondition> {
-    let form = prop_oneof![Just(CutForm::Reject), Just(CutForm::Drop)];
-    let cuts: BoxedStrategy<BTreeMap<_, _>> = btree_map(ports(), form, 0..3).boxed();
-    (cuts, 0u64..5, 0u64..5, vec(0u32..=1_000_000, 0..3), option::of(1u64..1000)).prop_map(|(cuts, delay, jitter, mut loss, rate)| {
-        loss.sort_unstable();
-        LinkCondition {
-            cuts,
-            delay: Duration::from_millis(delay),
-            jitter: Duration::from_millis(jitter),
-            loss: loss.into_iter().map(Chance).collect(),
-            rate: rate.map(BitRate),
-        }
+/// Few values too, so that two of them are often equal.
+fn chance() -> impl Strategy<Value = Chance> {
+    (0u32..4).prop_map(|quarters| Chance(quarters * 250_000))
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    (0u64..5).prop_map(Duration::from_millis)
+}
+
+fn jitter() -> impl Strategy<Value = Jitter> {
+    let shape = prop_oneof![Just(Shape::Uniform), Just(Shape::Normal), Just(Shape::Pareto), Just(Shape::ParetoNormal)];
+    (duration(), shape, chance()).prop_map(|(width, shape, correlation)| Jitter { width, shape, correlation })
+}
+
+fn bursts() -> impl Strategy<Value = Bursts> {
+    (chance(), chance(), chance(), chance()).prop_map(|(enter, leave, bad, good)| Bursts { enter, leave, bad, good })
+}
+
+fn sorted<T: Ord + Debug>(any: impl Strategy<Value = T>) -> impl Strategy<Value = Vec<T>> {
+    vec(any, 0..3).prop_map(|mut list| {
+        list.sort_unstable();
+        list
     })
+}
+
+fn quality() -> BoxedStrategy<LinkQuality> {
+    let chances = (sorted(chance()), sorted(chance()), sorted(chance()), sorted(chance()));
+    let limits = (option::of((1u64..1000).prop_map(BitRate)), option::of(0u64..1000), option::of(68u32..1500));
+    let all = (duration(), sorted(jitter()), sorted(bursts()), chances, limits);
+    let made = all.prop_map(|(delay, jitter, bursts, (loss, duplicate, corrupt, reorder), (rate, queue, mtu))| LinkQuality {
+        delay,
+        jitter,
+        loss,
+        bursts,
+        duplicate,
+        corrupt,
+        reorder,
+        rate,
+        queue,
+        mtu,
+    });
+    made.boxed()
+}
+
+/// From zero on, with edges that two tracks often share.
+fn track() -> BoxedStrategy<Track> {
+    let later = btree_map(1u64..5, (quality(), any::<bool>()), 0..3);
+    let slots = (quality(), any::<bool>(), later).prop_map(|(quality, up, later)| {
+        let later = later.into_iter().map(|(from, (quality, up))| Slot { from: Duration::from_secs(from), quality, up });
+        Track { slots: [Slot { from: Duration::ZERO, quality, up }].into_iter().chain(later).collect() }
+    });
+    prop_oneof![1 => Just(Track::default()), 4 => slots].boxed()
 }
 
 fn state() -> impl Strategy<Value = NodeState> {
@@ -163,6 +225,7 @@ fn state() -> impl Strategy<Value = NodeState> {
     prop_oneof![Just(Up), Just(Stopped), Just(Frozen), Just(Terminated), Just(Crashed), Just(PowerLost)]
 }
 
-fn world() -> impl Strategy<Value = Conditions> {
-    (btree_map(link(), condition(), 0..4), btree_map(node(), state(), 0..3)).prop_map(|(links, nodes)| Conditions { links, nodes })
+fn world() -> BoxedStrategy<Conditions> {
+    let condition = (btree_set(cut(), 0..3), quality()).prop_map(|(cuts, quality)| LinkCondition { cuts, quality });
+    (btree_map(link(), condition, 0..3), btree_map(node(), state(), 0..3)).prop_map(|(links, nodes)| Conditions { links, nodes }).boxed()
 }

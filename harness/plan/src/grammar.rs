@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use seams::document::{
     Part, Sp,
+    links::{Jitter, Loss},
     units::{Bits, Share, Size, Time, Times},
 };
 use serde::{Deserialize, Deserializer, de};
@@ -57,15 +58,26 @@ pub(crate) struct Region {
     pub(crate) zones: Option<Vec<Sp<String>>>,
 }
 
-/// What a way does to packets, one way each.
+/// What a way does to packets, one way each: netem's parameters, names and meanings.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Quality {
+    /// Time in flight.
     pub(crate) delay: Option<Time>,
-    /// Half the width of a uniform draw around the delay.
-    pub(crate) jitter: Option<Sp<Time>>,
-    pub(crate) loss: Option<Share>,
+    pub(crate) jitter: Option<Sp<Jitter>>,
+    pub(crate) loss: Option<Loss>,
+    /// Chance of each packet to arrive twice.
+    pub(crate) duplicate: Option<Share>,
+    /// Chance of each packet to have one bit flipped; a checksum then refuses most of them, which makes it a loss.
+    pub(crate) corrupt: Option<Share>,
+    /// Chance of each packet to leave without the delay, ahead of those that wait.
+    pub(crate) reorder: Option<Sp<Share>>,
+    /// How much passes.
     pub(crate) rate: Option<Bits>,
+    /// How much may wait for the rate; what does not fit is lost. Default: 100 ms of the rate, at least `64KiB`.
+    pub(crate) queue: Option<Sp<Size>>,
+    /// The largest IP packet that passes; a larger one is answered with "packet too big", so that path MTU discovery works.
+    pub(crate) mtu: Option<Sp<Size>>,
 }
 
 /// Nodes of a service, and the kind that runs on them.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Chance, Jitter, KindSpec, LinkQuality, NodeId, Shape, RegionId, ServiceId, Topology, ZoneId,
+    KindSpec, LinkQuality, NodeId, RegionId, ServiceId, Topology, ZoneId,
     topology::{Node as Machine, Region},
 };
-use seams::document::{Node, Part, Problem, Problems, Sp, Span, read_as};
+use seams::document::{Node, Part, Problem, Problems, Sp, Span, links::Way, read_as};
 
 use crate::{
     addresses,
@@ -157,18 +157,30 @@ fn part_of(whole: &Sp<String>, part: &str) -> Span {
     Span { start, end: start + part.len() as u32, ..whole.span }
 }
 
-pub(crate) fn quality(way: &Quality, at: Span, problems: &mut Problems) -> LinkQuality {
-    let delay = way.delay.unwrap_or_default().0;
-    let jitter = way.jitter.map_or_else(Default::default, |jitter| jitter.value.0);
-    if jitter > delay {
-        let span = way.jitter.map_or(at, |jitter| jitter.span);
-        let problem = Problem::new("range", span, "the jitter is larger than the delay").label("would send packets into the past");
-        problems.push(problem.help("The delay is drawn from `delay - jitter` to `delay + jitter`"));
-    }
-    let loss = way.loss.filter(|share| share.0 > 0).map(Into::into).into_iter().collect();
-    let jitter = Jitter { width: jitter, shape: Shape::Uniform, correlation: Chance(0) };
-    let jitter = if jitter.width.is_zero() { vec![] } else { vec![jitter] };
-    LinkQuality { delay, jitter, loss, rate: way.rate.map(Into::into), ..LinkQuality::default() }
+pub(crate) fn quality(asked: &Quality, at: Span, problems: &mut Problems) -> LinkQuality {
+    let Quality { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu } = asked;
+    let way = Way {
+        delay: delay.unwrap_or_default(),
+        jitter: jitter.map(|jitter| *jitter).unwrap_or_default(),
+        loss: loss.unwrap_or_default(),
+        duplicate: duplicate.unwrap_or_default(),
+        corrupt: corrupt.unwrap_or_default(),
+        reorder: reorder.map(|reorder| *reorder).unwrap_or_default(),
+        rate: *rate,
+        queue: queue.map(|queue| *queue),
+        mtu: mtu.map(|mtu| *mtu),
+    };
+    let spans = [
+        ("jitter", jitter.map(|it| it.span)),
+        ("reorder", reorder.map(|it| it.span)),
+        ("queue", queue.map(|it| it.span)),
+        ("mtu", mtu.map(|it| it.span)),
+    ];
+    problems.extend(way.mistakes().into_iter().map(|mistake| {
+        let span = spans.iter().find(|(key, _)| *key == mistake.key).and_then(|(_, span)| *span).unwrap_or(at);
+        Problem::new("range", span, mistake.message).label(mistake.label).help(mistake.help)
+    }));
+    way.quality()
 }
 
 fn service(name: &Sp<String>, node: &Node, built: &mut Built, catalogs: &Catalogs, problems: &mut Problems) {

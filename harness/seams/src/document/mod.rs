@@ -4,6 +4,7 @@
 //! Absent on purpose: what a scenario means (room `plan`) and how a mistake is drawn (room `plan` too).
 
 mod error;
+pub mod links;
 mod node;
 mod problem;
 mod read;

@@ -1,0 +1,281 @@
+//! What a way does to packets, as a scenario writes it: netem's parameters, names and meanings (tc-netem(8)).
+//!
+//! Jitter and loss are a plain quantity or a mapping; both are written back in the form that they were read in.
+
+use std::{fmt, str::FromStr};
+
+use model::{Chance, LinkQuality};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::units::{Bits, Share, Size, Time};
+
+/// A draw per packet around the delay: `5ms`, half the width of a uniform draw, or
+/// `{width: 5ms, shape: normal, correlation: 25%}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
+pub enum Jitter {
+    Width(Time),
+    Shaped(Shaped),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shaped {
+    /// Half the width of a uniform draw; the standard deviation of the other shapes.
+    pub width: Time,
+    /// The distribution of the draws, each with a mean of zero.
+    #[serde(default)]
+    pub shape: Shape,
+    /// Of a draw with the one before it on the same link.
+    #[serde(default)]
+    pub correlation: Share,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    #[default]
+    Uniform,
+    /// Cut off at four standard deviations, as the next two are.
+    Normal,
+    /// A long tail of late packets.
+    Pareto,
+    /// A quarter normal, three quarters Pareto.
+    ParetoNormal,
+}
+
+/// Packets that are lost: `2%`, each one independent of the others, or in bursts by the Gilbert-Elliott model,
+/// `{p: 1%, r: 25%, bad: 100%, good: 0%}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
+pub enum Loss {
+    Each(Share),
+    Bursts(Bursts),
+}
+
+/// Each packet first moves the link between its good and its bad state, then is lost or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bursts {
+    /// Chance per packet to go from good to bad.
+    pub p: Share,
+    /// Chance per packet to go from bad to good: the mean burst is `1 / r` packets long. More than `0%`.
+    #[serde(deserialize_with = "an_end")]
+    pub r: Share,
+    /// Chance of a packet to be lost in the bad state: netem's `1-h`.
+    #[serde(default = "all")]
+    pub bad: Share,
+    /// Chance of a packet to be lost in the good state: netem's `1-k`.
+    #[serde(default)]
+    pub good: Share,
+}
+
+/// Everything that a way can be asked to do; what is zero or None is not asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    pub delay: Time,
+    pub jitter: Jitter,
+    pub loss: Loss,
+    pub duplicate: Share,
+    pub corrupt: Share,
+    pub reorder: Share,
+    pub rate: Option<Bits>,
+    pub queue: Option<Size>,
+    pub mtu: Option<Size>,
+}
+
+/// What cannot be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The parameter at fault.
+    pub key: &'static str,
+    pub message: &'static str,
+    /// A few words under the value.
+    pub label: &'static str,
+    /// What to do.
+    pub help: &'static str,
+}
+
+/// The smallest IPv4 packet that every host must pass whole (RFC 791).
+const MTU_MIN: u64 = 68;
+/// No IP packet is larger.
+const MTU_MAX: u64 = 65_535;
+
+impl Way {
+    pub fn quality(&self) -> LinkQuality {
+        let chances = |share: Share| if share.0 == 0 { vec![] } else { vec![Chance::from(share)] };
+        let (loss, bursts) = match self.loss {
+            Loss::Each(share) => (chances(share), vec![]),
+            Loss::Bursts(bursts) => (vec![], vec![model::Bursts::from(bursts)]),
+        };
+        LinkQuality {
+            delay: self.delay.0,
+            jitter: Some(model::Jitter::from(self.jitter)).filter(|jitter| !jitter.width.is_zero()).into_iter().collect(),
+            loss,
+            bursts: bursts.into_iter().filter(|bursts| bursts.share_lost() > 0.0).collect(),
+            duplicate: chances(self.duplicate),
+            corrupt: chances(self.corrupt),
+            reorder: chances(self.reorder),
+            rate: self.rate.map(Into::into),
+            queue: self.queue.map(|size| size.0),
+            mtu: self.mtu.map(|size| u32::try_from(size.0).unwrap_or(u32::MAX)),
+        }
+    }
+
+    /// What is wrong with it as the steady quality of a way. On top of another way only the `mtu` is judged alone.
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        let jitter = model::Jitter::from(self.jitter);
+        let checks = [
+            (jitter.shape == model::Shape::Uniform && jitter.width > self.delay.0, JITTER),
+            (self.reorder.0 > 0 && self.delay.0.is_zero(), REORDER),
+            (self.queue.is_some() && self.rate.is_none(), QUEUE),
+            (self.mtu.is_some_and(|mtu| mtu.0 < MTU_MIN), MTU_TOO_SMALL),
+            (self.mtu.is_some_and(|mtu| mtu.0 > MTU_MAX), MTU_TOO_LARGE),
+        ];
+        checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake)).collect()
+    }
+}
+
+const JITTER: Mistake = Mistake {
+    key: "jitter",
+    message: "the jitter is larger than the delay",
+    label: "would send packets into the past",
+    help: "The delay is drawn from `delay - jitter` to `delay + jitter`",
+};
+const REORDER: Mistake = Mistake {
+    key: "reorder",
+    message: "`reorder` without a delay changes no order",
+    label: "nothing to overtake",
+    help: "A reordered packet leaves without the delay that the others wait; add `delay: 10ms`, or leave `reorder` out",
+};
+const QUEUE: Mistake = Mistake {
+    key: "queue",
+    message: "`queue` without a `rate` holds nothing",
+    label: "nothing waits here",
+    help: "Packets queue for the rate; add `rate: 10Mbit`, or leave `queue` out",
+};
+const MTU_TOO_SMALL: Mistake = Mistake {
+    key: "mtu",
+    message: "the `mtu` is smaller than IP allows",
+    label: "too small",
+    help: "Write at least `68B` for IPv4, `1280B` for IPv6; a tunnel leaves about `1400B`",
+};
+const MTU_TOO_LARGE: Mistake = Mistake {
+    key: "mtu",
+    message: "the `mtu` is larger than any IP packet",
+    label: "limits nothing",
+    help: "Write at most `65535B`; Ethernet has `1500B`, a tunnel about `1400B`",
+};
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self::Width(Time::default())
+    }
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self::Each(Share::default())
+    }
+}
+
+impl From<Jitter> for model::Jitter {
+    fn from(jitter: Jitter) -> Self {
+        match jitter {
+            Jitter::Width(Time(width)) => Self { width, shape: model::Shape::Uniform, correlation: Chance(0) },
+            Jitter::Shaped(Shaped { width, shape, correlation }) => {
+                Self { width: width.0, shape: shape.into(), correlation: correlation.into() }
+            }
+        }
+    }
+}
+
+impl From<Shape> for model::Shape {
+    fn from(shape: Shape) -> Self {
+        match shape {
+            Shape::Uniform => Self::Uniform,
+            Shape::Normal => Self::Normal,
+            Shape::Pareto => Self::Pareto,
+            Shape::ParetoNormal => Self::ParetoNormal,
+        }
+    }
+}
+
+impl From<Bursts> for model::Bursts {
+    fn from(Bursts { p, r, bad, good }: Bursts) -> Self {
+        Self { enter: p.into(), leave: r.into(), bad: bad.into(), good: good.into() }
+    }
+}
+
+fn all() -> Share {
+    Share(1_000_000)
+}
+
+fn an_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
+    match Share::deserialize(deserializer)? {
+        Share(0) => Err(de::Error::custom(
+            "`0%` is out of range: a burst that never ends\nWrite `r` above `0%`, the mean burst is `1 / r` packets long; or cut the link",
+        )),
+        share => Ok(share),
+    }
+}
+
+impl<'de> Deserialize<'de> for Jitter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let what = "a duration such as `5ms`, or `{width: 5ms, shape: normal, correlation: 25%}`";
+        deserializer.deserialize_any(Either { what, plain: Self::Width, mapping: Self::Shaped })
+    }
+}
+
+impl<'de> Deserialize<'de> for Loss {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let what = "a share such as `2%`, or `{p: 1%, r: 25%, bad: 100%, good: 0%}`";
+        deserializer.deserialize_any(Either { what, plain: Self::Each, mapping: Self::Bursts })
+    }
+}
+
+impl Serialize for Jitter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Width(width) => width.serialize(serializer),
+            Self::Shaped(shaped) => shaped.serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Loss {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Each(share) => share.serialize(serializer),
+            Self::Bursts(bursts) => bursts.serialize(serializer),
+        }
+    }
+}
+
+/// Reads a quantity or a mapping. (serde's own `untagged` would say of every mistake only that nothing fitted.)
+struct Either<Q, M, T> {
+    /// What belongs here, for the message.
+    what: &'static str,
+    plain: fn(Q) -> T,
+    mapping: fn(M) -> T,
+}
+
+impl<'de, Q: FromStr<Err = String>, M: Deserialize<'de>, T> de::Visitor<'de> for Either<Q, M, T> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map(self.plain).map_err(E::custom)
+    }
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        M::deserialize(de::value::MapAccessDeserializer::new(map)).map(self.mapping)
+    }
+}
