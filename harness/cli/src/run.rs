@@ -9,6 +9,7 @@ use std::{
 
 use local::sandbox::Outcome;
 use model::{Plan, ServiceId, schedule::Draws, schedule::Purpose};
+use run::{State, Summary};
 use seams::{Clock, Lab, Site};
 use traffic::Thread;
 
@@ -39,7 +40,9 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
     if let Some(engine) = args.engine.word() {
         plan.lab.params["engine"] = engine.into();
     }
-    let folder = match run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text) {
+    let made = run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text);
+    let noted = made.and_then(|folder| folder.write_summary(&Summary::new(State::Running, environment())).map(|()| folder));
+    let folder = match noted {
         Ok(folder) => folder,
         Err(error) => {
             say::error(&format!("failed to {}", chain(&error)));
@@ -77,6 +80,13 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         say::styled(&reports::summary(&judged.view()));
     }
     exit
+}
+
+/// Where the run took place, as `run.json` keeps it: figures of two machines do not compare.
+fn environment() -> serde_json::Value {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|release| release.trim().to_owned());
+    let cores = std::thread::available_parallelism().ok().map(std::num::NonZero::get);
+    serde_json::json!({"environment": {"kernel": kernel, "cores": cores, "architecture": std::env::consts::ARCH}})
 }
 
 /// `20261123-155501-lose-west`; in UTC, so that folders sort by time everywhere.

@@ -23,6 +23,12 @@ impl Numbering {
         Self { ends, numbers }
     }
 
+    /// Two more, of no end of the topology: no condition can mean them.
+    pub(crate) fn null_ports(&self) -> [PortId; 2] {
+        let first = self.numbers.len() as u32;
+        [PortId(first), PortId(first + 1)]
+    }
+
     pub(crate) fn port(&self, end: &End) -> Option<PortId> {
         self.numbers.get(end).copied()
     }
