@@ -71,7 +71,7 @@ fn complete_read(frame: &mut [u8], ip_at: usize, packet: &Packet) -> Option<()> 
 }
 
 /// Flips one bit behind the IP headers, chosen by `random`, in a way that the receiver's checksum refuses, if the packet
-/// has one (a UDP datagram over IPv4 need not). Returns false, and leaves the frame alone, where nothing is behind them.
+/// has one (a UDP datagram over IPv4 need not). `packet` is what was read at `ip_at`. Returns false, and leaves the frame alone, where nothing is behind them.
 ///
 /// A partial checksum would be completed over the flipped bit, and a flag says that nobody needs to check: so the first
 /// is completed before and the second cleared.
@@ -80,7 +80,7 @@ pub(crate) fn corrupt(frame: &mut [u8], ip_at: usize, packet: &Packet, random: u
     // With another length or a checksum of zero a datagram might be accepted.
     let spared = if packet.protocol == UDP && !packet.is_later_fragment { 4..8 } else { 0..0 };
     let bits = 8 * (behind.len() - spared.len().min(behind.len().saturating_sub(spared.start))) as u64;
-    if bits == 0 || frame.len() < behind.end {
+    if bits == 0 {
         return false;
     }
     // A sum that cannot be completed stays wrong, which is what is wanted.

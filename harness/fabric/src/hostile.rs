@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::answer::{answer, too_big};
 use crate::checksum::{complete, corrupt};
-use crate::packet::Packet;
+use crate::packet::{ICMP, ICMP6, Packet, TCP, UDP};
 use crate::samples::{Sum, cases, sample};
 use crate::segment::{Head, Super};
 use crate::switch::{Framing, VNET_BYTES};
@@ -70,6 +70,8 @@ proptest! {
             let (at, length, version) = if frame[0] & 4 == 0 { (2, bytes, 0x45) } else { (4, bytes - 40, 0x60) };
             frame[ip_at] = version;
             frame[ip_at + at..ip_at + at + 2].copy_from_slice(&(length as u16).to_be_bytes());
+            let protocol_at = ip_at + if version == 0x45 { 9 } else { 6 };
+            frame[protocol_at] = [TCP, UDP, ICMP, ICMP6, 0, 43, 44, 60][usize::from(frame[protocol_at] & 7)];
             frame[1] = [0, 1, 4, 5][usize::from(frame[1] & 3)];
             (frame[5], frame[8], frame[9]) = (0, frame[8] & 31, 0);
         }

@@ -3,10 +3,13 @@
 use proptest::prelude::*;
 
 use super::{add, complete, corrupt};
-use crate::packet::Packet;
+use crate::packet::{Packet, SCTP};
 use crate::samples::{Sample, Sum, cases, naive_sum, sample, verifies};
 use crate::switch::{Framing, VNET_BYTES};
 use crate::vnet::Vnet;
+
+/// Somebody has checked it already; the receiver need not.
+const DATA_VALID: u8 = 2;
 
 /// One segment, as it stands on the link where it is corrupted.
 fn single() -> impl Strategy<Value = Sample> {
@@ -51,9 +54,11 @@ proptest! {
     fn a_corrupted_frame_is_refused(
         sample in prop_oneof![sample(), single()],
         sum in prop_oneof![Just(Sum::Partial), Just(Sum::Full)],
+        flags in prop_oneof![Just(0), Just(DATA_VALID)],
         random: u64,
     ) {
         let (ip_at, mut frame) = (sample.framing.ip_at(), sample.frame(sum));
+        frame[0] |= flags;
         let packet = read(&sample, &frame);
         prop_assert!(corrupt(&mut frame, ip_at, &packet, random));
         prop_assert!(!verifies(&frame, ip_at));
@@ -96,7 +101,14 @@ fn a_sum_of_zero_is_not_no_checksum() {
 /// All of them, since a length of less or a checksum of zero would be taken.
 #[test]
 fn no_bit_of_a_datagram_is_flipped_in_vain() {
-    for payload in [[].as_slice(), &[9], &[0; 7]] {
+    let mut zeros = datagram(&[0, 0]).frame(Sum::Partial);
+    assert!(complete(&mut zeros, VNET_BYTES));
+    let checksum = &zeros[VNET_BYTES + 26..VNET_BYTES + 28];
+    // With this payload the checksum is 0x0100, one bit away from none.
+    let one_bit = add(0xfeff, checksum).to_be_bytes();
+    // Two bytes less, here and in the pseudo-header, subtract as much as the lost payload does.
+    let shorter = [0xff, 0xfb];
+    for payload in [[].as_slice(), &[9], &[0; 7], &one_bit, &shorter] {
         let frame = datagram(payload).frame(Sum::Partial);
         let packet = Packet::read(&frame[VNET_BYTES..]).expect("a packet");
         let bits = 8 * (4 + payload.len() as u64);
@@ -120,6 +132,15 @@ fn nothing_behind_the_header_is_nothing_to_flip() {
     let packet = Packet::read(&frame[VNET_BYTES..]).expect("a packet");
     let before = frame.clone();
     assert!(!corrupt(&mut frame, VNET_BYTES, &packet, 5));
+    assert_eq!(frame, before);
+}
+
+#[test]
+fn the_checksum_of_sctp_is_another() {
+    let mut frame = datagram(&[0; 20]).frame(Sum::Partial);
+    frame[VNET_BYTES + 9] = SCTP;
+    let before = frame.clone();
+    assert!(!complete(&mut frame, VNET_BYTES));
     assert_eq!(frame, before);
 }
 

@@ -6,7 +6,7 @@ use super::{Head, Super};
 use crate::checksum::complete;
 use crate::packet::Packet;
 use crate::samples::{Sample, Sum, cases, sample, verifies};
-use crate::switch::VNET_BYTES;
+use crate::switch::{Framing, VNET_BYTES};
 
 impl Sample {
     /// The naive segmenter: the same packet with the payload, the numbers and the flags of `first..end`.
@@ -91,7 +91,7 @@ proptest! {
 
 fn plain(is_tcp: bool) -> Sample {
     Sample {
-        framing: crate::switch::Framing::Ip,
+        framing: Framing::Ip,
         is_v4: true,
         is_tcp,
         extension: 0,
@@ -138,6 +138,11 @@ fn what_cannot_be_cut_is_one_packet() {
     assert!(!changed(8, 7), "a checksum that is elsewhere");
     assert!(!changed(VNET_BYTES + 6, 0x20), "a first fragment");
     assert!(!changed(VNET_BYTES + 25, 34), "a UDP length that is not that of the packet");
+    let extended = |extension| {
+        let sample = Sample { is_v4: false, is_tcp: true, extension, tcp_options: 10, framing: Framing::Ethernet, ..plain(true) };
+        sample.super_of(&sample.frame(Sum::Partial)).is_some()
+    };
+    assert!(extended(8) && !extended(9), "headers of 188 and 196 bytes");
     let mut unsummed = sample.frame(Sum::Full);
     unsummed[VNET_BYTES + 26..VNET_BYTES + 28].fill(0);
     assert!(sample.super_of(&unsummed).is_none(), "no checksum at all");

@@ -48,7 +48,7 @@ pub(crate) fn a_missing_program_is_told(inside: Inside, engine: EngineWish) -> R
 pub(crate) fn offers_everything(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
-        assert_eq!(rig.lab.offers().await.len(), 12);
+        assert_eq!(rig.lab.offers().await.len(), 17);
         rig.until("three starts", |sight| matches!(sight, Sight::InForce { revision: 1 })).await;
         let starts = rig.seen.iter().filter(|seen| matches!(&seen.what, Sight::Started { process, .. } if process == "echo")).count();
         assert_eq!(starts, 3);
