@@ -13,7 +13,9 @@ use crate::net::{A_TO_B, wait_for};
 use crate::table::{Goal, Goals, Row};
 use crate::way::{self, Way};
 
-const LOSS_ROUNDS: usize = 3;
+const LOSS_ROUNDS: u64 = 3;
+/// Packets that any socket buffer holds.
+const BATCH: u64 = 50;
 const LOST: Chance = Chance(100_000);
 const RATE: BitRate = BitRate(8_000_000);
 /// 1 000 bytes of IP: a millisecond each at the rate.
@@ -23,50 +25,50 @@ const UDP: u8 = 17;
 const SECOND_NS: u64 = 1_000_000_000;
 
 pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
-    let mut sigmas = Vec::new();
-    for _ in 0..LOSS_ROUNDS {
-        sigmas.push(loss(engine, effort.loss_packets)?);
-    }
+    let sigmas = loss(engine, effort.loss_packets)?;
     let off = rate(engine, effort.rate_windows)?;
-    let worst = |rounds: &[f64]| rounds.iter().fold(0.0, |worst: f64, round| worst.max(round.abs()));
     Ok(vec![
         Row {
-            figure: worst(&sigmas),
-            spread: None,
             note: format!("worst of {LOSS_ROUNDS} x {} UDP packets at 10 %", effort.loss_packets),
-            ..Row::plain("loss off its share", "sigma", sigmas, Goals::both(Goal::AtMost(4.0)))
+            ..Row::deviation("loss off its share", "sigma", sigmas, Goals::both(Goal::AtMost(4.0)))
         },
         Row {
-            figure: worst(&off),
-            spread: None,
             note: format!("worst of {} windows of 1 s at 8 Mbit/s, kernel stamps", effort.rate_windows),
-            ..Row::plain("rate off", "%", off, Goals::both(Goal::AtMost(1.0)))
+            ..Row::deviation("rate off", "%", off, Goals::both(Goal::AtMost(1.0)))
         },
     ])
 }
 
-/// Standard deviations of the binomial distribution between the packets that did not arrive and their share.
-fn loss(engine: Engine, packets: u64) -> io::Result<f64> {
-    const BATCH: u64 = 50;
+/// Of each round: standard deviations of the binomial distribution between the packets that did not arrive and their share. One
+/// fabric serves all rounds, since a new one would draw the same from its seed.
+fn loss(engine: Engine, packets: u64) -> io::Result<Vec<f64>> {
     let net = way::net(engine)?;
     let way = Way::through(&net)?;
     let (a, b) = way.udp()?;
     net.apply(A_TO_B, Rule::from(LinkQuality { loss: vec![LOST], ..LinkQuality::default() }))?;
-    let (mut sent, mut received) = (0, 0);
-    while sent < packets {
-        for _ in 0..BATCH {
-            a.send(b"x")?;
+    let (mut sent, mut received, mut sigmas) = (0, 0, Vec::new());
+    for round in 1..=LOSS_ROUNDS {
+        let before = (sent, received);
+        while sent < round * packets {
+            for _ in 0..BATCH {
+                a.send(b"x")?;
+            }
+            sent += BATCH;
+            // One batch at a time: what is lost is lost to the draw, and to no buffer.
+            wait_for("all packets to reach the fabric", || Ok(net.counters(A_TO_B)?.arrived.packets == sent))?;
+            while received < net.counters(A_TO_B)?.passed.packets {
+                b.recv(&mut [0; 8])?;
+                received += 1;
+            }
         }
-        sent += BATCH;
-        // One batch at a time: what is lost is lost to the draw, and to no buffer.
-        wait_for("all packets to reach the fabric", || Ok(net.counters(A_TO_B)?.arrived.packets == sent))?;
-        while received < net.counters(A_TO_B)?.passed.packets {
-            b.recv(&mut [0; 8])?;
-            received += 1;
-        }
+        sigmas.push(off_share((sent - before.0) as f64, (received - before.1) as f64));
     }
-    let (sent, chance) = (sent as f64, LOST.as_f64());
-    Ok((sent - received as f64 - sent * chance) / (sent * chance * (1.0 - chance)).sqrt())
+    Ok(sigmas)
+}
+
+fn off_share(sent: f64, received: f64) -> f64 {
+    let chance = LOST.as_f64();
+    (sent - received - sent * chance) / (sent * chance * (1.0 - chance)).sqrt()
 }
 
 /// Per cent between the rate and the bytes of each second, sent at twice the rate.

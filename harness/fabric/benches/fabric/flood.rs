@@ -41,6 +41,7 @@ pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
         },
         Row::plain("fabric CPU per packet", "us", each(|flood| flood.cpu_us), Goals::REPORT),
         Row {
+            noisy: false,
             note: "the sender is faster than any worker; what counts is that they are counted".into(),
             ..Row::plain("dropped before the fabric", "%", each(|flood| flood.dropped), Goals::REPORT)
         },

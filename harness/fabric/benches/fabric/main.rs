@@ -82,7 +82,8 @@ struct Found {
 
 /// False when something is broken: a measurement failed, or what must never happen did.
 fn bench(args: &Args) -> io::Result<bool> {
-    sys::enter_namespaces().map_err(|error| io::Error::other(format!("no user namespace on this host ({error}); `wetdress doctor` says why")))?;
+    sys::enter_namespaces()
+        .map_err(|error| io::Error::other(format!("no user namespace on this host ({error}); `wetdress doctor` says why")))?;
     let effort = if args.quick { Effort::quick(args.cuts) } else { Effort::full(args.cuts) };
     let (began, facts, ticks) = (SystemTime::now(), machine::facts(), Ticks::now()?);
     let free = cores::allowed().len() >= cores::FREE_CORES;

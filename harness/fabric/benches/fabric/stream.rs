@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use fabric::Engine;
 
 use crate::args::Effort;
-use crate::figures::until;
+use crate::figures::{median, until};
 use crate::iperf;
 use crate::machine::Ticks;
 use crate::table::{Goal, Goals, Row};
@@ -26,7 +26,12 @@ struct Moved {
     /// CPU seconds per Gbit: of the whole machine without its background, and of this process.
     machine: f64,
     own: f64,
+    /// Cores that others kept busy just before.
+    background: f64,
 }
+
+/// With more than this the background cannot be subtracted: it gives way to the traffic, and returns behind it.
+const QUIET: f64 = 0.2;
 
 pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
     let net = way::net(engine)?;
@@ -41,15 +46,18 @@ pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
             moved.push(stream(way, effort.stream)?);
         }
     }
-    let each = |figure: fn(&Moved) -> f64| moved.each_ref().map(|moved| moved.iter().map(figure).collect());
+    let each = |figure: fn(&Moved) -> f64| moved.each_ref().map(|moved| moved.iter().map(figure).collect::<Vec<f64>>());
     let mut rows = vec![Row::ratio("TCP one stream, own probe", "Gbit/s", each(|moved| moved.gbit_per_s), "veth", SPEED)];
     rows.push(iperf_row(&ways, effort)?);
+    let background = median(&each(|moved| moved.background).concat());
+    let total = Row::ratio("total CPU per Gbit", "s", each(|moved| moved.machine), "veth", WORK);
     rows.push(Row {
-        note: "/proc/stat of all cores, softirq included, background subtracted".into(),
-        ..Row::ratio("total CPU per Gbit", "s", each(|moved| moved.machine), "veth", WORK)
+        noisy: total.noisy || background > QUIET,
+        note: format!("/proc/stat of all cores with softirq, less a background of {background:.2} cores"),
+        ..total
     });
     rows.push(Row {
-        note: "CPU clock of this process: blind to others' load and to softirq on idle cores".into(),
+        note: "CPU clock of this process: blind to others' load, and to softirq outside its threads".into(),
         ..Row::ratio("own CPU per Gbit", "s", each(|moved| moved.own), "veth", Goals::REPORT)
     });
     Ok(rows)
@@ -84,7 +92,7 @@ fn stream(way: &Way, time: Duration) -> io::Result<Moved> {
 
     let gbit = bytes as f64 * 8.0 / 1e9;
     let machine = (work.busy.as_secs_f64() - background * work.wall.as_secs_f64()).max(0.0);
-    Ok(Moved { gbit_per_s: gbit / work.wall.as_secs_f64(), machine: machine / gbit, own: work.own.as_secs_f64() / gbit })
+    Ok(Moved { gbit_per_s: gbit / work.wall.as_secs_f64(), machine: machine / gbit, own: work.own.as_secs_f64() / gbit, background })
 }
 
 /// Bytes that arrived.

@@ -49,6 +49,8 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
     /// How much the rounds differ; None where they are no repetitions of each other.
     pub(crate) spread: Option<f64>,
+    /// The rounds differ too much to decide anything, or the machine was busy with something else.
+    pub(crate) noisy: bool,
     pub(crate) goals: Goals,
     pub(crate) note: String,
 }
@@ -62,8 +64,15 @@ pub(crate) enum Kind {
 
 impl Row {
     pub(crate) fn plain(name: impl Into<String>, unit: &'static str, rounds: Vec<f64>, goals: Goals) -> Self {
-        let (figure, spread) = (median(&rounds), Some(spread(&rounds)));
-        Self { name: name.into(), unit, rounds, peer: None, figure, kind: Kind::Plain, spread, goals, note: String::new() }
+        let (figure, spread) = (median(&rounds), spread(&rounds));
+        let (name, noisy) = (name.into(), spread > NOISY);
+        Self { name, unit, rounds, peer: None, figure, kind: Kind::Plain, spread: Some(spread), noisy, goals, note: String::new() }
+    }
+
+    /// How far off something exact is: the worst of all rounds, which are no repetitions of each other.
+    pub(crate) fn deviation(name: impl Into<String>, unit: &'static str, rounds: Vec<f64>, goals: Goals) -> Self {
+        let worst = rounds.iter().fold(0.0, |worst: f64, round| worst.max(round.abs()));
+        Self { figure: worst, spread: None, noisy: false, ..Self::plain(name, unit, rounds, goals) }
     }
 
     /// Figures over the same figures of a peer, measured next to each other.
@@ -80,8 +89,16 @@ impl Row {
         let [own, theirs] = of;
         let compare = |(own, theirs): (&f64, &f64)| if kind == Kind::Ratio { own / theirs } else { own - theirs };
         let compared: Vec<f64> = own.iter().zip(&theirs).map(compare).collect();
-        let row = Self::plain(name, unit, own, goals);
-        Self { peer: Some((peer, theirs)), figure: median(&compared), kind, spread: Some(spread(&compared)), ..row }
+        let spread = spread(&compared);
+        let noisy = spread > NOISY;
+        Self {
+            peer: Some((peer, theirs)),
+            figure: median(&compared),
+            kind,
+            spread: Some(spread),
+            noisy,
+            ..Self::plain(name, unit, own, goals)
+        }
     }
 
     fn goal(&self, free: bool) -> Goal {
@@ -105,10 +122,6 @@ impl Row {
         if kept { "ok" } else { "missed" }
     }
 
-    fn noisy(&self) -> bool {
-        self.spread.is_some_and(|spread| spread > NOISY)
-    }
-
     fn goal_text(&self, free: bool) -> String {
         match self.goal(free) {
             Goal::AtLeast(least) => format!(">= {}", short(least)),
@@ -129,7 +142,7 @@ impl Row {
 
     fn cells(&self, engine: &str, free: bool) -> [String; 8] {
         let peer = self.peer.as_ref().map_or_else(|| "-".into(), |(name, rounds)| format!("{name} {}", short(median(rounds))));
-        let noise = if self.noisy() { ", noisy" } else { "" };
+        let noise = if self.noisy { ", noisy" } else { "" };
         let verdict = format!("{}{noise}", self.verdict(free));
         let measured = format!("{} {}", short(median(&self.rounds)), self.unit);
         [engine.into(), self.name.clone(), measured, peer, self.figure_text(), self.goal_text(free), verdict, self.note.clone()]
@@ -147,7 +160,7 @@ impl Row {
             "added": (self.kind == Kind::Added).then_some(self.figure),
             "figure": self.figure,
             "spread": self.spread,
-            "noisy": self.noisy(),
+            "noisy": self.noisy,
             "goal": self.goal_text(free),
             "verdict": self.verdict(free),
             "note": self.note,
