@@ -1,6 +1,7 @@
 //! Chores in Rust. `cargo xtask --help` lists them.
 #![allow(clippy::print_stdout, reason = "a chore talks to the person who runs it")]
 
+mod bench;
 mod check;
 mod new;
 mod reference;
@@ -24,6 +25,9 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Measures against a named peer, prints the ratios beside their goals, and keeps them as JSON.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Adds a kind: one file and its line in the catalog.
     #[command(subcommand)]
     New(New),
@@ -40,6 +44,7 @@ fn main() -> Result<()> {
     match Chore::parse() {
         Chore::Check => check::run(&root),
         Chore::Reference { check } => reference::run(&root, check),
+        Chore::Bench(asked) => bench::run(&root, &asked),
         Chore::New(New::Fault { name }) => new::fault(&root, &name),
     }
 }

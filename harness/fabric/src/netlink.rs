@@ -113,6 +113,12 @@ impl Netlink {
         self.set_number(index, IFLA_MTU, mtu)
     }
 
+    /// Sets the largest super-packet that the stack hands to a link, in bytes. [`Netlink::add_veth`] makes ends that fit a fabric's
+    /// ring; a pair without a fabric is at its best with the kernel's own 65 536.
+    pub fn set_super_packet(&self, index: u32, bytes: u32) -> io::Result<()> {
+        self.set_number(index, IFLA_GSO_MAX_SIZE, bytes)
+    }
+
     /// Sets how many packets wait in front of a link; on a TUN those that wait to be read.
     pub fn set_queue(&self, index: u32, packets: u32) -> io::Result<()> {
         self.set_number(index, IFLA_TXQLEN, packets)

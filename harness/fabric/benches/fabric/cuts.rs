@@ -1,0 +1,169 @@
+//! Cuts under load, watched inside both machines with the kernel's own stamps: how long after the call the last packet arrives, when
+//! the call returns, and that nothing arrives afterwards.
+
+use std::io::{self, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fabric::{Applied, Engine, Rule};
+use model::{CutForm, LinkQuality, Ports};
+
+use crate::args::Effort;
+use crate::capture::{Arrival, Capture, real_now_ns};
+use crate::figures::{quantile, until};
+use crate::net::{A_TO_B, B_TO_A, Net, wait_for};
+use crate::table::{Goal, Goals, Row};
+use crate::way::{self, Way};
+
+/// Between two probes of one direction.
+const PERIOD: Duration = Duration::from_micros(500);
+/// Every other cut falls on a link with packets in its delay queue.
+const HELD: Duration = Duration::from_micros(1_500);
+/// A cut that has swallowed so many in each direction came under load.
+const BITTEN: u64 = 3;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const LAST: Goals = Goals { free: Goal::AtMost(1_000.0), two_cores: Goal::AtMost(50_000.0) };
+/// Parts of the run whose percentiles show how steady they are.
+const PARTS: usize = 5;
+
+/// Microseconds after the call.
+struct Seen {
+    last: f64,
+    acknowledged: f64,
+    /// Packets that arrived after the acknowledgement.
+    late: usize,
+}
+
+pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
+    let net = way::net(engine)?;
+    let way = Way::through(&net)?;
+    let load = Load::new(&way)?;
+    let seen = thread::scope(|scope| {
+        load.start(scope);
+        let seen = cuts(&net, &way, &load, effort);
+        load.over.store(true, Ordering::Relaxed);
+        seen
+    })?;
+    let late: usize = seen.iter().map(|seen| seen.late).sum();
+    let note = format!("{} cuts under UDP both ways and a TCP stream", seen.len());
+    Ok(vec![
+        percentile("cut: call to last packet, p50", &seen, |seen| seen.last, 0.5, Goals::REPORT),
+        percentile("cut: call to last packet, p99", &seen, |seen| seen.last, 0.99, LAST),
+        percentile("cut: call to acknowledgement, p50", &seen, |seen| seen.acknowledged, 0.5, Goals::REPORT),
+        percentile("cut: call to acknowledgement, p99", &seen, |seen| seen.acknowledged, 0.99, Goals::REPORT),
+        Row { note, ..Row::plain("cut: packets after the acknowledgement", "", vec![late as f64], Goals::both(Goal::Never)) },
+    ])
+}
+
+/// The percentile of all cuts; the parts of the run are its rounds.
+fn percentile(name: &str, seen: &[Seen], figure: fn(&Seen) -> f64, q: f64, goals: Goals) -> Row {
+    let all: Vec<f64> = seen.iter().map(figure).collect();
+    let rounds = all.chunks(all.len().div_ceil(PARTS).max(1)).map(|part| quantile(part, q)).collect();
+    let note = format!("{:.0} us over all {}, at most {:.0} us", quantile(&all, q), all.len(), quantile(&all, 1.0));
+    Row { figure: quantile(&all, q), note, ..Row::plain(name, "us", rounds, goals) }
+}
+
+fn cuts(net: &Net, way: &Way, load: &Load, effort: &Effort) -> io::Result<Vec<Seen>> {
+    let captures = [way.a.enter(Capture::open)?, way.b.enter(Capture::open)?];
+    let (mut seen, start) = (Vec::new(), Instant::now());
+    while seen.len() < effort.cuts && start.elapsed() < effort.cutting {
+        let delay = if seen.len() % 2 == 0 { Duration::ZERO } else { HELD };
+        net.apply_both(&Rule::from(LinkQuality { delay, ..LinkQuality::default() }))?;
+        load.renew_stream(way)?;
+        for capture in &captures {
+            wait_for_traffic(capture)?;
+        }
+        seen.push(cut(net, &captures)?);
+    }
+    Ok(seen)
+}
+
+fn wait_for_traffic(capture: &Capture) -> io::Result<()> {
+    let mut fresh: Vec<Arrival> = Vec::new();
+    wait_for("UDP and TCP to pass", || {
+        fresh.extend(capture.drain()?);
+        Ok([UDP, TCP].iter().all(|protocol| fresh.iter().any(|arrival| arrival.protocol == *protocol)))
+    })
+}
+
+fn cut(net: &Net, captures: &[Capture; 2]) -> io::Result<Seen> {
+    let rule = Rule::cut(Ports::All, CutForm::Drop);
+    let called_ns = real_now_ns();
+    let applied = net.apply_both(&rule)?;
+    let acknowledged_ns = real_now_ns();
+    wait_for_bite(net, &applied)?;
+    let (mut last_ns, mut late) = (called_ns, 0);
+    for capture in captures {
+        for arrival in capture.drain()? {
+            last_ns = last_ns.max(arrival.at_ns);
+            late += usize::from(arrival.at_ns > acknowledged_ns);
+        }
+    }
+    Ok(Seen { last: (last_ns - called_ns) as f64 / 1e3, acknowledged: (acknowledged_ns - called_ns) as f64 / 1e3, late })
+}
+
+/// Holds the cut until it has bitten in both directions.
+fn wait_for_bite(net: &Net, applied: &Applied) -> io::Result<()> {
+    for link in [A_TO_B, B_TO_A] {
+        wait_for("the cut to bite", || {
+            let hits = net.counters(link)?.cut_hits();
+            Ok(hits.since == applied.epoch && hits.packets >= BITTEN)
+        })?;
+    }
+    Ok(())
+}
+
+/// Probes both ways, and a stream from a to b.
+struct Load {
+    probes: [UdpSocket; 2],
+    stream: Mutex<Option<[TcpStream; 2]>>,
+    over: AtomicBool,
+}
+
+impl Load {
+    fn new(way: &Way) -> io::Result<Self> {
+        let (a, b) = way.udp()?;
+        Ok(Self { probes: [a, b], stream: Mutex::default(), over: AtomicBool::new(false) })
+    }
+
+    fn start<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>) {
+        for probe in &self.probes {
+            // A refusal cannot come, and what a full buffer swallows is no load; the captures see whether there is any.
+            scope.spawn(|| self.paced(|| drop(probe.send(b"probe"))));
+        }
+        scope.spawn(|| {
+            self.paced(|| {
+                // The far end's buffer holds what nobody reads; a full one is no load, as above.
+                if let Some([near, _]) = &mut *self.stream() {
+                    let _ = near.write(&[7; 1 << 10]);
+                }
+            });
+        });
+    }
+
+    /// Once per period, until it is over.
+    fn paced(&self, mut send: impl FnMut()) {
+        let mut due = Instant::now();
+        while !self.over.load(Ordering::Relaxed) {
+            send();
+            due = (due + PERIOD).max(Instant::now());
+            until(due);
+        }
+    }
+
+    /// A new connection takes over: one that has just been cut would wait for its retransmission timer.
+    fn renew_stream(&self, way: &Way) -> io::Result<()> {
+        let (near, far) = way.connect()?;
+        near.set_nonblocking(true)?;
+        *self.stream() = Some([near, far]);
+        Ok(())
+    }
+
+    fn stream(&self) -> std::sync::MutexGuard<'_, Option<[TcpStream; 2]>> {
+        self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

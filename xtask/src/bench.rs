@@ -1,0 +1,55 @@
+//! Figures against a named peer in the same run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::sh;
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// The packet fabric against a veth pair: throughput, CPU, delay, cuts, loss. Four minutes at most.
+    Fabric(Fabric),
+}
+
+#[derive(Args)]
+pub(crate) struct Fabric {
+    /// Fewer and shorter rounds: a minute at most.
+    #[arg(long)]
+    quick: bool,
+    /// So many cuts, however long they take.
+    #[arg(long)]
+    cuts: Option<usize>,
+    /// Only this engine; without it every one that this machine has.
+    #[arg(long, value_enum)]
+    engine: Option<Engine>,
+    /// Where the figures go; without it a new file in target/bench.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Engine {
+    Tun,
+    AfPacket,
+}
+
+pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
+    let Bench::Fabric(asked) = bench;
+    let mut words: Vec<String> = ["bench", "--quiet", "--package", "wetdress-fabric", "--bench", "fabric", "--"].map(str::to_owned).into();
+    words.extend(asked.quick.then(|| "--quick".to_owned()));
+    if let Some(cuts) = asked.cuts {
+        words.extend(["--cuts".to_owned(), cuts.to_string()]);
+    }
+    if let Some(engine) = asked.engine.and_then(|engine| engine.to_possible_value()) {
+        words.extend(["--engine".to_owned(), engine.get_name().to_owned()]);
+    }
+    if let Some(json) = &asked.json {
+        // Cargo runs a bench in the folder of its package.
+        let json = std::path::absolute(json).context("failed to read the path")?;
+        words.extend(["--json".to_owned(), json.to_str().context("the path is not UTF-8")?.to_owned()]);
+    }
+    sh(root, &words.iter().map(String::as_str).collect::<Vec<_>>())
+}
