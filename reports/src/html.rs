@@ -56,6 +56,7 @@ fn page(run: &RunView<'_>) -> Result<String, minijinja::Error> {
         latency => Serde(latency(run)),
         policies => Serde(run.policies().iter().map(|(service, text)| json!({"service": service, "text": text})).collect::<Vec<_>>()),
         honesty => Serde(honesty(run)),
+        packets => run.packets(),
         logs => Serde(logs(run)),
     })
 }

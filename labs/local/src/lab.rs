@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use fabric::{Engine, Fabric};
 use model::{End, Lever, NodeId, NodeState, Topology, event::Health};
 use schemars::JsonSchema;
-use seams::{Ground, Lab, LabError, Open};
+use seams::{Clock, Ground, Lab, LabError, Open};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::{
     Inside, doctor,
+    flight::{Flight, Heard, Notes, Packets, Writer},
     namespace::Namespace,
     node::{Goal, Node},
     place::Wiring,
@@ -41,6 +42,9 @@ pub struct Local {
     /// How packets get from the servers' kernel to the fabric.
     #[serde(default)]
     pub engine: EngineWish,
+    /// Packets kept for a look at the effect of each fault, in `packets/` of the run folder.
+    #[serde(default)]
+    pub packets: Packets,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +67,9 @@ pub struct LocalLab {
     engine: Engine,
     /// Why a better engine was not taken.
     note: Option<String>,
+    packets: Packets,
+    /// What became of packet files.
+    packet_notes: Notes,
     running: Mutex<Option<Running>>,
     fabric: std::sync::Mutex<Option<Arc<Fabric>>>,
     policy: InForce,
@@ -74,6 +81,8 @@ struct Running {
     open: watch::Sender<()>,
     reconciler: JoinHandle<()>,
     nodes: Vec<JoinHandle<()>>,
+    /// None where no packets are wanted.
+    flight: Option<JoinHandle<()>>,
 }
 
 impl LocalLab {
@@ -89,6 +98,8 @@ impl LocalLab {
             seed,
             engine,
             note,
+            packets: params.packets,
+            packet_notes: Notes::default(),
             running: Mutex::default(),
             fabric: std::sync::Mutex::default(),
             policy: InForce::default(),
@@ -104,6 +115,15 @@ impl LocalLab {
         let fabric = Arc::new(Fabric::start(self.engine, self.seed).map_err(io::Error::other)?);
         *self.fabric.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(fabric.clone());
         Ok(fabric)
+    }
+
+    /// Starts writing packets around effects; the other half is how it hears of them.
+    fn fly(&self, fabric: &Arc<Fabric>, clock: &Clock, closing: watch::Receiver<()>) -> (JoinHandle<()>, mpsc::UnboundedSender<Heard>) {
+        let (tell, heard) = mpsc::unbounded_channel();
+        let (topology, numbering) = (self.topology.clone(), Numbering::new(&self.topology));
+        let writer = Writer { fabric: fabric.clone(), numbering, topology, run: self.run.clone() };
+        let flight = Flight::new(self.packets, clock.clone(), self.packet_notes.clone(), writer);
+        (tokio::spawn(flight.live(heard, closing)), tell)
     }
 }
 
@@ -153,9 +173,11 @@ impl Lab for LocalLab {
             let end = End::Cell(name.clone());
             places.put(end.clone(), wiring.place(name.as_str(), port(&end), cell.into())?)?;
         }
-        let voice = Voice::new(ask.clock, ask.seen);
         let (answers, heard) = mpsc::unbounded_channel();
         let (open, closing) = watch::channel(());
+        let are_wanted = !self.packets.keep.0.is_zero();
+        let (flight, to_flight) = are_wanted.then(|| self.fly(&fabric, &ask.clock, closing.clone())).unzip();
+        let voice = Voice::new(ask.clock, ask.seen, to_flight);
         let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) = (BTreeMap::new(), Vec::new());
         let mut processes = ask.processes;
         for (name, node) in &self.topology.nodes {
@@ -191,7 +213,7 @@ impl Lab for LocalLab {
             now: Now::default(),
         };
         let reconciler = tokio::spawn(reconciler.live(ask.want, closing));
-        *running = Some(Running { open, reconciler, nodes });
+        *running = Some(Running { open, reconciler, nodes, flight });
         drop(running);
         let outcome = opened.await.unwrap_or_else(|_| Err(io::Error::other("the lab was closed while it opened").into()));
         if let Err(error) = outcome {
@@ -205,6 +227,9 @@ impl Lab for LocalLab {
         let Some(running) = self.running.lock().await.take() else { return };
         drop(running.open);
         drop(running.reconciler.await);
+        if let Some(flight) = running.flight {
+            drop(flight.await);
+        }
         *self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         let end = tokio::time::Instant::now() + CLOSING;
         for mut node in running.nodes {
@@ -229,6 +254,7 @@ impl Lab for LocalLab {
         if stats.super_packets_on_lossy_link > 0 {
             health.notes.push(format!("{} super-packets met loss or rate as one", stats.super_packets_on_lossy_link));
         }
+        health.notes.extend(self.packet_notes.sentences());
         health
     }
 }
