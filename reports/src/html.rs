@@ -1,13 +1,13 @@
 //! One self-contained page: it works offline and prints well.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io};
 
 use findings::{EpisodeFindings, Percentile, Reached, Rto, facts::Proof};
 use minijinja::{Environment, context, value::Serde};
 use serde_json::{Value, json};
 
 use crate::{
-    Folder, Report, RunView, charts,
+    Folder, Report, RunView, charts, honesty,
     sentence::sentence,
     words::{amount, moment, span},
 };
@@ -55,7 +55,7 @@ fn page(run: &RunView<'_>) -> Result<String, minijinja::Error> {
         quantiles => QUANTILES,
         latency => Serde(latency(run)),
         policies => Serde(run.policies().iter().map(|(service, text)| json!({"service": service, "text": text})).collect::<Vec<_>>()),
-        honesty => Serde(honesty(run)),
+        honesty => Serde(honesty::rows(run).into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>()),
         packets => run.packets(),
         logs => Serde(logs(run)),
     })
@@ -169,39 +169,6 @@ fn latency(run: &RunView<'_>) -> Vec<Value> {
         json!({"phase": phase, "n": amount(latency.n), "censored": amount(latency.censored), "values": values})
     });
     rows.collect()
-}
-
-fn honesty(run: &RunView<'_>) -> Vec<Value> {
-    let row = |name: &str, value: String| json!({"name": name, "value": value});
-    let mut rows = vec![];
-    if let Some((engine, notes)) = run.engine() {
-        rows.push(row("how packets travelled", engine.to_owned()));
-        rows.extend(notes.iter().map(|note| row("note", note.clone())));
-    }
-    match &run.findings.happened.health {
-        None => rows.push(row("health", "the run ended before it could be written".into())),
-        Some(health) => {
-            let us = |p50: u64, p99: u64, max: u64| [p50, p99, max].map(|us| span(us as i64)).join(" / ");
-            rows.push(row(
-                "generator: start of the first attempt after the intended time, p50 / p99 / max",
-                us(health.schedule_lag_p50_us, health.schedule_lag_p99_us, health.schedule_lag_max_us),
-            ));
-            rows.push(row(
-                "fabric: lateness of its own timers, p50 / p99 / max",
-                us(health.fabric_late_p50_us, health.fabric_late_p99_us, health.fabric_late_max_us),
-            ));
-            rows.push(row(
-                "fabric: packets, and packets lost without being asked",
-                format!("{}, {}", amount(health.packets), amount(health.fabric_drops)),
-            ));
-            rows.push(row("fabric: share of one core", format!("{:.1} %", 100.0 * health.fabric_cpu)));
-            rows.push(row("TCP congestion control", health.congestion.clone()));
-            rows.extend(health.notes.iter().map(|note| row("note", note.clone())));
-        }
-    }
-    let theta = Duration::from_micros(u64::try_from(run.findings.theta).unwrap_or(0));
-    rows.push(row("availability deadline", format!("{theta:?}")));
-    rows
 }
 
 /// The last lines of every server's log.

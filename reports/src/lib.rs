@@ -3,6 +3,7 @@
 //! Absent on purpose: every figure (room `findings`), and the terminal itself (room `cli`).
 
 pub mod charts;
+mod honesty;
 mod html;
 mod json;
 mod junit;

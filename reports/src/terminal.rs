@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use findings::{Reached, Verdict, facts::Proof};
 
 use crate::{
-    Folder, Report, RunView,
+    Folder, Report, RunView, honesty,
     sentence::sentence,
     words::{amount, moment, span},
 };
@@ -88,6 +88,14 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
                 rto.value.map_or("?".into(), span)
             )?;
         }
+    }
+
+    writeln!(out, "\n{bold}Self-honesty{bold:#}")?;
+    let rows = honesty::rows(run);
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in rows {
+        let style = if name == "degraded" { color(Verdict::Inconclusive) } else { dim };
+        writeln!(out, "  {name:width$}  {style}{value}{style:#}")?;
     }
 
     writeln!(out, "\n{bold}Files{bold:#} {}", run.folder.display())?;

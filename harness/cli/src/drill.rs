@@ -193,7 +193,11 @@ async fn bring_up(name: &ServiceId, service: &dyn Service, ground: &dyn Ground, 
 }
 
 /// What lab and generator know of their own faults.
-fn health(lab: Health, drained: &Drained) -> Health {
+fn health(mut lab: Health, drained: &Drained) -> Health {
+    if drained.schedule_lag_p99_us > Health::LATE_US {
+        let late = Duration::from_micros(drained.schedule_lag_p99_us);
+        lab.degraded.push(format!("The generator sent {late:?} late at its p99."));
+    }
     Health {
         schedule_lag_p50_us: drained.schedule_lag_p50_us,
         schedule_lag_p99_us: drained.schedule_lag_p99_us,

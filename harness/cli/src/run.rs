@@ -10,6 +10,7 @@ use std::{
 use findings::Verdict;
 use local::sandbox::Outcome;
 use model::{Plan, ServiceId, schedule::Draws, schedule::Purpose};
+use run::{State, Summary};
 use seams::{Clock, Lab, Site};
 use traffic::Thread;
 
@@ -43,7 +44,9 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
     if args.packets == args::Packets::Never && place == Place::Local {
         plan.lab.params["packets"] = serde_json::json!({"keep": "0s"});
     }
-    let folder = match run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text) {
+    let made = run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text);
+    let noted = made.and_then(|folder| folder.write_summary(&Summary::new(State::Running, environment())).map(|()| folder));
+    let folder = match noted {
         Ok(folder) => folder,
         Err(error) => {
             say::error(&format!("failed to {}", chain(&error)));
@@ -95,6 +98,13 @@ fn forget_packets(folder: &run::Folder) {
         }
         _ => {}
     }
+}
+
+/// Where the run took place, as `run.json` keeps it: figures of two machines do not compare.
+fn environment() -> serde_json::Value {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|release| release.trim().to_owned());
+    let cores = std::thread::available_parallelism().ok().map(std::num::NonZero::get);
+    serde_json::json!({"environment": {"kernel": kernel, "cores": cores, "architecture": std::env::consts::ARCH}})
 }
 
 /// `20261123-155501-lose-west`; in UTC, so that folders sort by time everywhere.

@@ -141,7 +141,7 @@ impl Timeline {
                 proven.into_iter().for_each(|event| self.tell(at, event));
             }
             Sight::Canary { link, passed } => self.tell(at, Event::Canary { link, passed }),
-            Sight::Healed { link } => self.tell(at, Event::Healed { link }),
+            Sight::Healed { link, by } => self.tell(at, Event::Healed { link, by }),
             Sight::Started { node, process } => self.tell(at, Event::ProcessStarted { node, process }),
             Sight::CannotDo { lever, end, why } => self.tell(at, Event::CannotDo { lever, end, why }),
             Sight::Exited { node, process, status, asked } => {

@@ -222,6 +222,9 @@ pub struct Happened {
     pub redundant: Vec<Redundant>,
     /// What the harness knows of its own faults; `None` where the run ended before it could say.
     pub health: Option<model::event::Health>,
+    /// Links, from and to, that were cut and let go, and never shown to carry packets again. Older documents do not say.
+    #[serde(default)]
+    pub unhealed: Vec<(String, String)>,
     /// The lab answered without sockets: figures say what a model does.
     pub simulated: bool,
     /// The run ended early, and why.

@@ -110,17 +110,22 @@ impl Asked {
     }
 }
 
-/// A gate on time is void where the harness itself was later than max(2 ms, 5 % of the limit) at its p99.
+/// A gate on time is void where the harness itself, or an echo that never touches the stack, was later than max(2 ms, 5 % of the
+/// limit) at its p99.
 fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement {
     let (Some(limit), Some(health)) = (gate.time_limit(), &facts.happened.health) else { return judged };
     let allowed = (limit / 20).max(2_000);
-    let late = [("generator", health.schedule_lag_p99_us), ("fabric", health.fabric_late_p99_us)];
-    let late = late.into_iter().find(|(_, us)| *us > allowed.unsigned_abs());
+    let late = [
+        ("the generator was", "late", health.schedule_lag_p99_us),
+        ("the fabric was", "late", health.fabric_late_p99_us),
+        ("the null target took", "to answer", health.null_p99_us),
+    ];
+    let late = late.into_iter().find(|(.., us)| *us > allowed.unsigned_abs());
     match late {
         None => judged,
-        Some((who, us)) => {
+        Some((who, what, us)) => {
             let (us, allowed) = (show::duration(Us::try_from(us).unwrap_or(Us::MAX)), show::duration(allowed));
-            let why = format!("the {who} was {us} late at its p99, this limit allows {allowed}");
+            let why = format!("{who} {us} {what} at its p99, this limit allows {allowed}");
             Judgement { verdict: Verdict::Inconclusive, why: Some(why), ..judged }
         }
     }

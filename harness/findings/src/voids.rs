@@ -1,5 +1,6 @@
 //! Section 5: what voids a run. Each reason is a sentence; one of them makes the run inconclusive at best.
 
+use model::event::Health;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Findings;
@@ -27,7 +28,9 @@ pub enum Reason {
     LoadBelowAsked,
     FabricDrops,
     ExitBeforeFault,
+    NotHealed,
     NoHealth,
+    NullTargetLost,
 }
 
 /// Share of the asked readings that must have been sent in time before the first fault.
@@ -50,15 +53,31 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
     for e in facts.happened.exits.iter().filter(|e| !e.asked && e.t < effect) {
         say(Reason::ExitBeforeFault, format!("{} on {} ended ({}) before any fault.", e.process, e.node, e.status));
     }
+    if let [(from, to), others @ ..] = facts.happened.unhealed.as_slice() {
+        let sentence = match others.len() {
+            0 => format!("The link from {from} to {to} was not shown to have healed."),
+            n => format!("The link from {from} to {to} and {n} more were not shown to have healed."),
+        };
+        say(Reason::NotHealed, sentence);
+    }
     match &facts.happened.health {
         None => say(Reason::NoHealth, "The harness did not get to report on itself.".to_owned()),
-        Some(health) if health.fabric_drops > 0 => {
-            let packets = show::count(health.fabric_drops, "packet", "packets");
-            say(Reason::FabricDrops, format!("The fabric lost {packets} that no fault asked for."));
-        }
-        Some(_) => {}
+        Some(health) => own_losses(health, &mut say),
     }
     voids
+}
+
+/// The null target's links have no rule: whatever is lost there was lost by the fabric or by this machine, seen by a counter or not.
+fn own_losses(health: &Health, say: &mut impl FnMut(Reason, String)) {
+    if health.fabric_drops > 0 {
+        let packets = show::count(health.fabric_drops, "packet", "packets");
+        say(Reason::FabricDrops, format!("The fabric lost {packets} that no fault asked for."));
+    }
+    if health.null_lost > 0 {
+        let echoes = show::count(health.null_count, "echo", "echoes");
+        let sentence = format!("The null target, which no fault touches, lost {} of {echoes}.", health.null_lost);
+        say(Reason::NullTargetLost, sentence);
+    }
 }
 
 fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut(Reason, String)) {

@@ -4,8 +4,9 @@
 #[path = "recorded/drill.rs"]
 mod drill;
 
-use drill::{BACK, Drill, EFFECT, SECOND};
-use model::{Event, Identity, Micros};
+use drill::{BACK, Drill, EFFECT, END, HEAL, SECOND};
+use model::event::HealedBy;
+use model::{End, Event, Identity, Link, Micros};
 use serde_json::json;
 use wetdress_findings::facts::Proof;
 use wetdress_findings::{Reached, Reason, Verdict, Verdicts};
@@ -146,15 +147,52 @@ fn the_harness_own_lateness_voids_gates_on_time_only() {
     let mut drill = Drill::clean();
     drill.gate("rto", json!({"max": "60s"}));
     drill.gate("latency.ack.p90", json!({"max": "100ms"}));
-    for r in &mut drill.events {
-        if let Event::Health(health) = &mut r.event {
-            health.schedule_lag_p99_us = 6_000;
-        }
-    }
+    drill.health(|health| health.schedule_lag_p99_us = 6_000);
     let (_, verdicts) = drill.judge();
     assert_eq!(of(&verdicts, "rto"), Verdict::Pass);
     assert_eq!(of(&verdicts, "latency.ack.p90"), Verdict::Inconclusive, "6 ms is more than 5 % of 100 ms");
     assert_eq!(of(&verdicts, "acked_lost"), Verdict::Pass);
+}
+
+#[test]
+fn an_echo_beside_the_stack_judges_the_machine() {
+    let mut drill = Drill::clean();
+    drill.gate("rto", json!({"max": "60s"}));
+    drill.gate("latency.ack.p90", json!({"max": "100ms"}));
+    drill.health(|health| (health.null_count, health.null_p99_us) = (6_000, 7_000));
+    let (_, verdicts) = drill.judge();
+    assert_eq!((of(&verdicts, "rto"), of(&verdicts, "latency.ack.p90")), (Verdict::Pass, Verdict::Inconclusive));
+    let gate = verdicts.gates.iter().find(|gate| gate.name == "latency.ack.p90").expect("it was asked for");
+    assert_eq!(gate.why.as_deref(), Some("the null target took 7 ms to answer at its p99, this limit allows 5 ms"));
+    assert_eq!(verdicts.voids, [], "slow is not lost");
+    drill.health(|health| health.null_lost = 2);
+    let (_, verdicts) = drill.judge();
+    assert_eq!(verdicts.voids.iter().map(|v| v.reason).collect::<Vec<_>>(), [Reason::NullTargetLost]);
+    assert_eq!(verdicts.voids[0].sentence, "The null target, which no fault touches, lost 2 of 6000 echoes.");
+}
+
+/// By canary or by a packet of the stack; before the cut it says nothing.
+#[test]
+fn a_cut_must_be_shown_to_have_healed() {
+    let there = || Link::new(End::Node("store-west".into()), End::Node("store-east".into()));
+    let back = || Link::new(there().to, there().from);
+    let mut drill = Drill::clean();
+    for link in [there(), back()] {
+        drill.tell(EFFECT, Event::Canary { link, passed: false });
+    }
+    drill.tell(EFFECT - SECOND, Event::Healed { link: there(), by: HealedBy::Stack });
+    let reasons = |drill: &Drill| drill.judge().1.voids.into_iter().map(|v| (v.reason, v.sentence)).collect::<Vec<_>>();
+    let said = |sentence: &str| vec![(Reason::NotHealed, sentence.to_owned())];
+    assert_eq!(reasons(&drill), [], "its process is down: nothing has to be shown");
+    drill.tell(HEAL, Event::ProcessStarted { node: "store-west".into(), process: "store".into() });
+    assert_eq!(reasons(&drill), said("The link from store-east to store-west and 1 more were not shown to have healed."));
+    drill.tell(HEAL + SECOND, Event::Healed { link: back(), by: HealedBy::Canary });
+    assert_eq!(reasons(&drill), said("The link from store-west to store-east was not shown to have healed."));
+    let mut late = drill.clone();
+    late.events.iter_mut().filter(|r| matches!(r.event, Event::FaultClosed { .. })).for_each(|r| r.at = Micros(END - SECOND));
+    assert_eq!(reasons(&late), [], "nobody had time to look");
+    drill.tell(HEAL + SECOND, Event::Healed { link: there(), by: HealedBy::Stack });
+    assert_eq!(reasons(&drill), []);
 }
 
 /// A follower that dies should be noticed by nobody: all assets are the control cohort.

@@ -83,9 +83,12 @@ pub enum Event {
         link: Link,
         passed: bool,
     },
-    /// A packet of the stack passed where a cut had been.
+    /// A packet passed where a cut had been.
     Healed {
         link: Link,
+        /// Older journals know the stack's packets only.
+        #[serde(default)]
+        by: HealedBy,
     },
     /// The lab cannot do what is wanted.
     CannotDo {
@@ -152,6 +155,17 @@ pub struct Claim {
     pub end: End,
 }
 
+/// Whose packet showed that a cut had ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealedBy {
+    /// The stack's own, or an asset's.
+    #[default]
+    Stack,
+    /// The harness's: the stack may not use this link at all.
+    Canary,
+}
+
 /// Whose assets a fault declares to hit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Affected {
@@ -175,7 +189,35 @@ pub struct Health {
     pub schedule_lag_p50_us: u64,
     pub schedule_lag_p99_us: u64,
     pub schedule_lag_max_us: u64,
-    /// TCP congestion control in use in the lab.
+    /// TCP congestion control in use in the lab, as a place of its own says.
     pub congestion: String,
     pub notes: Vec<String>,
+    /// The null target: an echo over the same host and fabric that never touches the stack and that no fault aims at. Probes sent
+    /// whose fate is known; none where the lab has no null target.
+    #[serde(default)]
+    pub null_count: u64,
+    /// Unanswered for more than a second.
+    #[serde(default)]
+    pub null_lost: u64,
+    /// From the moment at which a probe was due to its answer, in microseconds.
+    #[serde(default)]
+    pub null_p50_us: u64,
+    #[serde(default)]
+    pub null_p99_us: u64,
+    #[serde(default)]
+    pub null_max_us: u64,
+    /// CPU time that the hypervisor gave to others, as a share (0-1) of all; None where it was not measured.
+    #[serde(default)]
+    pub steal: Option<f64>,
+    /// Share (0-1) of the wall time in which some task of the machine waited for a CPU; None where the kernel does not tell.
+    #[serde(default)]
+    pub cpu_pressure: Option<f64>,
+    /// Why figures of this run are coarser than they could be, each a sentence. They void nothing by themselves.
+    #[serde(default)]
+    pub degraded: Vec<String>,
+}
+
+impl Health {
+    /// Own lateness at the p99 above which a run is degraded, in microseconds.
+    pub const LATE_US: u64 = 2_000;
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use model::{Conditions, End, Lever, Link, Micros, NodeId, event::Health};
+use model::{
+    Conditions, End, Lever, Link, Micros, NodeId,
+    event::{HealedBy, Health},
+};
 use tokio::sync::{mpsc, watch};
 
 use crate::{Clock, Ground, Process};
@@ -42,9 +45,10 @@ pub enum Sight {
         link: Link,
         passed: bool,
     },
-    /// A packet of the stack passed on a link that had been cut.
+    /// A packet passed on a link that had been cut.
     Healed {
         link: Link,
+        by: HealedBy,
     },
     Started {
         node: NodeId,
@@ -85,7 +89,7 @@ pub trait Lab: Send + Sync {
     /// Ends everything. Idempotent.
     async fn close(&self);
 
-    /// What the lab knows of its own faults so far: the fabric's part of [`Health`].
+    /// What the lab knows of its own faults so far: its part of [`Health`].
     fn health(&self) -> Health;
 }
 

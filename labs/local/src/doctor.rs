@@ -105,7 +105,7 @@ fn try_a_node(inside: &Inside, engine: Engine) -> io::Result<()> {
 
 pub(crate) async fn probe(inside: &Inside, engine: Engine) -> io::Result<()> {
     let fabric = Arc::new(Fabric::start(engine, 0).map_err(io::Error::other)?);
-    let wiring = Wiring::new(fabric)?;
+    let wiring = Wiring::new(fabric, None)?;
     let addresses = Addresses { first: std::net::Ipv4Addr::new(198, 18, 255, 254), prefix: 32 };
     let place = wiring.place("probe", fabric::PortId(0), addresses)?;
     let mut machine = Machine::boot(inside, "probe", place).await?;

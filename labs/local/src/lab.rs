@@ -22,8 +22,11 @@ use tokio::{
 use crate::{
     Inside, doctor,
     flight::{Flight, Heard, Notes, Packets, Writer},
+    meters::Meters,
     namespace::Namespace,
     node::{Goal, Node},
+    noise::Noise,
+    null_target::NullTarget,
     place::Wiring,
     places::Places,
     programs::Programs,
@@ -36,7 +39,7 @@ use crate::{
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Parameters of the kind `local`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Local {
     /// How packets get from the servers' kernel to the fabric.
@@ -45,6 +48,10 @@ pub struct Local {
     /// Packets kept for a look at the effect of each fault, in `packets/` of the run folder.
     #[serde(default)]
     pub packets: Packets,
+    /// TCP congestion control of every node and asset, such as `cubic`, `reno` or `bbr`, where the kernel lets a namespace choose it
+    /// (`net.ipv4.tcp_allowed_congestion_control`). The machine's own where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub congestion: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,8 +77,10 @@ pub struct LocalLab {
     packets: Packets,
     /// What became of packet files.
     packet_notes: Notes,
+    congestion: Option<String>,
     running: Mutex<Option<Running>>,
-    fabric: std::sync::Mutex<Option<Arc<Fabric>>>,
+    /// Kept after closing, for the last figures.
+    meters: std::sync::Mutex<Option<Meters>>,
     policy: InForce,
 }
 
@@ -83,6 +92,7 @@ struct Running {
     nodes: Vec<JoinHandle<()>>,
     /// None where no packets are wanted.
     flight: Option<JoinHandle<()>>,
+    null_target: NullTarget,
 }
 
 impl LocalLab {
@@ -91,6 +101,7 @@ impl LocalLab {
     pub fn new(inside: Inside, params: Local, topology: Arc<Topology>, run: PathBuf, seed: u64) -> Result<Self, LabError> {
         let run = fs::canonicalize(run)?;
         let (engine, note) = choose(params.engine)?;
+        params.congestion.as_deref().map_or(Ok(()), try_congestion)?;
         Ok(Self {
             inside,
             topology,
@@ -100,8 +111,9 @@ impl LocalLab {
             note,
             packets: params.packets,
             packet_notes: Notes::default(),
+            congestion: params.congestion,
             running: Mutex::default(),
-            fabric: std::sync::Mutex::default(),
+            meters: std::sync::Mutex::default(),
             policy: InForce::default(),
         })
     }
@@ -111,10 +123,14 @@ impl LocalLab {
         self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    fn start_fabric(&self) -> Result<Arc<Fabric>, LabError> {
-        let fabric = Arc::new(Fabric::start(self.engine, self.seed).map_err(io::Error::other)?);
-        *self.fabric.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(fabric.clone());
-        Ok(fabric)
+    /// Begins before everything else, so that the opening is measured too.
+    fn measure(&self, wiring: &Wiring, numbering: &Numbering) -> Result<NullTarget, LabError> {
+        let (noise, null_ports) = (Noise::now(), numbering.null_ports());
+        let null_target = NullTarget::open(wiring, null_ports)?;
+        let congestion = null_target.place().namespace.congestion()?;
+        let meters = Meters { fabric: wiring.fabric.clone(), null_target: null_target.tally(), null_ports, noise, congestion };
+        *self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(meters);
+        Ok(null_target)
     }
 
     /// Starts writing packets around effects; the other half is how it hears of them.
@@ -125,6 +141,20 @@ impl LocalLab {
         let flight = Flight::new(self.packets, clock.clone(), self.packet_notes.clone(), writer);
         (tokio::spawn(flight.live(heard, closing)), tell)
     }
+}
+
+/// In a namespace as a node has it: what the harness itself may use says nothing.
+fn try_congestion(name: &str) -> Result<(), LabError> {
+    Namespace::new("probe")?.set_congestion(name).map_err(|error| {
+        let read = |what| fs::read_to_string(format!("/proc/sys/net/ipv4/tcp_{what}_congestion_control")).unwrap_or_default();
+        let (allowed, available) = (read("allowed"), read("available"));
+        let (allowed, available) = (allowed.trim(), available.trim());
+        let allow = format!("or allow it with `sudo sysctl -w net.ipv4.tcp_allowed_congestion_control=\"{allowed} {name}\"`");
+        LabError::Refused {
+            what: format!("choose the congestion control `{name}`: {error}"),
+            remedy: format!("write one that namespaces may choose here ({allowed}), {allow} where the kernel has it ({available})"),
+        }
+    })
 }
 
 fn choose(wish: EngineWish) -> Result<(Engine, Option<String>), LabError> {
@@ -164,9 +194,10 @@ impl Lab for LocalLab {
         if running.is_some() {
             return Err(io::Error::other("the lab is open already").into());
         }
-        let fabric = self.start_fabric()?;
-        let wiring = Wiring::new(fabric.clone())?;
+        let fabric = Arc::new(Fabric::start(self.engine, self.seed).map_err(io::Error::other)?);
+        let wiring = Wiring::new(fabric.clone(), self.congestion.clone())?;
         let numbering = Numbering::new(&self.topology);
+        let null_target = self.measure(&wiring, &numbering)?;
         let places = Arc::new(Places::new(self.topology.clone(), wiring.clone()));
         let port = |end: &End| numbering.port(end).expect("every end of the topology has a number");
         for (name, cell) in &self.topology.cells {
@@ -213,7 +244,7 @@ impl Lab for LocalLab {
             now: Now::default(),
         };
         let reconciler = tokio::spawn(reconciler.live(ask.want, closing));
-        *running = Some(Running { open, reconciler, nodes, flight });
+        *running = Some(Running { open, reconciler, nodes, null_target, flight });
         drop(running);
         let outcome = opened.await.unwrap_or_else(|_| Err(io::Error::other("the lab was closed while it opened").into()));
         if let Err(error) = outcome {
@@ -230,6 +261,7 @@ impl Lab for LocalLab {
         if let Some(flight) = running.flight {
             drop(flight.await);
         }
+        drop(running.null_target);
         *self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         let end = tokio::time::Instant::now() + CLOSING;
         for mut node in running.nodes {
@@ -240,28 +272,14 @@ impl Lab for LocalLab {
     }
 
     fn health(&self) -> Health {
-        let fabric = self.fabric.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let mut health = Health { congestion: congestion_control(), notes: self.note.iter().cloned().collect(), ..Health::default() };
-        let Some((stats, counters)) = fabric.and_then(|fabric| Some((fabric.stats().ok()?, fabric.counters().ok()?))) else {
-            return health;
-        };
-        health.fabric_drops = stats.kernel_drops + stats.overflows;
-        health.fabric_late_p50_us = stats.lateness.p50_ns / 1000;
-        health.fabric_late_p99_us = stats.lateness.p99_ns / 1000;
-        health.fabric_late_max_us = stats.lateness.max_ns / 1000;
-        health.fabric_cpu = stats.cpu.as_secs_f64() / stats.wall.as_secs_f64().max(f64::MIN_POSITIVE);
-        health.packets = counters.links.values().map(|link| link.arrived.packets).sum();
-        if stats.super_packets_on_lossy_link > 0 {
-            health.notes.push(format!("{} super-packets met loss or rate as one", stats.super_packets_on_lossy_link));
+        let mut health = Health::default();
+        if let Some(meters) = self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref() {
+            meters.report(&mut health);
         }
         health.notes.extend(self.packet_notes.sentences());
+        health.degraded.extend(self.note.iter().map(|note| format!("Packets travel over AF_PACKET, which is slower than TUN: {note}.")));
         health
     }
-}
-
-/// The lab's own namespaces inherit the host's.
-fn congestion_control() -> String {
-    fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").map_or_else(|_| "unknown".into(), |name| name.trim().into())
 }
 
 const LEVERS: [Lever; 12] = [

@@ -18,6 +18,9 @@ use tokio::sync::oneshot;
 
 use crate::sys;
 
+/// Of the namespace of the thread that opens it.
+const CONGESTION: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+
 type Task = Box<dyn FnOnce() + Send>;
 
 /// Clones share the thread. The namespace ends when the last clone, socket and device in it are gone.
@@ -56,6 +59,17 @@ impl Namespace {
         let (tell, hear) = oneshot::channel();
         self.post(move || drop(tell.send(task())))?;
         hear.await.map_err(io::Error::other)?
+    }
+
+    /// The TCP congestion control of sockets that are born here.
+    pub(crate) fn congestion(&self) -> io::Result<String> {
+        self.run(|| Ok(fs::read_to_string(CONGESTION)?.trim().to_owned()))
+    }
+
+    /// The kernel refuses those that it does not know, and those that only its first namespace may use.
+    pub(crate) fn set_congestion(&self, name: &str) -> io::Result<()> {
+        let name = name.to_owned();
+        self.run(move || fs::write(CONGESTION, name))
     }
 
     fn post(&self, task: impl FnOnce() + Send + 'static) -> io::Result<()> {

@@ -55,21 +55,26 @@ pub(crate) struct Wiring {
     /// Holds the fabric's ends of veth pairs. A TUN has no second end.
     veths: Option<Namespace>,
     next_veth: Arc<AtomicU32>,
+    /// The machine's own where none is wished.
+    congestion: Option<String>,
 }
 
 impl Wiring {
-    pub(crate) fn new(fabric: Arc<Fabric>) -> io::Result<Self> {
+    pub(crate) fn new(fabric: Arc<Fabric>, congestion: Option<String>) -> io::Result<Self> {
         let veths = match fabric.engine() {
             Engine::Tun => None,
             Engine::AfPacket => Some(Namespace::new("fabric")?),
         };
-        Ok(Self { fabric, veths, next_veth: Arc::default() })
+        Ok(Self { fabric, veths, next_veth: Arc::default(), congestion })
     }
 
     /// A new namespace with its device, addresses and routes, known to the fabric under `id`. Waits for the kernel: some
     /// milliseconds.
     pub(crate) fn place(&self, name: &str, id: PortId, addresses: Addresses) -> io::Result<Place> {
         let namespace = Namespace::new(name)?;
+        if let Some(congestion) = &self.congestion {
+            namespace.set_congestion(congestion)?;
+        }
         let device = match &self.veths {
             None => namespace.run(|| fabric::tun_open(DEVICE))?,
             Some(veths) => {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    os::fd::OwnedFd,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -17,6 +18,7 @@ use tokio::{
 };
 
 use crate::{
+    namespace::udp_socket,
     node::{Answer, Goal},
     places::Places,
     voice::Voice,
@@ -178,33 +180,48 @@ impl Reconciler {
         }
     }
 
-    /// A canary on every link whose cut changed, to a port that the cut means, and an eye on the freed ones.
+    /// A canary on every link whose cut changed, of a port that the cut means, and an eye on the freed ones.
     fn probe(&mut self, before: &fabric::Policy) {
         let now = &self.now.policy;
+        let is_cut = |link: fabric::Link, port| now.links.get(&link).is_some_and(|rule| cuts(rule, port));
+        self.now.watch.forget_healing(|link, port| self.numbering.to_fabric(link).is_none_or(|link| is_cut(link, port)));
         let named: BTreeSet<fabric::Link> = before.links.keys().chain(now.links.keys()).copied().collect();
-        let changed = named.into_iter().map(|link| (link, cut_port(before.links.get(&link)), cut_port(now.links.get(&link))));
-        for (link, was, is) in changed.filter(|(_, was, is)| was != is).collect::<Vec<_>>() {
+        for link in named {
+            let (was, is) = (cut_port(before.links.get(&link)), cut_port(now.links.get(&link)));
             let Some(named) = self.numbering.to_model(link) else { continue };
-            match (was, is) {
-                (_, Some(CANARY_PORT)) => self.now.watch.forget_healing(&named),
-                (Some(CANARY_PORT), _) => self.now.watch.expect_healing([named.clone()]),
-                _ => {}
+            if let Some(port) = was.filter(|port| !is_cut(link, *port)) {
+                self.now.watch.expect_healing(named.clone(), port);
             }
-            if self.send_canary(&named, is.unwrap_or(CANARY_PORT)) {
+            if let Some(port) = is.or(was).filter(|_| was != is)
+                && self.send_canary(&named, port)
+            {
                 self.now.watch.expect_canary(named);
             }
         }
     }
 
-    /// The fabric knows it by its source port.
+    /// The fabric knows a canary by its own port, at either end. Where some other port is meant, it leaves from that one: at the far
+    /// end it still goes unread, and is not answered.
     fn send_canary(&self, link: &Link, port: u16) -> bool {
         let (Some(place), Some(to)) = (self.places.get(&link.from), self.places.first_address(&link.to)) else { return false };
-        sendto(&*place.canaries, b"wetdress", SendFlags::DONTWAIT, &std::net::SocketAddr::from((to, port))).is_ok()
+        let to = std::net::SocketAddr::from((to, CANARY_PORT));
+        let send = move |socket: &OwnedFd| Ok(sendto(socket, b"wetdress", SendFlags::DONTWAIT, &to).map(drop)?);
+        if port == CANARY_PORT {
+            return send(&place.canaries).is_ok();
+        }
+        let Some(from) = self.places.first_address(&link.from) else { return false };
+        place.namespace.run(move || send(&udp_socket(from, port)?)).is_ok()
     }
 
+    /// What waits to be shown healed is asked again: a canary may be lost on a lossy link, and the stack may not use this one.
     fn look(&mut self) {
         if let Ok(snapshot) = self.fabric.counters() {
             self.now.watch.look(&snapshot, &self.numbering, &self.voice);
+        }
+        let frozen = |end: &End| matches!(end, End::Node(node) if self.now.quiet.frozen.contains(node));
+        // A machine that stands still holds canaries too: they would only fill its queue.
+        for (link, port) in self.now.watch.healing().filter(|(link, _)| !frozen(&link.from) && !frozen(&link.to)) {
+            let _is_asked_again_anyway = self.send_canary(link, port);
         }
     }
 }
@@ -218,5 +235,12 @@ fn cut_port(rule: Option<&Rule>) -> Option<u16> {
     cuts.iter().find_map(|cut| match &cut.ports {
         Ports::All => None,
         Ports::Only(ports) => ports.first().copied(),
+    })
+}
+
+fn cuts(rule: &Rule, port: u16) -> bool {
+    rule.cuts.iter().any(|cut| match &cut.ports {
+        Ports::All => true,
+        Ports::Only(ports) => ports.contains(&port),
     })
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fabric::{Hits, LinkCounters, Snapshot};
-use model::{Conditions, Lever, Link};
+use fabric::{CANARY_PORT, Hits, LinkCounters, Snapshot};
+use model::{Conditions, Lever, Link, event::HealedBy};
 use seams::{Sight, Spot};
 
 use crate::{voice::Voice, world::Numbering};
@@ -12,7 +12,8 @@ use crate::{voice::Voice, world::Numbering};
 pub(crate) struct Watch {
     /// Levers in force, and whether their first hit was told.
     open: BTreeMap<(Link, Lever), bool>,
-    healing: BTreeSet<Link>,
+    /// Links that were cut and are no more, with the port that was.
+    healing: BTreeMap<Link, u16>,
     canaries: BTreeSet<Link>,
 }
 
@@ -34,19 +35,25 @@ impl Watch {
             }
         }
         self.open.retain(|open, _| wanted.contains(open));
+        self.healing.retain(|link, port| !closed.get(link).is_some_and(|counters| tell_healed(link, *port, counters, voice)));
         for open in wanted {
             self.open.entry(open).or_insert(false);
         }
     }
 
-    /// These links were cut, and are no more.
-    pub(crate) fn expect_healing(&mut self, links: impl IntoIterator<Item = Link>) {
-        self.healing.extend(links);
+    /// This port of a link was cut, and is no more.
+    pub(crate) fn expect_healing(&mut self, link: Link, port: u16) {
+        self.healing.insert(link, port);
     }
 
-    /// This link is cut (again).
-    pub(crate) fn forget_healing(&mut self, link: &Link) {
-        self.healing.remove(link);
+    /// Whatever is cut again need not heal now.
+    pub(crate) fn forget_healing(&mut self, is_cut: impl Fn(&Link, u16) -> bool) {
+        self.healing.retain(|link, port| !is_cut(link, *port));
+    }
+
+    /// Links on which no packet has passed since they were freed, with the port that was cut.
+    pub(crate) fn healing(&self) -> impl Iterator<Item = (&Link, u16)> {
+        self.healing.iter().map(|(link, port)| (link, *port))
     }
 
     pub(crate) fn expect_canary(&mut self, link: Link) {
@@ -58,13 +65,7 @@ impl Watch {
         for ((link, lever), told) in self.open.iter_mut().filter(|(_, told)| !**told) {
             *told = counters(link).is_some_and(|counters| tell_hit(link, *lever, counters, voice));
         }
-        self.healing.retain(|link| match counters(link).and_then(|counters| counters.passed_hits.first_ns) {
-            Some(first) => {
-                voice.say_at(voice.stamp(first), Sight::Healed { link: link.clone() });
-                false
-            }
-            None => true,
-        });
+        self.healing.retain(|link, port| !counters(link).is_some_and(|counters| tell_healed(link, *port, counters, voice)));
         self.canaries.retain(|link| {
             let Some(counters) = counters(link) else { return true };
             let (hit, passed) = (counters.cut_hits.canaries > 0, counters.passed_hits.canaries > 0);
@@ -95,6 +96,18 @@ fn hits(lever: Lever, counters: &LinkCounters) -> Option<Hits> {
         Lever::Duplicate | Lever::Corrupt | Lever::Reorder | Lever::Mtu => None,
         Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => None,
     }
+}
+
+/// False where nothing has passed yet. Where only some ports were cut, packets of the stack say nothing: they may be of others.
+fn tell_healed(link: &Link, port: u16, counters: &LinkCounters, voice: &Voice) -> bool {
+    let Hits { first_ns, canaries, .. } = counters.passed_hits;
+    let (at, by) = match first_ns {
+        Some(first) if port == CANARY_PORT => (voice.stamp(first), HealedBy::Stack),
+        _ if canaries > 0 => (voice.clock.now(), HealedBy::Canary),
+        _ => return false,
+    };
+    voice.say_at(at, Sight::Healed { link: link.clone(), by });
+    true
 }
 
 /// False where there is nothing to tell yet.

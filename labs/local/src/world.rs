@@ -22,6 +22,12 @@ impl Numbering {
         Self { ends, numbers }
     }
 
+    /// Two more, of no end of the topology: no condition can mean them.
+    pub(crate) fn null_ports(&self) -> [PortId; 2] {
+        let first = self.numbers.len() as u32;
+        [PortId(first), PortId(first + 1)]
+    }
+
     pub(crate) fn port(&self, end: &End) -> Option<PortId> {
         self.numbers.get(end).copied()
     }
@@ -77,7 +83,12 @@ fn rule(steady: &LinkQuality, condition: &LinkCondition) -> Rule {
 
 /// Ends whose own stack must hand over single packets: something on the way out of them draws per packet.
 pub(crate) fn without_offload(policy: &fabric::Policy) -> BTreeSet<PortId> {
-    policy.links.iter().filter(|(_, rule)| !rule.quality.loss.is_empty() || rule.quality.rate.is_some()).map(|(link, _)| link.from).collect()
+    policy
+        .links
+        .iter()
+        .filter(|(_, rule)| !rule.quality.loss.is_empty() || rule.quality.rate.is_some())
+        .map(|(link, _)| link.from)
+        .collect()
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Change {
     pub machines: Vec<(NodeId, NodeState, NodeState)>,
     /// Levers of links that no longer hold.
     pub let_go: BTreeSet<(Link, Lever)>,
+    /// Links that were cut and are no more.
+    pub freed: BTreeSet<Link>,
 }
 
 impl Place {
@@ -39,6 +41,9 @@ impl Place {
             let kept = links.get(link).map(LinkCondition::levers).unwrap_or_default();
             let gone = condition.levers().into_iter().filter(|lever| !kept.contains(lever));
             change.let_go.extend(gone.map(|lever| (link.clone(), lever)));
+            if !condition.cuts.is_empty() && links.get(link).is_none_or(|now| now.cuts.is_empty()) {
+                change.freed.insert(link.clone());
+            }
         }
         self.machines = nodes.iter().filter(|(_, state)| **state != NodeState::Up).map(|(name, state)| (name.clone(), *state)).collect();
         self.ways =

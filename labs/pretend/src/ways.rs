@@ -1,10 +1,6 @@
 //! How a message travels: what its link does to it, and what that proves.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{
     CutForm, Jitter, Lever, Link, LinkCondition, LinkQuality, Micros, Topology,
@@ -33,8 +29,6 @@ pub(crate) struct Ways {
     /// When the last message of a flow arrives: those behind it do not overtake it.
     flows: BTreeMap<(Origin, Origin), Instant>,
     hits: BTreeMap<(Lever, Spot), Count>,
-    /// Links that were cut and have not been passed since.
-    closed: BTreeSet<Link>,
 }
 
 #[derive(Clone, Copy)]
@@ -53,8 +47,8 @@ pub(crate) enum Fate {
 impl Ways {
     pub(crate) fn new(topology: Arc<Topology>, draws: Draws) -> Self {
         let steady = topology.links().map(|link| (link.clone(), topology.quality(&link))).collect();
-        let (free, flows, hits, closed) = Default::default();
-        Self { topology, draws, sent: 0, steady, free, flows, hits, closed }
+        let (free, flows, hits) = Default::default();
+        Self { topology, draws, sent: 0, steady, free, flows, hits }
     }
 
     /// Decides on one message and says what was noticed of it.
@@ -70,8 +64,7 @@ impl Ways {
         let untouched = LinkCondition::default();
         let condition = place.way(&link).unwrap_or(&untouched);
         if let Some((lever, form)) = condition.cut_for(Some(ports.into()), true).map(|cut| (cut.lever(), cut.form)) {
-            self.hit(lever, Spot::Link(link.clone()), &way, sights);
-            self.closed.insert(link);
+            self.hit(lever, Spot::Link(link), &way, sights);
             return if form == CutForm::Reject { Fate::Rejected } else { Fate::Lost };
         }
         let Some(again) = self.tries(&link, &steady, condition, draws, &way, sights) else { return Fate::Lost };
@@ -82,9 +75,6 @@ impl Ways {
         ];
         for (lever, _) in late.into_iter().filter(|(_, asked)| *asked) {
             self.hit(lever, Spot::Link(link.clone()), &way, sights);
-        }
-        if self.closed.remove(&link) {
-            sights.push(Sight::Healed { link: link.clone() });
         }
         let begins = self.queue(&link, &steady, condition, size, now);
         let width = 2.0 * widths(&steady.jitter, &condition.quality.jitter);

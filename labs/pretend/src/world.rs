@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Conditions, End, Micros, NodeId, NodeState, ServiceId, ShardId, Topology, schedule::Draws};
+use model::{Conditions, End, Micros, NodeId, NodeState, ServiceId, ShardId, Topology, event::HealedBy, schedule::Draws};
 use seams::{Clock, Origin, Seen, Sight, Spot};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -145,6 +145,8 @@ impl World {
         for (link, lever) in change.let_go {
             self.ways.let_go(lever, Spot::Link(link), &mut sights);
         }
+        // A canary would pass now: nothing stands in its way.
+        sights.extend(change.freed.into_iter().map(|link| Sight::Healed { link, by: HealedBy::Canary }));
         for (node, was, is) in change.machines {
             if let Some(lever) = was.lever() {
                 self.ways.let_go(lever, Spot::Node(node.clone()), &mut sights);

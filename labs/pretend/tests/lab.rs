@@ -95,5 +95,5 @@ fn what_is_no_longer_wanted_is_absent() {
     let is = |fits: fn(&Sight) -> bool| seen.iter().filter(|seen| fits(&seen.what)).count();
     assert_eq!(is(|sight| matches!(sight, Sight::Started { .. })), 3 + 1, "three at first, one again");
     assert_eq!(is(|sight| matches!(sight, Sight::Exited { asked: true, .. })), 1 + 3, "one by the fault, three at the end");
-    assert_eq!(is(|sight| matches!(sight, Sight::Healed { .. })), 1, "a message passed where none had");
+    assert_eq!(is(|sight| matches!(sight, Sight::Healed { .. })), 1, "one link was cut, and nobody had to use it");
 }

@@ -1,6 +1,7 @@
 //! From the run folder to [`Facts`]. Everything is read through `run`; what is absent there (a killed run's end, a head that nobody
 //! could read) becomes what proves the least.
 
+mod heals;
 mod observers;
 mod windows;
 
@@ -137,7 +138,7 @@ impl Recorded<'_> {
             phases: self.phases(end),
             changes: timeline.changes,
             episodes: timeline.episodes,
-            happened: self.happened(timeline.windows),
+            happened: self.happened(timeline.windows, end),
             readings,
             regions: index.regions,
             shards: index.shards,
@@ -180,13 +181,16 @@ impl Recorded<'_> {
         self.plan.phases.iter().filter_map(one).collect()
     }
 
-    fn happened(&self, windows: Vec<facts::Window>) -> Happened {
+    fn happened(&self, windows: Vec<facts::Window>, end: Us) -> Happened {
         let mut happened = Happened { windows, ..Happened::default() };
         for Record { at, event, .. } in self.events {
             note(&mut happened, at.0, event);
         }
         if happened.broke_off.is_none() && !self.finished() {
             happened.broke_off = Some("it ended before its lab was closed".to_owned());
+        }
+        if happened.broke_off.is_none() {
+            happened.unhealed = heals::unhealed(self, end);
         }
         happened.redundant.sort_by_key(|r| r.t);
         happened

@@ -17,11 +17,11 @@ pub(super) struct Timeline {
 
 /// One window of the plan, as the journal tells it.
 #[derive(Default)]
-struct Opened {
+pub(super) struct Opened {
     asked: Option<Us>,
-    closed: Option<Us>,
+    pub(super) closed: Option<Us>,
     picked: BTreeSet<String>,
-    claims: BTreeSet<Claim>,
+    pub(super) claims: BTreeSet<Claim>,
     affected: Affected,
     proven: BTreeSet<Claim>,
     /// Hits by lever and place; a link that two claims meet on counts once.
@@ -47,7 +47,7 @@ pub(super) fn timeline(recorded: &Recorded<'_>, index: &Index) -> Timeline {
     Timeline { windows, episodes, changes }
 }
 
-fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
+pub(super) fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
     let mut opened: BTreeMap<WindowId, Opened> = recorded.plan.windows.iter().map(|w| (w.id.clone(), Opened::default())).collect();
     for r in recorded.events {
         match &r.event {

@@ -21,13 +21,14 @@ pub(crate) const SECOND: i64 = 1_000_000;
 /// The fault is asked here, bites a little later, and ends ten seconds on.
 pub(crate) const FAULT: i64 = 70 * SECOND;
 pub(crate) const EFFECT: i64 = FAULT + 50_000;
-const HEAL: i64 = 90 * SECOND;
+pub(crate) const HEAL: i64 = 90 * SECOND;
 /// West's shards answer again, by failover.
 pub(crate) const BACK: i64 = 78 * SECOND;
 const STOP: i64 = 120 * SECOND;
-const END: i64 = 125 * SECOND;
+pub(crate) const END: i64 = 125 * SECOND;
 
 /// What a run left, and can be spoilt before it is judged.
+#[derive(Clone)]
 pub(crate) struct Drill {
     pub(crate) plan: Plan,
     pub(crate) events: Vec<Record>,
@@ -94,9 +95,16 @@ impl Drill {
         self.sightings = BTreeMap::from([("log".into(), log), ("now".into(), now), (read_back_of(&"log".into()), back)]);
     }
 
-    fn tell(&mut self, at: i64, event: Event) {
+    /// One more event, whatever came before it.
+    pub(crate) fn tell(&mut self, at: i64, event: Event) {
         let number = self.events.len() as u64;
         self.events.push(Record { number, at: Micros(at), event });
+    }
+
+    /// What the harness says of itself goes through `spoil`.
+    pub(crate) fn health(&mut self, spoil: impl Fn(&mut Health)) {
+        let told = self.events.iter_mut().filter_map(|r| if let Event::Health(health) = &mut r.event { Some(health) } else { None });
+        told.for_each(spoil);
     }
 
     pub(crate) fn gate(&mut self, name: &str, params: Value) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use model::{Chance, Conditions, CutForm, Lever, Link, Ports};
+use model::{Chance, Conditions, CutForm, Lever, Link, NodeState, Ports, event::HealedBy};
 use seams::{Lab, Origin, Sight, Spot};
 use wetdress_local::{EngineWish, Inside};
 
@@ -22,13 +22,17 @@ fn hits(sight: &Sight, wanted: Lever, from: &str, to: &str) -> bool {
     matches!(sight, Sight::Hit { lever, at: Spot::Link(at), count, .. } if *lever == wanted && *at == link && *count > 0)
 }
 
+fn heals(sight: &Sight, from: &str, to: &str) -> bool {
+    matches!(sight, Sight::Healed { link, .. } if *link == Link::new(node(from), node(to)))
+}
+
 pub(crate) fn delay_is_a_lower_bound(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
         let mut talk = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
         let mut world = Conditions::default();
         for link in both(&node("a"), &node("b")) {
-            world.links.entry(link).or_default().delay = Duration::from_millis(40);
+            world.quality_mut(link).delay = Duration::from_millis(40);
         }
         rig.turn(world).await;
         let asked = Instant::now();
@@ -60,10 +64,9 @@ pub(crate) fn a_cut_silences_both_ways(inside: Inside, engine: EngineWish) -> Re
         assert!(!rig.log("b").contains("nobody hears this"));
         rig.turn(Conditions::default()).await;
         assert_eq!(cut_off.hear().await, "nobody hears this");
-        let link = Link::new(node("a"), node("b"));
         let total = |seen: &&seams::Seen| hits(&seen.what, Lever::Cut, "a", "b");
         assert_eq!(rig.seen.iter().filter(total).count(), 2, "told at the first hit, and in total when let go");
-        rig.until("the heal", |sight| *sight == Sight::Healed { link: link.clone() }).await;
+        rig.until("the heal", |sight| heals(sight, "a", "b")).await;
         rig.close().await;
         Ok(())
     })
@@ -112,13 +115,58 @@ pub(crate) fn a_rejecting_cut_answers(inside: Inside, engine: EngineWish) -> Res
     })
 }
 
+/// Nobody talks between b and c here, and half of the canaries are lost as well.
+pub(crate) fn a_heal_is_shown_where_nobody_talks(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        let unused = both(&node("b"), &node("c"));
+        let lossy = |mut world: Conditions| {
+            unused.iter().for_each(|link| world.quality_mut(link.clone()).loss = vec![Chance(500_000)]);
+            world
+        };
+        for ports in [Ports::All, Ports::Only([OTHER_PORT].into())] {
+            let from = rig.seen.len();
+            rig.turn(lossy(cut(unused.clone(), &ports, CutForm::Jam))).await;
+            rig.until("the canary to die", |sight| matches!(sight, Sight::Canary { passed: false, .. })).await;
+            assert!(!rig.seen[from..].iter().any(|seen| matches!(seen.what, Sight::Healed { .. })), "{:#?}", rig.seen);
+            rig.turn(lossy(Conditions::default())).await;
+            for link in &unused {
+                let by_canary = Sight::Healed { link: link.clone(), by: HealedBy::Canary };
+                if !rig.seen[from..].iter().any(|seen| seen.what == by_canary) {
+                    rig.until("the heal", |sight| *sight == by_canary).await;
+                }
+            }
+            let heals = rig.seen[from..].iter().filter(|seen| matches!(seen.what, Sight::Healed { .. })).count();
+            assert_eq!(heals, 2, "once per direction: {:#?}", rig.seen);
+        }
+        rig.close().await;
+        Ok(())
+    })
+}
+
+/// Its links were dark with it, and both ends are up again.
+pub(crate) fn returned_power_heals_every_link(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open(inside, engine).await;
+        rig.node_state("b", NodeState::PowerLost).await;
+        rig.turn(Conditions::default()).await;
+        for (from, to) in [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")] {
+            if !rig.seen.iter().any(|seen| heals(&seen.what, from, to)) {
+                rig.until("the heal", |sight| heals(sight, from, to)).await;
+            }
+        }
+        rig.close().await;
+        Ok(())
+    })
+}
+
 pub(crate) fn loss_switches_offload_off(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
         let mut talk = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
         let mut world = Conditions::default();
         for link in both(&node("a"), &node("b")) {
-            world.links.entry(link).or_default().loss = vec![Chance(10_000)];
+            world.quality_mut(link).loss = vec![Chance(10_000)];
         }
         rig.turn(world).await;
         talk.ask(&"x".repeat(2 << 20)).await;

@@ -6,6 +6,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use wetdress_local::{EngineWish, Inside, sandbox};
 
 mod echo;
+mod honesty;
 mod links;
 mod nodes;
 mod paths;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(inside: &Inside) -> Vec<Trial> {
-    let bodies: [(&str, Body); 17] = [
+    let bodies: [(&str, Body); 21] = [
         ("tcp_crosses", start::tcp_crosses),
         ("a_missing_program_is_told", start::a_missing_program_is_told),
         ("closing_ends_an_opening", start::closing_ends_an_opening),
@@ -43,7 +44,11 @@ fn trials(inside: &Inside) -> Vec<Trial> {
         ("a_cut_may_be_one_way", links::a_cut_may_be_one_way),
         ("a_cut_may_name_ports", links::a_cut_may_name_ports),
         ("a_rejecting_cut_answers", links::a_rejecting_cut_answers),
+        ("a_heal_is_shown_where_nobody_talks", links::a_heal_is_shown_where_nobody_talks),
+        ("returned_power_heals_every_link", links::returned_power_heals_every_link),
         ("loss_switches_offload_off", links::loss_switches_offload_off),
+        ("the_null_target_is_quiet_and_goes", honesty::the_null_target_is_quiet_and_goes),
+        ("congestion_control_is_chosen_and_told", honesty::congestion_control_is_chosen_and_told),
         ("a_crash_says_goodbye", nodes::a_crash_says_goodbye),
         ("a_stopped_node_keeps_its_connections", nodes::a_stopped_node_keeps_its_connections),
         ("lost_power_is_silence", nodes::lost_power_is_silence),

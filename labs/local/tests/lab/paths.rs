@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, io::ErrorKind};
 
 use libtest_mimic::Failed;
-use model::{Chance, Conditions, CutForm, LinkCondition, NodeId, NodeState, Ports, Topology};
+use model::{Chance, Conditions, Cut, CutForm, LinkCondition, LinkQuality, NodeId, NodeState, Ports, Topology};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use seams::Origin;
 use wetdress_local::{EngineWish, Inside};
@@ -115,13 +115,12 @@ fn world(topology: Topology) -> impl Strategy<Value = Conditions> {
     let links: Vec<_> = topology.links().collect();
     let nodes: Vec<_> = topology.nodes.keys().cloned().collect();
     let ports = prop_oneof![Just(Ports::All), Just(Ports::Only([PORT].into()))];
-    let forms = prop_oneof![Just(CutForm::Drop), Just(CutForm::Reject)];
-    let condition = (proptest::collection::btree_map(ports, forms, 0..2), 0..30u64, prop_oneof![Just(vec![]), Just(vec![Chance(10_000)])]);
-    let condition = condition.prop_map(|(cuts, delay_ms, loss)| LinkCondition {
-        cuts,
-        delay: std::time::Duration::from_millis(delay_ms),
-        loss,
-        ..LinkCondition::default()
+    let forms = prop_oneof![Just(CutForm::Drop), Just(CutForm::Reject), Just(CutForm::Jam)];
+    let cut = (ports, forms).prop_map(|(ports, form)| Cut { ports, form });
+    let condition = (proptest::collection::btree_set(cut, 0..2), 0..30u64, prop_oneof![Just(vec![]), Just(vec![Chance(10_000)])]);
+    let condition = condition.prop_map(|(cuts, delay_ms, loss)| {
+        let delay = std::time::Duration::from_millis(delay_ms);
+        LinkCondition { cuts, quality: LinkQuality { delay, loss, ..LinkQuality::default() } }
     });
     let states = proptest::sample::select(&STATES[..]);
     let links = proptest::collection::btree_map(proptest::sample::select(links), condition, 0..5);

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use model::{
-    CellId, Conditions, End, Link, LinkQuality, NodeId, NodeState, Topology,
+    CellId, Conditions, End, Link, LinkQuality, NodeId, NodeState, Topology, Track,
     topology::{Cell, Node, Region},
 };
 use seams::{Clock, Command, Ground, Lab, LabError, Open, Origin, Process, Seen, Sight, Wanted};
@@ -54,6 +54,7 @@ pub(crate) fn topology() -> Topology {
         prefix: 22,
         hosts: 100,
         access: LinkQuality::default(),
+        track: Track::default(),
     };
     topology.cells.insert(cell_name(), cell);
     topology
@@ -107,9 +108,19 @@ impl Rig {
         program: Option<&str>,
         world: Conditions,
     ) -> Result<Self, LabError> {
+        Self::open_as(inside, Local { engine, ..Local::default() }, topology, program, world).await
+    }
+
+    pub(crate) async fn open_as(
+        inside: Inside,
+        params: Local,
+        topology: Topology,
+        program: Option<&str>,
+        world: Conditions,
+    ) -> Result<Self, LabError> {
         let folder = tempfile::tempdir()?;
         let processes = processes(&topology, program);
-        let lab = LocalLab::new(inside, Local { engine }, Arc::new(topology), PathBuf::from(folder.path()), 7)?;
+        let lab = LocalLab::new(inside, params, Arc::new(topology), PathBuf::from(folder.path()), 7)?;
         let (want, wanted) = watch::channel(Wanted { revision: 1, conditions: Arc::new(world) });
         let (seen, news) = mpsc::unbounded_channel();
         let ground = lab.open(Open { processes, want: wanted, seen, clock: Clock::new(Instant::now()) }).await?;

@@ -62,7 +62,7 @@ pub(crate) fn closing_ends_an_opening(inside: Inside, engine: EngineWish) -> Res
     block_on(async {
         let folder = tempfile::tempdir()?;
         let home = std::fs::canonicalize(folder.path())?;
-        let lab = LocalLab::new(inside, Local { engine }, rig::topology().into(), home.clone(), 7)?;
+        let lab = LocalLab::new(inside, Local { engine, ..Local::default() }, rig::topology().into(), home.clone(), 7)?;
         let endless = Command { program: "sleep".into(), args: vec!["1000".into()], ..Command::default() };
         let process = Process { name: "slow".into(), steps: vec![endless], ..Process::default() };
         let (_want, want) = watch::channel(Wanted::default());

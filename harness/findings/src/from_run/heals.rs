@@ -1,0 +1,50 @@
+//! Which links were cut, were let go in time, and still never showed that packets pass. What a cut was is taken from what was hit by
+//! it, not from what was asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{End, Event, Lever, Link, NodeId};
+
+use super::Recorded;
+use super::windows::opened;
+use crate::facts::{SECOND, Us};
+
+/// A window that closes later than this before the end leaves no time to show anything: a machine has to start first.
+const TIME_TO_SHOW: Us = 5 * SECOND;
+
+/// Both ends of each, in order.
+pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)> {
+    let (mut cut, mut healed): (BTreeMap<&Link, Us>, BTreeMap<&Link, Us>) = Default::default();
+    let mut down: BTreeSet<(&NodeId, &str)> = BTreeSet::new();
+    for r in recorded.events {
+        match &r.event {
+            Event::Canary { link, passed: false } => latest(&mut cut, link, r.at.0),
+            Event::Proven { claim, link: Some(link), first, count: 1.., .. } if cuts(claim.lever) => latest(&mut cut, link, first.0),
+            Event::Healed { link, .. } => latest(&mut healed, link, r.at.0),
+            Event::ProcessStarted { node, process } => drop(down.remove(&(node, process.as_str()))),
+            // Closing the lab ends them all, which is after the run.
+            Event::ProcessExited { node, process, asked: true, .. } if r.at.0 < end => drop(down.insert((node, process.as_str()))),
+            _ => {}
+        }
+    }
+    let is_up = |end: &End| !matches!(end, End::Node(node) if down.iter().any(|(name, _)| *name == node));
+    let windows = opened(recorded);
+    let let_go = |link: &Link| {
+        let silenced =
+            |lever, at: &End| (cuts(lever) || matches!(lever, Lever::PowerLoss | Lever::Freeze)) && (*at == link.from || *at == link.to);
+        let mut mine = windows.values().filter(|w| w.claims.iter().any(|claim| silenced(claim.lever, &claim.end)));
+        mine.all(|w| w.closed.is_some_and(|closed| closed + TIME_TO_SHOW <= end))
+    };
+    let unshown = cut.into_iter().filter(|(link, cut)| healed.get(link).is_none_or(|healed| healed < cut)).map(|(link, _)| link);
+    let expected = unshown.filter(|link| is_up(&link.from) && is_up(&link.to) && let_go(link));
+    expected.map(|link| (link.from.to_string(), link.to.to_string())).collect()
+}
+
+fn cuts(lever: Lever) -> bool {
+    matches!(lever, Lever::Cut | Lever::CutPorts | Lever::Reject | Lever::Jam)
+}
+
+fn latest<'a>(of: &mut BTreeMap<&'a Link, Us>, link: &'a Link, at: Us) {
+    let last = of.entry(link).or_insert(at);
+    *last = at.max(*last);
+}
