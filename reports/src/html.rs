@@ -56,6 +56,7 @@ fn page(run: &RunView<'_>) -> Result<String, minijinja::Error> {
         latency => Serde(latency(run)),
         policies => Serde(run.policies().iter().map(|(service, text)| json!({"service": service, "text": text})).collect::<Vec<_>>()),
         honesty => Serde(honesty::rows(run).into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>()),
+        packets => run.packets(),
         logs => Serde(logs(run)),
     })
 }

@@ -99,6 +99,9 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
     }
 
     writeln!(out, "\n{bold}Files{bold:#} {}", run.folder.display())?;
+    if let Some(packets) = run.packets() {
+        writeln!(out, "  {dim}packets around each effect: {packets}, open with Wireshark{dim:#}")?;
+    }
     Ok(())
 }
 

@@ -108,6 +108,9 @@ pub(crate) struct Run {
     /// How packets of the local lab travel.
     #[arg(long, value_enum, default_value_t = Engine::Auto)]
     pub(crate) engine: Engine,
+    /// When to keep the packets around the effect of each fault, in `packets/` of the run folder.
+    #[arg(long, value_enum, default_value_t = Packets::OnFailure)]
+    pub(crate) packets: Packets,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -133,6 +136,15 @@ pub(crate) enum Engine {
     AfPacket,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Packets {
+    /// Unless the run passed.
+    OnFailure,
+    Always,
+    /// They are not written at all.
+    Never,
+}
+
 impl Engine {
     /// The scenario's word; None leaves the scenario's own choice.
     pub(crate) fn word(self) -> Option<&'static str> {
@@ -141,5 +153,24 @@ impl Engine {
             Self::Tun => Some("tun"),
             Self::AfPacket => Some("af_packet"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_kept_on_failure_unless_told_otherwise() {
+        let packets = |more: &[&str]| {
+            let words = ["wetdress", "run", "drill.yaml"].iter().chain(more);
+            match Cli::try_parse_from(words).expect("the words are known").command {
+                Command::Run(run) => run.packets,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(packets(&[]), Packets::OnFailure);
+        assert_eq!(packets(&["--packets", "always"]), Packets::Always);
+        assert_eq!(packets(&["--packets=never"]), Packets::Never);
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use findings::Verdict;
 use local::sandbox::Outcome;
 use model::{Plan, ServiceId, schedule::Draws, schedule::Purpose};
 use run::{State, Summary};
@@ -40,6 +41,9 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
     if let Some(engine) = args.engine.word() {
         plan.lab.params["engine"] = engine.into();
     }
+    if args.packets == args::Packets::Never && place == Place::Local {
+        plan.lab.params["packets"] = serde_json::json!({"keep": "0s"});
+    }
     let made = run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text);
     let noted = made.and_then(|folder| folder.write_summary(&Summary::new(State::Running, environment())).map(|()| folder));
     let folder = match noted {
@@ -70,6 +74,9 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         }
     };
     let mut exit = if ended == Exit::Pass { judged.exit(args.judging) } else { ended };
+    if args.packets == args::Packets::OnFailure && ended == Exit::Pass && judged.verdicts.verdict == Verdict::Pass {
+        forget_packets(&judged.loaded.folder);
+    }
     if let Err(why) = judged.report(&judged.loaded.plan.reports) {
         say::error(&why);
         exit = if exit == Exit::Pass { Exit::BrokeOff } else { exit };
@@ -80,6 +87,17 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         say::styled(&reports::summary(&judged.view()));
     }
     exit
+}
+
+/// Before the reports are written, so that none names a file that is gone.
+fn forget_packets(folder: &run::Folder) {
+    let packets = folder.packets();
+    match fs::remove_dir_all(&packets) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            say::error(&format!("failed to remove {}: {error}", packets.display()));
+        }
+        _ => {}
+    }
 }
 
 /// Where the run took place, as `run.json` keeps it: figures of two machines do not compare.

@@ -109,6 +109,11 @@ impl Folder {
         self.path.join("logs")
     }
 
+    /// Packets around the effects of faults, one pcapng file each; absent where none were written.
+    pub fn packets(&self) -> PathBuf {
+        self.path.join("packets")
+    }
+
     pub fn readings(&self) -> PathBuf {
         self.ledger_folder().join("readings.chunks")
     }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use fabric::{Engine, Fabric, Options};
 use model::{End, Lever, NodeId, NodeState, Topology, event::Health};
 use schemars::JsonSchema;
-use seams::{Ground, Lab, LabError, Open};
+use seams::{Clock, Ground, Lab, LabError, Open};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     Inside, doctor,
+    flight::{Flight, Heard, Notes, Packets, Writer},
     meters::Meters,
     namespace::Namespace,
     node::{Goal, Node},
@@ -48,6 +49,9 @@ pub struct Local {
     /// Threads that move packets. Without it half of the cores, 4 at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<NonZeroUsize>,
+    /// Packets kept for a look at the effect of each fault, in `packets/` of the run folder.
+    #[serde(default)]
+    pub packets: Packets,
     /// TCP congestion control of every node and asset, such as `cubic`, `reno` or `bbr`, where the kernel lets a namespace choose it
     /// (`net.ipv4.tcp_allowed_congestion_control`). The machine's own where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +79,9 @@ pub struct LocalLab {
     workers: Option<NonZeroUsize>,
     /// Why a better engine was not taken.
     note: Option<String>,
+    packets: Packets,
+    /// What became of packet files.
+    packet_notes: Notes,
     congestion: Option<String>,
     running: Mutex<Option<Running>>,
     /// Kept after closing, for the last figures.
@@ -88,6 +95,8 @@ struct Running {
     open: watch::Sender<()>,
     reconciler: JoinHandle<()>,
     nodes: Vec<JoinHandle<()>>,
+    /// None where no packets are wanted.
+    flight: Option<JoinHandle<()>>,
     null_target: NullTarget,
 }
 
@@ -106,6 +115,8 @@ impl LocalLab {
             engine,
             workers: params.workers,
             note,
+            packets: params.packets,
+            packet_notes: Notes::default(),
             congestion: params.congestion,
             running: Mutex::default(),
             meters: std::sync::Mutex::default(),
@@ -126,6 +137,15 @@ impl LocalLab {
         let meters = Meters { fabric: wiring.fabric.clone(), null_target: null_target.tally(), null_ports, noise, congestion };
         *self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(meters);
         Ok(null_target)
+    }
+
+    /// Starts writing packets around effects; the other half is how it hears of them.
+    fn fly(&self, fabric: &Arc<Fabric>, clock: &Clock, closing: watch::Receiver<()>) -> (JoinHandle<()>, mpsc::UnboundedSender<Heard>) {
+        let (tell, heard) = mpsc::unbounded_channel();
+        let (topology, numbering) = (self.topology.clone(), Numbering::new(&self.topology));
+        let writer = Writer { fabric: fabric.clone(), numbering, topology, run: self.run.clone() };
+        let flight = Flight::new(self.packets, clock.clone(), self.packet_notes.clone(), writer);
+        (tokio::spawn(flight.live(heard, closing)), tell)
     }
 }
 
@@ -181,7 +201,8 @@ impl Lab for LocalLab {
             return Err(io::Error::other("the lab is open already").into());
         }
         let fabric = Arc::new(
-            Fabric::start(self.engine, self.seed, Options { workers: self.workers, ..Options::default() }).map_err(io::Error::other)?,
+            Fabric::start(self.engine, self.seed, Options { workers: self.workers, flight_bytes: self.packets.bytes() })
+                .map_err(io::Error::other)?,
         );
         let wiring = Wiring::new(fabric.clone(), self.congestion.clone())?;
         let numbering = Numbering::new(&self.topology);
@@ -192,9 +213,11 @@ impl Lab for LocalLab {
             let end = End::Cell(name.clone());
             places.put(end.clone(), wiring.place(name.as_str(), port(&end), cell.into())?);
         }
-        let voice = Voice::new(ask.clock, ask.seen);
         let (answers, heard) = mpsc::unbounded_channel();
         let (open, closing) = watch::channel(());
+        let are_wanted = !self.packets.keep.0.is_zero();
+        let (flight, to_flight) = are_wanted.then(|| self.fly(&fabric, &ask.clock, closing.clone())).unzip();
+        let voice = Voice::new(ask.clock, ask.seen, to_flight);
         let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) = (BTreeMap::new(), Vec::new());
         let mut processes = ask.processes;
         for (name, node) in &self.topology.nodes {
@@ -230,7 +253,7 @@ impl Lab for LocalLab {
             now: Now::default(),
         };
         let reconciler = tokio::spawn(reconciler.live(ask.want, closing));
-        *running = Some(Running { open, reconciler, nodes, null_target });
+        *running = Some(Running { open, reconciler, nodes, null_target, flight });
         drop(running);
         let outcome = opened.await.unwrap_or_else(|_| Err(io::Error::other("the lab was closed while it opened").into()));
         if let Err(error) = outcome {
@@ -244,6 +267,9 @@ impl Lab for LocalLab {
         let Some(running) = self.running.lock().await.take() else { return };
         drop(running.open);
         drop(running.reconciler.await);
+        if let Some(flight) = running.flight {
+            drop(flight.await);
+        }
         drop(running.null_target);
         *self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         let end = tokio::time::Instant::now() + CLOSING;
@@ -259,6 +285,7 @@ impl Lab for LocalLab {
         if let Some(meters) = self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref() {
             meters.report(&mut health);
         }
+        health.notes.extend(self.packet_notes.sentences());
         health.degraded.extend(self.note.iter().map(|note| format!("Packets travel over AF_PACKET, which is slower than TUN: {note}.")));
         health
     }

@@ -1,6 +1,7 @@
 //! Floor 2: the rootless lab on one machine: namespaces, nodes, processes, over the userspace fabric.
 
 pub mod doctor;
+mod flight;
 mod forks;
 mod lab;
 mod machine;
@@ -23,5 +24,6 @@ mod watch;
 mod wire;
 mod world;
 
+pub use flight::Packets;
 pub use forks::Inside;
 pub use lab::{EngineWish, Local, LocalLab};

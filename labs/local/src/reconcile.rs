@@ -99,6 +99,7 @@ impl Reconciler {
             return;
         }
         self.now.revision = wanted.revision;
+        self.voice.turn(wanted.revision);
         self.now.world = wanted.conditions.clone();
         let states: Vec<(NodeId, NodeState)> = self.nodes.keys().map(|node| (node.clone(), wanted.conditions.node(node))).collect();
         let these = |wanted| states.iter().filter(move |(_, state)| *state == wanted).map(|(node, _)| node.clone());

@@ -6,6 +6,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use wetdress_local::{EngineWish, Inside, sandbox};
 
 mod echo;
+mod flight;
 mod honesty;
 mod links;
 mod nodes;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(inside: &Inside) -> Vec<Trial> {
-    let bodies: [(&str, Body); 21] = [
+    let bodies: [(&str, Body); 23] = [
         ("tcp_crosses", start::tcp_crosses),
         ("a_missing_program_is_told", start::a_missing_program_is_told),
         ("closing_ends_an_opening", start::closing_ends_an_opening),
@@ -49,6 +50,8 @@ fn trials(inside: &Inside) -> Vec<Trial> {
         ("loss_switches_offload_off", links::loss_switches_offload_off),
         ("the_null_target_is_quiet_and_goes", honesty::the_null_target_is_quiet_and_goes),
         ("congestion_control_is_chosen_and_told", honesty::congestion_control_is_chosen_and_told),
+        ("the_effect_of_a_cut_is_on_file", flight::the_effect_of_a_cut_is_on_file),
+        ("without_a_wish_no_packets_are_written", flight::without_a_wish_no_packets_are_written),
         ("a_crash_says_goodbye", nodes::a_crash_says_goodbye),
         ("a_stopped_node_keeps_its_connections", nodes::a_stopped_node_keeps_its_connections),
         ("lost_power_is_silence", nodes::lost_power_is_silence),
