@@ -32,8 +32,8 @@ pub struct Proof {
     pub decidable: bool,
 }
 
-/// A percentile is judged over whole slots of a clocked access link, and only where enough blocks show how bursty it is:
-/// 12 blocks of 5 s.
+/// A percentile is judged over whole slots of the slowest clock, which is the gate's own parameter `clock`, and only where enough blocks
+/// show how bursty it is: 12 blocks of 5 s.
 const CLOCK_S: u64 = 15;
 const BLOCK_S: u64 = 5;
 const BLOCKS_MIN: u64 = 12;
@@ -75,7 +75,9 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
     let shortest = |of: &dyn Fn(&Phase) -> Duration| phases.iter().map(|phase| of(phase)).min().unwrap_or_default();
     let length = shortest(&|phase| judged_length(phase, plan)).as_secs_f64();
     let window = shortest(&|phase| phase.end.latest().min(plan.stop()).saturating_sub(phase.start));
-    let window = window.as_secs() / CLOCK_S * CLOCK_S;
+    let clock = proof.params.get("clock").and_then(|clock| clock.as_str()?.parse::<Time>().ok());
+    let clock = clock.map_or(CLOCK_S, |clock| clock.0.as_secs().max(1));
+    let window = window.as_secs() / clock * clock;
     let groups = groups(proof, plan, catalogs);
     let samples = (rate(plan) * length / groups as f64) as u64;
     let needed = least_samples(quantile);
@@ -92,7 +94,7 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
             format!("nothing: {samples} readings in {}{in_groups}, and at least {needed} are needed", names.join(", "))
         }
         false if blocks < BLOCKS_MIN => format!(
-            "nothing: {} gives {window} s of whole {CLOCK_S} s slots, and at least {} s are needed to see bursts; make it longer, or leave the gate out",
+            "nothing: {} gives {window} s of whole {clock} s slots, and at least {} s are needed to see bursts; make it longer, or leave the gate out",
             names.join(", "),
             BLOCKS_MIN * BLOCK_S
         ),
