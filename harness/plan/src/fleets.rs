@@ -9,7 +9,13 @@ use model::{
 };
 use seams::document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as, units::Share};
 
-use crate::{addresses::Cells, catalogs::Catalogs, grammar, kinds, names, stack::Built, tracks::{self, Clockwork}};
+use crate::{
+    addresses::Cells,
+    catalogs::Catalogs,
+    grammar, kinds, names,
+    stack::Built,
+    tracks::{self, Clockwork},
+};
 
 /// Laid under fleets that name a profile.
 pub(crate) const PROFILES: &str = include_str!("profiles.yaml");
@@ -275,7 +281,12 @@ impl Builder<'_> {
         Some(Stream { name: name.as_str().into(), every: every.value.0, phase, jitter, payload, ack })
     }
 
-    fn cells_of(&mut self, fleet: &Sp<String>, home: &BTreeMap<RegionId, u32>, way: Option<&grammar::Quality>) -> BTreeMap<RegionId, CellId> {
+    fn cells_of(
+        &mut self,
+        fleet: &Sp<String>,
+        home: &BTreeMap<RegionId, u32>,
+        way: Option<&grammar::Quality>,
+    ) -> BTreeMap<RegionId, CellId> {
         let access = way.map_or_else(LinkQuality::default, |way| crate::stack::quality(way, fleet.span, self.problems));
         let draws = self.clockwork.draws.named(&fleet.value);
         self.built.clock = self.built.clock.max(way.and_then(tracks::period));

@@ -14,7 +14,11 @@ use model::{
 use seams::document::{Entry, Ids, Kind, Node, Problem, Problems, Sources, Sp, parse, read_as};
 
 use crate::{
-    addresses, canon, catalogs::Catalogs, fleets, gates, grammar, kinds, limits, mistakes::Mistakes, names, observers, phases, stack,
+    addresses, canon,
+    catalogs::Catalogs,
+    fleets, gates, grammar, kinds, limits,
+    mistakes::Mistakes,
+    names, observers, phases, stack,
     tracks::{self, Clockwork},
     windows,
 };
@@ -218,8 +222,15 @@ impl Reading {
         let windows = windows::Builder { catalogs, built: &built, phases: &phases, problems }.build(&fault_parts, root);
         windows::settle(&mut phases, &windows);
         let names = observers.keys().map(|name| name.as_str().to_owned()).collect();
-        let mut gating =
-            gates::Builder { catalogs, phases: &phases, observers: names, clock: built.clock, sources: &self.sources, ids: &mut self.ids, problems };
+        let mut gating = gates::Builder {
+            catalogs,
+            phases: &phases,
+            observers: names,
+            clock: built.clock,
+            sources: &self.sources,
+            ids: &mut self.ids,
+            problems,
+        };
         let gates = gating.build(&raw.gates.unwrap_or_default(), root);
         let reports = reports(raw.reports, catalogs, problems);
         let safety = raw.safety.unwrap_or_default();
@@ -306,7 +317,9 @@ fn ways(root: &mut Node) -> Vec<&mut Node> {
     for entry in entries {
         match entry.key.text.as_str() {
             "stack" => found.extend(below(&mut entry.value, "links").into_iter().flat_map(values)),
-            "traffic" => found.extend(below(&mut entry.value, "fleets").into_iter().flat_map(values).filter_map(|fleet| below(fleet, "access"))),
+            "traffic" => {
+                found.extend(below(&mut entry.value, "fleets").into_iter().flat_map(values).filter_map(|fleet| below(fleet, "access")))
+            }
             _ => {}
         }
     }

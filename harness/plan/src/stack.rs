@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use model::{
-    Chance, Jitter, KindSpec, LinkQuality, NodeId, Shape, RegionId, ServiceId, Topology, ZoneId,
+    Chance, Jitter, KindSpec, LinkQuality, NodeId, RegionId, ServiceId, Shape, Topology, ZoneId,
     topology::{Node as Machine, Region},
 };
 use seams::document::{Node, Part, Problem, Problems, Sp, Span, read_as};
