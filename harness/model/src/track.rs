@@ -112,8 +112,7 @@ mod tests {
     #[test]
     fn contacts_are_the_spans_that_are_up() {
         let track = Track { slots: vec![slot(0, 0, false), slot(5, 0, true), slot(7, 9, true), slot(10, 0, false), slot(20, 0, true)] };
-        let seconds =
-            |end| track.contacts(Duration::from_secs(end)).into_iter().map(|(a, b)| (a.as_secs(), b.as_secs())).collect::<Vec<_>>();
+        let seconds = |end| track.contacts(Duration::from_secs(end)).into_iter().map(|(a, b)| (a.as_secs(), b.as_secs())).collect::<Vec<_>>();
         assert_eq!(seconds(30), [(5, 10), (20, 30)]);
         assert_eq!(seconds(15), [(5, 10)]);
         assert_eq!(seconds(6), [(5, 6)]);

@@ -77,12 +77,7 @@ fn rule(steady: &LinkQuality, condition: &LinkCondition) -> Rule {
 
 /// Ends whose own stack must hand over single packets: something on the way out of them draws per packet.
 pub(crate) fn without_offload(policy: &fabric::Policy) -> BTreeSet<PortId> {
-    policy
-        .links
-        .iter()
-        .filter(|(_, rule)| !rule.quality.loss.is_empty() || rule.quality.rate.is_some())
-        .map(|(link, _)| link.from)
-        .collect()
+    policy.links.iter().filter(|(_, rule)| !rule.quality.loss.is_empty() || rule.quality.rate.is_some()).map(|(link, _)| link.from).collect()
 }
 
 #[cfg(test)]
