@@ -65,7 +65,7 @@ impl Fleet {
 
     pub(crate) fn out_of_patience(&mut self, asset: u32, epoch: u32, now: Micros, record: &mut Record) {
         if self.assets[asset as usize].epoch == epoch {
-            self.disconnect(asset, record);
+            self.disconnect(asset, Leave::Close, record);
             self.connect_later(asset, now);
             self.failed(asset, now, record);
         }
@@ -84,7 +84,7 @@ impl Fleet {
         state.failures = 0;
         state.place = (state.place + 1) % self.cohorts[usize::from(state.cohort)].regions.len();
         if state.link != Link::Off {
-            self.disconnect(asset, record);
+            self.disconnect(asset, Leave::Close, record);
             self.connect_later(asset, now);
         }
     }
@@ -105,18 +105,18 @@ impl Fleet {
         }
         state.place = 0;
         state.failures = self.plan.connection.attempts.saturating_sub(1);
-        self.disconnect(asset, record);
+        self.disconnect(asset, Leave::Close, record);
         let state = &mut self.assets[asset as usize];
         state.turn(Link::Off);
         self.timers.set(now, Timer::Connect { asset, epoch: state.epoch });
     }
 
     /// The fleet's own decision. The caller says what comes next.
-    pub(crate) fn disconnect(&mut self, asset: u32, record: &mut Record) {
+    pub(crate) fn disconnect(&mut self, asset: u32, how: Leave, record: &mut Record) {
         if self.assets[asset as usize].link != Link::Off {
             let id = self.plan.first + asset;
             self.seats.retain(|seat| seat.asset != id);
-            self.lane.disconnect(id, Leave::Close);
+            self.lane.disconnect(id, how);
             self.unplug(asset, record);
         }
     }
