@@ -63,7 +63,7 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
 
 fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut(Reason, String)) {
     let inside = |t: Us| phase.start <= t && t < phase.end;
-    let due: Vec<(usize, &Reading)> = facts.readings.iter().enumerate().filter(|(_, r)| inside(r.t_ready)).collect();
+    let due: Vec<(usize, &Reading)> = facts.readings.iter().enumerate().filter(|(_, r)| inside(r.t_ready) && !facts.undecided(r)).collect();
     let visible = |i: &usize| facts.observers.iter().any(|o| o.role != Role::ReadBack && !o.sightings.of(*i).is_empty());
     if !due.iter().any(|(i, _)| visible(i)) {
         say(Reason::NothingVisible, format!("Nothing became visible in `{}`.", phase.name));
