@@ -165,3 +165,28 @@ fn what_cannot_be_is_refused() {
     let meant = try_load("profile: leo_16s", "").expect_err("no such profile").list();
     assert_eq!(meant[0].meant, ["leo_15s"]);
 }
+
+#[test]
+fn what_a_contact_plan_leaves_on_its_assets_is_told_beforehand() {
+    let told = |access: &str| {
+        let plan = load(access, "");
+        let warnings = wetdress_plan::warnings(&plan, &kinds::catalogs());
+        warnings.into_iter().filter(|warning| warning.about == "terminals").map(|warning| warning.message).collect::<Vec<_>>()
+    };
+    assert_eq!(told("contact: [{aos: 10s, los: 40s}, {aos: 50s, los: 90s}]"), Vec::<String>::new());
+    let ends = told("contact: [{aos: 10s, los: 40s}]");
+    assert_eq!(ends[0], "has no contact in `us-east` from 40s on: what it records then is never sent");
+    let short = told("contact: [{aos: 30s, los: 34s}, {aos: 50s, los: 90s}]");
+    assert_eq!(short[0], "its pass at 30s in `us-east` is too short to replay 30s of silence at 5x");
+}
+
+#[test]
+fn a_gate_is_promised_the_readings_of_contact_time_only() {
+    let samples = |access: &str| {
+        let gate = "gates:\n  - latency.ack.p99: {max: 250ms}\n";
+        let text = (text(access, "") + gate).replace("assets: 20", "assets: 20, streams: {status: {every: 1s}}");
+        let plan = wetdress_plan::load(&text, FILE, &kinds::catalogs()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        wetdress_plan::describe(&plan, &kinds::catalogs()).gates[0].samples
+    };
+    assert_eq!((samples("profile: leo_15s"), samples("contact: [{aos: 0s, los: 30s}]")), (Some(1200), Some(600)));
+}
