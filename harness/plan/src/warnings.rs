@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use model::{Plan, plan::Window};
+use model::{
+    Plan,
+    plan::{ReplayOrder, Window},
+};
 use seams::document::units::Time;
 use serde::Serialize;
 
@@ -107,6 +110,12 @@ fn contacts(plan: &Plan, warn: &mut impl FnMut(&str, String)) {
             let last = spans.last().map_or(Duration::ZERO, |(_, los)| *los);
             if last < end && last <= plan.stop() {
                 warn(name.as_str(), format!("has no contact in `{region}` from {} on: what it records then is never sent", Time(last)));
+            }
+            if spans != [(Duration::ZERO, end)] && fleet.recorder.order == ReplayOrder::OldestFirst {
+                warn(
+                    name.as_str(),
+                    "replays the oldest first: live readings wait behind what silence recorded, and their wait counts".into(),
+                );
             }
             let before = std::iter::once(Duration::ZERO).chain(spans.iter().map(|(_, los)| *los));
             let mut passes = spans.iter().zip(before).filter(|((aos, los), since)| {

@@ -174,6 +174,8 @@ fn what_a_contact_plan_leaves_on_its_assets_is_told_beforehand() {
         warnings.into_iter().filter(|warning| warning.about == "terminals").map(|warning| warning.message).collect::<Vec<_>>()
     };
     assert_eq!(told("contact: [{aos: 10s, los: 40s}, {aos: 50s, los: 90s}]"), Vec::<String>::new());
+    let oldest = told("contact: [{aos: 10s, los: 90s}]}, recorder: {replay: {order: oldest_first}");
+    assert!(oldest[0].starts_with("replays the oldest first"), "{oldest:?}");
     let ends = told("contact: [{aos: 10s, los: 40s}]");
     assert_eq!(ends[0], "has no contact in `us-east` from 40s on: what it records then is never sent");
     let short = told("contact: [{aos: 30s, los: 34s}, {aos: 50s, los: 90s}]");

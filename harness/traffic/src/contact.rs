@@ -3,7 +3,8 @@
 //! Loss of signal is silence, not a closed connection: an asset forgets its session without a word, and the other side finds out by
 //! itself. An asset knows its passes: out of contact it tries nothing and records, and it connects at once when contact begins.
 //! What it recorded in silence is ready when the model allows sending it: the first reading at acquisition of signal, each further one
-//! a step of the replay's pace later. Trouble of the platform moves none of that.
+//! a step of the replay's pace later. What is generated while that first connection is made is live, and goes before the replay.
+//! Trouble of the platform moves none of that.
 
 use std::time::Duration;
 
@@ -74,7 +75,9 @@ impl Fleet {
         for asset in self.members(cohort) {
             self.disconnect(asset, Leave::Silent, record);
             // Also one that was waiting to connect: its timers are void.
-            self.assets[asset as usize].turn(Link::Off);
+            let state = &mut self.assets[asset as usize];
+            state.turn(Link::Off);
+            state.acquired = None;
         }
     }
 
@@ -86,7 +89,7 @@ impl Fleet {
             let state = &mut self.assets[asset as usize];
             let moments = (0..).map(|turn: u32| self.replay_gap.map_or(never, |gap| at + gap.saturating_mul(turn)));
             state.store.pace(since, self.plan.recorder.order, moments);
-            state.tries = 0;
+            (state.tries, state.acquired) = (0, Some(at));
             state.turn(Link::Off);
             self.timers.set(at, Timer::Connect { asset, epoch: state.epoch });
         }

@@ -241,9 +241,10 @@ impl Fleet {
         let room = self.has_room(asset);
         let state = &mut self.assets[asset as usize];
         let behind = self.plan.recorder.order == ReplayOrder::OldestFirst && state.store.has_stored();
-        if state.link != Link::Online || behind {
+        let offline = state.link != Link::Online && state.acquired.is_none();
+        if offline || behind || ready > generated {
             state.store.push_stored(reading);
-        } else if room && !state.store.has_live() {
+        } else if state.link == Link::Online && room && !state.store.has_live() {
             let idle = state.tickets.is_empty();
             self.send(asset, reading, idle);
         } else {
@@ -277,7 +278,11 @@ impl Fleet {
                 return;
             }
             // The pace is kept over a late timer, but a time without anything to replay is not made up for.
-            let kept = now.since(state.replay_at) < gap.max(TIMER_LATE);
+            let late = now.since(state.replay_at);
+            let kept = late < gap.max(TIMER_LATE) || late <= state.replay_lag;
+            if late < gap {
+                state.replay_lag = Duration::ZERO;
+            }
             state.replay_at = if kept { state.replay_at } else { now } + gap;
             let mut reading = state.store.pop_stored(self.plan.recorder.order).expect("it has something stored");
             reading.stored = self.plan.recorder.mark_stored;

@@ -42,7 +42,9 @@ impl Fleet {
         }
         state.turn(Link::Online);
         state.tries = 0;
-        state.replay_at = now;
+        // What the first try after a silence took is made up for: the replay's pace is counted from the acquisition of signal.
+        state.replay_at = state.acquired.take().unwrap_or(now);
+        state.replay_lag = now.since(state.replay_at);
         self.cohorts[usize::from(state.cohort)].connected += 1;
         if let Some(failback) = self.plan.connection.failback.filter(|_| state.place != 0) {
             let spread = failback.jitter.mul_f64(draws.unit(Purpose::Failback, state.draws));
@@ -127,6 +129,7 @@ impl Fleet {
             self.cohorts[usize::from(state.cohort)].connected -= 1;
         }
         state.turn(Link::Off);
+        state.acquired = None;
         self.recall(asset, record);
     }
 

@@ -167,3 +167,21 @@ fn what_a_full_recorder_drops_in_silence_is_not_waited_for() {
     );
     assert!(rows.iter().filter(|row| row.fate == Fate::Acked).all(|row| row.acked.is_some_and(|acked| acked >= row.ready)));
 }
+
+/// A handshake of 300 ms after each acquisition, a second answer of 20 ms.
+#[test]
+fn the_first_connection_after_silence_delays_no_live_reading_behind_the_replay() {
+    let mut plan = plan_with(&[(0, 10), (20, 90)], ms(40_000));
+    fleet(&mut plan).streams[0].every = ms(100);
+    fleet(&mut plan).streams[0].jitter = Duration::ZERO;
+    let slow = |knock: &super::world::Knock| if knock.at >= at(20_000) { ms(300) } else { Duration::ZERO };
+    let world = World { greets: Box::new(move |knock| slow(&knock)), ..World::default() };
+    let played = play(plan, world);
+    assert!(played.drained.complete);
+    for row in rows(&played, 10) {
+        let waited = row.acked.expect("acked").since(row.ready);
+        let while_connecting = in_span(row.ready, 20_000, 20_301);
+        assert!(waited < if while_connecting { ms(310) } else { ms(50) }, "{waited:?} {row:?}");
+        assert_eq!(row.stored, row.ready > generated(&played, &row));
+    }
+}
