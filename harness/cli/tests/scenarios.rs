@@ -53,7 +53,8 @@ fn every_shipped_scenario_loads_and_its_gates_can_be_decided() {
 #[test]
 fn every_file_of_links_makes_a_scenario_of_a_few_lines() {
     let catalogs = catalogs::catalogs();
-    let files: Vec<PathBuf> = fs::read_dir(scenarios().join("links")).expect("part of the project").map(|entry| entry.expect("readable").path()).collect();
+    let files: Vec<PathBuf> =
+        fs::read_dir(scenarios().join("links")).expect("part of the project").map(|entry| entry.expect("readable").path()).collect();
     assert!(files.len() >= 2, "{files:?}");
     for path in files {
         let name = path.file_name().expect("files have names").to_string_lossy();
