@@ -82,7 +82,7 @@ fn own_losses(health: &Health, say: &mut impl FnMut(Reason, String)) {
 
 fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut(Reason, String)) {
     let inside = |t: Us| phase.start <= t && t < phase.end;
-    let due: Vec<(usize, &Reading)> = facts.readings.iter().enumerate().filter(|(_, r)| inside(r.t_ready)).collect();
+    let due: Vec<(usize, &Reading)> = facts.readings.iter().enumerate().filter(|(_, r)| inside(r.t_ready) && !facts.undecided(r)).collect();
     let visible = |i: &usize| facts.observers.iter().any(|o| o.role != Role::ReadBack && !o.sightings.of(*i).is_empty());
     if !due.iter().any(|(i, _)| visible(i)) {
         say(Reason::NothingVisible, format!("Nothing became visible in `{}`.", phase.name));

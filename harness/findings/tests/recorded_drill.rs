@@ -327,3 +327,48 @@ fn a_run_folder_is_judged_like_its_record() {
     assert_eq!(read, found);
     assert_eq!(said, verdicts);
 }
+
+/// East's signal is lost from 75 s to 85 s, in the middle of the fault in west: planned silence is nobody's outage.
+#[test]
+fn planned_silence_is_no_outage() {
+    let mut drill = Drill::clean();
+    drill.gate("outage.longest", json!({"max": "12s"}));
+    drill.gate("goodput", json!({"min": "0.99 x baseline", "of": "control", "during": "outage"}));
+    drill.silence("east", &[(75, 85)]);
+    let (found, verdicts) = drill.judge();
+    assert_eq!(verdicts.voids, []);
+    let east: Vec<_> = found.outages.iter().filter(|o| o.asset >= 6).collect();
+    assert!(east.is_empty(), "{east:?}");
+    let gate = |name: &str| verdicts.gates.iter().find(|g| g.name == name && g.limit.contains(if name == "goodput" { "0.99" } else { "" }));
+    for name in ["outage.longest", "goodput"] {
+        let gate = gate(name).expect("it was asked for");
+        assert_eq!(gate.verdict, Verdict::Pass, "{gate:?}");
+    }
+    let lowest = found.u.iter().map(|step| step.here).min();
+    assert_eq!(lowest, Some(6), "only west is in contact then");
+    assert_eq!(found.freshness["log"].contact_asset_us, 12 * 120 * SECOND - 6 * 10 * SECOND);
+    let ack = &found.ack_latency["outage"];
+    assert!(ack.percentiles["p50"].us < 10_000, "replayed readings count from when they were ready");
+}
+
+/// West is out from 70 s on and out of contact from 72 s to 76 s: its outage clocks stand still meanwhile.
+#[test]
+fn outage_clocks_count_time_in_contact() {
+    let lengths = |drill: &Drill| drill.judge().0.asset_outages.values().flatten().map(|outage| outage.length).collect::<Vec<_>>();
+    let (without, mut drill) = (lengths(&Drill::clean()), Drill::clean());
+    drill.silence("west", &[(72, 76)]);
+    let with = lengths(&drill);
+    assert_eq!((with.len(), without.len()), (6, 6));
+    for (with, without) in with.iter().zip(&without) {
+        assert_eq!(without - with, 4 * SECOND);
+    }
+}
+
+#[test]
+fn an_asset_that_is_never_in_contact_is_not_one_that_always_is() {
+    let mut drill = Drill::clean();
+    drill.silence("east", &[(0, 125)]);
+    let (found, _) = drill.judge();
+    assert!(found.outages.iter().all(|o| o.asset < 6));
+    assert_eq!(found.freshness["log"].contact_asset_us, 6 * 120 * SECOND);
+}

@@ -27,6 +27,8 @@ pub enum Purpose {
     Target = 6,
     /// What becomes of one message of a pretended link.
     Message = 7,
+    /// How a way changes by the clock.
+    Track = 8,
 }
 
 /// A place in the tree of random choices. Equal keys give equal draws, whatever else is drawn.

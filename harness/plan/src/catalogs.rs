@@ -79,7 +79,8 @@ impl Catalogs {
     /// Every family, in the order of a scenario.
     pub fn families(&self) -> Vec<Family> {
         let faults = Family::from(self.faults);
-        vec![self.labs.clone(), self.services(), self.drivers(), self.observers(), faults, self.gates.clone(), self.reports.clone()]
+        let (labs, profiles) = (self.labs.clone(), crate::tracks::family());
+        vec![labs, self.services(), self.drivers(), self.observers(), profiles, faults, self.gates.clone(), self.reports.clone()]
     }
 
     /// The system that a service kind belongs to.

@@ -9,7 +9,13 @@ use model::{
 };
 use seams::document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as, units::Share};
 
-use crate::{addresses::Cells, catalogs::Catalogs, grammar, kinds, names, stack::Built};
+use crate::{
+    addresses::Cells,
+    catalogs::Catalogs,
+    grammar, kinds, names,
+    stack::Built,
+    tracks::{self, Clockwork},
+};
 
 /// Laid under fleets that name a profile.
 pub(crate) const PROFILES: &str = include_str!("profiles.yaml");
@@ -30,6 +36,7 @@ pub(crate) struct Builder<'a> {
     pub(crate) catalogs: &'a Catalogs,
     pub(crate) built: &'a mut Built,
     pub(crate) cells: Cells,
+    pub(crate) clockwork: Clockwork,
     pub(crate) fleets: BTreeMap<FleetId, Fleet>,
     /// First asset id that is free.
     pub(crate) next: u32,
@@ -66,8 +73,7 @@ impl Builder<'_> {
         let home = self.home(raw.home.as_ref(), assets, &reachable, whole);
         let failover = self.failover(raw.failover.as_ref(), &home, &reachable);
         let streams = self.streams(name, raw.streams.as_ref());
-        let access = raw.access.as_ref().map_or_else(LinkQuality::default, |way| crate::stack::quality(way, name.span, self.problems));
-        let cells = self.cells_of(name, &home, &access);
+        let cells = self.cells_of(name, &home, raw.access.as_ref());
         let connection = self.connection(&raw.connection, raw.failback.as_ref(), name.span);
         let recorder = recorder(&raw.recorder);
         let fleet = Fleet { service, driver, first: self.next, assets, home, failover, cells, streams, connection, recorder, probe: false };
@@ -87,7 +93,7 @@ impl Builder<'_> {
         let shards = self.shards(&service);
         let home: BTreeMap<RegionId, u32> = reachable.iter().map(|region| (region.clone(), shards)).collect();
         let failover = self.failover(None, &home, &reachable);
-        let cells = self.cells_of(&name, &home, &LinkQuality::default());
+        let cells = self.cells_of(&name, &home, None);
         let stream = Stream {
             name: PROBE.into(),
             every: every.value.0,
@@ -275,7 +281,15 @@ impl Builder<'_> {
         Some(Stream { name: name.as_str().into(), every: every.value.0, phase, jitter, payload, ack })
     }
 
-    fn cells_of(&mut self, fleet: &Sp<String>, home: &BTreeMap<RegionId, u32>, access: &LinkQuality) -> BTreeMap<RegionId, CellId> {
+    fn cells_of(
+        &mut self,
+        fleet: &Sp<String>,
+        home: &BTreeMap<RegionId, u32>,
+        way: Option<&grammar::Quality>,
+    ) -> BTreeMap<RegionId, CellId> {
+        let access = way.map_or_else(LinkQuality::default, |way| crate::stack::quality(way, fleet.span, self.problems));
+        let draws = self.clockwork.draws.named(&fleet.value);
+        self.built.clock = self.built.clock.max(way.and_then(tracks::period));
         let mut cells = BTreeMap::new();
         for (region, hosts) in home {
             let id = CellId::from(format!("{region}/{}", fleet.value));
@@ -285,8 +299,9 @@ impl Builder<'_> {
                 self.problems.push(problem.help("A lab has 65,536 addresses for assets; take fewer assets"));
                 return cells;
             };
-            let cell =
-                Cell { region: region.clone(), fleet: Some(fleet.as_str().into()), base, prefix, hosts: *hosts, access: access.clone(), track: Default::default() };
+            let track = way.map(|way| self.clockwork.track(way, draws.named(region.as_str()), self.problems)).unwrap_or_default();
+            let fleet = Some(fleet.as_str().into());
+            let cell = Cell { region: region.clone(), fleet, base, prefix, hosts: *hosts, access: access.clone(), track };
             self.built.topology.cells.insert(id.clone(), cell);
             cells.insert(region.clone(), id);
         }

@@ -1,10 +1,12 @@
 //! What must hold: gates of the file, and those that every drill has.
 
+use std::time::Duration;
+
 use model::{
     KindSpec,
     plan::{Gate, Phase},
 };
-use seams::document::{Ids, Kind, Node, Part, Problem, Problems, Sources, Span};
+use seams::document::{Ids, Kind, Node, Part, Problem, Problems, Sources, Span, units::Time};
 
 use crate::{
     catalogs::{Catalogs, Known},
@@ -15,6 +17,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) catalogs: &'a Catalogs,
     pub(crate) phases: &'a [Phase],
     pub(crate) observers: Vec<String>,
+    /// The longest clock of any way; a gate that knows a `clock` and names none is judged by it.
+    pub(crate) clock: Option<Duration>,
     pub(crate) sources: &'a Sources,
     pub(crate) ids: &'a mut Ids,
     pub(crate) problems: &'a mut Problems,
@@ -47,6 +51,7 @@ impl Builder<'_> {
         };
         let kind = *kinds::find(&self.catalogs.gates, &entry.key.text, entry.key.span, self.problems)?;
         let value = self.full(&kind, &entry.value);
+        let value = self.clocked(&kind, value);
         self.check_names(&value);
         let spec = kinds::params(&kind, &value, &[], self.problems)?;
         let (line, _) = self.sources.position(entry.key.span);
@@ -60,6 +65,18 @@ impl Builder<'_> {
         let keys = kinds::properties(&schema);
         let limit = if keys.contains(&"max") { "max" } else { "min" };
         value.clone().under(limit, self.ids)
+    }
+
+    /// Clocks are told in whole seconds; others are left to the gate's own default.
+    fn clocked(&mut self, kind: &Known, value: Node) -> Node {
+        let Some(clock) = self.clock.filter(|clock| clock.subsec_nanos() == 0) else { return value };
+        let schema = (kind.schema)();
+        if value.at("clock").is_some() || !kinds::properties(&schema).contains(&"clock") {
+            return value;
+        }
+        let scalar = Kind::Scalar { text: Time(clock).to_string(), quoted: false };
+        let text = Node { id: self.ids.fresh(), span: value.span, origin: None, kind: scalar };
+        text.under("clock", self.ids).merged(value)
     }
 
     /// Words that mean the same in every gate: `during` and `after` are phases, `observer` is an observer.

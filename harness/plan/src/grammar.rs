@@ -78,6 +78,48 @@ pub(crate) struct Quality {
     pub(crate) queue: Option<Sp<Size>>,
     /// The largest IP packet that passes; a larger one is answered with "packet too big", so that path MTU discovery works.
     pub(crate) mtu: Option<Sp<Size>>,
+    /// A change by the clock with a name, such as `leo_15s`, on top of the other keys.
+    pub(crate) profile: Option<Sp<String>>,
+    /// Changes by the clock, on top of the other keys: a CSV file with the header `at,delay,jitter,loss,rate,up`, or its rows as a list.
+    #[schemars(with = "Option<Table<TraceRow>>")]
+    pub(crate) trace: Option<Sp<Vec<Sp<TraceRow>>>>,
+    /// The trace begins again every so often. Default: its last row stays.
+    pub(crate) repeat: Option<Sp<Time>>,
+    /// Access links only: the passes in which assets can be reached. A CSV file with the header `aos,los`, or its rows as a list.
+    #[schemars(with = "Option<Table<Pass>>")]
+    pub(crate) contact: Option<Sp<Vec<Sp<Pass>>>>,
+}
+
+/// A CSV file, relative to the file that names it, or its rows as a list.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "files are read into rows before the sections are read; this is the shape for editors")]
+enum Table<T> {
+    File(String),
+    Rows(Vec<T>),
+}
+
+/// What holds from one moment of a trace until the next row.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TraceRow {
+    /// Since the beginning of the run; the first row is at `0s`.
+    pub(crate) at: Time,
+    pub(crate) delay: Option<Time>,
+    /// Half the width of a uniform draw around the delay.
+    pub(crate) jitter: Option<Time>,
+    pub(crate) loss: Option<Share>,
+    pub(crate) rate: Option<Bits>,
+    /// Whether packets pass at all. Default: they do.
+    pub(crate) up: Option<bool>,
+}
+
+/// From acquisition to loss of signal, both since the beginning of the run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pass {
+    pub(crate) aos: Time,
+    pub(crate) los: Time,
 }
 
 /// Nodes of a service, and the kind that runs on them.

@@ -16,7 +16,7 @@ const LATER: &[(&str, &str)] = &[
     ("steps", "steps of an operator"),
     ("trials", "repeated trials"),
     ("stop_when", "stop conditions"),
-    ("contact", "contact windows"),
+    ("contact", "a contact model at this place (`access` and its `contact: [{aos: 10s, los: 40s}]` is there already)"),
     ("routing", "routing other than by the client"),
     ("heartbeat", "heartbeats"),
     ("device_clock", "device clocks"),

@@ -25,6 +25,7 @@ mod phases;
 mod proof;
 mod schema;
 mod stack;
+mod tracks;
 mod warnings;
 mod windows;
 

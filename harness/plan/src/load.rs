@@ -9,11 +9,17 @@ use std::{
 use model::{
     Plan,
     plan::{FORMAT, Safety, Source},
+    schedule::Draws,
 };
 use seams::document::{Entry, Ids, Kind, Node, Problem, Problems, Sources, Sp, parse, read_as};
 
 use crate::{
-    addresses, canon, catalogs::Catalogs, fleets, gates, grammar, kinds, limits, mistakes::Mistakes, names, observers, phases, stack,
+    addresses, canon,
+    catalogs::Catalogs,
+    fleets, gates, grammar, kinds, limits,
+    mistakes::Mistakes,
+    names, observers, phases, stack,
+    tracks::{self, Clockwork},
     windows,
 };
 
@@ -99,7 +105,7 @@ impl Reading {
     /// A file with its includes below it.
     fn file(&mut self, text: &str, path: &Path, above: &mut Vec<PathBuf>) -> Option<Node> {
         let source = self.sources.add(path.display().to_string(), text);
-        let own = parse(text, source, &mut self.ids, &mut self.problems)?;
+        let mut own = parse(text, source, &mut self.ids, &mut self.problems)?;
         if !matches!(own.kind, Kind::Map(_)) {
             let problem = Problem::new("type", own.span, "a scenario is a mapping").label("expected `key: value` lines");
             self.problems.push(problem.help("Begin with `scenario: name`"));
@@ -113,6 +119,7 @@ impl Reading {
                 Problem::new("type", *span, "`include` is a list of files").label("expected a list").help("Write `include: [file.yaml]`"),
             );
         }
+        ways(&mut own).into_iter().for_each(|way| self.with_tables(way, path));
         above.push(path.to_owned());
         let mut merged: Option<Node> = None;
         for item in includes.into_iter().flat_map(|(items, _)| items) {
@@ -152,6 +159,28 @@ impl Reading {
         }
     }
 
+    /// Puts the rows of the files that a way names in their place: what they say is checked, hashed and expanded with the rest.
+    fn with_tables(&mut self, way: &mut Node, from: &Path) {
+        for key in ["trace", "contact"] {
+            let Some(value) = below(way, key) else { continue };
+            let (Some(name), span) = (value.text().map(str::to_owned), value.span) else { continue };
+            let path = from.parent().unwrap_or(Path::new("")).join(&name);
+            let table = match std::fs::read_to_string(&path) {
+                Ok(text) => {
+                    let source = self.sources.add(path.display().to_string(), text.as_str());
+                    tracks::table::read(&text, source, span, &mut self.ids, &mut self.problems)
+                }
+                Err(error) => {
+                    let message = format!("the file `{}` cannot be read: {error}", path.display());
+                    let problem = Problem::new("name", span, message).label("not readable");
+                    self.problems.push(problem.help("Names are relative to the file that they stand in"));
+                    None
+                }
+            };
+            *value = table.unwrap_or(Node { id: value.id, span, origin: None, kind: Kind::List(vec![]) });
+        }
+    }
+
     /// Lays each fleet over its profile.
     fn with_profiles(&mut self, mut root: Node) -> Node {
         let source = self.sources.add("profiles of this build", fleets::PROFILES);
@@ -179,9 +208,13 @@ impl Reading {
                 names::missing("the scenario", key, root.span, example, problems);
             }
         }
-        let mut built = raw.stack.as_ref().map(|stack| stack::build(stack, stack.span, root, catalogs, problems)).unwrap_or_default();
+        let seed = input.seed.or(raw.seed).unwrap_or_else(|| canon::seed_of(raw.scenario.as_ref().map_or("", |name| &name.value)));
         let mut phases = phases::build(raw.phases.as_ref(), problems);
-        let (mut cells, fleets, theta) = traffic(root, raw.traffic.as_ref(), catalogs, &mut built, problems);
+        let until = phases.last().map_or(Duration::ZERO, |phase| phase.end.latest());
+        let clockwork = Clockwork { draws: Draws::of(seed), until };
+        let stack = raw.stack.as_ref();
+        let mut built = stack.map(|stack| stack::build(stack, root, catalogs, clockwork, problems)).unwrap_or_default();
+        let (mut cells, fleets, theta) = traffic(root, raw.traffic.as_ref(), catalogs, clockwork, &mut built, problems);
         let fault_parts = raw.faults.unwrap_or_default();
         let hit: Vec<&str> = fault_parts.iter().filter_map(|part| root.find(part.id)).flat_map(Node::all).filter_map(Node::text).collect();
         let mut observing = observers::Builder { root, catalogs, built: &mut built, cells: &mut cells, problems };
@@ -189,8 +222,15 @@ impl Reading {
         let windows = windows::Builder { catalogs, built: &built, phases: &phases, problems }.build(&fault_parts, root);
         windows::settle(&mut phases, &windows);
         let names = observers.keys().map(|name| name.as_str().to_owned()).collect();
-        let mut gating =
-            gates::Builder { catalogs, phases: &phases, observers: names, sources: &self.sources, ids: &mut self.ids, problems };
+        let mut gating = gates::Builder {
+            catalogs,
+            phases: &phases,
+            observers: names,
+            clock: built.clock,
+            sources: &self.sources,
+            ids: &mut self.ids,
+            problems,
+        };
         let gates = gating.build(&raw.gates.unwrap_or_default(), root);
         let reports = reports(raw.reports, catalogs, problems);
         let safety = raw.safety.unwrap_or_default();
@@ -198,7 +238,7 @@ impl Reading {
         let name = raw.scenario?.value;
         let plan = Plan {
             format: FORMAT,
-            seed: input.seed.or(raw.seed).unwrap_or_else(|| canon::seed_of(&name)),
+            seed,
             scenario: name,
             summary: raw.summary,
             source: Source { file: input.file.to_owned(), sha256: canon::sha256(root) },
@@ -230,6 +270,7 @@ fn traffic(
     root: &Node,
     raw: Option<&Sp<grammar::Traffic>>,
     catalogs: &Catalogs,
+    clockwork: Clockwork,
     built: &mut stack::Built,
     problems: &mut Problems,
 ) -> (addresses::Cells, Fleets, Duration) {
@@ -241,7 +282,8 @@ fn traffic(
                 .label("longer than nothing"),
         );
     }
-    let mut builder = fleets::Builder { catalogs, built, cells: addresses::Cells::default(), fleets: Fleets::new(), next: 0, problems };
+    let (cells, fleets) = (addresses::Cells::default(), Fleets::new());
+    let mut builder = fleets::Builder { catalogs, built, cells, clockwork, fleets, next: 0, problems };
     match raw.fleets.as_ref().and_then(|part| root.find(part.id)) {
         Some(fleets) if !fleets.entries().is_empty() => {
             for entry in fleets.entries() {
@@ -266,6 +308,27 @@ fn reports(raw: Option<Vec<Sp<String>>>, catalogs: &Catalogs, problems: &mut Pro
             reports.into_iter().map(|report| report.value).collect()
         }
     }
+}
+
+/// The ways of a file: links between regions and access links.
+fn ways(root: &mut Node) -> Vec<&mut Node> {
+    let Kind::Map(entries) = &mut root.kind else { return vec![] };
+    let mut found = vec![];
+    for entry in entries {
+        match entry.key.text.as_str() {
+            "stack" => found.extend(below(&mut entry.value, "links").into_iter().flat_map(values)),
+            "traffic" => {
+                found.extend(below(&mut entry.value, "fleets").into_iter().flat_map(values).filter_map(|fleet| below(fleet, "access")))
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn values(node: &mut Node) -> impl Iterator<Item = &mut Node> {
+    let entries = if let Kind::Map(entries) = &mut node.kind { entries.as_mut_slice() } else { &mut [] };
+    entries.iter_mut().map(|entry| &mut entry.value)
 }
 
 fn below<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {

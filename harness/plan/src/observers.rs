@@ -115,7 +115,15 @@ impl Builder<'_> {
                 self.problems.push(Problem::new("range", at, "no addresses are left for observers").label("too many assets"));
                 return None;
             };
-            let cell = Cell { region: region.clone(), fleet: None, base, prefix, hosts: HOSTS, access: LinkQuality::default(), track: Default::default() };
+            let cell = Cell {
+                region: region.clone(),
+                fleet: None,
+                base,
+                prefix,
+                hosts: HOSTS,
+                access: LinkQuality::default(),
+                track: Default::default(),
+            };
             self.built.topology.cells.insert(id.clone(), cell);
         }
         Some(id)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    Plan,
-    plan::{Ack, Gate, Phase},
+    Plan, RegionId,
+    plan::{Ack, Fleet, Gate, Phase},
 };
 use seams::document::units::Time;
 use serde::Serialize;
@@ -32,8 +32,8 @@ pub struct Proof {
     pub decidable: bool,
 }
 
-/// A percentile is judged over whole slots of a clocked access link, and only where enough blocks show how bursty it is:
-/// 12 blocks of 5 s.
+/// A percentile is judged over whole slots of the slowest clock, which is the gate's own parameter `clock`, and only where enough blocks
+/// show how bursty it is: 12 blocks of 5 s.
 const CLOCK_S: u64 = 15;
 const BLOCK_S: u64 = 5;
 const BLOCKS_MIN: u64 = 12;
@@ -73,11 +73,13 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
     let phases = judged(proof, plan);
     // Each phase is judged by itself, so the shortest decides.
     let shortest = |of: &dyn Fn(&Phase) -> Duration| phases.iter().map(|phase| of(phase)).min().unwrap_or_default();
-    let length = shortest(&|phase| judged_length(phase, plan)).as_secs_f64();
     let window = shortest(&|phase| phase.end.latest().min(plan.stop()).saturating_sub(phase.start));
-    let window = window.as_secs() / CLOCK_S * CLOCK_S;
+    let clock = proof.params.get("clock").and_then(|clock| clock.as_str()?.parse::<Time>().ok());
+    let clock = clock.map_or(CLOCK_S, |clock| clock.0.as_secs().max(1));
+    let window = window.as_secs() / clock * clock;
     let groups = groups(proof, plan, catalogs);
-    let samples = (rate(plan) * length / groups as f64) as u64;
+    let readings = phases.iter().map(|phase| readings(phase, plan)).reduce(f64::min).unwrap_or_default();
+    let samples = (readings / groups as f64) as u64;
     let needed = least_samples(quantile);
     let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
     let in_groups = if groups > 1 { format!(" in each of {groups} groups") } else { String::new() };
@@ -92,7 +94,7 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
             format!("nothing: {samples} readings in {}{in_groups}, and at least {needed} are needed", names.join(", "))
         }
         false if blocks < BLOCKS_MIN => format!(
-            "nothing: {} gives {window} s of whole {CLOCK_S} s slots, and at least {} s are needed to see bursts; make it longer, or leave the gate out",
+            "nothing: {} gives {window} s of whole {clock} s slots, and at least {} s are needed to see bursts; make it longer, or leave the gate out",
             names.join(", "),
             BLOCKS_MIN * BLOCK_S
         ),
@@ -123,12 +125,35 @@ fn judged_length(phase: &Phase, plan: &Plan) -> Duration {
     end.saturating_sub(phase.start).saturating_sub(if fault_next { plan.theta } else { Duration::ZERO })
 }
 
-/// Readings per second that gates judge, probes aside.
+/// Readings of a phase that gates judge. What is recorded in planned silence and replayed is not promised: when depends on the pass.
+fn readings(phase: &Phase, plan: &Plan) -> f64 {
+    let length = judged_length(phase, plan);
+    let contact = |fleet: &Fleet| {
+        let share = |region| contact_share(fleet, region, plan, phase.start, phase.start + length);
+        fleet.home.iter().map(|(region, assets)| f64::from(*assets) * share(region)).sum()
+    };
+    rate_of(plan, contact) * length.as_secs_f64()
+}
+
+/// How much of a span the assets of a home are in contact.
+fn contact_share(fleet: &Fleet, home: &RegionId, plan: &Plan, from: Duration, to: Duration) -> f64 {
+    let cell = fleet.cells.get(home).and_then(|name| plan.topology.cells.get(name));
+    let Some(cell) = cell.filter(|cell| cell.track.slots.iter().any(|slot| !slot.up) && from < to) else { return 1.0 };
+    let inside = |(aos, los): (Duration, Duration)| los.min(to).saturating_sub(aos.max(from));
+    let contact: Duration = cell.track.contacts(to).into_iter().map(inside).sum();
+    contact.as_secs_f64() / (to - from).as_secs_f64()
+}
+
+/// Readings per second that gates judge, probes aside, with everybody in contact.
 pub(crate) fn rate(plan: &Plan) -> f64 {
+    rate_of(plan, |fleet| f64::from(fleet.assets))
+}
+
+fn rate_of(plan: &Plan, assets: impl Fn(&Fleet) -> f64) -> f64 {
     let fleets = plan.fleets.values().filter(|fleet| !fleet.probe);
     let per_fleet = fleets.map(|fleet| {
         let required = fleet.streams.iter().filter(|stream| stream.ack == Ack::Required);
-        f64::from(fleet.assets) * required.map(|stream| 1.0 / stream.every.as_secs_f64()).sum::<f64>()
+        assets(fleet) * required.map(|stream| 1.0 / stream.every.as_secs_f64()).sum::<f64>()
     });
     per_fleet.sum()
 }

@@ -1,6 +1,6 @@
 //! The stack: regions, links, services and their nodes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use model::{
     KindSpec, LinkQuality, NodeId, RegionId, ServiceId, Topology, ZoneId,
@@ -13,6 +13,7 @@ use crate::{
     catalogs::Catalogs,
     grammar::{Quality, Service, Stack},
     kinds, names,
+    tracks::{self, Clockwork},
 };
 
 /// What the other sections need to know of the stack.
@@ -23,6 +24,8 @@ pub(crate) struct Built {
     pub(crate) topology: Topology,
     /// A service without a spec was read with mistakes; its name is known all the same.
     pub(crate) services: BTreeMap<ServiceId, Running>,
+    /// The longest clock of any way, access links included.
+    pub(crate) clock: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,8 @@ impl Built {
     }
 }
 
-pub(crate) fn build(stack: &Stack, at: Span, root: &Node, catalogs: &Catalogs, problems: &mut Problems) -> Built {
+pub(crate) fn build(stack: &Sp<Stack>, root: &Node, catalogs: &Catalogs, clockwork: Clockwork, problems: &mut Problems) -> Built {
+    let at = stack.span;
     let mut built = Built { lab: lab(stack.lab.as_ref(), at, root, catalogs, problems), ..Built::default() };
     match &stack.regions {
         Some(regions) if !regions.is_empty() => {
@@ -75,7 +79,8 @@ pub(crate) fn build(stack: &Stack, at: Span, root: &Node, catalogs: &Catalogs, p
         }
         _ => names::missing("the stack", "regions", at, "{us-west: {}, us-east: {}}", problems),
     }
-    links(stack, &mut built.topology, problems);
+    links(stack, &mut built.topology, clockwork, problems);
+    built.clock = stack.links.iter().flatten().filter_map(|(_, way)| tracks::period(way)).max();
     match stack.services.as_ref().and_then(|part| root.find(part.id)) {
         Some(services) if !services.entries().is_empty() => {
             for entry in services.entries() {
@@ -107,7 +112,7 @@ fn lab(part: Option<&Part>, at: Span, root: &Node, catalogs: &Catalogs, problems
     kinds::params(kind, &node, &["kind"], problems)
 }
 
-fn links(stack: &Stack, topology: &mut Topology, problems: &mut Problems) {
+fn links(stack: &Stack, topology: &mut Topology, clockwork: Clockwork, problems: &mut Problems) {
     let regions: Vec<RegionId> = topology.regions.keys().cloned().collect();
     for from in &regions {
         for to in regions.iter().filter(|to| *to != from) {
@@ -115,17 +120,28 @@ fn links(stack: &Stack, topology: &mut Topology, problems: &mut Problems) {
         }
     }
     // A pair that is given reversed too goes one way each; the others go both ways, so these come first.
-    let mut one_way = vec![];
+    let (mut one_way, mut clocked) = (vec![], vec![]);
     for (pair, way) in stack.links.iter().flatten() {
         let quality = quality(way, pair.span, problems);
+        let track = clockwork.track(way, clockwork.draws.named(pair), problems);
+        problems.extend(way.contact.as_ref().map(|passes| no_passes(passes.span)));
         let Some((from, to)) = ends(pair, &regions, problems) else { continue };
         let reversed = stack.links.iter().flatten().any(|(other, _)| pair_of(other) == Some((to.as_str(), from.as_str())));
         if !reversed {
             topology.wan.insert((to.clone(), from.clone()), quality.clone());
+            clocked.push(((to.clone(), from.clone()), track.clone()));
         }
+        clocked.push(((from.clone(), to.clone()), track));
         one_way.push(((from, to), quality));
     }
     topology.wan.extend(one_way);
+    topology.wan_tracks.extend(clocked.into_iter().filter(|(_, track)| !track.is_empty()));
+}
+
+/// Silence of a link between regions would be nobody's planned silence: assets at both its ends can be reached.
+fn no_passes(at: Span) -> Problem {
+    let problem = Problem::new("logic", at, "a link between regions has no contact plan").label("for access links only");
+    problem.help("Write `trace: [{at: 0s}, {at: 40s, up: false}]`, or the fault `partition`")
 }
 
 fn pair_of(text: &str) -> Option<(&str, &str)> {
@@ -158,7 +174,7 @@ fn part_of(whole: &Sp<String>, part: &str) -> Span {
 }
 
 pub(crate) fn quality(asked: &Quality, at: Span, problems: &mut Problems) -> LinkQuality {
-    let Quality { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu } = asked;
+    let Quality { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu, profile: _, trace: _, repeat: _, contact: _ } = asked;
     let way = Way {
         delay: delay.unwrap_or_default(),
         jitter: jitter.map(|jitter| *jitter).unwrap_or_default(),

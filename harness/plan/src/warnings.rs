@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use model::{Plan, plan::Window};
+use model::{
+    Plan,
+    plan::{ReplayOrder, Window},
+};
 use seams::document::units::Time;
 use serde::Serialize;
 
@@ -45,6 +48,7 @@ pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
         }
     }
     kills(plan, catalogs, &mut warn);
+    contacts(plan, &mut warn);
     for window in &plan.windows {
         if let Some(world) = blast::world(window, plan, catalogs) {
             let lost = blast::lost_regions(&world, plan).len();
@@ -95,6 +99,36 @@ fn timers(gate: &str, limit: Duration, plan: &Plan, catalogs: &Catalogs, warn: &
 fn client_side(plan: &Plan) -> Duration {
     let backoff = plan.fleets.values().filter(|fleet| !fleet.probe).map(|fleet| fleet.connection.backoff.base).max();
     slowest_period(plan) + backoff.unwrap_or_default()
+}
+
+/// A contact plan that leaves readings on their assets.
+fn contacts(plan: &Plan, warn: &mut impl FnMut(&str, String)) {
+    let end = plan.latest_end();
+    for (name, fleet) in &plan.fleets {
+        for (region, cell) in &fleet.cells {
+            let spans = plan.topology.cells.get(cell).map(|cell| cell.track.contacts(end)).unwrap_or_default();
+            let last = spans.last().map_or(Duration::ZERO, |(_, los)| *los);
+            if last < end && last <= plan.stop() {
+                warn(name.as_str(), format!("has no contact in `{region}` from {} on: what it records then is never sent", Time(last)));
+            }
+            if spans != [(Duration::ZERO, end)] && fleet.recorder.order == ReplayOrder::OldestFirst {
+                warn(
+                    name.as_str(),
+                    "replays the oldest first: live readings wait behind what silence recorded, and their wait counts".into(),
+                );
+            }
+            let before = std::iter::once(Duration::ZERO).chain(spans.iter().map(|(_, los)| *los));
+            let mut passes = spans.iter().zip(before).filter(|((aos, los), since)| {
+                let (silence, pass) = ((*aos - *since).as_secs_f64(), (*los - *aos).as_secs_f64());
+                *los < end && silence > pass * fleet.recorder.rate
+            });
+            if let Some(((aos, _), since)) = passes.next() {
+                let (aos, silence, rate) = (Time(*aos), Time(*aos - since), fleet.recorder.rate);
+                let message = format!("its pass at {aos} in `{region}` is too short to replay {silence} of silence at {rate}x");
+                warn(name.as_str(), message);
+            }
+        }
+    }
 }
 
 /// A kill is a state: two of one node that touch are one.

@@ -1,5 +1,7 @@
 //! One always-on source: where it is connected, what it has under way.
 
+use std::time::Duration;
+
 use model::Micros;
 
 use crate::store::Store;
@@ -35,6 +37,10 @@ pub(crate) struct Asset {
     pub(crate) store: Store,
     pub(crate) replay_at: Micros,
     pub(crate) replay_set: bool,
+    /// How far its replay may lag behind its pace and still make up for it.
+    pub(crate) replay_lag: Duration,
+    /// Signal was acquired then, and the first try to connect since is under way.
+    pub(crate) acquired: Option<Micros>,
 }
 
 impl Asset {

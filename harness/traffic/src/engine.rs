@@ -48,7 +48,7 @@ impl Engine {
                 self.fleets.iter_mut().for_each(Fleet::stop);
                 generated_until = Some(now);
             }
-            let over = drain.as_ref().is_some_and(|drain| self.record.undecided == 0 || now >= drain.latest);
+            let over = drain.as_ref().is_some_and(|drain| self.is_decided(now) || now >= drain.latest);
             if over || alone {
                 self.end(second, generated_until.unwrap_or(now), drain);
                 return;
@@ -70,6 +70,11 @@ impl Engine {
                 () = self.clock.until(wake) => {}
             }
         }
+    }
+
+    /// Nothing is left that could still get an outcome.
+    fn is_decided(&self, now: Micros) -> bool {
+        self.record.undecided <= self.fleets.iter().map(|fleet| fleet.out_of_reach(now)).sum()
     }
 
     fn end(mut self, second: Micros, generated_until: Micros, drain: Option<Drain>) {

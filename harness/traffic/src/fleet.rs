@@ -4,12 +4,13 @@
 //!   connection, or tried in vain, is replayed: paced per asset at `rate` times the nominal rate of its streams, beside the live ones.
 //! * A refused or unknown attempt of a stream with `ack: required` is tried again as long as the recorder holds the reading. With
 //!   `best_effort` the first answer, or its absence, is final; with `none` the reading is done once it is handed over.
+//! * Planned silence of an asset's home cell moves its readings' `ready` (see `contact`); nothing else does.
 //! * The recorder drops only what waits: what is under way keeps its place.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use model::{
-    Attempt, FleetId, Identity, Micros, Outcome,
+    Attempt, FleetId, Identity, Micros, Outcome, Plan,
     envelope::{self, Envelope},
     plan::{self, ReplayOrder},
     schedule::Schedule,
@@ -18,6 +19,7 @@ use seams::{Batch, Clock, Lane, Outgoing, Progress, Seat};
 
 use crate::{
     asset::{Asset, Link},
+    contact::Contact,
     ledger::{Cohort, Record},
     store::Reading,
     timers::{Timer, Timers},
@@ -38,6 +40,8 @@ pub(crate) struct Fleet {
     pub(crate) timers: Timers,
     pub(crate) assets: Vec<Asset>,
     pub(crate) cohorts: Vec<Cohort>,
+    /// One per cohort.
+    pub(crate) contacts: Vec<Contact>,
     pub(crate) flights: HashMap<u64, Flight>,
     next_ticket: u64,
     /// Readings to hand to the lane, and their payloads.
@@ -46,7 +50,7 @@ pub(crate) struct Fleet {
     /// Assets to connect.
     pub(crate) seats: Vec<Seat>,
     /// Time between two replayed readings of an asset; None: never.
-    replay_gap: Option<Duration>,
+    pub(crate) replay_gap: Option<Duration>,
     stopped: bool,
 }
 
@@ -61,7 +65,9 @@ pub(crate) struct Flight {
 }
 
 impl Fleet {
-    pub(crate) fn new(name: &FleetId, plan: &plan::Fleet, schedule: Arc<Schedule>, clock: Clock, run: u64, lane: Box<dyn Lane>) -> Self {
+    pub(crate) fn new(name: &FleetId, whole: &Plan, schedule: Arc<Schedule>, clock: Clock, run: u64, lane: Box<dyn Lane>) -> Self {
+        let plan = &whole.fleets[name];
+        let contacts = plan.home.keys().map(|home| Contact::of(whole, plan.cells.get(home))).collect();
         let nominal: f64 = plan.streams.iter().map(|stream| 1.0 / stream.every.as_secs_f64().max(1e-6)).sum();
         let replay_gap = Duration::try_from_secs_f64(1.0 / (plan.recorder.rate * nominal)).ok().map(|gap| gap.max(REPLAY_GAP_MIN));
         let cohorts = plan.home.keys().map(|home| {
@@ -80,6 +86,7 @@ impl Fleet {
             timers: Timers::default(),
             assets,
             cohorts,
+            contacts,
             flights: HashMap::new(),
             next_ticket: 0,
             batch: Vec::new(),
@@ -92,8 +99,12 @@ impl Fleet {
 
     /// Sets the first timers: every series, and every asset's way to its home, spread as the backoff spreads first tries.
     pub(crate) fn begin(&mut self, now: Micros) {
+        self.watch_contacts();
         for asset in 0..self.assets.len() as u32 {
-            self.connect_later(asset, now);
+            let cohort = usize::from(self.assets[asset as usize].cohort);
+            if self.contacts[cohort].holds(now.max(Micros::ZERO)) {
+                self.connect_later(asset, now);
+            }
             for stream in 0..self.plan.streams.len() as u16 {
                 self.generate_later(asset, stream, 0);
             }
@@ -121,6 +132,8 @@ impl Fleet {
                 Timer::Connect { asset, epoch } => self.connect(asset, epoch, now),
                 Timer::Patience { asset, epoch } => self.out_of_patience(asset, epoch, now, record),
                 Timer::Failback { asset, epoch } => self.go_home(asset, epoch, now, record),
+                Timer::Acquired { cohort } => self.signal_acquired(cohort, at),
+                Timer::Lost { cohort } => self.signal_lost(cohort, record),
                 Timer::Replay { asset, epoch } => {
                     let state = &mut self.assets[asset as usize];
                     if state.epoch == epoch {
@@ -203,14 +216,15 @@ impl Fleet {
         }
     }
 
-    fn generate(&mut self, asset: u32, stream: u16, seq: u64, ready: Micros, now: Micros, record: &mut Record) {
+    fn generate(&mut self, asset: u32, stream: u16, seq: u64, generated: Micros, now: Micros, record: &mut Record) {
         if self.stopped {
             return;
         }
         self.generate_later(asset, stream, seq + 1);
         let series = self.schedule.series(self.plan.first + asset, stream).expect("the asset and the stream are of this plan");
         let bytes = series.payload(seq);
-        let reading = Reading { stream, seq, ready, bytes, attempts: Vec::new(), stored: false, unsure: false, refused: false };
+        let ready = self.contacts[usize::from(self.assets[asset as usize].cohort)].from(generated);
+        let reading = Reading { stream, seq, generated, ready, bytes, attempts: Vec::new(), stored: false, unsure: false, refused: false };
         record.generated += 1;
         record.undecided += 1;
         let state = &mut self.assets[asset as usize];
@@ -227,9 +241,10 @@ impl Fleet {
         let room = self.has_room(asset);
         let state = &mut self.assets[asset as usize];
         let behind = self.plan.recorder.order == ReplayOrder::OldestFirst && state.store.has_stored();
-        if state.link != Link::Online || behind {
+        let offline = state.link != Link::Online && state.acquired.is_none();
+        if offline || behind || ready > generated {
             state.store.push_stored(reading);
-        } else if room && !state.store.has_live() {
+        } else if state.link == Link::Online && room && !state.store.has_live() {
             let idle = state.tickets.is_empty();
             self.send(asset, reading, idle);
         } else {
@@ -263,10 +278,16 @@ impl Fleet {
                 return;
             }
             // The pace is kept over a late timer, but a time without anything to replay is not made up for.
-            let kept = now.since(state.replay_at) < gap.max(TIMER_LATE);
+            let late = now.since(state.replay_at);
+            let kept = late < gap.max(TIMER_LATE) || late <= state.replay_lag;
+            if late < gap {
+                state.replay_lag = Duration::ZERO;
+            }
             state.replay_at = if kept { state.replay_at } else { now } + gap;
             let mut reading = state.store.pop_stored(self.plan.recorder.order).expect("it has something stored");
             reading.stored = self.plan.recorder.mark_stored;
+            // Others of its silence may have been dropped: then its turn comes earlier.
+            reading.ready = reading.ready.min(now);
             self.send(asset, reading, false);
         }
     }
@@ -277,7 +298,7 @@ impl Fleet {
         let id = self.plan.first + asset;
         let identity = Identity { asset: id, stream: reading.stream, boot: 1, seq: reading.seq };
         let attempt = u16::try_from(reading.attempts.len() + 1).unwrap_or(u16::MAX);
-        let Reading { ready: generated, stored, bytes, .. } = reading;
+        let Reading { generated, stored, bytes, .. } = reading;
         let envelope = Envelope { run: self.run, identity, attempt, stored, generated, device_time: generated };
         let start = self.arena.len();
         envelope.write(bytes as usize - envelope::LENGTH, &mut self.arena);

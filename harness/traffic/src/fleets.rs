@@ -115,9 +115,9 @@ impl fmt::Debug for Fleets {
 }
 
 fn engine(setup: &Setup, record: Record, schedule: Arc<Schedule>, clock: Clock) -> Engine {
-    let fleets = setup.plan.fleets.iter().map(|(name, plan)| {
+    let fleets = setup.plan.fleets.keys().map(|name| {
         let lane = setup.drivers[name].lane(setup.ground.clone(), clock.clone());
-        Fleet::new(name, plan, schedule.clone(), clock.clone(), setup.run, lane)
+        Fleet::new(name, &setup.plan, schedule.clone(), clock.clone(), setup.run, lane)
     });
     Engine { fleets: fleets.collect(), record, clock: clock.clone() }
 }

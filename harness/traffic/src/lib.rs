@@ -4,6 +4,7 @@
 //! thread carries every fleet of the plan. What is deliberately absent: contact windows, device clocks, several processes.
 
 mod asset;
+mod contact;
 mod engine;
 mod fleet;
 mod fleets;

@@ -42,7 +42,9 @@ impl Fleet {
         }
         state.turn(Link::Online);
         state.tries = 0;
-        state.replay_at = now;
+        // What the first try after a silence took is made up for: the replay's pace is counted from the acquisition of signal.
+        state.replay_at = state.acquired.take().unwrap_or(now);
+        state.replay_lag = now.since(state.replay_at);
         self.cohorts[usize::from(state.cohort)].connected += 1;
         if let Some(failback) = self.plan.connection.failback.filter(|_| state.place != 0) {
             let spread = failback.jitter.mul_f64(draws.unit(Purpose::Failback, state.draws));
@@ -65,7 +67,7 @@ impl Fleet {
 
     pub(crate) fn out_of_patience(&mut self, asset: u32, epoch: u32, now: Micros, record: &mut Record) {
         if self.assets[asset as usize].epoch == epoch {
-            self.disconnect(asset, record);
+            self.disconnect(asset, Leave::Close, record);
             self.connect_later(asset, now);
             self.failed(asset, now, record);
         }
@@ -84,7 +86,7 @@ impl Fleet {
         state.failures = 0;
         state.place = (state.place + 1) % self.cohorts[usize::from(state.cohort)].regions.len();
         if state.link != Link::Off {
-            self.disconnect(asset, record);
+            self.disconnect(asset, Leave::Close, record);
             self.connect_later(asset, now);
         }
     }
@@ -105,18 +107,18 @@ impl Fleet {
         }
         state.place = 0;
         state.failures = self.plan.connection.attempts.saturating_sub(1);
-        self.disconnect(asset, record);
+        self.disconnect(asset, Leave::Close, record);
         let state = &mut self.assets[asset as usize];
         state.turn(Link::Off);
         self.timers.set(now, Timer::Connect { asset, epoch: state.epoch });
     }
 
     /// The fleet's own decision. The caller says what comes next.
-    pub(crate) fn disconnect(&mut self, asset: u32, record: &mut Record) {
+    pub(crate) fn disconnect(&mut self, asset: u32, how: Leave, record: &mut Record) {
         if self.assets[asset as usize].link != Link::Off {
             let id = self.plan.first + asset;
             self.seats.retain(|seat| seat.asset != id);
-            self.lane.disconnect(id, Leave::Close);
+            self.lane.disconnect(id, how);
             self.unplug(asset, record);
         }
     }
@@ -127,6 +129,7 @@ impl Fleet {
             self.cohorts[usize::from(state.cohort)].connected -= 1;
         }
         state.turn(Link::Off);
+        state.acquired = None;
         self.recall(asset, record);
     }
 

@@ -2,6 +2,8 @@
 
 use model::{Micros, NodeId, Outcome, ledger::Fate, plan::Ack};
 
+use seams::Leave;
+
 use crate::{
     fleet::{Fleet, Flight},
     ledger::{End, Record},
@@ -129,7 +131,7 @@ impl Fleet {
                 let fate = if reading.refused && !reading.unsure { Fate::Refused } else { Fate::Pending };
                 record.row(self.plan.first + asset, reading, End::of(fate));
             }
-            self.disconnect(asset, record);
+            self.disconnect(asset, Leave::Close, record);
         }
         self.batch.clear();
     }

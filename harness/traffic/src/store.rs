@@ -12,6 +12,9 @@ use model::{
 pub(crate) struct Reading {
     pub(crate) stream: u16,
     pub(crate) seq: u64,
+    /// As intended by the schedule.
+    pub(crate) generated: Micros,
+    /// When the model allows sending it; later than that only if it was recorded in planned silence.
     pub(crate) ready: Micros,
     /// Of the payload, envelope included.
     pub(crate) bytes: u32,
@@ -24,6 +27,7 @@ pub(crate) struct Reading {
     pub(crate) refused: bool,
 }
 
+/// By intended generation.
 type Waiting = BTreeMap<(Micros, u16, u64), Reading>;
 
 #[derive(Debug, Default)]
@@ -66,7 +70,7 @@ impl Store {
 
     pub(crate) fn push_stored(&mut self, reading: Reading) {
         let queue = if reading.refused { &mut self.refused } else { &mut self.stored };
-        queue.insert((reading.ready, reading.stream, reading.seq), reading);
+        queue.insert((reading.generated, reading.stream, reading.seq), reading);
     }
 
     pub(crate) fn pop_live(&mut self) -> Option<Reading> {
@@ -80,6 +84,17 @@ impl Store {
             ReplayOrder::LiveFirst | ReplayOrder::OldestFirst => Waiting::pop_first,
         };
         pop(&mut self.stored).or_else(|| pop(&mut self.refused)).map(|(_, reading)| reading)
+    }
+
+    /// Contact begins after a silence since then: what was recorded in it, or in an earlier one and had not become ready before it, gets
+    /// its moment, in the order of the replay.
+    pub(crate) fn pace(&mut self, since: Micros, order: ReplayOrder, moments: impl Iterator<Item = Micros>) {
+        let silent = |reading: &&mut Reading| reading.ready > reading.generated && reading.ready >= since && reading.attempts.is_empty();
+        let mut waiting: Vec<&mut Reading> = self.stored.values_mut().filter(silent).collect();
+        if order == ReplayOrder::NewestFirst {
+            waiting.reverse();
+        }
+        waiting.into_iter().zip(moments).for_each(|(reading, moment)| reading.ready = moment);
     }
 
     /// The connection is gone: what waited for a place is recorded now.
@@ -121,7 +136,7 @@ mod tests {
 
     fn reading(seq: u64, refused: bool) -> Reading {
         let ready = Micros(seq.cast_signed());
-        Reading { stream: 0, seq, ready, bytes: 100, attempts: Vec::new(), stored: false, unsure: false, refused }
+        Reading { stream: 0, seq, generated: ready, ready, bytes: 100, attempts: Vec::new(), stored: false, unsure: false, refused }
     }
 
     fn policy(on_full: OnFull) -> Recorder {

@@ -2,5 +2,6 @@
 
 mod behaviour;
 mod sample;
+mod silence;
 mod truth;
 mod world;

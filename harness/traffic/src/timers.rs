@@ -39,6 +39,14 @@ pub(crate) enum Timer {
         asset: u32,
         epoch: u32,
     },
+    /// Signal is acquired by the assets of a home.
+    Acquired {
+        cohort: u16,
+    },
+    /// And lost.
+    Lost {
+        cohort: u16,
+    },
 }
 
 /// Microseconds.

@@ -132,7 +132,7 @@ impl Recorded<'_> {
             theta,
             slo: theta,
             nodes: self.plan.topology.nodes.keys().map(ToString::to_string).collect(),
-            assets: windows::assets(self, &index),
+            assets: windows::assets(self, &index, end),
             streams: self.streams(),
             observers: observers::all(self, &index, &readings),
             phases: self.phases(end),

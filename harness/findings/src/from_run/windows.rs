@@ -164,7 +164,7 @@ fn phase_edges(recorded: &Recorded<'_>) -> Vec<Change> {
 
 /// Assets in order of their ids. One has no surviving path when every node of its service at home was cut off or taken down and its
 /// fleet has nowhere else to go.
-pub(super) fn assets(recorded: &Recorded<'_>, index: &Index) -> Vec<Asset> {
+pub(super) fn assets(recorded: &Recorded<'_>, index: &Index, end: Us) -> Vec<Asset> {
     let gone: BTreeSet<String> =
         opened(recorded).into_values().filter(|o| o.claims.iter().any(takes_down)).flat_map(|o| o.picked).collect();
     let stranded = |a: &model::AssetRow| {
@@ -182,7 +182,7 @@ pub(super) fn assets(recorded: &Recorded<'_>, index: &Index) -> Vec<Asset> {
             region: home,
             home,
             shard: place(&index.shards, a.shard.as_str()).expect("the index holds every shard"),
-            contact: Vec::new(),
+            contact: contact(recorded, a, end),
             path: !stranded(a),
             probe: a.probe,
         }
@@ -190,6 +190,17 @@ pub(super) fn assets(recorded: &Recorded<'_>, index: &Index) -> Vec<Asset> {
     let mut assets: Vec<Asset> = recorded.assets.iter().map(one).collect();
     assets.sort_by_key(|a| a.id);
     assets
+}
+
+/// The passes of an asset's access link, up to the end of the run; empty for one that is never down.
+fn contact(recorded: &Recorded<'_>, asset: &model::AssetRow, end: Us) -> Vec<(Us, Us)> {
+    let track = recorded.plan.topology.cells.get(&asset.cell).map(|cell| &cell.track);
+    let Some(track) = track.filter(|track| track.slots.iter().any(|slot| !slot.up)) else { return Vec::new() };
+    let spans = track.contacts(recorded.plan.latest_end());
+    let us = |at| model::Micros::after(at).0.min(end);
+    let spans: Vec<(Us, Us)> = spans.into_iter().map(|(aos, los)| (us(aos), us(los))).filter(|(aos, los)| aos < los).collect();
+    // No span at all would mean always; this one is never.
+    if spans.is_empty() { vec![(end, end)] } else { spans }
 }
 
 fn takes_down(claim: &Claim) -> bool {

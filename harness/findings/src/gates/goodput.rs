@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{During, Evidence, Gate, Judgement, Relative};
 use crate::facts::{NEVER, SECOND, Us};
+use crate::goodput::asked;
 use crate::marks::limits;
 use crate::verdict::Verdict;
 
@@ -35,7 +36,13 @@ pub enum Cohort {
 }
 
 /// Good readings per second, of how many assets, and the spans to look at.
-type Counted<'a> = (&'a [u32], usize, Vec<(Us, Us)>);
+struct Counted<'a> {
+    good: &'a [u32],
+    /// Readings that were asked for, where planned silence makes that another number at another time.
+    asked: Option<Vec<u32>>,
+    assets: usize,
+    spans: Vec<(Us, Us)>,
+}
 
 impl Gate for Goodput {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
@@ -73,19 +80,18 @@ impl Goodput {
         let mut cohorts = self.cohorts(run).map_err(no_data)?;
         if self.of == Cohort::Control {
             // An episode that hits everybody has no control cohort; the others still have theirs.
-            cohorts.retain(|(_, assets, _)| *assets > 0);
+            cohorts.retain(|cohort| cohort.assets > 0);
             if cohorts.is_empty() {
                 let none = "every asset is affected, as declared: there is no control cohort".to_owned();
                 return Err(Box::new(Judgement::new(Verdict::Pass, String::new(), "nobody".to_owned(), none, None)));
             }
         }
-        for (counts, assets, spans) in cohorts {
-            let before = rate(run, counts, (baseline.start, baseline.end.min(run.facts.first_effect().unwrap_or(NEVER) - run.facts.theta)));
-            let Some(before) = before.filter(|rate| *rate > 0.0) else {
+        let steady = (baseline.start, baseline.end.min(run.facts.first_effect().unwrap_or(NEVER) - run.facts.theta));
+        for cohort in cohorts {
+            let Some(before) = rate(run, cohort.good, steady).filter(|rate| *rate > 0.0) else {
                 return Err(no_data("nothing good in the baseline to compare with".to_owned()));
             };
-            let evidence = |now: f64| format!("{now:.1}/s against {before:.1}/s of {assets} assets");
-            shares.extend(spans.into_iter().filter_map(|s| rate(run, counts, s)).map(|now| (now / before, evidence(now))));
+            shares.extend(cohort.spans.iter().filter_map(|span| cohort.share(run, before, steady, *span)));
         }
         Ok(shares)
     }
@@ -99,7 +105,8 @@ impl Goodput {
         });
         let named = named.collect::<Result<Vec<_>, _>>()?;
         if run.facts.episodes.is_empty() {
-            return Ok(vec![(&run.found.goodput, fleet, named)]);
+            let asked = asked_of(run, |a| !run.facts.assets[a].probe);
+            return Ok(vec![Counted { good: &run.found.goodput, asked, assets: fleet, spans: named }]);
         }
         let mut cohorts = Vec::new();
         for (e, found) in run.facts.episodes.iter().zip(&run.found.episodes) {
@@ -108,18 +115,44 @@ impl Goodput {
             }
             let span = (e.t_effect, limits(run.facts, e).0.min(run.facts.stop - run.facts.theta));
             let spans = if named.is_empty() { vec![span] } else { named.clone() };
-            cohorts.push(match self.of {
-                Cohort::All => (found_all(run), fleet, spans),
-                Cohort::Affected => (found.goodput_affected.as_slice(), found.affected.assets.len(), spans),
-                Cohort::Control => (found.goodput_control.as_slice(), fleet - found.affected.assets.len(), spans),
-            });
+            let hits = |a: usize| found.affected.assets.binary_search(&run.facts.assets[a].id).is_ok();
+            let (good, assets) = match self.of {
+                Cohort::All => (&run.found.goodput, fleet),
+                Cohort::Affected => (&found.goodput_affected, found.affected.assets.len()),
+                Cohort::Control => (&found.goodput_control, fleet - found.affected.assets.len()),
+            };
+            let member = |a: usize| match self.of {
+                Cohort::All => true,
+                Cohort::Affected => hits(a),
+                Cohort::Control => !hits(a),
+            };
+            let asked = asked_of(run, |a| !run.facts.assets[a].probe && member(a));
+            cohorts.push(Counted { good, asked, assets, spans });
         }
         Ok(cohorts)
     }
 }
 
-fn found_all<'a>(run: &'a Evidence<'_>) -> &'a [u32] {
-    &run.found.goodput
+impl Counted<'_> {
+    /// The span against the baseline, with its evidence. Where planned silence changes what is asked for, each good reading counts as
+    /// much as the baseline asked for in its place.
+    fn share(&self, run: &Evidence<'_>, before: f64, steady: (Us, Us), span: (Us, Us)) -> Option<(f64, String)> {
+        let good = rate(run, self.good, span)?;
+        let (now, contact) = match &self.asked {
+            None => (good, ""),
+            Some(asked) => {
+                let due = rate(run, asked, span).filter(|rate| *rate > 0.0)?;
+                (good * rate(run, asked, steady)? / due, " in contact")
+            }
+        };
+        Some((now / before, format!("{now:.1}/s against {before:.1}/s of {} assets{contact}", self.assets)))
+    }
+}
+
+/// None for a cohort that is always in contact: what it is asked for is the same at all times.
+fn asked_of(run: &Evidence<'_>, of: impl Fn(usize) -> bool) -> Option<Vec<u32>> {
+    let silent = (0..run.facts.assets.len()).any(|a| of(a) && !run.facts.assets[a].contact.is_empty());
+    silent.then(|| asked(run.facts, run.series, of))
 }
 
 /// Mean over the whole seconds of the span in which readings are generated and can be decided; `None` without one.

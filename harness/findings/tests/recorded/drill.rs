@@ -11,8 +11,11 @@ use model::plan::{
     ReplayOrder, Safety, Shows, Source, Stream, StreamPhase, Window, read_back_of,
 };
 use model::schedule::Schedule;
-use model::topology::{Node, Region};
-use model::{AssetRow, Attempt, End, Event, Identity, KindSpec, Lever, Micros, ObserverId, Plan, Record, Row, Sighting, Topology};
+use model::topology::{Cell, Node, Region};
+use model::{
+    AssetRow, Attempt, End, Event, Identity, KindSpec, Lever, LinkQuality, Micros, ObserverId, Plan, Record, Row, Sighting, Slot, Topology,
+    Track,
+};
 use serde_json::{Value, json};
 use wetdress_findings::from_run::Recorded;
 use wetdress_findings::{Findings, Verdicts, find, judge};
@@ -116,6 +119,30 @@ impl Drill {
     pub(crate) fn seen(&mut self, names: &[&str], spoil: impl Fn(&mut Vec<Sighting>)) {
         for name in names {
             spoil(self.sightings.get_mut(*name).expect("the drill has this observer"));
+        }
+    }
+
+    /// A region's access link is down in these seconds; what is generated meanwhile is recorded, and ready one by one, five a second.
+    pub(crate) fn silence(&mut self, region: &str, spans: &[(u64, u64)]) {
+        let slot = |s, up| Slot { from: Duration::from_secs(s), quality: LinkQuality::default(), up };
+        let mut slots = vec![slot(0, true)];
+        for (los, aos) in spans {
+            slots.retain(|slot| slot.from < Duration::from_secs(*los));
+            slots.extend([slot(*los, false), slot(*aos, true)]);
+        }
+        let (access, track, base) = (LinkQuality::default(), Track { slots }, [198, 19, 0, 0].into());
+        let cell = Cell { region: region.into(), fleet: Some("terminals".into()), base, prefix: 28, hosts: 6, access, track };
+        self.plan.topology.cells.insert(format!("{region}/terminals").into(), cell);
+        let mut turns = BTreeMap::new();
+        for row in self.rows.iter_mut().filter(|row| (row.identity.asset < 6) == (region == "west")) {
+            let Some((_, aos)) = spans.iter().find(|(los, aos)| (*los..*aos).contains(&(row.ready.0 / SECOND).unsigned_abs())) else {
+                continue;
+            };
+            let turn = turns.entry(row.identity.asset).or_insert(0);
+            row.ready = Micros(aos.cast_signed() * SECOND + *turn * SECOND / 5);
+            *turn += 1;
+            let sent = row.ready.0.max(row.attempts.last().expect("it was sent").sent.0) + 100;
+            (row.attempts, row.acked, row.stored) = (vec![Attempt { sent: Micros(sent) }], Some(Micros(sent + 5_000)), true);
         }
     }
 

@@ -231,6 +231,8 @@ struct Latency {
     during: Option<String>,
     #[serde(default)]
     observer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<Time>,
 }
 
 static LABS: Catalog<()> = Catalog {

@@ -30,7 +30,8 @@ pub struct Span {
 pub struct Ids(u32);
 
 impl Ids {
-    pub(crate) fn fresh(&mut self) -> u32 {
+    /// The next number.
+    pub fn fresh(&mut self) -> u32 {
         self.0 += 1;
         self.0
     }

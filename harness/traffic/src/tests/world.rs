@@ -60,6 +60,8 @@ type Rule<A, R> = Box<dyn Fn(A) -> R + Send + Sync>;
 pub(super) struct World {
     /// Whether a region lets somebody in; None: it never answers.
     pub(super) opens: Rule<Knock, Option<bool>>,
+    /// How long a region takes to let somebody in.
+    pub(super) greets: Rule<Knock, Duration>,
     pub(super) replies: Rule<Heard, Reply>,
     /// Whether the lane takes anything now.
     pub(super) takes: Rule<Micros, bool>,
@@ -72,6 +74,7 @@ impl Default for World {
     fn default() -> Self {
         Self {
             opens: Box::new(|_| Some(true)),
+            greets: Box::new(|_| Duration::ZERO),
             replies: Box::new(|_| Reply::After(Duration::ZERO, Outcome::Acked)),
             takes: Box::new(|_| true),
             heard: Mutex::default(),
@@ -122,8 +125,9 @@ impl Lane for FakeLane {
             let knock = Knock { at: now, asset: seat.asset, region: seat.region.to_string() };
             self.world.knocks.lock().expect("no panic").push(knock.clone());
             self.regions.insert(seat.asset, knock.region.clone());
+            let greeted = now + (self.world.greets)(knock.clone());
             match (self.world.opens)(knock) {
-                Some(true) => self.say(now, seat.asset, Progress::Up { asset: seat.asset, node: "n1".into() }),
+                Some(true) => self.say(greeted, seat.asset, Progress::Up { asset: seat.asset, node: "n1".into() }),
                 Some(false) => self.say(now, seat.asset, Progress::Down { asset: seat.asset, why: "closed".into() }),
                 None => {}
             }
