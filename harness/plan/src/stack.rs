@@ -158,7 +158,7 @@ fn part_of(whole: &Sp<String>, part: &str) -> Span {
 }
 
 pub(crate) fn quality(asked: &Quality, at: Span, problems: &mut Problems) -> LinkQuality {
-    let Quality { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu } = asked;
+    let Quality { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu, .. } = asked;
     let way = Way {
         delay: delay.unwrap_or_default(),
         jitter: jitter.map(|jitter| *jitter).unwrap_or_default(),
