@@ -106,7 +106,7 @@ fn a_leader_cut_from_its_peers_leads_no_more() {
 fn a_finished_fault_is_absent() {
     let told = Drill::new()
         .window("kill", "kill", "{role: leader, of: logs/s0}", at(30, 5))
-        .window("slow", "degrade", "{around: {region: us-east}, delay: 300ms, loss: 10%, rate: 100kbit}", at(36, 5))
+        .window("slow", "degrade", "{around: {region: us-east}, delay: 150ms, loss: 10%, rate: 1Mbit}", at(36, 5))
         .window("stall", "pause", "{node: logs-us-west, how: machine}", at(42, 5))
         .window("cut", "partition", "{halves: {service: logs}}", at(48, 5))
         .run();

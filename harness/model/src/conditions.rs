@@ -162,11 +162,15 @@ impl LinkCondition {
 
 /// The strongest of the cuts that meet a packet. One without ports (a later fragment, ICMP) is met by cuts of all ports only.
 pub fn strongest(cuts: &BTreeSet<Cut>, ports: Option<[u16; 2]>, carries_data: bool) -> Option<&Cut> {
-    let meets = |cut: &&Cut| cut.ports.meet(ports) && (carries_data || cut.form != CutForm::Jam);
-    cuts.iter().filter(meets).max_by_key(|cut| cut.form)
+    cuts.iter().filter(|cut| cut.meets(ports, carries_data)).max_by_key(|cut| cut.form)
 }
 
 impl Cut {
+    /// Whether a packet with these ports is meant; a jam means only those that carry data.
+    pub fn meets(&self, ports: Option<[u16; 2]>, carries_data: bool) -> bool {
+        self.ports.meet(ports) && (carries_data || self.form != CutForm::Jam)
+    }
+
     pub fn lever(&self) -> Lever {
         match (&self.ports, self.form) {
             (_, CutForm::Reject) => Lever::Reject,

@@ -70,7 +70,7 @@ impl Draws {
     }
 
     /// Standard normal, by the Box-Muller transform.
-    fn normal(self, purpose: Purpose, index: u64) -> f64 {
+    pub fn normal(self, purpose: Purpose, index: u64) -> f64 {
         let branch = self.then(purpose as u64).then(index);
         let radius = (-2.0 * (1.0 - branch.unit(purpose, 0)).ln()).sqrt();
         radius * (TAU * branch.unit(purpose, 1)).cos()

@@ -58,8 +58,9 @@ impl Lab for Pretend {
     }
 
     async fn offers(&self) -> BTreeSet<Lever> {
-        use Lever::{Crash, Cut, CutPorts, Delay, Freeze, Jitter, Loss, PowerLoss, Rate, Reject, Stop, Terminate};
-        [Cut, CutPorts, Reject, Delay, Jitter, Loss, Rate, Stop, Freeze, Terminate, Crash, PowerLoss].into()
+        use Lever::{Corrupt, Crash, Cut, CutPorts, Delay, Freeze, Jam, Jitter, Loss, PowerLoss, Rate, Reject, Stop, Terminate};
+        // Not duplicates, order and MTU: those of packets, which a message does not feel.
+        [Cut, CutPorts, Reject, Jam, Delay, Jitter, Loss, Corrupt, Rate, Stop, Freeze, Terminate, Crash, PowerLoss].into()
     }
 
     async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {

@@ -2,6 +2,7 @@
 //!
 //! Absent on purpose: sockets (none exists under a paused clock), disks, CPU time.
 
+mod channel;
 mod client;
 mod driver;
 mod group;

@@ -227,7 +227,8 @@ impl World {
     pub(crate) fn send(&mut self, now: Instant, message: Message) {
         let Message { from, to, body } = &message;
         let established = !matches!(body, Body::Hello { .. } | Body::Welcome { .. });
-        let way = Way { from, to, ports: body.ports(from, to), size: body.size(), now, at: self.stamp(now), established };
+        let carries_data = established && !matches!(body, Body::Gone { .. });
+        let way = Way { from, to, ports: body.ports(from, to), size: body.size(), now, at: self.stamp(now), established, carries_data };
         let mut sights = vec![];
         let fate = self.ways.send(&self.place, way, &mut sights);
         let at = self.stamp(now);

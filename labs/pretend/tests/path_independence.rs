@@ -1,10 +1,13 @@
 //! After any sequence of worlds a lab equals a fresh lab given the last one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use model::{Chance, Conditions, CutForm, End, Link, LinkCondition, NodeId, NodeState, Ports};
+use model::{
+    BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition, LinkQuality, NodeId, NodeState, Ports, Shape,
+};
 use proptest::{
-    collection::{btree_map, vec},
+    collection::{btree_map, btree_set, vec},
+    option,
     prelude::*,
     test_runner::{Config, TestError, TestRunner},
 };
@@ -83,11 +86,26 @@ fn world() -> impl Strategy<Value = Conditions> {
     let end = node.clone().prop_map(End::Node);
     let link = (end.clone(), end).prop_map(|(from, to)| Link::new(from, to));
     let state = prop_oneof![Just(Up), Just(Stopped), Just(Frozen), Just(Crashed), Just(PowerLost)];
-    let condition = (any::<bool>(), 0u64..3, 0u32..2).prop_map(|(cut, delay, loss)| LinkCondition {
-        cuts: if cut { BTreeMap::from([(Ports::All, CutForm::Drop)]) } else { BTreeMap::new() },
-        delay: Duration::from_millis(delay),
-        loss: vec![Chance(1); loss as usize],
-        ..Default::default()
-    });
+    let form = prop_oneof![Just(CutForm::Drop), Just(CutForm::Reject), Just(CutForm::Jam)];
+    let cut = (form, any::<bool>()).prop_map(|(form, all)| Cut { ports: if all { Ports::All } else { Ports::Only([1].into()) }, form });
+    let condition = (btree_set(cut, 0..2), quality()).prop_map(|(cuts, quality)| LinkCondition { cuts, quality });
     (btree_map(link, condition, 0..3), btree_map(node, state, 0..3)).prop_map(|(links, nodes)| Conditions { links, nodes })
+}
+
+fn quality() -> impl Strategy<Value = LinkQuality> {
+    let chances = || (0usize..2).prop_map(|count| vec![Chance(1); count]);
+    let listed = (chances(), chances(), chances(), chances(), any::<bool>(), any::<bool>());
+    let limits = (option::of(1u64..3), option::of(1u64..3), option::of(68u32..70));
+    (0u64..3, listed, limits).prop_map(|(delay, (loss, duplicate, corrupt, reorder, jitter, bursts), (rate, queue, mtu))| LinkQuality {
+        delay: Duration::from_millis(delay),
+        jitter: vec![Jitter { width: Duration::from_millis(1), shape: Shape::Normal, correlation: Chance(1) }; usize::from(jitter)],
+        loss,
+        bursts: vec![Bursts { enter: Chance(1), leave: Chance(1), bad: Chance::ALWAYS, good: Chance(0) }; usize::from(bursts)],
+        duplicate,
+        corrupt,
+        reorder,
+        rate: rate.map(BitRate),
+        queue,
+        mtu,
+    })
 }

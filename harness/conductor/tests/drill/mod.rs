@@ -9,7 +9,7 @@ use std::{
 };
 
 use model::{
-    CellId, Event, KindSpec, LinkQuality, Micros, NodeId, Plan, RegionId, ShardId, Sighting, Topology,
+    CellId, Chance, Event, Jitter, KindSpec, LinkQuality, Micros, NodeId, Plan, RegionId, Shape, ShardId, Sighting, Topology,
     event::Claim,
     plan::{Closing, EventPattern, FORMAT, Opening, Phase, PhaseEnd, Safety, Shows, Source, Window},
     topology::{Cell, Node},
@@ -296,16 +296,19 @@ fn topology() -> Topology {
         prefix: 24,
         hosts: ASSETS,
         access: access.clone(),
+        track: Default::default(),
     };
     let cells = REGIONS.iter().flat_map(|region| {
         [(CellId::from(format!("{region}/assets")), cell(region, true)), (CellId::from(format!("{region}/observers")), cell(region, false))]
     });
-    let wan = LinkQuality { delay: Duration::from_millis(30), jitter: Duration::from_millis(2), ..Default::default() };
+    let jitter = Jitter { width: Duration::from_millis(2), shape: Shape::Uniform, correlation: Chance(0) };
+    let wan = LinkQuality { delay: Duration::from_millis(30), jitter: vec![jitter], ..Default::default() };
     let pairs = REGIONS.iter().flat_map(|a| REGIONS.iter().filter(move |b| a != *b).map(move |b| (RegionId::from(*a), RegionId::from(*b))));
     Topology {
         regions: REGIONS.iter().map(|region| ((*region).into(), Default::default())).collect(),
         nodes: REGIONS.iter().map(|region| (format!("logs-{region}").into(), node(region))).collect(),
         cells: cells.collect(),
         wan: pairs.map(|pair| (pair, wan.clone())).collect(),
+        ..Default::default()
     }
 }
