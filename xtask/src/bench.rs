@@ -24,6 +24,9 @@ pub(crate) struct Fabric {
     /// Only this engine; without it every one that this machine has.
     #[arg(long, value_enum)]
     engine: Option<Engine>,
+    /// Only measurements whose name holds this word, such as `cuts`.
+    #[arg(long)]
+    only: Option<String>,
     /// Where the figures go; without it a new file in target/bench.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -45,6 +48,9 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
     }
     if let Some(engine) = asked.engine.and_then(|engine| engine.to_possible_value()) {
         words.extend(["--engine".to_owned(), engine.get_name().to_owned()]);
+    }
+    if let Some(only) = &asked.only {
+        words.extend(["--only".to_owned(), only.clone()]);
     }
     if let Some(json) = &asked.json {
         // Cargo runs a bench in the folder of its package.

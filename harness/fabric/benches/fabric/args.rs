@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fabric::Engine;
 
-pub(crate) const USAGE: &str = "usage: cargo xtask bench fabric [--quick] [--cuts N] [--engine tun|af_packet] [--json PATH]";
+pub(crate) const USAGE: &str = "usage: cargo xtask bench fabric [--quick] [--cuts N] [--engine tun|af_packet] [--only WORD] [--json PATH]";
 
 #[derive(Debug, Default)]
 pub(crate) struct Args {
@@ -14,6 +14,8 @@ pub(crate) struct Args {
     pub(crate) cuts: Option<usize>,
     /// None is every engine that this machine has.
     pub(crate) engine: Option<Engine>,
+    /// None is every measurement; else those whose name holds this.
+    pub(crate) only: Option<String>,
     pub(crate) json: Option<PathBuf>,
     /// This process is the one that will be killed: see `gone`.
     pub(crate) doomed: bool,
@@ -31,6 +33,7 @@ impl Args {
                 Some("--quick") => args.quick = true,
                 Some("--cuts") => args.cuts = Some(number(&value()?)?),
                 Some("--engine") => args.engine = Some(engine(&value()?)?),
+                Some("--only") => args.only = Some(value()?.to_string_lossy().into_owned()),
                 Some("--json") => args.json = Some(value()?.into()),
                 Some("--doomed") => args.doomed = true,
                 _ => return Err(format!("`{}` is not known here; {USAGE}", word.display())),

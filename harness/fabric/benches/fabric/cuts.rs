@@ -35,7 +35,7 @@ struct Seen {
     last: f64,
     acknowledged: f64,
     /// Packets that arrived after the acknowledgement.
-    late: usize,
+    late: Vec<String>,
 }
 
 pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
@@ -48,14 +48,15 @@ pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
         load.over.store(true, Ordering::Relaxed);
         seen
     })?;
-    let late: usize = seen.iter().map(|seen| seen.late).sum();
-    let note = format!("{} cuts under UDP both ways and a TCP stream", seen.len());
+    let late: Vec<String> =
+        seen.iter().enumerate().flat_map(|(cut, seen)| seen.late.iter().map(move |late| format!("; cut {cut}: {late}"))).collect();
+    let note = format!("{} cuts under UDP both ways and a TCP stream{}", seen.len(), late.concat());
     Ok(vec![
         percentile("cut: call to last packet, p50", &seen, |seen| seen.last, 0.5, Goals::REPORT),
         percentile("cut: call to last packet, p99", &seen, |seen| seen.last, 0.99, LAST),
         percentile("cut: call to acknowledgement, p50", &seen, |seen| seen.acknowledged, 0.5, Goals::REPORT),
         percentile("cut: call to acknowledgement, p99", &seen, |seen| seen.acknowledged, 0.99, Goals::REPORT),
-        Row { note, ..Row::plain("cut: packets after the acknowledgement", "", vec![late as f64], Goals::both(Goal::Never)) },
+        Row { note, ..Row::plain("cut: packets after the acknowledgement", "", vec![late.len() as f64], Goals::both(Goal::Never)) },
     ])
 }
 
@@ -69,6 +70,7 @@ fn percentile(name: &str, seen: &[Seen], figure: fn(&Seen) -> f64, q: f64, goals
 
 fn cuts(net: &Net, way: &Way, load: &Load, effort: &Effort) -> io::Result<Vec<Seen>> {
     let captures = [way.a.enter(Capture::open)?, way.b.enter(Capture::open)?];
+    captures.iter().try_for_each(|capture| capture.settle().map(drop))?;
     let (mut seen, start) = (Vec::new(), Instant::now());
     while seen.len() < effort.cuts && start.elapsed() < effort.cutting {
         let delay = if seen.len() % 2 == 0 { Duration::ZERO } else { HELD };
@@ -96,11 +98,13 @@ fn cut(net: &Net, captures: &[Capture; 2]) -> io::Result<Seen> {
     let applied = net.apply_both(&rule)?;
     let acknowledged_ns = real_now_ns();
     wait_for_bite(net, &applied)?;
-    let (mut last_ns, mut late) = (called_ns, 0);
-    for capture in captures {
-        for arrival in capture.drain()? {
-            last_ns = last_ns.max(arrival.at_ns);
-            late += usize::from(arrival.at_ns > acknowledged_ns);
+    let (mut last_ns, mut late) = (called_ns, Vec::new());
+    for (capture, machine) in captures.iter().zip(["a", "b"]) {
+        for Arrival { at_ns, protocol } in capture.drain()? {
+            last_ns = last_ns.max(at_ns);
+            if at_ns > acknowledged_ns {
+                late.push(format!("protocol {protocol} at {machine}, {} us after", (at_ns - acknowledged_ns) / 1_000));
+            }
         }
     }
     Ok(Seen { last: (last_ns - called_ns) as f64 / 1e3, acknowledged: (acknowledged_ns - called_ns) as f64 / 1e3, late })

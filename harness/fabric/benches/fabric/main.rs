@@ -90,7 +90,7 @@ fn bench(args: &Args) -> io::Result<bool> {
     println!("machine  {facts}");
     println!("goals    {}", if free { "free cores; threads are pinned" } else { "the 2-core table; nothing is pinned" });
 
-    let found = measure(args.engine, &effort);
+    let found = measure(args, &effort);
     let work = ticks.since()?;
     print!("\n{}", table::show(&found.rows, free));
     println!("\nsteal    {:.1} s of {:.0} s", work.steal.as_secs_f64(), work.wall.as_secs_f64());
@@ -116,15 +116,15 @@ fn bench(args: &Args) -> io::Result<bool> {
     Ok(found.failed.is_empty() && !found.rows.iter().any(|(_, row)| row.broken()))
 }
 
-fn measure(asked: Option<Engine>, effort: &Effort) -> Found {
+fn measure(args: &Args, effort: &Effort) -> Found {
     let (start, mut found) = (Instant::now(), Found::default());
-    for engine in [Engine::Tun, Engine::AfPacket].into_iter().filter(|engine| asked.is_none_or(|asked| asked == *engine)) {
+    for engine in [Engine::Tun, Engine::AfPacket].into_iter().filter(|engine| args.engine.is_none_or(|asked| asked == *engine)) {
         let name = engine_name(engine);
         if engine == Engine::Tun && std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_err() {
             println!("skipped  {name}: /dev/net/tun cannot be opened here");
             continue;
         }
-        for (what, measure) in MEASURES {
+        for (what, measure) in MEASURES.into_iter().filter(|(what, _)| args.only.as_ref().is_none_or(|only| what.contains(only))) {
             if start.elapsed() > effort.limit {
                 found.left_out.push(format!("{name}: {what}"));
                 continue;

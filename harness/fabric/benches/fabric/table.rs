@@ -134,6 +134,7 @@ impl Row {
 
     fn figure_text(&self) -> String {
         match self.kind {
+            _ if self.rounds.is_empty() => "-".into(),
             Kind::Plain => short(self.figure),
             Kind::Ratio => format!("x {:.2}", self.figure),
             Kind::Added => format!("+ {}", short(self.figure)),
@@ -144,7 +145,7 @@ impl Row {
         let peer = self.peer.as_ref().map_or_else(|| "-".into(), |(name, rounds)| format!("{name} {}", short(median(rounds))));
         let noise = if self.noisy { ", noisy" } else { "" };
         let verdict = format!("{}{noise}", self.verdict(free));
-        let measured = format!("{} {}", short(median(&self.rounds)), self.unit);
+        let measured = if self.rounds.is_empty() { "-".into() } else { format!("{} {}", short(median(&self.rounds)), self.unit) };
         [engine.into(), self.name.clone(), measured, peer, self.figure_text(), self.goal_text(free), verdict, self.note.clone()]
     }
 

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::net::wait_for;
 use crate::sys;
 
 pub(crate) struct Capture {
@@ -22,6 +23,19 @@ impl Capture {
     /// In the calling thread's namespace.
     pub(crate) fn open() -> io::Result<Self> {
         Ok(Self { socket: sys::capture_socket()? })
+    }
+
+    /// Waits, under traffic, until the kernel stamps packets as they arrive, and returns how many arrived meanwhile. It begins to do so
+    /// on a work queue some time after the first capture was opened; until then a packet gets the time at which it is *read*.
+    pub(crate) fn settle(&self) -> io::Result<u64> {
+        let mut arrived = 0;
+        wait_for("the kernel to stamp what arrives", || {
+            let reading_ns = real_now_ns();
+            let fresh = self.drain()?;
+            arrived += fresh.len() as u64;
+            Ok(fresh.iter().any(|arrival| arrival.at_ns < reading_ns))
+        })?;
+        Ok(arrived)
     }
 
     /// Everything that has arrived since the last call.

@@ -26,7 +26,7 @@ pub(crate) fn no_packet_after_the_acknowledgement(engine: Engine) -> Result<(), 
     let captures = [net.a.enter(Capture::open)?, net.b.enter(Capture::open)?];
     let load = Load::start(&net)?;
     let cut = Rule::cut(Ports::All, CutForm::Drop);
-    let mut seen = [0; 2];
+    let mut seen = [captures[0].settle()?, captures[1].settle()?];
     let mut last_after_call_ns = 0;
     for round in 0..CUTS {
         // Every other cut falls on a link with packets in its delay queue.
