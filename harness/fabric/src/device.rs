@@ -4,7 +4,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use crate::counters::Engine;
 use crate::netlink::Netlink;
 use crate::policy::{PortId, Prefix};
-use crate::sys::{self, Ring, Slot};
+use crate::sys::{self, Ring, Size, Slot};
 
 /// Packets that may wait to be read from one TUN.
 const TUN_QUEUE_PACKETS: u32 = 8_192;
@@ -33,19 +33,19 @@ pub struct PortSpec {
 #[derive(Debug)]
 pub struct Device {
     port: Arc<Port>,
-    /// Of a packet socket.
-    ring: Option<Ring>,
+    rings: Option<[Ring; 2]>,
 }
 
 /// The half of a device that many may use: writing, counters.
 #[derive(Debug)]
 pub(crate) struct Port {
-    fd: OwnedFd,
+    /// The TUN, or the packet sockets for short and for long frames. Whichever is first is written to.
+    fds: Vec<OwnedFd>,
     engine: Engine,
     index: u32,
     /// In the device's own namespace, to read its counters.
     netlink: Netlink,
-    /// Drops of a packet socket: those that PACKET_STATISTICS reported and then forgot, and cut ones.
+    /// Drops of packet sockets: those that PACKET_STATISTICS reported and then forgot, and cut ones.
     dropped: AtomicU64,
 }
 
@@ -53,7 +53,8 @@ pub(crate) struct Port {
 #[derive(Debug)]
 pub(crate) struct Source {
     port: Arc<Port>,
-    ring: Option<Ring>,
+    /// Of packet sockets: for short and for long frames.
+    rings: Option<[Ring; 2]>,
 }
 
 /// Makes a TUN device in the calling thread's network namespace, with offload on. It is down and has
@@ -66,15 +67,16 @@ pub fn tun_open(name: &str) -> io::Result<Device> {
     let netlink = Netlink::open()?;
     let index = sys::interface_index(name)?;
     netlink.set_queue(index, TUN_QUEUE_PACKETS)?;
-    Ok(Device::new(fd, Engine::Tun, index, netlink, None))
+    Ok(Device::new(vec![fd], Engine::Tun, index, netlink, None))
 }
 
-/// Opens a packet socket on `interface` (the harness's end of a veth pair) in the calling thread's
+/// Opens packet sockets on `interface` (the harness's end of a veth pair) in the calling thread's
 /// network namespace.
 pub fn af_packet_open(interface: &str) -> io::Result<Device> {
     let index = sys::interface_index(interface)?;
-    let (fd, ring) = sys::packet_socket(index)?;
-    Ok(Device::new(fd, Engine::AfPacket, index, Netlink::open()?, Some(ring)))
+    let (short_fd, short) = sys::packet_socket(index, Size::Short)?;
+    let (long_fd, long) = sys::packet_socket(index, Size::Long)?;
+    Ok(Device::new(vec![short_fd, long_fd], Engine::AfPacket, index, Netlink::open()?, Some([short, long])))
 }
 
 /// Switches segmentation and checksum offload of a veth end, in the calling thread's network
@@ -85,8 +87,8 @@ pub fn veth_offload(interface: &str, on: bool) -> io::Result<()> {
 }
 
 impl Device {
-    fn new(fd: OwnedFd, engine: Engine, index: u32, netlink: Netlink, ring: Option<Ring>) -> Self {
-        Self { port: Arc::new(Port { fd, engine, index, netlink, dropped: AtomicU64::new(0) }), ring }
+    fn new(fds: Vec<OwnedFd>, engine: Engine, index: u32, netlink: Netlink, rings: Option<[Ring; 2]>) -> Self {
+        Self { port: Arc::new(Port { fds, engine, index, netlink, dropped: AtomicU64::new(0) }), rings }
     }
 
     pub fn engine(&self) -> Engine {
@@ -99,8 +101,8 @@ impl Device {
     }
 
     pub(crate) fn split(self) -> (Arc<Port>, Source) {
-        let Self { port, ring } = self;
-        (port.clone(), Source { port, ring })
+        let Self { port, rings } = self;
+        (port.clone(), Source { port, rings })
     }
 }
 
@@ -109,7 +111,7 @@ impl Port {
     /// (off) or super-packets (on). For a veth use [`veth_offload`]: here it is an error.
     pub(crate) fn set_offload(&self, on: bool) -> io::Result<()> {
         match self.engine {
-            Engine::Tun => sys::tun_offload(self.fd.as_fd(), on),
+            Engine::Tun => sys::tun_offload(self.fds[0].as_fd(), on),
             Engine::AfPacket => Err(io::Error::from(io::ErrorKind::Unsupported)),
         }
     }
@@ -119,7 +121,7 @@ impl Port {
         match self.engine {
             Engine::Tun => Ok(self.netlink.link_stats(self.index)?.tx_dropped),
             Engine::AfPacket => {
-                let new = sys::packet_drops(self.fd.as_fd())?;
+                let new = self.fds.iter().map(|fd| sys::packet_drops(fd.as_fd())).sum::<io::Result<u64>>()?;
                 Ok(self.dropped.fetch_add(new, Ordering::Relaxed) + new)
             }
         }
@@ -128,58 +130,47 @@ impl Port {
     /// Hands a frame, given in parts, to the stack behind the device.
     pub(crate) fn write(&self, frame: &[IoSlice<'_>]) -> io::Result<usize> {
         match frame {
-            [whole] => Ok(rustix::io::write(&self.fd, whole)?),
-            parts => Ok(rustix::io::writev(&self.fd, parts)?),
+            [whole] => Ok(rustix::io::write(&self.fds[0], whole)?),
+            parts => Ok(rustix::io::writev(&self.fds[0], parts)?),
         }
     }
 }
 
 impl Source {
+    /// What to wait on.
+    pub(crate) fn fds(&self) -> &[OwnedFd] {
+        &self.port.fds
+    }
+
     /// Shows the next frame, or `WouldBlock`. `buffer` must hold the largest one.
     pub(crate) fn next(&mut self, buffer: &mut [u8], look: impl FnOnce(&[u8])) -> io::Result<()> {
-        let length = match &mut self.ring {
-            None => rustix::io::read(&self.port.fd, &mut *buffer)?,
-            Some(ring) => {
-                let mut look = Some(look);
-                loop {
-                    let taken = ring.next(|slot| match slot {
-                        Slot::Frame(frame) => {
-                            look.take().expect("one frame is shown at most")(frame);
-                            Taken::Shown
-                        }
-                        Slot::Oversized => Taken::Oversized,
-                        Slot::Lost => Taken::Lost,
-                        Slot::Empty => Taken::Nothing,
-                    });
-                    match taken {
-                        Taken::Shown => return Ok(()),
-                        Taken::Lost => drop(self.port.dropped.fetch_add(1, Ordering::Relaxed)),
-                        // An error of the socket, such as a link that went down, keeps waking the worker until it is read.
-                        Taken::Nothing => return Err(socket_error(&self.port.fd)?.err().unwrap_or(Errno::AGAIN).into()),
-                        Taken::Oversized => {
-                            let length = rustix::io::read(&self.port.fd, &mut *buffer)?;
-                            look.take().expect("one frame is shown at most")(&buffer[..length]);
-                            return Ok(());
-                        }
-                    }
-                }
-            }
+        let Some(rings) = &mut self.rings else {
+            let length = rustix::io::read(&self.port.fds[0], &mut *buffer)?;
+            look(&buffer[..length]);
+            return Ok(());
         };
-        look(&buffer[..length]);
-        Ok(())
+        let shown = first(rings).and_then(|ring| {
+            ring.next(|slot| match slot {
+                Slot::Frame(frame) => look(frame),
+                Slot::Cut => drop(self.port.dropped.fetch_add(1, Ordering::Relaxed)),
+            })
+        });
+        // An error of a socket, such as a link that went down, keeps waking the worker until it is read.
+        let trouble = || self.port.fds.iter().find_map(|fd| socket_error(fd).ok()?.err());
+        shown.ok_or_else(|| trouble().unwrap_or(Errno::AGAIN).into())
     }
 }
 
-/// What became of a slot.
-enum Taken {
-    Shown,
-    Oversized,
-    Lost,
-    Nothing,
-}
-
-impl AsFd for Source {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.port.fd.as_fd()
+/// The ring whose next frame came first; None while both are empty. The kernel puts the packets of a flow into their rings one after
+/// the other. So the short ring is looked at again once the long one shows something: whatever came before that is in it by then.
+fn first(rings: &mut [Ring; 2]) -> Option<&mut Ring> {
+    let [short, long] = rings;
+    let seen = short.stamp();
+    let then = long.stamp();
+    match (seen.or_else(|| then.and_then(|_| short.stamp())), then) {
+        (Some(short_came), Some(long_came)) if long_came < short_came => Some(long),
+        (Some(_), _) => Some(short),
+        (None, Some(_)) => Some(long),
+        (None, None) => None,
     }
 }

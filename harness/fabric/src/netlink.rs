@@ -26,13 +26,9 @@ const IFLA_TXQLEN: u16 = 13;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_STATS64: u16 = 23;
 const IFLA_NET_NS_FD: u16 = 28;
-const IFLA_GSO_MAX_SIZE: u16 = 41;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
-
-/// The largest super-packet of a veth end: small enough for a slot of the ring that reads it.
-const GSO_BYTES_MAX: u32 = 16 << 10;
 
 /// Far more than a work queue ever takes.
 const RECEIVING_WITHIN: Duration = Duration::from_secs(5);
@@ -111,12 +107,6 @@ impl Netlink {
     /// Sets the largest IP packet of a link, in bytes.
     pub fn set_mtu(&self, index: u32, mtu: u32) -> io::Result<()> {
         self.set_number(index, IFLA_MTU, mtu)
-    }
-
-    /// Sets the largest super-packet that the stack hands to a link, in bytes. [`Netlink::add_veth`] makes ends that fit a fabric's
-    /// ring; a pair without a fabric is at its best with the kernel's own 65 536.
-    pub fn set_super_packet(&self, index: u32, bytes: u32) -> io::Result<()> {
-        self.set_number(index, IFLA_GSO_MAX_SIZE, bytes)
     }
 
     /// Sets how many packets wait in front of a link; on a TUN those that wait to be read.
@@ -237,7 +227,6 @@ fn veth_end(message: &mut Message, end: VethEnd<'_>) {
     message.name(IFLA_IFNAME, end.name);
     message.attribute(IFLA_ADDRESS, &end.mac);
     message.attribute(IFLA_MTU, &end.mtu.to_ne_bytes());
-    message.attribute(IFLA_GSO_MAX_SIZE, &GSO_BYTES_MAX.to_ne_bytes());
     if let Some(netns) = end.netns {
         message.attribute(IFLA_NET_NS_FD, &netns.as_raw_fd().to_ne_bytes());
     }

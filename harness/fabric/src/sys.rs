@@ -7,7 +7,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 mod ring;
-pub(crate) use ring::{Ring, Slot};
+pub(crate) use ring::{Ring, Size, Slot};
 
 const TUN_F_USO4: libc::c_uint = 0x20;
 const TUN_F_USO6: libc::c_uint = 0x40;
@@ -53,8 +53,8 @@ pub(crate) fn tun_offload(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
 }
 
 /// A raw packet socket on interface `index` of the calling thread's network namespace: vnet headers
-/// on, own packets not echoed, with a ring.
-pub(crate) fn packet_socket(index: u32) -> io::Result<(OwnedFd, Ring)> {
+/// on, own packets not echoed, with a ring for the frames of one size.
+pub(crate) fn packet_socket(index: u32, size: Size) -> io::Result<(OwnedFd, Ring)> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: no pointers. Protocol 0 receives nothing until the bind below.
     let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
@@ -63,11 +63,11 @@ pub(crate) fn packet_socket(index: u32) -> io::Result<(OwnedFd, Ring)> {
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     set_option(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &1)?;
     set_option(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1)?;
-    // As much as the host allows: oversized packets wait here, and packets that were sent but not received yet.
+    // As much as the host allows: packets that were sent but not received yet wait here.
     const BUFFER_BYTES: libc::c_int = 16 << 20;
-    set_option(&fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &BUFFER_BYTES)?;
     set_option(&fd, libc::SOL_SOCKET, libc::SO_SNDBUF, &BUFFER_BYTES)?;
-    let ring = Ring::new(&fd)?;
+    let ring = Ring::new(&fd, size)?;
+    only(&fd, size)?;
     // SAFETY: `sockaddr_ll` is plain data; all zeroes is a valid value.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
@@ -77,6 +77,23 @@ pub(crate) fn packet_socket(index: u32) -> io::Result<(OwnedFd, Ring)> {
     // SAFETY: `address` is a valid sockaddr_ll of `length` bytes.
     check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), length) })?;
     Ok((fd, ring))
+}
+
+/// A classic BPF filter that lets the frames of one size pass.
+fn only(fd: &OwnedFd, size: Size) -> io::Result<()> {
+    let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let [short, long] = match size {
+        Size::Short => [u32::MAX, 0],
+        Size::Long => [0, u32::MAX],
+    };
+    let mut steps = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_LEN, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K, 1, 0, Size::SHORT_MAX),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, short),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, long),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    set_option(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
 /// `value` must be what the kernel expects of this option.

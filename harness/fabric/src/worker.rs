@@ -152,7 +152,9 @@ impl Worker {
 
     /// Reads this device from now on.
     pub(crate) fn watch(&mut self, port: PortId, source: Source) -> io::Result<()> {
-        epoll::add(&self.epoll, &source, epoll::EventData::new_u64(port.0.into()), epoll::EventFlags::IN)?;
+        for fd in source.fds() {
+            epoll::add(&self.epoll, fd, epoll::EventData::new_u64(port.0.into()), epoll::EventFlags::IN)?;
+        }
         *entry(&mut self.sources, port) = Some(source);
         Ok(())
     }
@@ -165,8 +167,10 @@ impl Worker {
 
     fn unwatch(&mut self, port: PortId) {
         if let Some(source) = entry(&mut self.sources, port).take() {
-            // The last copy of the descriptor may live on elsewhere for a moment, so closing is not enough.
-            let _ = epoll::delete(&self.epoll, &source);
+            for fd in source.fds() {
+                // The last copy of the descriptor may live on elsewhere for a moment, so closing is not enough.
+                let _ = epoll::delete(&self.epoll, fd);
+            }
         }
     }
 

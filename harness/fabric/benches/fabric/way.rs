@@ -15,9 +15,6 @@ use crate::cores::{self, Role};
 use crate::net::{INTERFACE, Machine, Net, PATIENCE};
 use crate::sys;
 
-/// The kernel's own largest super-packet.
-const SUPER_PACKET_BYTES: u32 = 65_536;
-
 /// Traffic goes from `a` to `b`.
 #[derive(Debug)]
 pub(crate) struct Way {
@@ -60,7 +57,6 @@ impl Way {
             place.enter(|| {
                 let netlink = Netlink::open()?;
                 let index = netlink.link_index(INTERFACE)?;
-                netlink.set_super_packet(index, SUPER_PACKET_BYTES)?;
                 netlink.set_link(index, true, true)?;
                 netlink.add_address(index, place.address.into(), 24)
             })?;
