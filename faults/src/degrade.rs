@@ -39,7 +39,7 @@ pub struct Degrade {
     /// Added to the way of each packet.
     #[serde(default)]
     pub delay: Time,
-    /// A draw per packet that is added to the delay: `5ms`, or `{width: 5ms, shape: normal, correlation: 25%}`.
+    /// A draw added to the delay: `5ms`, or `{width: 5ms, shape: uniform | normal | pareto | pareto_normal, correlation: 25%}`.
     #[serde(default)]
     pub jitter: Jitter,
     /// Packets that are lost: `2%` each on its own, or in bursts, `{p: 1%, r: 25%, bad: 100%, good: 0%}`.
