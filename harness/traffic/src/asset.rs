@@ -29,6 +29,8 @@ pub(crate) struct Asset {
     /// Attempts in a row that failed, connects and requests. Failures of one instant are one failure.
     pub(crate) failures: u16,
     pub(crate) failed_at: Option<Micros>,
+    /// Something failed since the last ack.
+    pub(crate) troubled: bool,
     /// Backoff and failback draws so far.
     pub(crate) draws: u64,
     pub(crate) cohort: u16,
@@ -37,7 +39,7 @@ pub(crate) struct Asset {
     pub(crate) store: Store,
     pub(crate) replay_at: Micros,
     pub(crate) replay_set: bool,
-    /// How far its replay may lag behind its pace and still make up for it.
+    /// How far behind its pace its replay began after a silence. It makes up for that, and this is zero when it has.
     pub(crate) replay_lag: Duration,
     /// Signal was acquired then, and the first try to connect since is under way.
     pub(crate) acquired: Option<Micros>,

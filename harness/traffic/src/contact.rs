@@ -3,8 +3,10 @@
 //! Loss of signal is silence, not a closed connection: an asset forgets its session without a word, and the other side finds out by
 //! itself. An asset knows its passes: out of contact it tries nothing and records, and it connects at once when contact begins.
 //! What it recorded in silence is ready when the model allows sending it: the first reading at acquisition of signal, each further one
-//! a step of the replay's pace later. What is generated while that first connection is made is live, and goes before the replay.
-//! Trouble of the platform moves none of that.
+//! a step of the replay's pace later. What was under way or waited for a place at loss of signal is replayed too and takes a step each, but
+//! was ready before. What is generated while that first connection is made is live, and goes before the replay; only with
+//! `ReplayOrder::OldestFirst` it waits behind what silence recorded, ready since it was generated: that wait is the price of the order.
+//! Trouble of the platform moves none of that: what it left takes no step.
 
 use std::time::Duration;
 
@@ -53,6 +55,11 @@ impl Contact {
         before.map_or(Micros::ZERO, |(_, los)| *los)
     }
 
+    /// When the contact at `t` ends.
+    fn until(&self, t: Micros) -> Micros {
+        self.spans.iter().find(|(_, los)| *los > t).map_or(self.end, |(_, los)| *los)
+    }
+
     /// Acquisitions (true) and losses of signal during the run.
     fn edges(&self) -> impl Iterator<Item = (Micros, bool)> + '_ {
         let all = self.spans.iter().flat_map(|(aos, los)| [(*aos, true), (*los, false)]);
@@ -84,11 +91,11 @@ impl Fleet {
     /// Acquisition of signal, which an asset has waited for: it connects without a backoff.
     pub(crate) fn signal_acquired(&mut self, cohort: u16, at: Micros) {
         let contact = &self.contacts[usize::from(cohort)];
-        let (since, never) = (contact.silent_since(at), contact.end);
+        let (since, until, never) = (contact.silent_since(at), contact.until(at), contact.end);
         for asset in self.members(cohort) {
             let state = &mut self.assets[asset as usize];
             let moments = (0..).map(|turn: u32| self.replay_gap.map_or(never, |gap| at + gap.saturating_mul(turn)));
-            state.store.pace(since, self.plan.recorder.order, moments);
+            state.store.pace(since, until, self.plan.recorder.order, moments);
             (state.tries, state.acquired) = (0, Some(at));
             state.turn(Link::Off);
             self.timers.set(at, Timer::Connect { asset, epoch: state.epoch });

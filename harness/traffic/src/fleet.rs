@@ -2,6 +2,7 @@
 //!
 //! * A reading generated while its asset is online waits for a free place only and goes out as live; one recorded without a
 //!   connection, or tried in vain, is replayed: paced per asset at `rate` times the nominal rate of its streams, beside the live ones.
+//!   With `OldestFirst` a reading generated behind a backlog waits at the end of it, and its wait counts.
 //! * A refused or unknown attempt of a stream with `ack: required` is tried again as long as the recorder holds the reading. With
 //!   `best_effort` the first answer, or its absence, is final; with `none` the reading is done once it is handed over.
 //! * Planned silence of an asset's home cell moves its readings' `ready` (see `contact`); nothing else does.
@@ -224,7 +225,8 @@ impl Fleet {
         let series = self.schedule.series(self.plan.first + asset, stream).expect("the asset and the stream are of this plan");
         let bytes = series.payload(seq);
         let ready = self.contacts[usize::from(self.assets[asset as usize].cohort)].from(generated);
-        let reading = Reading { stream, seq, generated, ready, bytes, attempts: Vec::new(), stored: false, unsure: false, refused: false };
+        let attempts = Vec::new();
+        let reading = Reading { stream, seq, generated, ready, bytes, attempts, stored: false, unsure: false, refused: false, cut: false };
         record.generated += 1;
         record.undecided += 1;
         let state = &mut self.assets[asset as usize];
@@ -270,22 +272,27 @@ impl Fleet {
                 self.send(asset, reading, idle);
                 continue;
             }
-            let Some(gap) = self.replay_gap.filter(|_| state.store.has_stored()) else { return };
+            let Some(gap) = self.replay_gap.filter(|_| state.store.has_stored()) else {
+                state.replay_lag = Duration::ZERO;
+                return;
+            };
             if now < state.replay_at {
                 if !std::mem::replace(&mut state.replay_set, true) {
                     self.timers.set(state.replay_at, Timer::Replay { asset, epoch: state.epoch });
                 }
                 return;
             }
-            // The pace is kept over a late timer, but a time without anything to replay is not made up for.
+            // The pace is kept over a late timer, but a time without anything to replay is not made up for. What the first connection
+            // after a silence took is, and so is the time of the live ones that went first after it.
             let late = now.since(state.replay_at);
-            let kept = late < gap.max(TIMER_LATE) || late <= state.replay_lag;
+            let kept = late < gap.max(TIMER_LATE) || !state.replay_lag.is_zero();
             if late < gap {
                 state.replay_lag = Duration::ZERO;
             }
             state.replay_at = if kept { state.replay_at } else { now } + gap;
             let mut reading = state.store.pop_stored(self.plan.recorder.order).expect("it has something stored");
             reading.stored = self.plan.recorder.mark_stored;
+            reading.cut = false;
             // Others of its silence may have been dropped: then its turn comes earlier.
             reading.ready = reading.ready.min(now);
             self.send(asset, reading, false);

@@ -1,5 +1,7 @@
 //! How assets come, go and move between regions.
 
+use std::time::Duration;
+
 use model::{
     Micros,
     schedule::{self, Draws, Purpose},
@@ -60,7 +62,7 @@ impl Fleet {
         if state.link == Link::Off {
             return;
         }
-        self.unplug(asset, record);
+        self.unplug(asset, false, record);
         self.connect_later(asset, now);
         self.failed(asset, now, record);
     }
@@ -76,6 +78,9 @@ impl Fleet {
     /// One more failure in a row; after `attempts` of them the asset moves on along its list.
     pub(crate) fn failed(&mut self, asset: u32, now: Micros, record: &mut Record) {
         let state = &mut self.assets[asset as usize];
+        state.troubled = true;
+        // The replay makes up for what a silence cost, not for trouble of the platform.
+        state.replay_lag = Duration::ZERO;
         if state.failed_at.replace(now) == Some(now) {
             return;
         }
@@ -119,18 +124,20 @@ impl Fleet {
             let id = self.plan.first + asset;
             self.seats.retain(|seat| seat.asset != id);
             self.lane.disconnect(id, how);
-            self.unplug(asset, record);
+            // An asset that saw the platform fail, and no answer since, cannot say what kept its readings.
+            let cut = how == Leave::Silent && !self.assets[asset as usize].troubled;
+            self.unplug(asset, cut, record);
         }
     }
 
-    fn unplug(&mut self, asset: u32, record: &mut Record) {
+    fn unplug(&mut self, asset: u32, cut: bool, record: &mut Record) {
         let state = &mut self.assets[asset as usize];
         if state.connected() {
             self.cohorts[usize::from(state.cohort)].connected -= 1;
         }
         state.turn(Link::Off);
         state.acquired = None;
-        self.recall(asset, record);
+        self.recall(asset, cut, record);
     }
 
     fn draws(&self, asset: u32) -> Draws {

@@ -37,7 +37,7 @@ impl Fleet {
     pub(crate) fn acked(&mut self, flight: Flight, at: Micros, by: Option<NodeId>, position: Option<u64>, record: &mut Record) {
         let Flight { asset, reading, .. } = flight;
         let state = &mut self.assets[asset as usize];
-        state.failures = 0;
+        (state.failures, state.troubled) = (0, false);
         let cohort = &mut self.cohorts[usize::from(state.cohort)];
         cohort.acked += 1;
         record.acked += 1;
@@ -81,9 +81,11 @@ impl Fleet {
     }
 
     /// Ends every attempt of an asset whose connection is gone. What the lane never took was not an attempt.
-    pub(crate) fn recall(&mut self, asset: u32, record: &mut Record) {
+    /// `cut`: only loss of signal is to blame.
+    pub(crate) fn recall(&mut self, asset: u32, cut: bool, record: &mut Record) {
         for ticket in std::mem::take(&mut self.assets[asset as usize].tickets) {
-            let Some(flight) = self.flights.remove(&ticket) else { continue };
+            let Some(mut flight) = self.flights.remove(&ticket) else { continue };
+            flight.reading.cut = cut;
             if flight.handed {
                 self.lane.abandon(ticket);
                 self.in_vain(flight, Outcome::Unknown, record);
@@ -92,7 +94,7 @@ impl Fleet {
                 self.assets[asset as usize].store.push_stored(flight.reading);
             }
         }
-        self.assets[asset as usize].store.shelve();
+        self.assets[asset as usize].store.shelve(cut);
     }
 
     pub(crate) fn drop_reading(&mut self, asset: u32, reading: Reading, record: &mut Record) {

@@ -25,6 +25,8 @@ pub(crate) struct Reading {
     pub(crate) unsure: bool,
     /// Some attempt was refused. It waits behind the others, so that one that is never accepted does not block them.
     pub(crate) refused: bool,
+    /// Loss of signal put it back, and nothing else: it takes a turn of the next replay's pace.
+    pub(crate) cut: bool,
 }
 
 /// By intended generation.
@@ -87,20 +89,28 @@ impl Store {
     }
 
     /// Contact begins after a silence since then: what was recorded in it, or in an earlier one and had not become ready before it, gets
-    /// its moment, in the order of the replay.
-    pub(crate) fn pace(&mut self, since: Micros, order: ReplayOrder, moments: impl Iterator<Item = Micros>) {
-        let silent = |reading: &&mut Reading| reading.ready > reading.generated && reading.ready >= since && reading.attempts.is_empty();
-        let mut waiting: Vec<&mut Reading> = self.stored.values_mut().filter(silent).collect();
+    /// its moment, in the order of the replay. What loss of signal cut off takes a moment too, where it comes between them, and was ready
+    /// all along: were its turn nobody's, every silent one after it would be sent that much after its moment. What trouble of the platform
+    /// left takes none.
+    pub(crate) fn pace(&mut self, since: Micros, until: Micros, order: ReplayOrder, moments: impl Iterator<Item = Micros>) {
+        let silent = |reading: &Reading| reading.ready > reading.generated && reading.ready >= since && reading.attempts.is_empty();
+        let mut waiting: Vec<&mut Reading> = self.stored.values_mut().filter(|reading| silent(reading) || reading.cut).collect();
         if order == ReplayOrder::NewestFirst {
             waiting.reverse();
         }
-        waiting.into_iter().zip(moments).for_each(|(reading, moment)| reading.ready = moment);
+        for (reading, moment) in waiting.into_iter().zip(moments) {
+            if silent(reading) {
+                reading.ready = moment;
+            }
+            // If it still waits after a turn in this contact, which ends at `until`, that is the platform's doing.
+            reading.cut &= moment >= until;
+        }
     }
 
     /// The connection is gone: what waited for a place is recorded now.
-    pub(crate) fn shelve(&mut self) {
+    pub(crate) fn shelve(&mut self, cut: bool) {
         for reading in std::mem::take(&mut self.live) {
-            self.push_stored(reading);
+            self.push_stored(Reading { cut, ..reading });
         }
     }
 
@@ -110,7 +120,7 @@ impl Store {
 
     /// Everything that waits, at the end.
     pub(crate) fn empty(&mut self) -> impl Iterator<Item = Reading> + use<> {
-        self.shelve();
+        self.shelve(false);
         std::mem::take(&mut self.stored).into_values().chain(std::mem::take(&mut self.refused).into_values())
     }
 
@@ -136,7 +146,8 @@ mod tests {
 
     fn reading(seq: u64, refused: bool) -> Reading {
         let ready = Micros(seq.cast_signed());
-        Reading { stream: 0, seq, generated: ready, ready, bytes: 100, attempts: Vec::new(), stored: false, unsure: false, refused }
+        let attempts = Vec::new();
+        Reading { stream: 0, seq, generated: ready, ready, bytes: 100, attempts, stored: false, unsure: false, refused, cut: false }
     }
 
     fn policy(on_full: OnFull) -> Recorder {
@@ -180,6 +191,30 @@ mod tests {
             let mut store = filled();
             let replayed: Vec<u64> = std::iter::from_fn(|| store.pop_stored(order)).map(|reading| reading.seq).collect();
             assert_eq!(replayed, expected);
+        }
+    }
+
+    /// Signal is lost at 10 and acquired at 100. The platform left 1; 2 and 3 waited for a place; 20, 21 and 22 are of the silence.
+    #[test]
+    fn what_loss_of_signal_cut_off_takes_a_turn_and_what_trouble_left_does_not() {
+        let (lost, never) = (Micros(10), Micros(1_000));
+        for (order, until, expected) in [
+            (ReplayOrder::LiveFirst, never, [(1, 1), (2, 2), (3, 3), (20, 120), (21, 130), (22, 140)]),
+            (ReplayOrder::NewestFirst, never, [(22, 100), (21, 110), (20, 120), (3, 3), (2, 2), (1, 1)]),
+            (ReplayOrder::LiveFirst, Micros(110), [(1, 1), (2, 2), (3, 3), (20, 120), (21, 130), (22, 140)]),
+        ] {
+            let mut store = Store::default();
+            store.push_stored(reading(1, false));
+            (2..=3).for_each(|seq| store.push_live(reading(seq, false)));
+            store.shelve(true);
+            (20..=22).for_each(|seq| store.push_stored(Reading { ready: Micros(100), ..reading(seq, false) }));
+            store.pace(lost, until, order, (100..).step_by(10).map(Micros));
+            let replayed: Vec<Reading> = std::iter::from_fn(|| store.pop_stored(order)).collect();
+            let ready: Vec<(u64, i64)> = replayed.iter().map(|reading| (reading.seq, reading.ready.0)).collect();
+            assert_eq!(ready, expected, "{order:?}");
+            let cut = replayed.iter().filter(|reading| reading.cut).map(|reading| reading.seq);
+            let left = if until == never { vec![] } else { vec![3] };
+            assert_eq!(cut.collect::<Vec<_>>(), left, "a turn after the contact is still to come: {order:?}");
         }
     }
 }

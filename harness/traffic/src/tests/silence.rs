@@ -82,28 +82,58 @@ fn an_asset_out_of_contact_tries_nothing_and_comes_at_once_when_it_is_back() {
     assert_eq!(first.ready, at(5_000), "the run began in silence");
 }
 
-/// East's platform hangs from 8 s on; signal is lost at 10 s and comes back at 20 s, the platform at 25 s.
+/// East's platform hangs from 8 s on; signal is lost at 10 s and comes back at 20 s, the platform at 25 s. An asset that has seen a
+/// timeout before 10 s knows; with a longer timeout what is under way then is cut off like anything else, and takes its turn.
 #[test]
 fn trouble_of_the_platform_moves_nothing() {
-    let mut plan = plan_with(&[(0, 10), (20, 90)], ms(60_000));
-    fleet(&mut plan).failover.clear();
-    let hangs = |heard: Micros| in_span(heard, 8_000, 25_000);
-    let world = World {
-        replies: Box::new(move |heard| if hangs(heard.at) { Reply::Never } else { Reply::After(ms(1), Outcome::Acked) }),
-        ..World::default()
-    };
-    let played = play(plan, world);
-    let rows = rows(&played, 10);
-    let mut recorded = 0;
-    for row in &rows {
-        let generated = generated(&played, row);
-        let moment = if in_span(generated, 10_000, 20_000) { Micros(20_000_000 + recorded * 200_000) } else { generated };
-        recorded += i64::from(moment != generated);
-        assert_eq!(row.ready, moment, "{row:?}");
+    for timeout in [500, 2000] {
+        let mut plan = plan_with(&[(0, 10), (20, 90)], ms(60_000));
+        fleet(&mut plan).failover.clear();
+        fleet(&mut plan).connection.request_timeout = ms(timeout);
+        let hangs = |heard: Micros| in_span(heard, 8_000, 25_000);
+        let world = World {
+            replies: Box::new(move |heard| if hangs(heard.at) { Reply::Never } else { Reply::After(ms(1), Outcome::Acked) }),
+            ..World::default()
+        };
+        let played = play(plan, world);
+        let rows = rows(&played, 10);
+        let hung = rows.iter().filter(|row| in_span(generated(&played, row), 8_000, 10_000)).count();
+        assert!(hung > 0);
+        let mut turn = if timeout == 2000 { i64::try_from(hung).expect("a few") } else { 0 };
+        for row in &rows {
+            let generated = generated(&played, row);
+            let moment = if in_span(generated, 10_000, 20_000) { Micros(20_000_000 + turn * 200_000) } else { generated };
+            turn += i64::from(moment != generated);
+            assert_eq!(row.ready, moment, "timeout {timeout}: {row:?}");
+        }
+        let late = rows.iter().filter(|row| row.acked.is_none_or(|acked| acked.since(row.ready) > ms(1000)));
+        assert!(late.clone().any(|row| in_span(generated(&played, row), 8_000, 9_000)), "an outage before the silence");
+        assert!(late.clone().any(|row| in_span(generated(&played, row), 20_000, 24_000)), "and the same one after it");
     }
-    let late = rows.iter().filter(|row| row.acked.is_none_or(|acked| acked.since(row.ready) > ms(1000)));
-    assert!(late.clone().any(|row| in_span(generated(&played, row), 8_000, 9_000)), "an outage before the silence");
-    assert!(late.clone().any(|row| in_span(generated(&played, row), 20_000, 24_000)), "and the same one after it");
+}
+
+/// Answers take 700 ms: three or four readings are under way at each loss of signal, and go first when it is back.
+#[test]
+fn what_was_under_way_at_loss_of_signal_delays_no_silent_reading() {
+    for order in [ReplayOrder::LiveFirst, ReplayOrder::OldestFirst, ReplayOrder::NewestFirst] {
+        let mut plan = plan_with(&[(0, 10), (20, 30), (40, 90)], ms(60_000));
+        let terminals = fleet(&mut plan);
+        (terminals.streams[0].every, terminals.streams[0].jitter) = (ms(200), Duration::ZERO);
+        (terminals.connection.max_inflight, terminals.recorder.order) = (64, order);
+        let world = World { replies: Box::new(|_| Reply::After(ms(700), Outcome::Acked)), ..World::default() };
+        let played = play(plan, world);
+        assert!(played.drained.complete);
+        let rows = rows(&played, 10);
+        for lost in [10_000, 30_000] {
+            let cut: Vec<&Row> =
+                rows.iter().filter(|row| row.attempts.len() > 1 && in_span(row.attempts[0].sent, lost - 700, lost)).collect();
+            assert!((3..=4).contains(&cut.len()), "{order:?}: {cut:?}");
+            assert!(cut.iter().all(|row| row.ready == generated(&played, row)), "{order:?}: {cut:?}");
+            let silent = rows.iter().filter(|row| in_span(generated(&played, row), lost, lost + 10_000));
+            let late = silent.filter(|row| row.acked.expect("acked").since(row.ready) > ms(705)).count();
+            assert_eq!(late, 0, "{order:?}, silence from {lost} on");
+        }
+    }
 }
 
 /// Failures of an asset that has lost its signal say nothing about its region.
@@ -168,20 +198,76 @@ fn what_a_full_recorder_drops_in_silence_is_not_waited_for() {
     assert!(rows.iter().filter(|row| row.fate == Fate::Acked).all(|row| row.acked.is_some_and(|acked| acked >= row.ready)));
 }
 
-/// A handshake of 300 ms after each acquisition, a second answer of 20 ms.
+/// A handshake of 300 ms after each acquisition.
 #[test]
 fn the_first_connection_after_silence_delays_no_live_reading_behind_the_replay() {
-    let mut plan = plan_with(&[(0, 10), (20, 90)], ms(40_000));
-    fleet(&mut plan).streams[0].every = ms(100);
-    fleet(&mut plan).streams[0].jitter = Duration::ZERO;
-    let slow = |knock: &super::world::Knock| if knock.at >= at(20_000) { ms(300) } else { Duration::ZERO };
-    let world = World { greets: Box::new(move |knock| slow(&knock)), ..World::default() };
-    let played = play(plan, world);
-    assert!(played.drained.complete);
-    for row in rows(&played, 10) {
-        let waited = row.acked.expect("acked").since(row.ready);
-        let while_connecting = in_span(row.ready, 20_000, 20_301);
-        assert!(waited < if while_connecting { ms(310) } else { ms(50) }, "{waited:?} {row:?}");
-        assert_eq!(row.stored, row.ready > generated(&played, &row));
+    for order in [ReplayOrder::LiveFirst, ReplayOrder::OldestFirst] {
+        let mut plan = plan_with(&[(0, 10), (20, 90)], ms(40_000));
+        fleet(&mut plan).recorder.order = order;
+        let played = play(with_a_fast_stream(plan), slow_to_greet());
+        assert!(played.drained.complete);
+        let mut longest = Duration::ZERO;
+        for row in rows(&played, 10) {
+            let waited = row.acked.expect("acked").since(row.ready);
+            let while_connecting = in_span(row.ready, 20_000, 20_301);
+            let silent = row.ready > generated(&played, &row);
+            if order == ReplayOrder::OldestFirst && !silent {
+                longest = longest.max(waited);
+                assert!(row.ready < at(20_000) || row.stored || waited < ms(50), "{waited:?} {row:?}");
+                continue;
+            }
+            assert!(waited < if while_connecting { ms(310) } else { ms(50) }, "{order:?}: {waited:?} {row:?}");
+            assert_eq!(row.stored, silent);
+        }
+        assert_eq!(longest > ms(1500), order == ReplayOrder::OldestFirst, "behind a backlog of two seconds: {longest:?}");
     }
+}
+
+/// With one place and answers of 20 ms, the live readings of the handshake go one by one before the first replayed one.
+#[test]
+fn the_replay_makes_up_for_the_first_connection_also_behind_live_readings() {
+    let mut plan = plan_with(&[(0, 10), (20, 90)], ms(40_000));
+    fleet(&mut plan).connection.max_inflight = 1;
+    fleet(&mut plan).recorder.rate = 2.0;
+    let world = World { replies: Box::new(|_| Reply::After(ms(20), Outcome::Acked)), ..slow_to_greet() };
+    let played = play(with_a_fast_stream(plan), world);
+    assert!(played.drained.complete);
+    let mut silent = rows(&played, 10);
+    silent.retain(|row| row.ready > generated(&played, row));
+    assert!(silent.iter().any(|row| row.ready >= at(24_000)), "five seconds at twenty per second");
+    for row in silent {
+        let waited = row.acked.expect("acked").since(row.ready);
+        assert!(waited < if row.ready < at(21_000) { ms(400) } else { ms(80) }, "{waited:?} {row:?}");
+    }
+}
+
+/// The platform hangs from the handshake to 30 s: what it owes then is replayed at the pace, not in a burst.
+#[test]
+fn the_replay_does_not_make_up_for_trouble_after_the_first_connection() {
+    let mut plan = plan_with(&[(0, 10), (20, 90)], ms(40_000));
+    fleet(&mut plan).connection.max_inflight = 1;
+    fleet(&mut plan).connection.attempts = 100;
+    fleet(&mut plan).recorder.rate = 2.0;
+    let hangs = |heard: Micros| in_span(heard, 20_000, 30_000);
+    let world = World {
+        replies: Box::new(move |heard| if hangs(heard.at) { Reply::Never } else { Reply::After(ms(20), Outcome::Acked) }),
+        ..slow_to_greet()
+    };
+    let played = play(with_a_fast_stream(plan), world);
+    assert!(played.drained.complete);
+    let heard = played.heard();
+    let replayed = heard.iter().filter(|heard| heard.envelope.identity.asset == 10 && heard.envelope.stored);
+    let replayed = replayed.filter(|heard| in_span(heard.at, 33_000, 35_000)).count();
+    assert!((37..=42).contains(&replayed), "twenty per second, not {replayed} in two seconds");
+}
+
+fn with_a_fast_stream(mut plan: Plan) -> Plan {
+    let stream = &mut fleet(&mut plan).streams[0];
+    (stream.every, stream.jitter) = (ms(100), Duration::ZERO);
+    plan
+}
+
+fn slow_to_greet() -> World {
+    let slow = |knock: super::world::Knock| if knock.at >= at(20_000) { ms(300) } else { Duration::ZERO };
+    World { greets: Box::new(slow), ..World::default() }
 }
