@@ -119,8 +119,11 @@ impl Drill {
             .expect("one task was spawned")
             .map_err(|error| Stopped::Broke(format!("a task of the harness panicked: {error}")))?;
 
-        let health = health(lab.health(), &drained);
+        let mut health = health(lab.health(), &drained);
         lab.close().await;
+        // Closing writes the last packets, and may have something to say of them. Its figures are those of a lab at work.
+        let said = lab.health().notes;
+        health.notes.extend(said.into_iter().filter(|note| !health.notes.contains(note)).collect::<Vec<_>>());
         left.record();
         drop(left);
         diary.now(Event::Health(health));

@@ -21,7 +21,7 @@ use seams::{
     Clock, Sight, Spot,
     document::units::{Size, Time},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio::sync::{mpsc, watch};
 
 use crate::{voice::monotonic_ns, world::Numbering};
@@ -39,14 +39,14 @@ pub struct Packets {
     #[serde(default = "ten_seconds")]
     pub keep: Time,
     /// Memory for the newest packets, 1 GiB at most: 128 bytes each, at least a share of it for every link.
-    #[serde(default = "memory")]
+    #[serde(default = "memory", deserialize_with = "memory_within_bounds")]
     pub memory: Size,
 }
 
 impl Packets {
     /// What the fabric sets aside for them.
     pub(crate) fn bytes(self) -> usize {
-        if self.keep.0.is_zero() { 0 } else { self.memory.0.min(MEMORY_MAX) as usize }
+        if self.keep.0.is_zero() { 0 } else { self.memory.0 as usize }
     }
 }
 
@@ -54,6 +54,11 @@ impl Default for Packets {
     fn default() -> Self {
         Self { keep: ten_seconds(), memory: memory() }
     }
+}
+
+fn memory_within_bounds<'de, D: Deserializer<'de>>(from: D) -> Result<Size, D::Error> {
+    let size = Size::deserialize(from)?;
+    if size.0 > MEMORY_MAX { Err(D::Error::custom("packets take at most `1GiB` of memory; write less")) } else { Ok(size) }
 }
 
 fn ten_seconds() -> Time {

@@ -14,7 +14,7 @@ use fabric::{Engine, Fabric, Options};
 use model::{End, Lever, NodeId, NodeState, Topology, event::Health};
 use schemars::JsonSchema;
 use seams::{Clock, Ground, Lab, LabError, Open};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -46,8 +46,8 @@ pub struct Local {
     /// How packets get from the servers' kernel to the fabric.
     #[serde(default)]
     pub engine: EngineWish,
-    /// Threads that move packets. Without it half of the cores, 4 at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Threads that move packets, 64 at most. Without it half of the cores, 4 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "workers_within_bounds")]
     pub workers: Option<NonZeroUsize>,
     /// Packets kept for a look at the effect of each fault, in `packets/` of the run folder.
     #[serde(default)]
@@ -56,6 +56,14 @@ pub struct Local {
     /// (`net.ipv4.tcp_allowed_congestion_control`). The machine's own where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub congestion: Option<String>,
+}
+
+fn workers_within_bounds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NonZeroUsize>, D::Error> {
+    let workers = Option::<NonZeroUsize>::deserialize(from)?;
+    if workers.is_some_and(|workers| workers.get() > 64) {
+        return Err(D::Error::custom("more than 64 workers move no packet faster; write less, or leave it out"));
+    }
+    Ok(workers)
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -85,7 +93,7 @@ pub struct LocalLab {
     congestion: Option<String>,
     running: Mutex<Option<Running>>,
     /// Kept after closing, for the last figures.
-    meters: std::sync::Mutex<Option<Meters>>,
+    meters: Arc<std::sync::Mutex<Option<Meters>>>,
     policy: InForce,
 }
 
@@ -96,8 +104,16 @@ struct Running {
     reconciler: JoinHandle<()>,
     nodes: Vec<JoinHandle<()>>,
     /// None where no packets are wanted.
-    flight: Option<JoinHandle<()>>,
+    flight: Option<Flying>,
     null_target: NullTarget,
+}
+
+/// The writer of packets.
+#[derive(Debug)]
+struct Flying {
+    /// Dropped to end it, after everybody who tells it something.
+    open: watch::Sender<()>,
+    writer: JoinHandle<()>,
 }
 
 impl LocalLab {
@@ -119,7 +135,7 @@ impl LocalLab {
             packet_notes: Notes::default(),
             congestion: params.congestion,
             running: Mutex::default(),
-            meters: std::sync::Mutex::default(),
+            meters: Arc::default(),
             policy: InForce::default(),
         })
     }
@@ -129,23 +145,41 @@ impl LocalLab {
         self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Begins before everything else, so that the opening is measured too.
-    fn measure(&self, wiring: &Wiring, numbering: &Numbering) -> Result<NullTarget, LabError> {
+    /// Begins with the lab, and begins anew when traffic is armed.
+    fn measure(
+        &self,
+        wiring: &Wiring,
+        numbering: &Numbering,
+        clock: Clock,
+        mut closing: watch::Receiver<()>,
+    ) -> Result<NullTarget, LabError> {
         let (noise, null_ports) = (Noise::now(), numbering.null_ports());
         let null_target = NullTarget::open(wiring, null_ports)?;
         let congestion = null_target.place().namespace.congestion()?;
         let meters = Meters { fabric: wiring.fabric.clone(), null_target: null_target.tally(), null_ports, noise, congestion };
         *self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(meters);
+        let meters = self.meters.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = closing.changed() => {}
+                () = clock.until_armed() => {
+                    if let Some(meters) = &mut *meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+                        meters.begin();
+                    }
+                }
+            }
+        });
         Ok(null_target)
     }
 
     /// Starts writing packets around effects; the other half is how it hears of them.
-    fn fly(&self, fabric: &Arc<Fabric>, clock: &Clock, closing: watch::Receiver<()>) -> (JoinHandle<()>, mpsc::UnboundedSender<Heard>) {
+    fn fly(&self, fabric: &Arc<Fabric>, clock: &Clock) -> (Flying, mpsc::UnboundedSender<Heard>) {
         let (tell, heard) = mpsc::unbounded_channel();
+        let (open, closing) = watch::channel(());
         let (topology, numbering) = (self.topology.clone(), Numbering::new(&self.topology));
         let writer = Writer { fabric: fabric.clone(), numbering, topology, run: self.run.clone() };
         let flight = Flight::new(self.packets, clock.clone(), self.packet_notes.clone(), writer);
-        (tokio::spawn(flight.live(heard, closing)), tell)
+        (Flying { open, writer: tokio::spawn(flight.live(heard, closing)) }, tell)
     }
 }
 
@@ -206,7 +240,8 @@ impl Lab for LocalLab {
         );
         let wiring = Wiring::new(fabric.clone(), self.congestion.clone())?;
         let numbering = Numbering::new(&self.topology);
-        let null_target = self.measure(&wiring, &numbering)?;
+        let (open, closing) = watch::channel(());
+        let null_target = self.measure(&wiring, &numbering, ask.clock.clone(), closing.clone())?;
         let places = Arc::new(Places::new(self.topology.clone(), wiring.clone()));
         let port = |end: &End| numbering.port(end).expect("every end of the topology has a number");
         for (name, cell) in &self.topology.cells {
@@ -214,9 +249,8 @@ impl Lab for LocalLab {
             places.put(end.clone(), wiring.place(name.as_str(), port(&end), cell.into())?);
         }
         let (answers, heard) = mpsc::unbounded_channel();
-        let (open, closing) = watch::channel(());
         let are_wanted = !self.packets.keep.0.is_zero();
-        let (flight, to_flight) = are_wanted.then(|| self.fly(&fabric, &ask.clock, closing.clone())).unzip();
+        let (flight, to_flight) = are_wanted.then(|| self.fly(&fabric, &ask.clock)).unzip();
         let voice = Voice::new(ask.clock, ask.seen, to_flight);
         let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) = (BTreeMap::new(), Vec::new());
         let mut processes = ask.processes;
@@ -268,7 +302,8 @@ impl Lab for LocalLab {
         drop(running.open);
         drop(running.reconciler.await);
         if let Some(flight) = running.flight {
-            drop(flight.await);
+            drop(flight.open);
+            drop(flight.writer.await);
         }
         drop(running.null_target);
         *self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;

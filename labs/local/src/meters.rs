@@ -19,13 +19,19 @@ pub(crate) struct Meters {
     pub null_target: Arc<Mutex<Tally>>,
     /// Ports of the null target.
     pub null_ports: [PortId; 2],
-    /// When the lab was opened.
+    /// When traffic was armed; until then, when the lab was opened.
     pub noise: Noise,
     /// As a place of the lab says: a new namespace takes it from the machine's first one, not from the harness's.
     pub congestion: String,
 }
 
 impl Meters {
+    /// Traffic is armed: what servers did to this machine while they started is nobody's latency.
+    pub(crate) fn begin(&mut self) {
+        self.noise = Noise::now();
+        null_target::lock(&self.null_target).begin();
+    }
+
     pub(crate) fn report(&self, health: &mut Health) {
         let noise = Noise::now();
         health.steal = noise.steal(&self.noise);

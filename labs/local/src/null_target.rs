@@ -103,6 +103,13 @@ impl Tally {
         Self { waiting: BTreeMap::new(), answers, forgotten: 0, trouble: None }
     }
 
+    /// Forgets what it has seen; answers to probes that are still under way count no more.
+    pub(crate) fn begin(&mut self) {
+        self.waiting.clear();
+        self.answers.reset();
+        self.forgotten = 0;
+    }
+
     fn sent(&mut self, number: u64, due: Instant, now: Instant) {
         self.waiting.insert(number, (due, now));
         while let Some(oldest) = self.waiting.first_entry().filter(|oldest| now - oldest.get().1 > FORGOTTEN_AFTER) {
@@ -221,5 +228,8 @@ mod tests {
         assert!(tally.answers.max() >= 2_000_000, "counted from when it was due");
         tally.sent(3, start + ms(61_000), start + ms(61_000));
         assert_eq!((tally.waiting.len(), tally.forgotten), (1, 1));
+        tally.begin();
+        tally.answered(3, start + ms(61_001));
+        assert_eq!(figures(&tally, start + ms(70_000)), (0, 0), "of the time before");
     }
 }

@@ -220,8 +220,10 @@ impl Reconciler {
             self.now.watch.look(&snapshot, &self.numbering, &self.voice);
         }
         let frozen = |end: &End| matches!(end, End::Node(node) if self.now.quiet.frozen.contains(node));
-        // A machine that stands still holds canaries too: they would only fill its queue.
-        for (link, port) in self.now.watch.healing().filter(|(link, _)| !frozen(&link.from) && !frozen(&link.to)) {
+        let now = self.voice.clock.now().since(Micros::ZERO);
+        // A machine that stands still holds canaries too: they would only fill its queue. A link out of contact lets none pass.
+        let may_pass = |link: &Link| !frozen(&link.from) && !frozen(&link.to) && self.steady.is_up(link, now);
+        for (link, port) in self.now.watch.healing().filter(|(link, _)| may_pass(link)) {
             let _is_asked_again_anyway = self.send_canary(link, port);
         }
     }

@@ -74,6 +74,12 @@ impl Steady {
         Self { links: topology.links().map(way).collect() }
     }
 
+    /// Whether the link's own clock lets packets pass at this moment of the run.
+    pub(crate) fn is_up(&self, link: &Link, at: Duration) -> bool {
+        let track = self.links.get(link).and_then(|(_, track)| track.as_ref());
+        track.and_then(|track| track.at(at)).is_none_or(|slot| slot.up)
+    }
+
     pub(crate) fn is_clocked(&self) -> bool {
         self.links.values().any(|(_, track)| track.is_some())
     }

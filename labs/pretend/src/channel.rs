@@ -23,6 +23,8 @@ impl Channel {
     /// The sum of one draw of each, in seconds around the delay.
     pub(crate) fn jitter(&mut self, asked: &[Jitter], draws: Draws) -> f64 {
         follow(&mut self.jitter, asked);
+        // Losses of the same message are numbered too.
+        let draws = draws.named("jitter");
         (0..).zip(&mut self.jitter).map(|(number, (jitter, last))| spread(*jitter, last, draws.then(number))).sum()
     }
 

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{End, Event, Lever, Link, NodeId};
+use model::{End, Event, Lever, Link, Micros, NodeId};
 
 use super::Recorded;
 use super::windows::opened;
 use crate::facts::{SECOND, Us};
 
-/// A window that closes later than this before the end leaves no time to show anything: a machine has to start first.
+/// A window that leaves less time in contact than this, from its close to the end, leaves none to show anything: a machine has to
+/// start first.
 const TIME_TO_SHOW: Us = 5 * SECOND;
 
 /// Both ends of each, in order.
@@ -33,7 +34,13 @@ pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)
         let silenced =
             |lever, at: &End| (cuts(lever) || matches!(lever, Lever::PowerLoss | Lever::Freeze)) && (*at == link.from || *at == link.to);
         let mut mine = windows.values().filter(|w| w.claims.iter().any(|claim| silenced(claim.lever, &claim.end)));
-        mine.all(|w| w.closed.is_some_and(|closed| closed + TIME_TO_SHOW <= end))
+        let closed = mine.try_fold(0, |last: Us, w| Some(last.max(w.closed?)));
+        closed.is_some_and(|closed| {
+            // A link out of contact has nothing to show.
+            let contacts = recorded.plan.topology.track(link).contacts(recorded.plan.latest_end());
+            let left = contacts.into_iter().map(|(a, b)| Micros::after(b).0.min(end) - Micros::after(a).0.max(closed));
+            left.max().is_some_and(|left| left >= TIME_TO_SHOW)
+        })
     };
     let unshown = cut.into_iter().filter(|(link, cut)| healed.get(link).is_none_or(|healed| healed < cut)).map(|(link, _)| link);
     let expected = unshown.filter(|link| is_up(&link.from) && is_up(&link.to) && let_go(link));

@@ -51,7 +51,9 @@ impl Gate for Goodput {
             Err(judged) => Judgement { limit, ..*judged },
             Ok(shares) => {
                 let worst = shares.into_iter().reduce(|a, b| if b.0 < a.0 { b } else { a });
-                let Some((share, evidence)) = worst else { return Judgement::no_data(limit, "no whole second lies in its span") };
+                let Some((share, evidence)) = worst else {
+                    return Judgement::no_data(limit, "no whole second with contact lies in its span");
+                };
                 let fails = share < self.min.0;
                 let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
                 let why = fails.then(|| match self.of {
