@@ -60,7 +60,7 @@ pub struct Degrade {
     /// How much may wait for the rate; the smaller of two queues holds. 100 ms of the rate, at least `64KiB`, unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Size>,
-    /// The largest IP packet that passes; a larger one is answered with "packet too big". The smaller of two holds.
+    /// The largest IP packet that passes; a larger one is answered with "packet too big". The smaller of two holds. From `552B` to `1499B`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<Size>,
 }
@@ -75,13 +75,7 @@ impl Degrade {
     fn mistakes(&self, topology: &Topology) -> impl Iterator<Item = String> {
         let delayed = steady(topology).any(|quality| !quality.delay.is_zero());
         let limited = steady(topology).any(|quality| quality.rate.is_some());
-        let mistakes = self.way().mistakes().into_iter().filter(move |mistake| match mistake.key {
-            "jitter" => false,
-            "reorder" => !delayed,
-            "queue" => !limited,
-            _ => true,
-        });
-        mistakes.map(|mistake| format!("{}\n{}", mistake.message, mistake.help))
+        self.way().mistakes_on_top(delayed, limited).into_iter().map(|mistake| format!("{}\n{}", mistake.message, mistake.help))
     }
 }
 

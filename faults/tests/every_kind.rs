@@ -258,7 +258,8 @@ fn what_makes_no_sense_is_told() {
         ("degrade", "{around: {service: etcd}, loss: 0%, jitter: 0ms}", "nothing is degraded"),
         ("degrade", "{around: {service: etcd}, queue: 64KiB}", "add `rate: 10Mbit`"),
         ("degrade", "{around: {service: etcd}, reorder: 5%}", "add `delay: 10ms`"),
-        ("degrade", "{around: {service: etcd}, mtu: 60B}", "at least `68B` for IPv4"),
+        ("degrade", "{around: {service: etcd}, mtu: 60B}", "no lower than `552B`"),
+        ("degrade", "{around: {service: etcd}, mtu: 1500B}", "write less"),
         ("kill", "{of: etcd/0}", "which `role`"),
         ("pause", "{service: store, role: leader, of: etcd}", "two services"),
     ] {

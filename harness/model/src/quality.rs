@@ -45,7 +45,8 @@ pub struct LinkQuality {
 /// One draw per packet around the delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Jitter {
-    /// Half the width of a uniform draw; the standard deviation of the others.
+    /// Half the width of a uniform draw; of the others the standard deviation before the cut at four of them (after it: normal 1.00, Pareto
+    /// 0.74, Pareto-normal 0.77 of it).
     pub width: Duration,
     pub shape: Shape,
     /// Correlation of a draw with the one before it on the same link: a first-order autoregressive process under the distribution, so
@@ -53,7 +54,8 @@ pub struct Jitter {
     pub correlation: Chance,
 }
 
-/// The distribution of a draw. All have a mean of zero; those without bounds are cut off at four standard deviations, as netem's tables are.
+/// The distribution of a draw. All have a mean of zero before the cut: those without bounds are cut off at four standard deviations, as
+/// netem's tables are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {

@@ -67,9 +67,10 @@ impl Builder<'_> {
         value.clone().under(limit, self.ids)
     }
 
-    /// Clocks are told in whole seconds; others are left to the gate's own default.
+    /// Gates take clocks of whole seconds: one with a fraction, such as that of `repeat: 1500ms`, is rounded up.
     fn clocked(&mut self, kind: &Known, value: Node) -> Node {
-        let Some(clock) = self.clock.filter(|clock| clock.subsec_nanos() == 0) else { return value };
+        let Some(clock) = self.clock else { return value };
+        let clock = Duration::from_secs(clock.as_secs() + u64::from(clock.subsec_nanos() > 0));
         let schema = (kind.schema)();
         if value.at("clock").is_some() || !kinds::properties(&schema).contains(&"clock") {
             return value;

@@ -77,6 +77,7 @@ pub(crate) struct Quality {
     /// How much may wait for the rate; what does not fit is lost. Default: 100 ms of the rate, at least `64KiB`.
     pub(crate) queue: Option<Sp<Size>>,
     /// The largest IP packet that passes; a larger one is answered with "packet too big", so that path MTU discovery works.
+    /// From `552B` to `1499B`.
     pub(crate) mtu: Option<Sp<Size>>,
     /// A change by the clock with a name, such as `leo_15s`, on top of the other keys.
     pub(crate) profile: Option<Sp<String>>,
@@ -84,6 +85,7 @@ pub(crate) struct Quality {
     #[schemars(with = "Option<Table<TraceRow>>")]
     pub(crate) trace: Option<Sp<Vec<Sp<TraceRow>>>>,
     /// The trace begins again every so often. Default: its last row stays.
+    /// Percentiles are judged over whole multiples of it, rounded up to whole seconds.
     pub(crate) repeat: Option<Sp<Time>>,
     /// Access links only: the passes in which assets can be reached. A CSV file with the header `aos,los`, or its rows as a list.
     #[schemars(with = "Option<Table<Pass>>")]

@@ -16,7 +16,7 @@ const LATER: &[(&str, &str)] = &[
     ("steps", "steps of an operator"),
     ("trials", "repeated trials"),
     ("stop_when", "stop conditions"),
-    ("contact", "a contact model at this place (`access` and its `contact: [{aos: 10s, los: 40s}]` is there already)"),
+    ("contact", "a contact model at this place"),
     ("routing", "routing other than by the client"),
     ("heartbeat", "heartbeats"),
     ("device_clock", "device clocks"),
@@ -31,7 +31,7 @@ const LATER: &[(&str, &str)] = &[
     ("profile", "a profile at this place"),
     ("pulse", "pulsed faults"),
     ("ramp", "ramped faults"),
-    ("repeat", "repeated faults"),
+    ("repeat", "a repeat at this place"),
     ("nemesis", "random schedules of faults"),
     ("rolling-restart", "the fault `rolling-restart`"),
     ("restart", "the fault `restart`"),
@@ -57,6 +57,13 @@ const LATER: &[(&str, &str)] = &[
     ("png", "the report `png`"),
 ];
 
+/// Those of them that are there at another place already.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("contact", "Move it under `access`, as a list or a CSV file"),
+    ("profile", "A fleet, its `access` and each pair of `links` take it; move it there, such as `access: {profile: leo_15s}`"),
+    ("repeat", "`access` and each pair of `links` take it beside a `trace`; move it there, or leave it out"),
+];
+
 /// Turns an unknown word that the design knows into a refusal that says so.
 pub(crate) fn later(problem: &mut Problem) {
     let Some(unknown) = &problem.unknown else { return };
@@ -67,7 +74,8 @@ pub(crate) fn later(problem: &mut Problem) {
     problem.code = "version";
     problem.message = format!("`{word}` is not in this version: {what} will come later");
     problem.label = "not in this version".into();
-    problem.help = Some("Leave it out".into());
+    let help = ELSEWHERE.iter().find(|(there, _)| there == word).map_or("Leave it out", |(_, help)| help);
+    problem.help = Some(help.into());
     problem.unknown = None;
 }
 

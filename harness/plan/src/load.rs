@@ -161,14 +161,19 @@ impl Reading {
 
     /// Puts the rows of the files that a way names in their place: what they say is checked, hashed and expanded with the rest.
     fn with_tables(&mut self, way: &mut Node, from: &Path) {
-        for key in ["trace", "contact"] {
-            let Some(value) = below(way, key) else { continue };
-            let (Some(name), span) = (value.text().map(str::to_owned), value.span) else { continue };
+        for form in &tracks::TABLES {
+            let Some(value) = below(way, form.key) else { continue };
+            let (Some(name), span) = (value.text().map(str::to_owned), value.span) else {
+                if matches!(&value.kind, Kind::List(rows) if rows.is_empty()) {
+                    self.problems.push(form.no_rows(value.span));
+                }
+                continue;
+            };
             let path = from.parent().unwrap_or(Path::new("")).join(&name);
             let table = match std::fs::read_to_string(&path) {
                 Ok(text) => {
                     let source = self.sources.add(path.display().to_string(), text.as_str());
-                    tracks::table::read(&text, source, span, &mut self.ids, &mut self.problems)
+                    tracks::table::read(form, &text, source, span, &mut self.ids, &mut self.problems)
                 }
                 Err(error) => {
                     let message = format!("the file `{}` cannot be read: {error}", path.display());

@@ -13,7 +13,7 @@ use crate::{
     catalogs::Catalogs,
     grammar::{Quality, Service, Stack},
     kinds, names,
-    tracks::{self, Clockwork},
+    tracks::{self, Clocked, Clockwork},
 };
 
 /// What the other sections need to know of the stack.
@@ -124,7 +124,9 @@ fn links(stack: &Stack, topology: &mut Topology, clockwork: Clockwork, problems:
     for (pair, way) in stack.links.iter().flatten() {
         let quality = quality(way, pair.span, problems);
         let track = clockwork.track(way, clockwork.draws.named(pair), problems);
-        problems.extend(way.contact.as_ref().map(|passes| no_passes(passes.span)));
+        // Passes of a file stand there, and the mistake here.
+        let here = |span: Span| if span.source == pair.span.source { span } else { pair.span };
+        problems.extend(way.contact.as_ref().map(|passes| no_passes(here(passes.span))));
         let Some((from, to)) = ends(pair, &regions, problems) else { continue };
         let reversed = stack.links.iter().flatten().any(|(other, _)| pair_of(other) == Some((to.as_str(), from.as_str())));
         if !reversed {
@@ -192,7 +194,11 @@ pub(crate) fn quality(asked: &Quality, at: Span, problems: &mut Problems) -> Lin
         ("queue", queue.map(|it| it.span)),
         ("mtu", mtu.map(|it| it.span)),
     ];
-    problems.extend(way.mistakes().into_iter().map(|mistake| {
+    let mistakes = match tracks::clocked(asked) {
+        Some(Clocked { delayed, limited }) => way.mistakes_on_top(delayed, limited),
+        None => way.mistakes(),
+    };
+    problems.extend(mistakes.into_iter().map(|mistake| {
         let span = spans.iter().find(|(key, _)| *key == mistake.key).and_then(|(_, span)| *span).unwrap_or(at);
         Problem::new("range", span, mistake.message).label(mistake.label).help(mistake.help)
     }));

@@ -105,17 +105,13 @@ fn client_side(plan: &Plan) -> Duration {
 fn contacts(plan: &Plan, warn: &mut impl FnMut(&str, String)) {
     let end = plan.latest_end();
     for (name, fleet) in &plan.fleets {
+        let mut silent = false;
         for (region, cell) in &fleet.cells {
             let spans = plan.topology.cells.get(cell).map(|cell| cell.track.contacts(end)).unwrap_or_default();
+            silent |= spans != [(Duration::ZERO, end)];
             let last = spans.last().map_or(Duration::ZERO, |(_, los)| *los);
             if last < end && last <= plan.stop() {
                 warn(name.as_str(), format!("has no contact in `{region}` from {} on: what it records then is never sent", Time(last)));
-            }
-            if spans != [(Duration::ZERO, end)] && fleet.recorder.order == ReplayOrder::OldestFirst {
-                warn(
-                    name.as_str(),
-                    "replays the oldest first: live readings wait behind what silence recorded, and their wait counts".into(),
-                );
             }
             let before = std::iter::once(Duration::ZERO).chain(spans.iter().map(|(_, los)| *los));
             let mut passes = spans.iter().zip(before).filter(|((aos, los), since)| {
@@ -127,6 +123,9 @@ fn contacts(plan: &Plan, warn: &mut impl FnMut(&str, String)) {
                 let message = format!("its pass at {aos} in `{region}` is too short to replay {silence} of silence at {rate}x");
                 warn(name.as_str(), message);
             }
+        }
+        if silent && fleet.recorder.order == ReplayOrder::OldestFirst {
+            warn(name.as_str(), "replays the oldest first: live readings wait behind what silence recorded, and their wait counts".into());
         }
     }
 }

@@ -130,6 +130,7 @@ fn gates_on_percentiles_are_judged_by_the_longest_clock() {
     };
     assert_eq!(clock("profile: leo_15s", "", gate), "15s");
     assert_eq!(clock("profile: leo_15s", ", trace: [{at: 0s}], repeat: 20s", gate), "20s");
+    assert_eq!(clock("trace: [{at: 0s}], repeat: 1500ms", "", gate), "2s", "whole seconds, rounded up");
     assert_eq!(clock("profile: leo_15s", "", "gates:\n  - latency.ack.p99: {max: 250ms, clock: 5s}\n"), "5s");
     assert_eq!(clock("profile: leo_15s", "", "gates:\n  - latency.ack.p99: 250ms\n"), "15s");
     assert!(clock("delay: 1ms", "", gate).is_null());
@@ -159,11 +160,78 @@ fn what_cannot_be_is_refused() {
     assert_eq!(told("trace: [{at: 0s}, {at: 9s}, {at: 4s}]", ""), "the row at 4s stands behind the one at 9s");
     assert_eq!(told("trace: [{at: 0s}, {at: 9s}], repeat: 9s", ""), "the trace repeats after 9s, before its last row at 9s");
     assert_eq!(told("trace: [{at: 0s}], repeat: 1us", ""), "the trace repeats 90000001 times, 1 rows each");
+    assert_eq!(told("contact: []", ""), "a contact plan without a pass");
+    assert_eq!(told("delay: 1ms", ", contact: passes.csv"), "a link between regions has no contact plan");
     assert_eq!(told("contact: [{aos: 9s, los: 9s}]", ""), "a pass from 9s to 9s");
     assert_eq!(told("contact: [{aos: 1s, los: 9s}, {aos: 8s, los: 10s}]", ""), "a pass from 8s, while the one before it lasts until 9s");
     assert!(told("trace: nowhere.csv", "").contains("nowhere.csv` cannot be read"));
     let meant = try_load("profile: leo_16s", "").expect_err("no such profile").list();
     assert_eq!(meant[0].meant, ["leo_15s"]);
+}
+
+#[test]
+fn what_the_clock_gives_is_there_for_the_steady_keys() {
+    load("profile: leo_15s, jitter: 2ms", ", profile: leo_15s, jitter: 2ms");
+    load("profile: leo_15s, reorder: 5%", ", trace: [{at: 0s}, {at: 5s, delay: 1ms}], reorder: 5%");
+    load("trace: trace.csv, queue: 64KiB", ", trace: trace.csv, queue: 64KiB");
+    load("trace: [{at: 0s}], jitter: 2ms", "");
+    let told = |access: &str| {
+        let list = try_load(access, "").expect_err("it has a mistake").list();
+        list.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>()
+    };
+    assert_eq!(told("profile: leo_15s, queue: 64KiB"), ["`queue` without a `rate` holds nothing"]);
+    assert_eq!(told("trace: [{at: 0s, rate: 1Mbit}], reorder: 5%"), ["`reorder` without a delay changes no order"]);
+    assert_eq!(told("contact: [{aos: 1s, los: 2s}], jitter: 5ms"), ["the jitter is larger than the delay"]);
+    assert_eq!(told("trace: nowhere.csv, queue: 64KiB, reorder: 1%").len(), 1, "what the file would have said is not known");
+    assert_eq!(told("profile: leo_16s, queue: 64KiB, reorder: 1%").len(), 1);
+    assert_eq!(
+        told("delay: 9ms, jitter: {width: 1ms, shape: normal, correlation: 100%}"),
+        ["`100%` is out of range: the first draw would be every draw"]
+    );
+}
+
+#[test]
+fn mistakes_elsewhere_hide_none_of_a_table() {
+    let told = |access: &str, link: &str| {
+        let list = try_load(access, link).expect_err("it has mistakes").list();
+        list.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>()
+    };
+    let late = "the trace begins at 5s, and says nothing of the time before";
+    assert_eq!(told("trace: [{at: 5s}]", ", loss: 101%"), ["`101%` is out of range: a share is at most `100%`", late]);
+    assert_eq!(told("contact: []", ", trace: []"), ["a trace without a row", "a contact plan without a pass"]);
+    assert_eq!(told("trace: [{at: 5s}, {at: 6}]", "").len(), 2);
+    assert_eq!(told("trace: [{at: 0}, {at: 5s}]", ""), ["`0` is a bare number where a unit belongs"], "the first row is there, and wrong");
+    assert_eq!(told("trace: [{at: 0}]", "").len(), 1);
+}
+
+#[test]
+fn a_profile_makes_no_more_slots_than_a_trace_may() {
+    let with = |length: &str| {
+        let text = text("profile: leo_15s", "").replace("for: 60s", &format!("for: {length}"));
+        let text = text.replace("phases:", "safety: {max_duration: 36525d}\nphases:");
+        wetdress_plan::load(&text, FILE, &kinds::catalogs())
+    };
+    let slots = |length: &str| track(&with(length).unwrap_or_else(|mistakes| panic!("{mistakes}")), "us-west/terminals").slots.len();
+    assert!((75_000..=100_000).contains(&slots("103h")));
+    for length in ["105h", "30d", "36500d"] {
+        let list = with(length).expect_err("it lasts too long").list();
+        let of_slots: Vec<_> =
+            list.iter().filter(|mistake| mistake.message.starts_with("the profile `leo_15s` changes every 15s")).collect();
+        assert_eq!(of_slots.len(), 1, "{length}: {list:?}");
+        assert!(of_slots[0].help.as_ref().is_some_and(|help| help.starts_with("Shorten the phases to 104h in all")), "{list:?}");
+    }
+}
+
+#[test]
+fn words_that_another_place_takes_are_sent_there() {
+    let help = |before: &str, after: &str| {
+        let list = wetdress_plan::load(&text("", "").replace(before, after), FILE, &kinds::catalogs()).expect_err("not here").list();
+        assert_eq!((list.len(), list[0].code), (1, "version"), "{list:?}");
+        list[0].help.clone().expect("a way out")
+    };
+    assert_eq!(help("assets: 20", "assets: 20, contact: passes.csv"), "Move it under `access`, as a list or a CSV file");
+    assert!(help("assets: 20", "assets: 20, repeat: 5s").starts_with("`access` and each pair of `links` take it"));
+    assert!(help("for: 60s", "for: 60s, profile: leo_15s").contains("each pair of `links` take it"));
 }
 
 #[test]
@@ -175,7 +243,8 @@ fn what_a_contact_plan_leaves_on_its_assets_is_told_beforehand() {
     };
     assert_eq!(told("contact: [{aos: 10s, los: 40s}, {aos: 50s, los: 90s}]"), Vec::<String>::new());
     let oldest = told("contact: [{aos: 10s, los: 90s}]}, recorder: {replay: {order: oldest_first}");
-    assert!(oldest[0].starts_with("replays the oldest first"), "{oldest:?}");
+    let of_order: Vec<&String> = oldest.iter().filter(|told| told.starts_with("replays the oldest first")).collect();
+    assert_eq!(of_order.len(), 1, "once per fleet, not once per region: {oldest:?}");
     let ends = told("contact: [{aos: 10s, los: 40s}]");
     assert_eq!(ends[0], "has no contact in `us-east` from 40s on: what it records then is never sent");
     let short = told("contact: [{aos: 30s, los: 34s}, {aos: 50s, los: 90s}]");

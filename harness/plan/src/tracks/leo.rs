@@ -19,6 +19,7 @@ pub(super) const LEO_15S: Profile = Profile {
     about: "Satellite internet in low orbit: every 15 s another satellite, 10 to 30 ms one way, spikes and losses at each switch.",
     period: PERIOD,
     slots,
+    slots_per_period: SLOTS,
 };
 
 const PERIOD: Duration = Duration::from_secs(15);
@@ -29,6 +30,9 @@ const SPIKE_LAST: Duration = Duration::from_millis(75);
 const LOSS: u32 = 1_000;
 /// Switches that bring a burst, in parts per million.
 const BURST: u64 = 300_000;
+
+/// Two spikes, the end of a burst, and the time between.
+const SLOTS: u128 = 4;
 
 /// What is drawn for one slot, each by its own number.
 const DRAWS: u64 = 4;
@@ -82,6 +86,7 @@ mod tests {
             let spikes = [0, 99, 14_899, 14_900, 14_999].map(|ms| (at(&track, number, ms).0 - base).round() as u64);
             assert_eq!(spikes, [140, 140, 0, 75, 75], "slot {number}");
         }
+        assert!(track.slots.len() as u128 <= 1_001 * SLOTS);
         assert!(track.slots.windows(2).all(|pair| pair[0].from < pair[1].from), "in order, each moment once");
     }
 

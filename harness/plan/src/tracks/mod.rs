@@ -19,6 +19,24 @@ use crate::{
     names,
 };
 
+/// The lists that may be files.
+pub(crate) const TABLES: [table::Form; 2] = [
+    table::Form {
+        key: "trace",
+        columns: &["at", "delay", "jitter", "loss", "rate", "up"],
+        needed: &["at"],
+        none: ("a trace without a row", "Write `trace: [{at: 0s, delay: 20ms}]`, or leave it out"),
+        thinner: "Thin the rows out, or use `repeat`",
+    },
+    table::Form {
+        key: "contact",
+        columns: &["aos", "los"],
+        needed: &["aos", "los"],
+        none: ("a contact plan without a pass", "Write `contact: [{aos: 10s, los: 40s}]`, or leave it out"),
+        thinner: "Leave out passes after the end of the run",
+    },
+];
+
 /// A change by the clock with a name.
 struct Profile {
     name: &'static str,
@@ -28,11 +46,13 @@ struct Profile {
     period: Duration,
     /// Slots from zero to at least the moment given; each draw by its own number, so that none depends on another.
     slots: fn(Draws, Duration) -> Track,
+    /// A period makes at most so many.
+    slots_per_period: u128,
 }
 
 const PROFILES: &[Profile] = &[leo::LEO_15S];
 
-/// A repeated trace makes at most so many slots.
+/// A profile or a repeated trace makes at most so many slots.
 const SLOTS_MAX: u128 = 100_000;
 
 /// For `explain`, `list` and the reference.
@@ -68,7 +88,7 @@ impl Clockwork {
             && names::known("profile", name, name.span, PROFILES.iter().map(|profile| profile.name), problems)
             && let Some(profile) = PROFILES.iter().find(|profile| profile.name == name.value)
         {
-            track = (profile.slots)(draws, self.until);
+            track = self.profile(profile, name.span, draws, problems);
         }
         match (&way.trace, &way.repeat) {
             (Some(rows), repeat) => track = track.then(&self.trace(rows, repeat.as_ref(), problems)),
@@ -82,6 +102,19 @@ impl Clockwork {
             Some(passes) => track.then(&contact(passes, problems)),
             None => track,
         }
+    }
+
+    fn profile(self, profile: &Profile, at: Span, draws: Draws, problems: &mut Problems) -> Track {
+        let periods = self.until.as_nanos().div_ceil(profile.period.as_nanos()) + 1;
+        if periods * profile.slots_per_period <= SLOTS_MAX {
+            return (profile.slots)(draws, self.until);
+        }
+        let most = profile.period.as_secs() * (SLOTS_MAX / profile.slots_per_period - 1) as u64;
+        let (until, longest) = (Time(self.until), Time(Duration::from_secs(most / 3_600 * 3_600)));
+        let message = format!("the profile `{}` changes every {}, and the run may last {until}", profile.name, Time(profile.period));
+        let problem = Problem::new("range", at, message).label(format!("more than {SLOTS_MAX} slots in all"));
+        problems.push(problem.help(format!("Shorten the phases to {longest} in all, or write a `trace` with `repeat`")));
+        Track::default()
     }
 
     fn trace(self, rows: &Sp<Vec<Sp<TraceRow>>>, repeat: Option<&Sp<Time>>, problems: &mut Problems) -> Track {
@@ -111,16 +144,34 @@ pub(crate) fn period(way: &Quality) -> Option<Duration> {
     [named.map(|profile| profile.period), way.repeat.map(|repeat| repeat.value.0)].into_iter().flatten().max()
 }
 
+/// What a way gets by the clock: whether any of it is a delay, and whether any is a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Clocked {
+    pub(crate) delayed: bool,
+    pub(crate) limited: bool,
+}
+
+/// None: nothing of its quality changes by the clock. Of what was read with mistakes anything may be meant.
+pub(crate) fn clocked(way: &Quality) -> Option<Clocked> {
+    let of = |slots: &[Slot]| Clocked {
+        delayed: slots.is_empty() || slots.iter().any(|slot| !slot.quality.delay.is_zero()),
+        limited: slots.is_empty() || slots.iter().any(|slot| slot.quality.rate.is_some()),
+    };
+    let profile = way.profile.as_ref().map(|name| {
+        let known = PROFILES.iter().find(|profile| profile.name == name.value);
+        of(&known.map(|profile| (profile.slots)(Draws::of(0), profile.period).slots).unwrap_or_default())
+    });
+    let trace = way.trace.as_ref().map(|rows| of(&rows.iter().map(|row| slot(row)).collect::<Vec<_>>()));
+    let either = |a: Clocked, b: Clocked| Clocked { delayed: a.delayed || b.delayed, limited: a.limited || b.limited };
+    profile.into_iter().chain(trace).reduce(either)
+}
+
 /// The moment of the last row, if the first is at zero and each is later than the one before it.
 fn in_order(rows: &Sp<Vec<Sp<TraceRow>>>, problems: &mut Problems) -> Option<Duration> {
-    // Rows with mistakes of their own are not among these, so what seems to be missing may only follow from them.
-    let whole = problems.is_empty();
-    let Some(first) = rows.first() else {
-        let problem = Problem::new("range", rows.span, "a trace without a row").label("no rows").help("Its first row is at `0s`");
-        problems.extend(whole.then_some(problem));
-        return None;
-    };
-    if whole && !first.at.0.is_zero() {
+    // Rows with mistakes of their own are not among these: a list of none was told when it was read, and one of them may be the first.
+    let first = rows.first()?;
+    let before = |span: Span| span.source == first.span.source && (rows.span.start..first.span.start).contains(&span.start);
+    if !first.at.0.is_zero() && !problems.iter().any(|problem| before(problem.span)) {
         let message = format!("the trace begins at {}, and says nothing of the time before", first.at);
         problems.push(Problem::new("range", first.span, message).label("not `0s`").help("Begin with a row at `0s`"));
         return None;
@@ -150,10 +201,6 @@ fn slot(row: &TraceRow) -> Slot {
 /// Up during passes, down between them and after the last one.
 fn contact(passes: &Sp<Vec<Sp<Pass>>>, problems: &mut Problems) -> Track {
     let mut slots = vec![edge(Duration::ZERO, false)];
-    if passes.is_empty() && problems.is_empty() {
-        let problem = Problem::new("range", passes.span, "a contact plan without a pass").label("never in contact");
-        problems.push(problem.help("Write `contact: [{aos: 10s, los: 40s}]`, or leave it out"));
-    }
     let mut before = Duration::ZERO;
     for pass in passes.iter() {
         let (aos, los) = (pass.aos.0, pass.los.0);
@@ -162,7 +209,9 @@ fn contact(passes: &Sp<Vec<Sp<Pass>>>, problems: &mut Problems) -> Track {
             return Track::default();
         }
         // A pass that begins where the one before it ends is the same contact.
-        slots.retain(|slot| slot.from < aos);
+        while slots.last().is_some_and(|slot| slot.from >= aos) {
+            slots.pop();
+        }
         if slots.last().is_none_or(|slot| !slot.up) {
             slots.push(edge(aos, true));
         }
@@ -188,6 +237,23 @@ fn tell_pass(span: Span, pass: &Pass, before: Duration, problems: &mut Problems)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds;
+
+    #[test]
+    fn tables_have_the_columns_of_their_rows() {
+        let columns = |schema: schemars::Schema| {
+            let mut columns: Vec<String> = kinds::properties(&schema).into_iter().map(str::to_owned).collect();
+            columns.sort_unstable();
+            columns
+        };
+        let [trace, contact] = TABLES.map(|table| {
+            let mut columns = table.columns.to_vec();
+            columns.sort_unstable();
+            columns
+        });
+        assert_eq!(columns(schemars::schema_for!(TraceRow)), trace);
+        assert_eq!(columns(schemars::schema_for!(Pass)), contact);
+    }
 
     #[test]
     fn touching_passes_are_one_contact() {

@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::units::{Bits, Share, Size, Time};
 
 /// A draw per packet around the delay: `5ms`, half the width of a uniform draw, or
-/// `{width: 5ms, shape: normal, correlation: 25%}`.
+/// `{width: 5ms, shape: normal, correlation: 25%}`. One draw per packet as the sender's kernel hands it over: a super-packet that no loss,
+/// duplication, corruption, reordering, rate or MTU divides is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(untagged)]
 pub enum Jitter {
@@ -22,13 +23,14 @@ pub enum Jitter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shaped {
-    /// Half the width of a uniform draw; the standard deviation of the other shapes.
+    /// Half the width of a uniform draw; of the other shapes the standard deviation before the cut at four of them (after it: normal 1.00,
+    /// pareto 0.74, pareto_normal 0.77 of it).
     pub width: Time,
-    /// The distribution of the draws, each with a mean of zero.
+    /// The distribution of the draws, each with a mean of zero before the cut.
     #[serde(default)]
     pub shape: Shape,
-    /// Of a draw with the one before it on the same link.
-    #[serde(default)]
+    /// Correlation of a draw with the one before it on the same link; the distribution stays what it is. Less than `100%`.
+    #[serde(default, deserialize_with = "less_than_all")]
     pub correlation: Share,
 }
 
@@ -97,10 +99,10 @@ pub struct Mistake {
     pub help: &'static str,
 }
 
-/// The smallest IPv4 packet that every host must pass whole (RFC 791).
-const MTU_MIN: u64 = 68;
-/// No IP packet is larger.
-const MTU_MAX: u64 = 65_535;
+/// Linux learns no smaller path MTU than its `net.ipv4.route.min_pmtu`: below it, TCP sends into a hole for ever.
+const MTU_MIN: u64 = 552;
+/// Devices of the labs send no larger packet than this by themselves.
+const MTU_OF_DEVICES: u64 = 1_500;
 
 impl Way {
     pub fn quality(&self) -> LinkQuality {
@@ -123,7 +125,7 @@ impl Way {
         }
     }
 
-    /// What is wrong with it as the steady quality of a way. On top of another way only the `mtu` is judged alone.
+    /// What is wrong with it as the only quality of a way.
     pub fn mistakes(&self) -> Vec<Mistake> {
         let jitter = model::Jitter::from(self.jitter);
         let checks = [
@@ -131,9 +133,22 @@ impl Way {
             (self.reorder.0 > 0 && self.delay.0.is_zero(), REORDER),
             (self.queue.is_some() && self.rate.is_none(), QUEUE),
             (self.mtu.is_some_and(|mtu| mtu.0 < MTU_MIN), MTU_TOO_SMALL),
-            (self.mtu.is_some_and(|mtu| mtu.0 > MTU_MAX), MTU_TOO_LARGE),
+            (self.mtu.is_some_and(|mtu| mtu.0 >= MTU_OF_DEVICES), MTU_TOO_LARGE),
         ];
         checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake)).collect()
+    }
+
+    /// What is wrong with it on top of other qualities: jitter may take from their delay, and where any of them is `delayed` or
+    /// `limited`, there is something to overtake, or to queue for.
+    pub fn mistakes_on_top(&self, delayed: bool, limited: bool) -> Vec<Mistake> {
+        let mut mistakes = self.mistakes();
+        mistakes.retain(|mistake| match mistake.key {
+            "jitter" => false,
+            "reorder" => !delayed,
+            "queue" => !limited,
+            _ => true,
+        });
+        mistakes
     }
 }
 
@@ -141,7 +156,7 @@ const JITTER: Mistake = Mistake {
     key: "jitter",
     message: "the jitter is larger than the delay",
     label: "would send packets into the past",
-    help: "The delay is drawn from `delay - jitter` to `delay + jitter`",
+    help: "Write at most the delay, or raise `delay`",
 };
 const REORDER: Mistake = Mistake {
     key: "reorder",
@@ -157,15 +172,15 @@ const QUEUE: Mistake = Mistake {
 };
 const MTU_TOO_SMALL: Mistake = Mistake {
     key: "mtu",
-    message: "the `mtu` is smaller than IP allows",
+    message: "the `mtu` is smaller than TCP can find out",
     label: "too small",
-    help: "Write at least `68B` for IPv4, `1280B` for IPv6; a tunnel leaves about `1400B`",
+    help: "Linux goes no lower than `552B`; a tunnel leaves about `1400B`",
 };
 const MTU_TOO_LARGE: Mistake = Mistake {
     key: "mtu",
-    message: "the `mtu` is larger than any IP packet",
+    message: "the `mtu` is no smaller than that of the devices",
     label: "limits nothing",
-    help: "Write at most `65535B`; Ethernet has `1500B`, a tunnel about `1400B`",
+    help: "Devices of the lab have `1500B`; write less, a tunnel leaves about `1400B`",
 };
 
 impl Default for Jitter {
@@ -216,6 +231,15 @@ fn an_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error>
     match Share::deserialize(deserializer)? {
         Share(0) => Err(de::Error::custom(
             "`0%` is out of range: a burst that never ends\nWrite `r` above `0%`, the mean burst is `1 / r` packets long; or cut the link",
+        )),
+        share => Ok(share),
+    }
+}
+
+fn less_than_all<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
+    match Share::deserialize(deserializer)? {
+        all if all == self::all() => Err(de::Error::custom(
+            "`100%` is out of range: the first draw would be every draw\nWrite less, such as `90%`; or a `delay` without jitter, which is the same for every packet",
         )),
         share => Ok(share),
     }

@@ -231,7 +231,13 @@ fn what_a_way_cannot_mean_is_told_by_its_key() {
     assert_eq!(keys(Way { jitter: Jitter::Width(ms(2)), reorder: Share(1), ..Way::default() }), ["jitter", "reorder"]);
     let normal = Jitter::Shaped(Shaped { width: ms(2), shape: Shape::Normal, correlation: Share(0) });
     assert_eq!(keys(Way { delay: ms(1), jitter: normal, queue: Some(Size(1)), ..Way::default() }), ["queue"]);
-    for (size, expected) in [(67, &["mtu"][..]), (68, &[]), (65_535, &[]), (65_536, &["mtu"])] {
+    for (size, expected) in [(551, &["mtu"][..]), (552, &[]), (1_499, &[]), (1_500, &["mtu"])] {
         assert_eq!(keys(Way { mtu: Some(Size(size)), ..Way::default() }), expected, "{size}");
     }
+    let on_top = |delayed, limited| {
+        let way = Way { jitter: Jitter::Width(ms(2)), reorder: Share(1), queue: Some(Size(1)), mtu: Some(Size(1)), ..Way::default() };
+        way.mistakes_on_top(delayed, limited).iter().map(|mistake| mistake.key).collect::<Vec<_>>()
+    };
+    assert_eq!(on_top(false, false), ["reorder", "queue", "mtu"]);
+    assert_eq!((on_top(true, false), on_top(false, true)), (vec!["queue", "mtu"], vec!["reorder", "mtu"]));
 }
