@@ -27,7 +27,7 @@ pub(crate) fn answer(ip: &[u8], packet: &Packet) -> Option<Vec<u8>> {
 /// What a router tells the sender of a packet that does not fit into `mtu` bytes: fragmentation needed with the MTU of
 /// the next hop (RFC 1191, 4), packet too big (RFC 4443, 3.2). None under the rules of [`answer`].
 ///
-/// Over IPv4 the caller asks only where [`Packet::dont_fragment`] is set.
+/// An IPv4 packet that may be fragmented (DF not set) is answered too, where a router would cut it into fragments: the fabric makes none.
 pub(crate) fn too_big(ip: &[u8], packet: &Packet, mtu: u32) -> Option<Vec<u8>> {
     if !may_be_answered(ip, packet) {
         return None;

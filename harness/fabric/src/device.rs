@@ -1,6 +1,7 @@
 //! Where packets come from: a TUN device, or a packet socket on a veth end. Opening happens in the
 //! right network namespace, so the lab calls these helpers from a thread that has entered it.
-//! Every frame begins with a `virtio_net_hdr` of 10 bytes, which passes through untouched.
+//! Every frame begins with a `virtio_net_hdr` of 10 bytes. Nothing here looks at it: the switch passes it on as it came, or writes
+//! another one where it takes a super-packet apart or damages a packet.
 
 use std::fs::OpenOptions;
 use std::io::{self, IoSlice};

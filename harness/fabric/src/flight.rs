@@ -13,7 +13,7 @@ use crate::note::Note;
 use crate::policy::Link;
 
 /// Bytes of a packet that are kept, from its IP header on: IPv6 and TCP with all options fit.
-pub const SNAP_BYTES: usize = 112;
+pub(crate) const SNAP_BYTES: usize = 112;
 const HEADER_BYTES: usize = 16;
 const RECORD_BYTES: usize = HEADER_BYTES + SNAP_BYTES;
 /// Records of a block: 4 KiB.
@@ -36,7 +36,7 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Its first bytes, from the IP header on; at most [`SNAP_BYTES`].
+    /// Its first bytes, from the IP header on; at most 112.
     pub fn head(&self) -> &[u8] {
         &self.head[..usize::from(self.head_bytes)]
     }
@@ -50,9 +50,10 @@ impl std::fmt::Debug for Packet {
 }
 
 /// The recorder of one worker.
-pub struct Flight {
-    /// Zeroed, so that the kernel hands out pages only when they are written.
-    records: Vec<[u8; RECORD_BYTES]>,
+pub(crate) struct Flight {
+    /// Plain bytes, because those are the zeroes that an allocator asks the kernel for (`calloc`), who hands out pages only when they are
+    /// written. Arrays as elements would be written one by one at the start.
+    records: Vec<u8>,
     blocks: Vec<Block>,
     /// Blocks below this one have been used.
     fresh: usize,
@@ -78,10 +79,10 @@ struct Chain {
 
 impl Flight {
     /// Memory for `bytes / 128` packets. With less than 4 KiB it records nothing.
-    pub fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         let blocks = bytes / (BLOCK * RECORD_BYTES);
         Self {
-            records: vec![[0; RECORD_BYTES]; blocks * BLOCK],
+            records: vec![0; blocks * BLOCK * RECORD_BYTES],
             blocks: vec![Block::default(); blocks],
             fresh: 0,
             chains: Vec::new(),
@@ -92,13 +93,13 @@ impl Flight {
     /// Keeps the first bytes of `ip`, which begins with the IP header; `ip_bytes` is the true length of the packet. `now_ns` never
     /// runs backwards.
     #[inline]
-    pub fn record(&mut self, now_ns: u64, link: Link, note: Note, ip: &[u8], ip_bytes: usize) {
+    pub(crate) fn record(&mut self, now_ns: u64, link: Link, note: Note, ip: &[u8], ip_bytes: usize) {
         if self.blocks.is_empty() {
             return;
         }
         let block = self.block_of(link);
         let Block { newest_ns, used, .. } = &mut self.blocks[block];
-        let record = &mut self.records[block * BLOCK + *used as usize];
+        let record = &mut self.records.as_chunks_mut::<RECORD_BYTES>().0[block * BLOCK + *used as usize];
         *newest_ns = now_ns;
         *used += 1;
         let head_bytes = ip.len().min(ip_bytes).min(SNAP_BYTES);
@@ -110,7 +111,8 @@ impl Flight {
     }
 
     /// Everything from `since_ns` on that is still there, in the order of time.
-    pub fn recent(&self, since_ns: u64) -> Vec<Packet> {
+    #[cfg(test)]
+    pub(crate) fn recent(&self, since_ns: u64) -> Vec<Packet> {
         let mut packets = Vec::new();
         let mut piece = Vec::new();
         let mut next = Some(0);
@@ -122,10 +124,10 @@ impl Flight {
         packets
     }
 
-    /// Copies a piece of [`recent`](Self::recent), in no order, so that other packets need not wait for the whole: some hundred
+    /// Copies a piece of everything from `since_ns` on, in no order, so that other packets need not wait for the whole: some hundred
     /// packets into `out`. Start `from` 0, with an empty `out` each time; the answer is where to go on. Whatever is recorded between
     /// two pieces may be missing, but no packet comes twice.
-    pub fn copy(&self, since_ns: u64, from: usize, out: &mut Vec<Packet>) -> Option<usize> {
+    pub(crate) fn copy(&self, since_ns: u64, from: usize, out: &mut Vec<Packet>) -> Option<usize> {
         for index in from..self.fresh {
             let block = &self.blocks[index];
             if block.newest_ns < since_ns {
@@ -135,7 +137,7 @@ impl Flight {
                 return Some(index);
             }
             let link = self.chains[block.chain as usize].link;
-            let records = &self.records[index * BLOCK..][..block.used as usize];
+            let records = &self.records.as_chunks::<RECORD_BYTES>().0[index * BLOCK..][..block.used as usize];
             out.extend(records.iter().map(|record| read(record, link)).filter(|packet| packet.at_ns >= since_ns));
         }
         None

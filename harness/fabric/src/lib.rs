@@ -33,7 +33,7 @@ pub use crate::fabric::{Fabric, Options};
 pub use counters::{Applied, Engine, EngineStats, Epoch, Hits, LEVERS, Lateness, LinkCounters, PortCounters, Snapshot, Tally};
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
 pub use error::{FabricError, PolicyError};
-pub use flight::{Flight, Packet, SNAP_BYTES};
+pub use flight::Packet;
 pub use note::Note;
 pub use pcapng::{Capture, Interface};
 pub use policy::{CANARY_PORT, Clocked, Link, MTU_MIN, Policy, PortId, Prefix, Rule};

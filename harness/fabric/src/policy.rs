@@ -90,7 +90,8 @@ fn check(link: Link, quality: &LinkQuality) -> Result<(), PolicyError> {
 /// Bytes that every IPv4 link must carry (RFC 791).
 pub const MTU_MIN: u32 = 68;
 
-/// What happens on one directed link, in this order: cuts, MTU, loss, corruption, duplication, rate, delay.
+/// What happens on one directed link, in this order: contact (the clock may say that there is none), cuts, MTU, loss, corruption,
+/// duplication, rate, delay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rule {
     pub cuts: BTreeSet<Cut>,

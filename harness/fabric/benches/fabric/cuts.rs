@@ -12,7 +12,7 @@ use fabric::{Applied, Engine, Rule};
 use model::{CutForm, LinkQuality, Ports};
 
 use crate::args::Effort;
-use crate::capture::{Arrival, Capture, real_now_ns};
+use crate::capture::{Arrival, Capture, Shut, Watch, real_now_ns};
 use crate::figures::{quantile, until};
 use crate::net::{A_TO_B, B_TO_A, Net, wait_for};
 use crate::table::{Goal, Goals, Row};
@@ -24,8 +24,6 @@ const PERIOD: Duration = Duration::from_micros(500);
 const HELD: Duration = Duration::from_micros(1_500);
 /// A cut that has swallowed so many in each direction came under load.
 const BITTEN: u64 = 3;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
 const LAST: Goals = Goals { free: Goal::AtMost(1_000.0), two_cores: Goal::AtMost(50_000.0) };
 /// Parts of the run whose percentiles show how steady they are.
 const PARTS: usize = 5;
@@ -34,7 +32,7 @@ const PARTS: usize = 5;
 struct Seen {
     last: f64,
     acknowledged: f64,
-    /// Packets that arrived after the acknowledgement.
+    /// Packets that arrived after the acknowledgement, before the cut was lifted.
     late: Vec<String>,
 }
 
@@ -71,43 +69,45 @@ fn percentile(name: &str, seen: &[Seen], figure: fn(&Seen) -> f64, q: f64, goals
 fn cuts(net: &Net, way: &Way, load: &Load, effort: &Effort) -> io::Result<Vec<Seen>> {
     let captures = [way.a.enter(Capture::open)?, way.b.enter(Capture::open)?];
     captures.iter().try_for_each(|capture| capture.settle().map(drop))?;
-    let (mut seen, start) = (Vec::new(), Instant::now());
-    while seen.len() < effort.cuts && start.elapsed() < effort.cutting {
-        let delay = if seen.len() % 2 == 0 { Duration::ZERO } else { HELD };
-        net.apply_both(&Rule::from(LinkQuality { delay, ..LinkQuality::default() }))?;
-        load.renew_stream(way)?;
-        for capture in &captures {
-            wait_for_traffic(capture)?;
-        }
-        seen.push(cut(net, &captures)?);
+    let mut watch = Watch::new(captures);
+    let (mut shuts, start) = (Vec::new(), Instant::now());
+    open(net, way, load, &mut watch, Duration::ZERO)?;
+    while shuts.len() < effort.cuts && start.elapsed() < effort.cutting {
+        let called_ns = real_now_ns();
+        let applied = net.apply_both(&Rule::cut(Ports::All, CutForm::Drop))?;
+        let acknowledged_ns = real_now_ns();
+        wait_for_bite(net, &applied)?;
+        let delay = if shuts.len().is_multiple_of(2) { HELD } else { Duration::ZERO };
+        let reopened_ns = open(net, way, load, &mut watch, delay)?;
+        shuts.push(Shut { called_ns, acknowledged_ns, reopened_ns });
     }
-    Ok(seen)
+    Ok(judge(&shuts, &watch))
 }
 
-fn wait_for_traffic(capture: &Capture) -> io::Result<()> {
-    let mut fresh: Vec<Arrival> = Vec::new();
-    wait_for("UDP and TCP to pass", || {
-        fresh.extend(capture.drain()?);
-        Ok([UDP, TCP].iter().all(|protocol| fresh.iter().any(|arrival| arrival.protocol == *protocol)))
-    })
+/// Lifts the cut, and returns the moment before, once traffic passes again.
+fn open(net: &Net, way: &Way, load: &Load, watch: &mut Watch, delay: Duration) -> io::Result<u64> {
+    let reopened_ns = real_now_ns();
+    net.apply_both(&Rule::from(LinkQuality { delay, ..LinkQuality::default() }))?;
+    load.renew_stream(way)?;
+    watch.wait_for_traffic(reopened_ns)?;
+    Ok(reopened_ns)
 }
 
-fn cut(net: &Net, captures: &[Capture; 2]) -> io::Result<Seen> {
-    let rule = Rule::cut(Ports::All, CutForm::Drop);
-    let called_ns = real_now_ns();
-    let applied = net.apply_both(&rule)?;
-    let acknowledged_ns = real_now_ns();
-    wait_for_bite(net, &applied)?;
-    let (mut last_ns, mut late) = (called_ns, Vec::new());
-    for (capture, machine) in captures.iter().zip(["a", "b"]) {
-        for Arrival { at_ns, protocol } in capture.drain()? {
-            last_ns = last_ns.max(at_ns);
-            if at_ns > acknowledged_ns {
-                late.push(format!("protocol {protocol} at {machine}, {} us after", (at_ns - acknowledged_ns) / 1_000));
+fn judge(shuts: &[Shut], watch: &Watch) -> Vec<Seen> {
+    let us = |from_ns: u64, to_ns: u64| (to_ns - from_ns) as f64 / 1e3;
+    let unseen = |shut: &Shut| Seen { last: 0.0, acknowledged: us(shut.called_ns, shut.acknowledged_ns), late: Vec::new() };
+    let mut seen: Vec<Seen> = shuts.iter().map(unseen).collect();
+    for (arrivals, machine) in watch.arrivals.iter().zip(["a", "b"]) {
+        for &Arrival { at_ns, protocol } in arrivals {
+            let Some(cut) = Shut::find(shuts, at_ns) else { continue };
+            let (shut, seen) = (shuts[cut], &mut seen[cut]);
+            seen.last = seen.last.max(us(shut.called_ns, at_ns));
+            if at_ns > shut.acknowledged_ns {
+                seen.late.push(format!("protocol {protocol} at {machine}, {:.0} us after", us(shut.acknowledged_ns, at_ns)));
             }
         }
     }
-    Ok(Seen { last: (last_ns - called_ns) as f64 / 1e3, acknowledged: (acknowledged_ns - called_ns) as f64 / 1e3, late })
+    seen
 }
 
 /// Holds the cut until it has bitten in both directions.

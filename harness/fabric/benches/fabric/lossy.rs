@@ -62,18 +62,21 @@ fn goodput(net: &Net, lost: Chance, time: Duration) -> io::Result<f64> {
     net.fabric.apply(Policy::default()).map_err(io::Error::other)?;
     let way = Way::through(net)?;
     let ends = (0..STREAMS).map(|_| way.connect()).collect::<io::Result<Vec<_>>>()?;
+    // All that can fail comes before the first thread: the scope would wait for threads that nobody tells that it is over.
+    for (near, far) in &ends {
+        set_tcp_congestion(near, CONGESTION)?;
+        near.set_write_timeout(Some(GLANCE))?;
+        far.set_read_timeout(Some(GLANCE))?;
+    }
     let delayed = LinkQuality { delay: DELAY, ..LinkQuality::default() };
     let lossy = LinkQuality { loss: vec![lost], ..delayed.clone() };
     let links = [(A_TO_B, Rule::from(lossy)), (B_TO_A, Rule::from(delayed))];
     net.fabric.apply(Policy { links: links.into() }).map_err(io::Error::other)?;
 
     let (over, bytes) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
+    Ok(thread::scope(|scope| {
         let (over, bytes, way) = (&over, &bytes, &way);
         for (near, far) in ends {
-            set_tcp_congestion(&near, CONGESTION)?;
-            near.set_write_timeout(Some(GLANCE))?;
-            far.set_read_timeout(Some(GLANCE))?;
             scope.spawn(move || send(way, near, over));
             scope.spawn(move || receive(way, far, over, bytes));
         }
@@ -83,8 +86,8 @@ fn goodput(net: &Net, lost: Chance, time: Duration) -> io::Result<f64> {
         until(start + time);
         let (moved, time) = (bytes.load(Ordering::Relaxed) - before, start.elapsed());
         over.store(true, Ordering::Relaxed);
-        Ok(moved as f64 * 8.0 / 1e6 / time.as_secs_f64())
-    })
+        moved as f64 * 8.0 / 1e6 / time.as_secs_f64()
+    }))
 }
 
 /// Ends with the measurement, or with its connection: then nothing is counted, which shows.
@@ -104,6 +107,7 @@ fn receive(way: &Way, mut far: TcpStream, over: &AtomicBool, bytes: &AtomicU64) 
     let mut chunk = [0; CHUNK_BYTES];
     while !over.load(Ordering::Relaxed) {
         match far.read(&mut chunk) {
+            Ok(0) => return,
             Ok(length) => drop(bytes.fetch_add(length as u64, Ordering::Relaxed)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return,

@@ -80,7 +80,14 @@ struct Found {
     left_out: Vec<String>,
 }
 
-/// False when something is broken: a measurement failed, or what must never happen did.
+impl Found {
+    /// Nothing was even tried.
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.failed.is_empty()
+    }
+}
+
+/// False when something is broken: a measurement failed, or what must never happen did. An error when nothing was measured at all.
 fn bench(args: &Args) -> io::Result<bool> {
     sys::enter_namespaces()
         .map_err(|error| io::Error::other(format!("no user namespace on this host ({error}); `wetdress doctor` says why")))?;
@@ -91,6 +98,11 @@ fn bench(args: &Args) -> io::Result<bool> {
     println!("goals    {}", if free { "free cores; threads are pinned" } else { "the 2-core table; nothing is pinned" });
 
     let found = measure(args, &effort);
+    if found.is_empty() {
+        let names = MEASURES.map(|(what, _)| format!("`{what}`")).join(", ");
+        let message = format!("nothing was measured: no engine to measure, or no name holds what `--only` asks for; the names are {names}");
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
     let work = ticks.since()?;
     print!("\n{}", table::show(&found.rows, free));
     println!("\nsteal    {:.1} s of {:.0} s", work.steal.as_secs_f64(), work.wall.as_secs_f64());

@@ -1,4 +1,4 @@
-//! What arrives inside a namespace, with the kernel's own stamps.
+//! What arrives inside a namespace, with the kernel's own stamps, and during which cut it did.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,6 +7,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::net::wait_for;
 use crate::sys;
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 
 pub(crate) struct Capture {
     socket: OwnedFd,
@@ -49,6 +52,55 @@ impl Capture {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// Captures inside both machines, and everything they have seen since they were settled, a's and b's.
+pub(crate) struct Watch {
+    captures: [Capture; 2],
+    pub(crate) arrivals: [Vec<Arrival>; 2],
+}
+
+impl Watch {
+    pub(crate) fn new(captures: [Capture; 2]) -> Self {
+        Self { captures, arrivals: Default::default() }
+    }
+
+    pub(crate) fn drain(&mut self) -> io::Result<()> {
+        for (capture, arrivals) in self.captures.iter().zip(&mut self.arrivals) {
+            arrivals.extend(capture.drain()?);
+        }
+        Ok(())
+    }
+
+    /// Waits until UDP and TCP that were stamped from `since_ns` on have arrived at both machines.
+    pub(crate) fn wait_for_traffic(&mut self, since_ns: u64) -> io::Result<()> {
+        let looked_at = self.arrivals.each_ref().map(Vec::len);
+        wait_for("UDP and TCP to pass", || {
+            self.drain()?;
+            Ok(self.arrivals.iter().zip(looked_at).all(|(arrivals, looked_at)| {
+                let passed = |protocol| arrivals[looked_at..].iter().any(|seen| seen.protocol == protocol && seen.at_ns >= since_ns);
+                passed(UDP) && passed(TCP)
+            }))
+        })
+    }
+}
+
+/// A cut of everything, by the clock of the stamps. Arrivals are told apart by their stamps alone: when they were read says nothing,
+/// because a starved kernel hands a packet to the captures some time after it has stamped it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shut {
+    pub(crate) called_ns: u64,
+    pub(crate) acknowledged_ns: u64,
+    /// Just before the call that lifted it.
+    pub(crate) reopened_ns: u64,
+}
+
+impl Shut {
+    /// The number of the cut, of several in the order of time, that was called before this moment and not lifted yet.
+    pub(crate) fn find(shuts: &[Self], at_ns: u64) -> Option<usize> {
+        let last = shuts.partition_point(|shut| shut.called_ns <= at_ns).checked_sub(1)?;
+        (at_ns < shuts[last].reopened_ns).then_some(last)
     }
 }
 

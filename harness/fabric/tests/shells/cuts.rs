@@ -12,65 +12,68 @@ use fabric::{Applied, Engine, Rule};
 use libtest_mimic::Failed;
 use model::{CutForm, Lever, LinkQuality, Ports};
 
-use crate::capture::{Arrival, Capture, real_now_ns};
+use crate::capture::{Capture, Shut, Watch, real_now_ns};
 use crate::net::{A_TO_B, B_TO_A, Machine, Net, wait_for};
 use crate::transfer::connect;
 
 const CUTS: usize = 200;
 const PERIOD: Duration = Duration::from_millis(1);
-const TCP: u8 = 6;
-const UDP: u8 = 17;
 
 pub(crate) fn no_packet_after_the_acknowledgement(engine: Engine) -> Result<(), Failed> {
     let net = Net::new(engine)?;
     let captures = [net.a.enter(Capture::open)?, net.b.enter(Capture::open)?];
     let load = Load::start(&net)?;
-    let cut = Rule::cut(Ports::All, CutForm::Drop);
-    let mut seen = [captures[0].settle()?, captures[1].settle()?];
-    let mut last_after_call_ns = 0;
-    for round in 0..CUTS {
-        // Every other cut falls on a link with packets in its delay queue.
-        let delay = Duration::from_micros(if round % 2 == 0 { 0 } else { 1_500 });
-        net.apply_both(&LinkQuality { delay, ..LinkQuality::default() }.into())?;
-        load.renew_stream(&net)?;
-        for (capture, seen) in captures.iter().zip(&mut seen) {
-            let mut fresh = Vec::new();
-            wait_for("UDP and TCP to pass again", || {
-                fresh.extend(capture.drain()?);
-                Ok([UDP, TCP].iter().all(|protocol| fresh.iter().any(|arrival| arrival.protocol == *protocol)))
-            })?;
-            *seen += fresh.len() as u64;
-        }
-
+    let settled = [captures[0].settle()?, captures[1].settle()?];
+    let mut watch = Watch::new(captures);
+    open(0, &net, &load, &mut watch)?;
+    let mut shuts = Vec::new();
+    for round in 1..=CUTS {
         let called_ns = real_now_ns();
-        let applied = net.apply_both(&cut)?;
+        let applied = net.apply_both(&Rule::cut(Ports::All, CutForm::Drop))?;
         let acknowledged_ns = real_now_ns();
         wait_for_hits(&net, &applied)?;
+        let reopened_ns = open(round, &net, &load, &mut watch)?;
+        shuts.push(Shut { called_ns, acknowledged_ns, reopened_ns });
+    }
+    let seen = everything_that_passed(&net, &mut watch, settled)?;
+    load.stop()?;
 
-        for (capture, seen) in captures.iter().zip(&mut seen) {
-            let arrivals = capture.drain()?;
-            let late: Vec<&Arrival> = arrivals.iter().filter(|arrival| arrival.at_ns > acknowledged_ns).collect();
-            assert!(late.is_empty(), "cut {round}: {late:?} arrived after {acknowledged_ns}");
-            let last = arrivals.iter().map(|arrival| arrival.at_ns).max().unwrap_or(0);
-            last_after_call_ns = last_after_call_ns.max(last.saturating_sub(called_ns));
-            *seen += arrivals.len() as u64;
+    let mut last_after_call_ns = 0;
+    for arrival in watch.arrivals.iter().flatten() {
+        if let Some(round) = Shut::find(&shuts, arrival.at_ns) {
+            let shut = shuts[round];
+            assert!(arrival.at_ns <= shut.acknowledged_ns, "cut {round}: {arrival:?} arrived during {shut:?}");
+            last_after_call_ns = last_after_call_ns.max(arrival.at_ns - shut.called_ns);
         }
     }
-    // What the captures saw is all that passed: no arrival can have escaped them.
-    let passed = [B_TO_A, A_TO_B].map(|link| net.counters(link).map(|counters| counters.passed.packets));
-    let [to_a, to_b] = passed;
-    let passed = [to_a?, to_b?];
-    // A starved kernel hands a packet to the captures some time after it has stamped it.
+    eprintln!("{engine:?}: {CUTS} cuts, {seen:?} packets captured, the last one {last_after_call_ns} ns after a call");
+    Ok(())
+}
+
+/// Lifts the cut, and returns the moment before, once traffic passes again.
+fn open(round: usize, net: &Net, load: &Load, watch: &mut Watch) -> io::Result<u64> {
+    // Every other cut falls on a link with packets in its delay queue.
+    let delay = Duration::from_micros(if round.is_multiple_of(2) { 0 } else { 1_500 });
+    let reopened_ns = real_now_ns();
+    net.apply_both(&LinkQuality { delay, ..LinkQuality::default() }.into())?;
+    load.renew_stream(net)?;
+    watch.wait_for_traffic(reopened_ns)?;
+    Ok(reopened_ns)
+}
+
+/// What the captures saw is all that passed to a and to b: no arrival can have escaped them.
+fn everything_that_passed(net: &Net, watch: &mut Watch, settled: [u64; 2]) -> io::Result<[u64; 2]> {
+    // Nothing passes any more.
+    net.apply_both(&Rule::cut(Ports::All, CutForm::Drop))?;
+    let passed = [net.counters(B_TO_A)?.passed.packets, net.counters(A_TO_B)?.passed.packets];
+    let mut seen = settled;
     wait_for("the captures to have everything that passed", || {
-        for (capture, seen) in captures.iter().zip(&mut seen) {
-            *seen += capture.drain()?.len() as u64;
-        }
+        watch.drain()?;
+        seen = [0, 1].map(|machine| settled[machine] + watch.arrivals[machine].len() as u64);
         Ok(seen[0] >= passed[0] && seen[1] >= passed[1])
     })?;
     assert_eq!(seen, passed);
-    eprintln!("{engine:?}: {CUTS} cuts, {seen:?} packets captured, the last one {last_after_call_ns} ns after a call");
-    load.stop()?;
-    Ok(())
+    Ok(seen)
 }
 
 /// Holds the cut until it has bitten in both directions, the stream among them.

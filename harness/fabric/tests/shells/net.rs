@@ -74,7 +74,7 @@ impl Net {
         Ok(())
     }
 
-    /// Switches the offload of both machines, as a lab does on links with loss or a rate.
+    /// Switches the offload of both machines. No lab does so; a test and the bench do, to compare with single packets.
     pub(crate) fn set_offload(&self, on: bool) -> io::Result<()> {
         for machine in [&self.a, &self.b] {
             match self.fabric.engine() {

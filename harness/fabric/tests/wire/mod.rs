@@ -52,7 +52,7 @@ fn percent(percent: u32) -> Vec<Chance> {
 }
 
 /// Every packet is in one account.
-fn is_conserved(link: &LinkCounters) -> bool {
+pub(crate) fn is_conserved(link: &LinkCounters) -> bool {
     let accounts =
         [link.passed, link.cut, link.rejected, link.dark, link.too_big, link.lost, link.overflow, link.undelivered, link.waiting];
     let (packets, bytes) = accounts.iter().fold((0, 0), |(packets, bytes), tally| (packets + tally.packets, bytes + tally.bytes));
