@@ -75,7 +75,7 @@ pub struct LinkCounters {
     pub waiting: Tally,
     /// Held by a delay or a rate, of those that arrived.
     pub delayed: Tally,
-    /// Of those that passed or wait: with a flipped bit.
+    /// Drawn to be corrupted, with one bit flipped, whatever became of it; a copy is not counted again.
     pub corrupted: Tally,
     /// Packets that did not fit into the fabric's own bounds: not asked for by any rule.
     pub bound_overflow: u64,

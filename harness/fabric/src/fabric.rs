@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::counters::{Applied, Engine, EngineStats, Lateness, LinkCounters, Snapshot};
+use crate::counters::{Applied, Engine, EngineStats, Lateness, Snapshot};
 use crate::device::{Port, PortSpec};
 use crate::error::FabricError;
 use crate::flight::Packet;
-use crate::policy::{Link, Policy, PortId};
+use crate::policy::{Policy, PortId};
 use crate::switch::{Framing, Share};
 use crate::worker::{Order, Setup, Worker, cpu_time, empty_lateness, now_ns};
 
@@ -149,28 +149,16 @@ impl Fabric {
         all.into_iter().reduce(both).ok_or(FabricError::Stopped)
     }
 
-    /// Of these links only: a large lab is looked at often. Links that no packet has travelled and no rule has named are left out.
-    pub fn counters_of(&self, links: &[Link]) -> Result<BTreeMap<Link, LinkCounters>, FabricError> {
-        let all = self.ask_all(|share| {
-            let mine: Vec<Link> = links.iter().copied().filter(|link| share.owns(link.from)).collect();
-            move |worker: &mut Worker| {
-                let found = mine.into_iter().filter_map(|link| Some((link, worker.switch.counters_of(link)?)));
-                found.collect::<Vec<_>>()
-            }
-        })?;
-        Ok(all.into_iter().flatten().collect())
-    }
-
     /// The fabric's own health: lateness, CPU, drops that nobody asked for.
     pub fn stats(&self) -> Result<EngineStats, FabricError> {
-        let all = self.ask_all(|_| |worker: &mut Worker| (worker.lateness(), cpu_time(), worker.switch.snapshot(now_ns())))?;
+        let all = self.ask_all(|_| |worker: &mut Worker| (worker.lateness(), cpu_time(), worker.switch.unasked()))?;
         let mut lateness = empty_lateness();
         let (mut cpu, mut overflows, mut undivided) = (Duration::ZERO, 0, 0);
-        for (late, spent, snapshot) in &all {
+        for (late, spent, unasked) in &all {
             lateness.add(late).expect("both have the same bounds");
             cpu += *spent;
-            overflows += snapshot.links.values().map(|link| link.bound_overflow).sum::<u64>();
-            undivided += snapshot.links.values().map(|link| link.undivided).sum::<u64>();
+            overflows += unasked.0;
+            undivided += unasked.1;
         }
         let devices = self.devices();
         // A device whose namespace has just been torn down has no counters any more.

@@ -8,11 +8,12 @@ use model::{Cut, Lever, Slot, conditions};
 use crate::counters::{Epoch, Hits, LEVERS, LinkCounters, Tally};
 use crate::packet::Class;
 use crate::policy::{Clocked, Link, Rule};
-use crate::slab::{Fifo, Slab, Stored, Waiting};
+use crate::slab::{Fifo, Slab, Stored, Waiting, room_bytes};
 use crate::terms::{Random, Terms};
 
-/// Bytes of frames that may wait on one link; at 1 Gbit/s this is half a second of delay.
-pub(crate) const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Memory in which packets of one link may wait, in whole blocks as the slab spends it: a quarter of a worker's, so that no single link
+/// takes it all. That is 32 768 packets of any ordinary size; at 1 Gbit/s and 1 500 bytes each, 0.4 s of delay.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 pub(crate) struct Flow {
     pub(crate) link: Link,
@@ -24,11 +25,16 @@ pub(crate) struct Flow {
     rule: Rule,
     /// When the terms end by the clock.
     turns_at: u64,
+    /// Whether the clock may change the rate, and with it the times of what waits.
+    has_clocked_rate: bool,
     /// When the serialiser will have sent everything that waits for it.
     busy_until: u64,
+    /// Of the slab's memory.
     waiting_bytes: usize,
     /// Packets of this link in the wheel.
     in_wheel: usize,
+    /// Whether the switch will turn the link at the end of a slot even if no packet arrives.
+    is_awaited: bool,
 }
 
 /// When a packet leaves.
@@ -36,6 +42,15 @@ pub(crate) struct Flow {
 pub(crate) struct Times {
     pub(crate) sent: u64,
     pub(crate) due: u64,
+}
+
+/// What a change of terms means for the packets that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The speed at which they would have been serialised; None where it stays.
+    was_bps: Option<u64>,
+    /// Whether none is held longer than the new terms could have held it. A rule says so; the clock leaves a packet on the way it took.
+    shortens: bool,
 }
 
 impl Flow {
@@ -50,32 +65,61 @@ impl Flow {
             queue: Fifo::default(),
             rule: Rule::default(),
             turns_at: u64::MAX,
+            has_clocked_rate: false,
             busy_until: 0,
             waiting_bytes: 0,
             in_wheel: 0,
+            is_awaited: false,
         }
     }
 
-    /// Turns the link's own clock. The terms of a slot are made when it begins, not per packet.
-    pub(crate) fn turn(&mut self, now: u64) {
-        if now >= self.turns_at {
-            self.set_terms(now);
+    /// Turns the link's own clock. The terms of a slot are made when it begins, not per packet. Where the slot has another rate, the
+    /// queue is timed anew, and what waits in the wheel is the caller's.
+    pub(crate) fn turn(&mut self, now: u64, slab: &mut Slab) -> Option<Change> {
+        if now < self.turns_at {
+            return None;
         }
+        let change = Change { was_bps: Some(self.set_terms(now)?), shortens: false };
+        self.retime_queue(now, change, slab);
+        Some(change)
     }
 
-    fn set_terms(&mut self, now: u64) {
-        let Some(Clocked { origin_ns, track }) = &self.rule.clocked else {
-            self.terms = Terms::new(&self.rule.quality, true);
-            self.turns_at = u64::MAX;
-            return;
-        };
+    /// When the link has to be turned for what waits on it, if nobody has been told so yet. Where only draws and delays change, the
+    /// next packet does it in time.
+    pub(crate) fn await_turn(&mut self) -> Option<u64> {
+        let is_new = self.has_clocked_rate && !self.is_awaited && self.turns_at != u64::MAX && self.waiting_bytes > 0;
+        self.is_awaited |= is_new;
+        is_new.then_some(self.turns_at)
+    }
+
+    /// Nobody will turn the link any more, unless [`Flow::await_turn`] is asked again.
+    pub(crate) fn forget_turn(&mut self) {
+        self.is_awaited = false;
+    }
+
+    /// Makes the present terms, and returns the speed that has ended with the ones before.
+    fn set_terms(&mut self, now: u64) -> Option<u64> {
+        let terms = self.terms_at(now);
+        let old = std::mem::replace(&mut self.terms, terms);
+        let bps = |terms: &Terms| terms.rate.map(|(bps, _)| bps);
+        let was_bps = bps(&old).filter(|was| bps(&self.terms) != Some(*was));
+        self.terms.inherit(old);
+        if was_bps.is_some() {
+            self.busy_until = now;
+        }
+        was_bps
+    }
+
+    fn terms_at(&mut self, now: u64) -> Terms {
+        self.turns_at = u64::MAX;
+        let Some(Clocked { origin_ns, track }) = &self.rule.clocked else { return Terms::new(&self.rule.quality, true) };
         let moment = Duration::from_nanos(now.saturating_sub(*origin_ns));
-        let next = track.slots.iter().map(|slot| slot.from).find(|from| *from > moment);
-        self.turns_at = next.map_or(u64::MAX, |from| origin_ns.saturating_add(crate::terms::nanos(from)));
-        self.terms = match track.at(moment) {
+        let next = track.slots.get(track.slots.partition_point(|slot| slot.from <= moment));
+        self.turns_at = next.map_or(u64::MAX, |Slot { from, .. }| origin_ns.saturating_add(crate::terms::nanos(*from)));
+        match track.at(moment) {
             Some(Slot { quality, up, .. }) => Terms::new(&self.rule.quality.then(quality), *up),
             None => Terms::new(&self.rule.quality, true),
-        };
+        }
     }
 
     pub(crate) fn cut_for(&self, class: Class) -> Option<&Cut> {
@@ -87,37 +131,41 @@ impl Flow {
         self.queue.last().map_or(0, |last| slab.waiting(last).due)
     }
 
-    /// Serialises a packet and draws its time in flight; None when the rate's queue is full.
-    pub(crate) fn times(&mut self, now: u64, class: Class, load: Tally, jumps: bool, slab: &Slab) -> Option<Times> {
-        let sent = self.serialise(now, class, load)?;
+    /// Draws a packet's time in flight behind the serialiser; None when the rate's queue is full. Nothing is taken yet: the packet may
+    /// still be refused.
+    pub(crate) fn times(&mut self, now: u64, load: Tally, jumps: bool, slab: &Slab) -> Option<Times> {
+        let sent = self.serialised(now, load)?;
         let held = if jumps { 0 } else { self.terms.held(&mut self.random) };
-        if !jumps && self.terms.delay_ns > 0 {
-            self.counters.hit(Lever::Delay, now, class, load);
-        }
-        if !jumps && self.terms.has_jitter() {
-            self.counters.hit(Lever::Jitter, now, class, load);
-        }
-        if jumps {
-            self.counters.hit(Lever::Reorder, now, class, load);
-        }
         let due = sent + held;
         let due = if self.terms.overtakes { due } else { due.max(self.last_due(slab)) };
         Some(Times { sent, due })
     }
 
     /// When the packet will have left the serialiser; None when its queue is full.
-    fn serialise(&mut self, now: u64, class: Class, load: Tally) -> Option<u64> {
+    fn serialised(&self, now: u64, load: Tally) -> Option<u64> {
         let Some((bps, queue_bytes)) = self.terms.rate else { return Some(now) };
         let backlog_ns = self.busy_until.saturating_sub(now);
-        if backlog_ns > 0 {
-            self.counters.hit(Lever::Rate, now, class, load);
-            let backlog_bytes = u128::from(backlog_ns) * u128::from(bps) / 8_000_000_000;
-            if backlog_bytes + u128::from(load.bytes) > u128::from(queue_bytes) {
-                return None;
+        let has_room = backlog_ns == 0 || bytes_in(backlog_ns, bps) + u128::from(load.bytes) <= u128::from(queue_bytes);
+        has_room.then(|| self.busy_until.max(now) + transmission_ns(load.bytes, bps))
+    }
+
+    /// A packet that passes or waits takes its time in the serialiser, and has met these levers.
+    pub(crate) fn commit(&mut self, now: u64, class: Class, load: Tally, jumps: bool, times: Times) {
+        if self.terms.rate.is_some() {
+            if self.busy_until > now {
+                self.counters.hit(Lever::Rate, now, class, load);
             }
+            self.busy_until = times.sent;
         }
-        self.busy_until = self.busy_until.max(now) + transmission_ns(load.bytes, bps);
-        Some(self.busy_until)
+        if jumps {
+            return self.counters.hit(Lever::Reorder, now, class, load);
+        }
+        if self.terms.delay_ns > 0 {
+            self.counters.hit(Lever::Delay, now, class, load);
+        }
+        if self.terms.has_jitter() {
+            self.counters.hit(Lever::Jitter, now, class, load);
+        }
     }
 
     /// Whether a packet may leave at once: it is due, and would overtake nobody who keeps the order.
@@ -126,12 +174,12 @@ impl Flow {
     }
 
     pub(crate) fn has_room(&self, frame_bytes: usize) -> bool {
-        self.waiting_bytes + frame_bytes <= WAITING_BYTES_MAX
+        self.waiting_bytes + room_bytes(frame_bytes) <= WAITING_BYTES_MAX
     }
 
     /// A packet of this link waits from now on, in the wheel or in the queue.
     pub(crate) fn entered(&mut self, waiting: &Waiting, in_wheel: bool) {
-        self.waiting_bytes += waiting.frame_bytes();
+        self.waiting_bytes += room_bytes(waiting.frame_bytes());
         self.in_wheel += usize::from(in_wheel);
         self.counters.delayed.add(waiting.load);
         self.counters.waiting.add(waiting.load);
@@ -139,7 +187,7 @@ impl Flow {
 
     /// It waits no more.
     pub(crate) fn left(&mut self, waiting: &Waiting, in_wheel: bool) {
-        self.waiting_bytes -= waiting.frame_bytes();
+        self.waiting_bytes -= room_bytes(waiting.frame_bytes());
         self.in_wheel -= usize::from(in_wheel);
         self.counters.waiting.remove(waiting.load);
     }
@@ -159,10 +207,6 @@ impl Flow {
         self.queue.first().map(|first| slab.waiting(first).due)
     }
 
-    pub(crate) fn has_other_rate(&self, rule: &Rule) -> bool {
-        self.rule.quality.rate != rule.quality.rate
-    }
-
     pub(crate) fn has_rule(&self, rule: &Rule) -> bool {
         self.rule == *rule
     }
@@ -175,7 +219,7 @@ impl Flow {
     /// Puts another rule in force and returns the last counters under the old one. Waiting packets of a cut are dropped; the others
     /// keep their places and never wait longer than the new rule could have made them wait. Those in the wheel are the caller's:
     /// each goes through [`Flow::keeps`] and [`Flow::retimed`].
-    pub(crate) fn set_rule(&mut self, now: u64, rule: &Rule, epoch: Epoch, slab: &mut Slab) -> LinkCounters {
+    pub(crate) fn set_rule(&mut self, now: u64, rule: &Rule, epoch: Epoch, slab: &mut Slab) -> (LinkCounters, Change) {
         let closed = self.counters;
         self.counters.passed_hits = Hits { since: epoch, ..Hits::default() };
         for lever in LEVERS {
@@ -183,25 +227,27 @@ impl Flow {
                 self.counters.begin(lever, epoch);
             }
         }
-        let has_new_rate = self.has_other_rate(rule);
         self.rule.clone_from(rule);
-        self.set_terms(now);
-        if has_new_rate {
-            self.busy_until = now;
-        }
+        let mut slots = rule.clocked.iter().flat_map(|clocked| &clocked.track.slots);
+        self.has_clocked_rate = slots.any(|slot| slot.quality.rate.is_some());
+        let change = Change { was_bps: self.set_terms(now), shortens: true };
+        self.retime_queue(now, change, slab);
+        (closed, change)
+    }
+
+    fn retime_queue(&mut self, now: u64, change: Change, slab: &mut Slab) {
         let mut old = std::mem::take(&mut self.queue);
         let mut last_due = 0;
         while let Some(stored) = old.pop(slab) {
             if !self.keeps(now, stored, false, slab) {
                 continue;
             }
-            let times = self.retimed(now, slab.waiting(stored), has_new_rate);
+            let times = self.retimed(now, slab.waiting(stored), change);
             last_due = times.due.max(last_due);
             let waiting = slab.waiting_mut(stored);
             (waiting.sent, waiting.due) = (times.sent, last_due);
             self.queue.push(slab, stored);
         }
-        closed
     }
 
     /// Whether a packet may go on waiting under the present rule; one that may not is counted and gone.
@@ -215,13 +261,18 @@ impl Flow {
         false
     }
 
-    /// When a waiting packet leaves under the present rule.
-    pub(crate) fn retimed(&mut self, now: u64, waiting: &Waiting, has_new_rate: bool) -> Times {
-        let held = (waiting.due - waiting.sent).min(self.terms.held_max_ns);
+    /// When a waiting packet leaves under the present terms.
+    pub(crate) fn retimed(&mut self, now: u64, waiting: &Waiting, change: Change) -> Times {
+        let held = waiting.due - waiting.sent;
+        let held = if change.shortens { held.min(self.terms.held_max_ns) } else { held };
         let mut sent = waiting.sent;
-        if has_new_rate && sent > now {
+        if let Some(was_bps) = change.was_bps
+            && sent > now
+        {
             if let Some((bps, _)) = self.terms.rate {
-                self.busy_until += transmission_ns(waiting.load.bytes, bps);
+                // Of the packet in the serialiser only the rest is left, or one longer than a slot would never get through.
+                let rest = u64::try_from(bytes_in(sent - now, was_bps)).unwrap_or(u64::MAX);
+                self.busy_until += transmission_ns(rest.min(waiting.load.bytes), bps);
             }
             sent = self.busy_until;
         }
@@ -247,6 +298,10 @@ fn is_same(a: &Rule, b: &Rule, lever: Lever) -> bool {
             of(a) == of(b)
         }
     }
+}
+
+fn bytes_in(ns: u64, bps: u64) -> u128 {
+    u128::from(ns) * u128::from(bps) / 8_000_000_000
 }
 
 fn transmission_ns(bytes: u64, bps: u64) -> u64 {

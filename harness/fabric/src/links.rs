@@ -34,9 +34,4 @@ impl Links {
         }
         row[to] as usize
     }
-
-    pub(crate) fn find(&self, link: Link) -> Option<&Flow> {
-        let index = *self.by_source.get(link.from.0 as usize)?.get(link.to.0 as usize)?;
-        self.flows.get(index as usize)
-    }
 }

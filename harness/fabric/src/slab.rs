@@ -13,6 +13,15 @@ pub(crate) const PARTS_MAX: usize = 34;
 /// No block: the end of a chain or list.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Memory that a frame takes, in whole blocks.
+pub(crate) fn room_bytes(frame_bytes: usize) -> usize {
+    blocks_of(frame_bytes) * BLOCK_BYTES
+}
+
+fn blocks_of(frame_bytes: usize) -> usize {
+    frame_bytes.div_ceil(BLOCK_BYTES).max(1)
+}
+
 /// A stored packet: the number of its first block.
 pub(crate) type Stored = u32;
 
@@ -70,7 +79,7 @@ impl Slab {
     /// Keeps a packet, given in two parts; None when the cap is reached.
     pub(crate) fn store(&mut self, parts: [&[u8]; 2], mut waiting: Waiting) -> Option<Stored> {
         let bytes = parts[0].len() + parts[1].len();
-        let blocks = bytes.div_ceil(BLOCK_BYTES).max(1);
+        let blocks = blocks_of(bytes);
         if blocks > PARTS_MAX {
             return None;
         }
@@ -125,7 +134,7 @@ impl Slab {
     }
 
     pub(crate) fn give_back(&mut self, stored: Stored) {
-        let blocks = self.waiting(stored).frame_bytes().div_ceil(BLOCK_BYTES).max(1);
+        let blocks = blocks_of(self.waiting(stored).frame_bytes());
         let mut last = stored;
         for _ in 1..blocks {
             last = self.chain[last as usize];

@@ -4,23 +4,24 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::IoSlice;
-use std::ops::Range;
 
 use model::{CutForm, Lever};
 
 use crate::answer::{answer, too_big};
-use crate::checksum::corrupt;
-use crate::counters::{Applied, Epoch, LinkCounters, PortCounters, Snapshot, Tally};
+use crate::counters::{Applied, Epoch, PortCounters, Snapshot, Tally};
 use crate::flight::Flight;
 use crate::links::Links;
 use crate::note::Note;
-use crate::packet::{Class, Packet};
+use crate::packet::Packet;
 use crate::policy::{Link, Policy, PortId, Prefix, Rule};
 use crate::routes::Routes;
-use crate::segment::{Head, Super};
-use crate::slab::{PARTS_MAX, Slab, Stored, Waiting};
-use crate::terms::Drawn;
+use crate::segment::Super;
+use crate::slab::{PARTS_MAX, Slab, Stored};
+use crate::switch::deal::{Arrival, Cargo, load_of};
 use crate::wheel::{TICK_NS, Wheel};
+
+mod deal;
+mod turn;
 
 /// Bytes of `virtio_net_hdr` at the start of every frame.
 pub const VNET_BYTES: usize = 10;
@@ -78,37 +79,13 @@ pub struct Switch {
     links: Links,
     /// The first due packet of every link that has one in its queue.
     heads: BinaryHeap<Reverse<(u64, usize)>>,
+    /// When the slots of links end on which something waits.
+    turns: BinaryHeap<Reverse<(u64, usize)>>,
     /// Packets of links that reorder.
     wheel: Wheel,
     slab: Slab,
     scratch: Vec<u8>,
     flight: Flight,
-}
-
-/// A frame on its way, as far as it was read.
-#[derive(Clone, Copy)]
-struct Arrival<'a> {
-    now: u64,
-    link: usize,
-    frame: &'a [u8],
-    packet: &'a Packet,
-}
-
-/// A packet, or some segments of one, that goes on from there.
-#[derive(Clone, Copy)]
-struct Cargo<'a> {
-    /// In two parts, the first of which holds all headers.
-    frame: [&'a [u8]; 2],
-    class: Class,
-    load: Tally,
-    /// What happened to it before it went on.
-    note: Option<Note>,
-}
-
-impl<'a> Cargo<'a> {
-    fn new(frame: [&'a [u8]; 2], class: Class, load: Tally) -> Self {
-        Self { frame, class, load, note: None }
-    }
 }
 
 impl Switch {
@@ -127,6 +104,7 @@ impl Switch {
             ports: BTreeMap::new(),
             links: Links::new(seed),
             heads: BinaryHeap::new(),
+            turns: BinaryHeap::new(),
             wheel: Wheel::default(),
             slab: Slab::new(SLAB_BYTES),
             scratch: Vec::new(),
@@ -155,38 +133,16 @@ impl Switch {
         for (index, flow) in self.links.flows.iter_mut().enumerate() {
             let rule = policy.links.get(&flow.link).unwrap_or(&open);
             if !flow.has_rule(rule) {
-                let has_new_rate = flow.has_other_rate(rule);
-                closed.push((flow.link, flow.set_rule(now, rule, self.epoch, &mut self.slab)));
-                in_wheel[index] = flow.is_in_wheel().then_some(has_new_rate);
+                let (last, change) = flow.set_rule(now, rule, self.epoch, &mut self.slab);
+                closed.push((flow.link, last));
+                in_wheel[index] = flow.is_in_wheel().then_some(change);
             }
         }
         if in_wheel.iter().any(Option::is_some) {
-            self.rewind(now, &in_wheel);
+            self.rewind(now, |index| in_wheel[index]);
         }
-        let heads = self.links.flows.iter().enumerate();
-        self.heads = heads.filter_map(|(index, flow)| Some(Reverse((flow.next_due(&self.slab)?, index)))).collect();
+        self.schedule_all();
         Applied { epoch: self.epoch, at_ns: now, closed }
-    }
-
-    /// Sets the wheel anew after rules have changed; `changed` says of each link in it whether its rate did.
-    fn rewind(&mut self, now: u64, changed: &[Option<bool>]) {
-        let mut all: Vec<(u64, Stored)> = Vec::new();
-        self.wheel.drain(&mut self.slab, |slab, stored| all.push((slab.waiting(stored).due, stored)));
-        all.sort_unstable();
-        for (_, stored) in all {
-            let index = self.slab.waiting(stored).flow as usize;
-            let flow = &mut self.links.flows[index];
-            if let Some(has_new_rate) = changed[index] {
-                if !flow.keeps(now, stored, true, &mut self.slab) {
-                    continue;
-                }
-                let times = flow.retimed(now, self.slab.waiting(stored), has_new_rate);
-                let waiting = self.slab.waiting_mut(stored);
-                (waiting.sent, waiting.due) = (times.sent, times.due);
-            }
-            let due = self.slab.waiting(stored).due;
-            self.wheel.insert(&mut self.slab, stored, due);
-        }
     }
 
     /// Takes a frame that port `from` sent.
@@ -202,7 +158,7 @@ impl Switch {
             return;
         };
         let link = self.links.index(Link { from, to }, self.epoch);
-        self.links.flows[link].turn(now);
+        self.turn(now, link);
         let arrival = Arrival { now, link, frame, packet: &packet };
         self.admit(&arrival, sink);
     }
@@ -263,115 +219,6 @@ impl Switch {
         }
     }
 
-    /// Draws for each segment of a super-packet; neighbours to whom nothing happens travel on as one.
-    fn divide(&mut self, arrival: &Arrival<'_>, parts: &Super, sink: &mut impl Sink) {
-        let mut begun = 0;
-        let is_rated = self.links.flows[arrival.link].terms.rate.is_some();
-        for index in 0..parts.count() {
-            let flow = &mut self.links.flows[arrival.link];
-            let drawn = flow.terms.draw(&mut flow.random);
-            if drawn.is_plain() && !is_rated {
-                continue;
-            }
-            self.carry_run(arrival, parts, begun..index, sink);
-            begun = index + 1;
-            let mut head = Head::default();
-            self.deal(arrival, cargo_of(arrival, parts, index..begun, &mut head), drawn, sink);
-        }
-        self.carry_run(arrival, parts, begun..parts.count(), sink);
-    }
-
-    fn carry_run(&mut self, arrival: &Arrival<'_>, parts: &Super, run: Range<usize>, sink: &mut impl Sink) {
-        if !run.is_empty() {
-            let mut head = Head::default();
-            self.carry(arrival, cargo_of(arrival, parts, run, &mut head), false, sink);
-        }
-    }
-
-    /// Does to one packet what was drawn for it.
-    fn deal(&mut self, arrival: &Arrival<'_>, cargo: Cargo<'_>, drawn: Drawn, sink: &mut impl Sink) {
-        let Cargo { class, load, .. } = cargo;
-        let counters = &mut self.links.flows[arrival.link].counters;
-        if drawn.lost {
-            counters.lost.add(load);
-            counters.hit(Lever::Loss, arrival.now, class, load);
-            return self.note_cargo(arrival, &cargo, Note::Lost);
-        }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let mut cargo = cargo;
-        if drawn.corrupt && self.flip(arrival, &cargo, &mut scratch) {
-            cargo = Cargo { frame: [&scratch, &[]], note: Some(Note::Corrupted), ..cargo };
-        }
-        self.carry(arrival, cargo, drawn.jumps, sink);
-        if drawn.twice {
-            let counters = &mut self.links.flows[arrival.link].counters;
-            counters.copies.add(load);
-            counters.hit(Lever::Duplicate, arrival.now, class, load);
-            self.carry(arrival, Cargo { note: Some(Note::Duplicated), ..cargo }, false, sink);
-        }
-        self.scratch = scratch;
-    }
-
-    /// Copies a frame into `scratch` and flips one of its bits; false where it has none that could be.
-    fn flip(&mut self, arrival: &Arrival<'_>, cargo: &Cargo<'_>, scratch: &mut Vec<u8>) -> bool {
-        scratch.clear();
-        cargo.frame.iter().for_each(|part| scratch.extend_from_slice(part));
-        let ip_at = self.framing.ip_at();
-        let flow = &mut self.links.flows[arrival.link];
-        let flipped = Packet::read(&scratch[ip_at..]).is_some_and(|packet| corrupt(scratch, ip_at, &packet, flow.random.bits()));
-        if flipped {
-            flow.counters.corrupted.add(cargo.load);
-            flow.counters.hit(Lever::Corrupt, arrival.now, cargo.class, cargo.load);
-        }
-        flipped
-    }
-
-    /// Sends a packet on its way: at once, or when the rate and the delay allow it.
-    fn carry(&mut self, arrival: &Arrival<'_>, cargo: Cargo<'_>, jumps: bool, sink: &mut impl Sink) {
-        let Cargo { frame, class, load, note } = cargo;
-        let (now, flow) = (arrival.now, &mut self.links.flows[arrival.link]);
-        let Some(times) = flow.times(now, class, load, jumps, &self.slab) else {
-            flow.counters.overflow.add(load);
-            return self.note_cargo(arrival, &cargo, Note::Overflow);
-        };
-        if flow.may_pass(now, times) {
-            let parts = frame.map(IoSlice::new);
-            let used = if frame[1].is_empty() { 1 } else { 2 };
-            let delivered = sink.send(flow.link.to, &parts[..used]);
-            flow.book(now, class, load, delivered);
-            let passed = note.unwrap_or(Note::Passed);
-            return self.note_cargo(arrival, &cargo, if delivered { passed } else { Note::Undelivered });
-        }
-        let waiting = Waiting::new(class, load, arrival.link as u32, times.sent, times.due);
-        let has_room = flow.has_room(frame[0].len() + frame[1].len());
-        let Some(stored) = has_room.then(|| self.slab.store(frame, waiting)).flatten() else {
-            flow.counters.overflow.add(load);
-            flow.counters.bound_overflow += load.packets;
-            return self.note_cargo(arrival, &cargo, Note::Overflow);
-        };
-        let in_wheel = flow.terms.overtakes;
-        flow.entered(self.slab.waiting(stored), in_wheel);
-        if in_wheel {
-            self.wheel.insert(&mut self.slab, stored, times.due);
-        } else {
-            if flow.queue.is_empty() {
-                self.heads.push(Reverse((times.due, arrival.link)));
-            }
-            flow.queue.push(&mut self.slab, stored);
-        }
-        self.note_cargo(arrival, &cargo, note.unwrap_or(Note::Waiting));
-    }
-
-    /// What became of a whole frame, for the flight recorder.
-    fn note(&mut self, arrival: &Arrival<'_>, note: Note) {
-        self.note_cargo(arrival, &Cargo::new([arrival.frame, &[]], arrival.packet.class, Tally::default()), note);
-    }
-
-    fn note_cargo(&mut self, arrival: &Arrival<'_>, cargo: &Cargo<'_>, note: Note) {
-        let link = self.links.flows[arrival.link].link;
-        self.flight.record(arrival.now, link, note, &cargo.frame[0][self.framing.ip_at()..], cargo.class.bytes);
-    }
-
     pub(crate) fn flight(&self) -> &Flight {
         &self.flight
     }
@@ -395,11 +242,13 @@ impl Switch {
     /// When to look again: never later than the next packet is due.
     pub fn next_due(&self) -> Option<u64> {
         let head = self.heads.peek().map(|Reverse((due, _))| *due);
-        head.into_iter().chain(self.wheel.next()).min()
+        let turn = self.turns.peek().map(|Reverse((at, _))| *at);
+        head.into_iter().chain(self.wheel.next()).chain(turn).min()
     }
 
     /// Sends the next packet that is due, and returns by how many nanoseconds it is late.
     pub fn release(&mut self, now: u64, sink: &mut impl Sink) -> Option<u64> {
+        self.turn_waiting(now);
         let (stored, in_wheel) = self.take_due(now)?;
         let waiting = *self.slab.waiting(stored);
         let flow = &mut self.links.flows[waiting.flow as usize];
@@ -441,24 +290,11 @@ impl Switch {
         Snapshot { epoch: self.epoch, at_ns: now, links, ports: self.ports.clone() }
     }
 
-    /// Of one link; None where no packet has travelled and no rule was ever given.
-    pub(crate) fn counters_of(&self, link: Link) -> Option<LinkCounters> {
-        self.links.find(link).map(|flow| flow.counters)
+    /// What no rule asked for: `bound_overflow` and `undivided` of all links.
+    pub(crate) fn unasked(&self) -> (u64, u64) {
+        let all = self.links.flows.iter().map(|flow| &flow.counters);
+        all.fold((0, 0), |(overflow, undivided), link| (overflow + link.bound_overflow, undivided + link.undivided))
     }
-}
-
-/// What some segments of a super-packet count for.
-fn load_of(parts: &Super, run: Range<usize>) -> Tally {
-    Tally { packets: run.len() as u64, bytes: run.map(|index| parts.ip_bytes(index) as u64).sum() }
-}
-
-/// Some segments of a super-packet, whose headers are written into `head`.
-fn cargo_of<'a>(arrival: &Arrival<'a>, parts: &Super, run: Range<usize>, head: &'a mut Head) -> Cargo<'a> {
-    let body = parts.run(arrival.frame, run.start, run.end, head);
-    let load = load_of(parts, run);
-    let ip_bytes = arrival.packet.bytes - parts.payload_bytes() + body.len();
-    let class = Class { bytes: ip_bytes, ..arrival.packet.class };
-    Cargo::new([head.bytes(), &arrival.frame[body]], class, load)
 }
 
 impl std::fmt::Debug for Switch {

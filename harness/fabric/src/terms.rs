@@ -75,6 +75,12 @@ impl Terms {
         terms
     }
 
+    /// Takes over the state of draws that go on unchanged: neither a slot nor another fault ends a burst.
+    pub(crate) fn inherit(&mut self, old: Self) {
+        hand_over(&mut self.jitter, old.jitter);
+        hand_over(&mut self.bursts, old.bursts);
+    }
+
     /// Whether anything but jitter is drawn.
     fn draws(&self) -> bool {
         self.survival < 1.0 || !self.bursts.is_empty() || [self.corrupt, self.duplicate, self.reorder].iter().any(|chance| *chance > 0.0)
@@ -109,6 +115,15 @@ impl Terms {
         let spread: f64 = self.jitter.iter_mut().map(|(jitter, last)| jittered(*jitter, last, random)).sum();
         // Truncation to a nanosecond and saturation at zero are meant.
         (self.delay_ns as f64 + spread) as u64
+    }
+}
+
+/// Gives each draw the state of an equal one, and none to two.
+fn hand_over<D: PartialEq, S>(draws: &mut [(D, S)], mut old: Vec<(D, S)>) {
+    for (draw, state) in draws {
+        if let Some(place) = old.iter().position(|(other, _)| other == draw) {
+            *state = old.remove(place).1;
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 
 mod answers;
 mod bench;
+mod bounds;
 mod clocked;
+mod clocked_draws;
+mod clocked_rates;
 mod conformance;
 mod divided;
 mod exactness;

@@ -1,10 +1,11 @@
 //! Laws that hold in any sequence of packets, time and policies.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use fabric::{Link, Policy, PortId, Rule};
-use model::{BitRate, Bursts, Chance, Cut, CutForm, Jitter, LinkQuality, Ports, Shape};
+use fabric::{Clocked, Link, Policy, PortId, Rule};
+use model::{BitRate, Bursts, Chance, Cut, CutForm, Jitter, LinkQuality, Ports, Shape, Slot, Track};
 use proptest::prelude::*;
 
 use crate::bench::{Bench, DARK, MACHINES, MS, tag, udp};
@@ -64,7 +65,23 @@ fn quality() -> impl Strategy<Value = LinkQuality> {
 
 fn rule() -> impl Strategy<Value = Rule> {
     let cuts = prop_oneof![2 => Just(Default::default()), 1 => prop::collection::btree_set(cut(), 1..3)];
-    (cuts, quality()).prop_map(|(cuts, quality)| Rule { cuts, quality, clocked: None })
+    (cuts, quality(), prop::option::weighted(0.3, clocked())).prop_map(|(cuts, quality, clocked)| Rule { cuts, quality, clocked })
+}
+
+/// A few slots, short enough that packets wait across their edges.
+fn clocked() -> impl Strategy<Value = Clocked> {
+    let slots = prop::collection::vec((1u64..40, quality(), prop::bool::weighted(0.8)), 1..6);
+    (0u64..100 * MS, slots).prop_map(|(origin_ns, slots)| {
+        let mut from = Duration::ZERO;
+        let slots = slots.into_iter().map(|(ms, mut quality, up)| {
+            // What is damaged cannot be told by its tag.
+            quality.corrupt.clear();
+            let begins = from;
+            from += Duration::from_millis(ms);
+            Slot { from: begins, quality, up }
+        });
+        Clocked { origin_ns, track: Arc::new(Track { slots: slots.collect() }) }
+    })
 }
 
 /// Packets keep their order, and can be told by their tags.
