@@ -224,7 +224,7 @@ impl Lab for LocalLab {
 
     async fn offers(&self) -> BTreeSet<Lever> {
         match doctor::probe(&self.inside, self.engine).await {
-            Ok(()) => LEVERS.into(),
+            Ok(()) => fabric::LEVERS.into_iter().chain(NODE_LEVERS).collect(),
             Err(_) => BTreeSet::new(),
         }
     }
@@ -326,22 +326,5 @@ impl Lab for LocalLab {
     }
 }
 
-const LEVERS: [Lever; 17] = [
-    Lever::Cut,
-    Lever::CutPorts,
-    Lever::Reject,
-    Lever::Jam,
-    Lever::Delay,
-    Lever::Jitter,
-    Lever::Loss,
-    Lever::Duplicate,
-    Lever::Corrupt,
-    Lever::Reorder,
-    Lever::Rate,
-    Lever::Mtu,
-    Lever::Stop,
-    Lever::Freeze,
-    Lever::Terminate,
-    Lever::Crash,
-    Lever::PowerLoss,
-];
+/// Beside those of links, which are the fabric's.
+const NODE_LEVERS: [Lever; 5] = [Lever::Stop, Lever::Freeze, Lever::Terminate, Lever::Crash, Lever::PowerLoss];
