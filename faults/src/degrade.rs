@@ -75,7 +75,10 @@ impl Degrade {
     fn mistakes(&self, topology: &Topology) -> impl Iterator<Item = String> {
         let delayed = steady(topology).any(|quality| !quality.delay.is_zero());
         let limited = steady(topology).any(|quality| quality.rate.is_some());
-        self.way().mistakes_on_top(delayed, limited).into_iter().map(|mistake| format!("{}\n{}", mistake.message, mistake.help))
+        self.way()
+            .mistakes_on_top(delayed, limited)
+            .into_iter()
+            .map(|mistake| format!("{}\n{}", mistake.message, mistake.help))
     }
 }
 
@@ -95,11 +98,24 @@ impl Fault for Degrade {
     fn at(&self, now: &Moment<'_>) -> Conditions {
         let Moment { topology, picked, .. } = now;
         let links = match &self.between {
-            Some([first, second]) => between(&side(topology, first, &picked[0]), &side(topology, second, &picked[1]), self.direction),
-            None => around(topology, &picked[0], self.from.unwrap_or(Others::All), self.direction, |_| true),
+            Some([first, second]) => between(
+                &side(topology, first, &picked[0]),
+                &side(topology, second, &picked[1]),
+                self.direction,
+            ),
+            None => around(
+                topology,
+                &picked[0],
+                self.from.unwrap_or(Others::All),
+                self.direction,
+                |_| true,
+            ),
         };
         let condition = LinkCondition { quality: self.way().quality(), ..Default::default() };
-        Conditions { links: links.into_iter().map(|link| (link, condition.clone())).collect(), ..Default::default() }
+        Conditions {
+            links: links.into_iter().map(|link| (link, condition.clone())).collect(),
+            ..Default::default()
+        }
     }
 
     fn check(&self, topology: &Topology) -> Vec<String> {
@@ -114,7 +130,9 @@ impl Fault for Degrade {
             wrong.push("nothing is degraded; ask for `delay`, `jitter`, `loss`, `rate` or another of its parameters".to_owned());
         }
         wrong.extend(self.mistakes(topology));
-        wrong.extend(self.around.iter().chain(self.between.iter().flatten()).flat_map(Aim::check_target));
+        wrong.extend(
+            self.around.iter().chain(self.between.iter().flatten()).flat_map(Aim::check_target),
+        );
         wrong
     }
 }

@@ -40,7 +40,10 @@ impl Fault for Kill {
             Signal::Kill => NodeState::Crashed,
             Signal::Term => NodeState::Terminated,
         };
-        Conditions { nodes: now.picked[0].iter().map(|node| (node.clone(), state)).collect(), ..Default::default() }
+        Conditions {
+            nodes: now.picked[0].iter().map(|node| (node.clone(), state)).collect(),
+            ..Default::default()
+        }
     }
 
     fn check(&self, _: &Topology) -> Vec<String> {

@@ -26,7 +26,11 @@ pub use target::{Aim, HowMany};
 pub static CATALOG: Catalog<MakeFault> = Catalog {
     noun: "fault",
     kinds: &[
-        fault::<Degrade>("degrade", "Links get slow, lossy or narrow; nothing is cut.", degrade::EXAMPLE),
+        fault::<Degrade>(
+            "degrade",
+            "Links get slow, lossy or narrow; nothing is cut.",
+            degrade::EXAMPLE,
+        ),
         fault::<Kill>(
             "kill",
             "The processes of a node end and stay down until the window closes; peers see their connections close.",
@@ -37,12 +41,20 @@ pub static CATALOG: Catalog<MakeFault> = Catalog {
             "Packets between groups of nodes, or between nodes and their clients, are lost or refused.",
             partition::EXAMPLE,
         ),
-        fault::<Pause>("pause", "A node stands still: a long garbage collection, or a whole machine that hangs.", pause::EXAMPLE),
+        fault::<Pause>(
+            "pause",
+            "A node stands still: a long garbage collection, or a whole machine that hangs.",
+            pause::EXAMPLE,
+        ),
         fault::<PowerLoss>(
             "power-loss",
             "A node loses power: silence, never a FIN, and it boots when the window closes.",
             power_loss::EXAMPLE,
         ),
-        fault::<RegionLoss>("region-loss", "All nodes of a region at one instant: their power, or their network.", region_loss::EXAMPLE),
+        fault::<RegionLoss>(
+            "region-loss",
+            "All nodes of a region at one instant: their power, or their network.",
+            region_loss::EXAMPLE,
+        ),
     ],
 };

@@ -49,9 +49,15 @@ pub(crate) fn around(
 }
 
 /// Links between two sides. Clients do not talk to each other, and nobody is parted from itself.
-pub(crate) fn between(first: &BTreeSet<End>, second: &BTreeSet<End>, direction: Direction) -> Vec<Link> {
+pub(crate) fn between(
+    first: &BTreeSet<End>,
+    second: &BTreeSet<End>,
+    direction: Direction,
+) -> Vec<Link> {
     let pairs = first.iter().flat_map(|one| second.iter().map(move |other| (one, other)));
-    let real = pairs.filter(|(one, other)| one != other && !matches!((one, other), (End::Cell(_), End::Cell(_))));
+    let real = pairs.filter(|(one, other)| {
+        one != other && !matches!((one, other), (End::Cell(_), End::Cell(_)))
+    });
     let directed = real.flat_map(|(one, other)| {
         let to = (direction != Direction::From).then(|| Link::new(other.clone(), one.clone()));
         let from = (direction != Direction::To).then(|| Link::new(one.clone(), other.clone()));

@@ -74,7 +74,8 @@ impl Partition {
 
     fn shapes(&self) -> usize {
         let Self { isolate, halves, minority, majority, between, .. } = self;
-        [isolate, halves, minority, majority].into_iter().flatten().count() + usize::from(between.is_some())
+        [isolate, halves, minority, majority].into_iter().flatten().count()
+            + usize::from(between.is_some())
     }
 }
 
@@ -88,15 +89,36 @@ impl Fault for Partition {
     fn at(&self, now: &Moment<'_>) -> Conditions {
         let Moment { topology, picked, .. } = now;
         let links = match (&self.between, self.split()) {
-            (Some([first, second]), _) => between(&side(topology, first, &picked[0]), &side(topology, second, &picked[1]), self.direction),
+            (Some([first, second]), _) => between(
+                &side(topology, first, &picked[0]),
+                &side(topology, second, &picked[1]),
+                self.direction,
+            ),
             (None, Some((set, _))) => {
                 let set = set.target();
-                let peer = |name: &_| topology.nodes.get(name).is_some_and(|node| set.fits(name, node));
-                around(topology, &picked[0], self.from.unwrap_or(Others::Peers), self.direction, peer)
+                let peer =
+                    |name: &_| topology.nodes.get(name).is_some_and(|node| set.fits(name, node));
+                around(
+                    topology,
+                    &picked[0],
+                    self.from.unwrap_or(Others::Peers),
+                    self.direction,
+                    peer,
+                )
             }
-            (None, None) => around(topology, &picked[0], self.from.unwrap_or(Others::All), self.direction, |_| true),
+            (None, None) => around(
+                topology,
+                &picked[0],
+                self.from.unwrap_or(Others::All),
+                self.direction,
+                |_| true,
+            ),
         };
-        let ports = if self.ports.is_empty() { Ports::All } else { Ports::Only(self.ports.iter().copied().collect()) };
+        let ports = if self.ports.is_empty() {
+            Ports::All
+        } else {
+            Ports::Only(self.ports.iter().copied().collect())
+        };
         let form = match self.form {
             Form::Drop => CutForm::Drop,
             Form::Reject => CutForm::Reject,
@@ -120,13 +142,19 @@ impl Fault for Partition {
             let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).count();
             let part = mode.count(fit);
             if set.role.is_some() {
-                wrong.push("a role says nothing about the other part; split a `service` or a `region`".to_owned());
+                wrong.push(
+                    "a role says nothing about the other part; split a `service` or a `region`"
+                        .to_owned(),
+                );
             } else if part == 0 || part == fit {
                 wrong.push(format!("{fit} nodes fit, which cannot be split like this; name more of them, or use `isolate`"));
             }
         }
         let Self { isolate, halves, minority, majority, between, .. } = self;
-        let aims = [isolate, halves, minority, majority].into_iter().flatten().chain(between.iter().flatten());
+        let aims = [isolate, halves, minority, majority]
+            .into_iter()
+            .flatten()
+            .chain(between.iter().flatten());
         wrong.extend(aims.flat_map(Aim::check_target));
         wrong
     }

@@ -38,7 +38,10 @@ impl Fault for Pause {
             Machinery::Process => NodeState::Stopped,
             Machinery::Machine => NodeState::Frozen,
         };
-        Conditions { nodes: now.picked[0].iter().map(|node| (node.clone(), state)).collect(), ..Default::default() }
+        Conditions {
+            nodes: now.picked[0].iter().map(|node| (node.clone(), state)).collect(),
+            ..Default::default()
+        }
     }
 
     fn check(&self, _: &Topology) -> Vec<String> {

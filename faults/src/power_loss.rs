@@ -20,7 +20,10 @@ impl Fault for PowerLoss {
     }
 
     fn at(&self, now: &Moment<'_>) -> Conditions {
-        Conditions { nodes: now.picked[0].iter().map(|node| (node.clone(), NodeState::PowerLost)).collect(), ..Default::default() }
+        Conditions {
+            nodes: now.picked[0].iter().map(|node| (node.clone(), NodeState::PowerLost)).collect(),
+            ..Default::default()
+        }
     }
 
     fn check(&self, _: &Topology) -> Vec<String> {

@@ -37,10 +37,14 @@ impl Fault for RegionLoss {
         let lost = &now.picked[0];
         let mut world = Conditions::default();
         match self.how {
-            Loss::Power => world.nodes.extend(lost.iter().map(|node| (node.clone(), NodeState::PowerLost))),
+            Loss::Power => {
+                world.nodes.extend(lost.iter().map(|node| (node.clone(), NodeState::PowerLost)))
+            }
             Loss::Network => {
                 let links = around(now.topology, lost, Others::All, Direction::Both, |_| true);
-                links.into_iter().for_each(|link| world.cut(link, model::Ports::All, model::CutForm::Drop));
+                links
+                    .into_iter()
+                    .for_each(|link| world.cut(link, model::Ports::All, model::CutForm::Drop));
             }
         }
         world
@@ -48,7 +52,12 @@ impl Fault for RegionLoss {
 
     fn check(&self, topology: &Topology) -> Vec<String> {
         let outside = topology.nodes.values().any(|node| node.region.as_str() != self.region);
-        let sentence = || format!("nothing is left outside of `{}`; a drill needs a second region with nodes", self.region);
+        let sentence = || {
+            format!(
+                "nothing is left outside of `{}`; a drill needs a second region with nodes",
+                self.region
+            )
+        };
         (!outside).then(sentence).into_iter().collect()
     }
 }

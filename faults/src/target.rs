@@ -105,7 +105,9 @@ impl Words<'_> {
     pub(crate) fn target(&self) -> plan::Target {
         let (of_service, shard) = match self.of.as_deref().map(|of| of.split_once('/').ok_or(of)) {
             None => (None, None),
-            Some(Ok((service, shard))) => (Some(ServiceId::from(service)), Some(ShardId::from(shard))),
+            Some(Ok((service, shard))) => {
+                (Some(ServiceId::from(service)), Some(ShardId::from(shard)))
+            }
             Some(Err(service)) => (Some(ServiceId::from(service)), None),
         };
         plan::Target {
@@ -122,13 +124,19 @@ impl Words<'_> {
 }
 
 /// Words that contradict each other. Whether names are known is the plan's to check.
-pub(crate) fn check(service: &Option<String>, role: &Option<String>, of: &Option<String>) -> Vec<String> {
+pub(crate) fn check(
+    service: &Option<String>,
+    role: &Option<String>,
+    of: &Option<String>,
+) -> Vec<String> {
     let mut wrong = vec![];
     let of_service = of.as_deref().map(|of| of.split_once('/').map_or(of, |(service, _)| service));
     if let (Some(service), Some(of)) = (service.as_deref(), of_service)
         && service != of
     {
-        wrong.push(format!("`service: {service}` and `of: {of}` name two services; leave one of them out"));
+        wrong.push(format!(
+            "`service: {service}` and `of: {of}` name two services; leave one of them out"
+        ));
     }
     if role.is_none() && of.as_deref().is_some_and(|of| of.contains('/')) {
         wrong.push("a shard has no nodes of its own; say which `role` in it is meant".to_owned());
@@ -139,7 +147,17 @@ pub(crate) fn check(service: &Option<String>, role: &Option<String>, of: &Option
 impl Aim {
     /// Whether it means a region as a whole, its clients included.
     pub(crate) fn whole_region(&self) -> Option<&str> {
-        let Self { region, zone: None, service: None, node: None, role: None, of: None, mode: HowMany::All, exclude } = self else {
+        let Self {
+            region,
+            zone: None,
+            service: None,
+            node: None,
+            role: None,
+            of: None,
+            mode: HowMany::All,
+            exclude,
+        } = self
+        else {
             return None;
         };
         region.as_deref().filter(|_| exclude.is_empty())

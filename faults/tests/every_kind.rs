@@ -6,8 +6,8 @@ use std::{
 };
 
 use model::{
-    BitRate, Bursts, CellId, Chance, Conditions, Cut, CutForm, End, Jitter, Lever, Link, LinkCondition, LinkQuality, NodeId, NodeState,
-    Ports, Shape, Topology,
+    BitRate, Bursts, CellId, Chance, Conditions, Cut, CutForm, End, Jitter, Lever, Link,
+    LinkCondition, LinkQuality, NodeId, NodeState, Ports, Shape, Topology,
     plan::Mode,
     topology::{Cell, Node},
 };
@@ -20,9 +20,16 @@ use wetdress_faults::CATALOG;
 /// Three regions with one member of `etcd` and one cell each, and a lone node of `store` in the first.
 fn topology() -> Topology {
     let regions = ["us-west", "us-east", "eu-west"];
-    let node =
-        |region: &str, service: &str| Node { region: region.into(), zone: None, service: service.into(), address: [198, 18, 0, 1].into() };
-    let mut nodes: BTreeMap<NodeId, Node> = regions.iter().map(|region| (format!("etcd-{region}").into(), node(region, "etcd"))).collect();
+    let node = |region: &str, service: &str| Node {
+        region: region.into(),
+        zone: None,
+        service: service.into(),
+        address: [198, 18, 0, 1].into(),
+    };
+    let mut nodes: BTreeMap<NodeId, Node> = regions
+        .iter()
+        .map(|region| (format!("etcd-{region}").into(), node(region, "etcd")))
+        .collect();
     nodes.insert("store-us-west-1".into(), node("us-west", "store"));
     let cell = |region: &str| Cell {
         region: region.into(),
@@ -33,8 +40,16 @@ fn topology() -> Topology {
         access: Default::default(),
         track: Default::default(),
     };
-    let cells = regions.iter().map(|region| (CellId::from(format!("{region}/assets")), cell(region))).collect();
-    Topology { regions: regions.iter().map(|region| ((*region).into(), Default::default())).collect(), nodes, cells, ..Default::default() }
+    let cells = regions
+        .iter()
+        .map(|region| (CellId::from(format!("{region}/assets")), cell(region)))
+        .collect();
+    Topology {
+        regions: regions.iter().map(|region| ((*region).into(), Default::default())).collect(),
+        nodes,
+        cells,
+        ..Default::default()
+    }
 }
 
 fn load(kind: &str, yaml: &str) -> Box<dyn Fault> {
@@ -50,7 +65,11 @@ fn load(kind: &str, yaml: &str) -> Box<dyn Fault> {
 /// Roles aside, the first nodes that fit, as many as the mode asks for.
 fn pick(fault: &dyn Fault, topology: &Topology) -> Vec<Vec<NodeId>> {
     let first = |target: &model::plan::Target| {
-        let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).map(|(name, _)| name.clone());
+        let fit = topology
+            .nodes
+            .iter()
+            .filter(|(name, node)| target.fits(name, node))
+            .map(|(name, _)| name.clone());
         let mut fit: Vec<_> = fit.collect();
         fit.truncate(if target.role.is_some() { 1 } else { target.mode.count(fit.len()) });
         fit
@@ -89,7 +108,11 @@ fn every_example_loads_and_hits_what_it_names() {
     for kind in CATALOG.kinds {
         let world = world(kind.name, kind.example);
         assert!(!world.levers().is_empty(), "`{}` does nothing", kind.name);
-        assert!(world.links.keys().all(|link| real.contains(link)), "`{}` touches a link that does not exist", kind.name);
+        assert!(
+            world.links.keys().all(|link| real.contains(link)),
+            "`{}` touches a link that does not exist",
+            kind.name
+        );
         assert!(kind.about.ends_with('.'), "`{}` has no sentence about itself", kind.name);
     }
 }
@@ -105,15 +128,25 @@ fn a_leader_is_cut_from_its_peers_and_reachable_by_its_clients() {
     let expected = ["etcd-us-east", "etcd-us-west", "store-us-west-1"]
         .map(|peer| [format!("etcd-eu-west > {peer}"), format!("{peer} > etcd-eu-west")]);
     assert_eq!(cut(&world), expected.into_iter().flatten().collect());
-    assert!(world.links.values().all(|link| link.cuts == BTreeSet::from([Cut { ports: Ports::All, form: CutForm::Drop }])));
+    assert!(
+        world
+            .links
+            .values()
+            .all(|link| link.cuts
+                == BTreeSet::from([Cut { ports: Ports::All, form: CutForm::Drop }]))
+    );
 }
 
 #[test]
 fn isolation_spares_nobody_and_has_a_direction_a_form_and_ports() {
-    let world = world("partition", "{isolate: {node: etcd-eu-west}, direction: to, form: reject, ports: [2380]}");
+    let world = world(
+        "partition",
+        "{isolate: {node: etcd-eu-west}, direction: to, form: reject, ports: [2380]}",
+    );
     assert_eq!(world.links.len(), 3 + 3, "three nodes and three cells, one way each");
     assert!(world.links.keys().all(|link| link.to == node("etcd-eu-west")));
-    let expected = BTreeSet::from([Cut { ports: Ports::Only([2380].into()), form: CutForm::Reject }]);
+    let expected =
+        BTreeSet::from([Cut { ports: Ports::Only([2380].into()), form: CutForm::Reject }]);
     assert!(world.links.values().all(|link| link.cuts == expected));
 }
 
@@ -127,10 +160,17 @@ fn a_jam_is_a_form_of_its_own() {
 
 #[test]
 fn a_set_is_split_among_its_own() {
-    for (yaml, alone) in [("{halves: {service: etcd}}", 2), ("{minority: {service: etcd}}", 1), ("{majority: {service: etcd}}", 2)] {
+    for (yaml, alone) in [
+        ("{halves: {service: etcd}}", 2),
+        ("{minority: {service: etcd}}", 1),
+        ("{majority: {service: etcd}}", 2),
+    ] {
         let world = world("partition", yaml);
         assert_eq!(world.links.len(), 4, "{yaml}: {alone} against {}", 3 - alone);
-        assert!(!cut(&world).iter().any(|link| link.contains("store") || link.contains("assets")), "{yaml}");
+        assert!(
+            !cut(&world).iter().any(|link| link.contains("store") || link.contains("assets")),
+            "{yaml}"
+        );
     }
     let unreachable = world("partition", "{majority: {service: etcd}, from: all}");
     assert_eq!(unreachable.links.len(), 4 + 2 * 3 * 2, "two nodes lose three cells, both ways");
@@ -138,28 +178,49 @@ fn a_set_is_split_among_its_own() {
 
 #[test]
 fn between_regions_their_clients_go_with_them() {
-    let world = world("partition", "{between: [{region: us-east}, {region: eu-west}], direction: from}");
-    let expected = ["etcd-us-east > etcd-eu-west", "etcd-us-east > eu-west/assets", "us-east/assets > etcd-eu-west"];
+    let world =
+        world("partition", "{between: [{region: us-east}, {region: eu-west}], direction: from}");
+    let expected = [
+        "etcd-us-east > etcd-eu-west",
+        "etcd-us-east > eu-west/assets",
+        "us-east/assets > etcd-eu-west",
+    ];
     assert_eq!(cut(&world), expected.map(str::to_owned).into());
-    let nodes_only = self::world("partition", "{between: [{region: us-east, service: etcd}, {region: eu-west}], direction: from}");
+    let nodes_only = self::world(
+        "partition",
+        "{between: [{region: us-east, service: etcd}, {region: eu-west}], direction: from}",
+    );
     assert_eq!(cut(&nodes_only), expected[..2].iter().map(|link| (*link).to_owned()).collect());
 }
 
 #[test]
 fn degraded_links_carry_what_was_asked() {
-    let world = world("degrade", "{around: {service: store}, from: clients, delay: 80ms, jitter: 5ms, loss: 2%, rate: 10Mbit}");
+    let world = world(
+        "degrade",
+        "{around: {service: store}, from: clients, delay: 80ms, jitter: 5ms, loss: 2%, rate: 10Mbit}",
+    );
     assert_eq!(world.links.len(), 6);
     let quality = LinkQuality {
         delay: Duration::from_millis(80),
-        jitter: vec![Jitter { width: Duration::from_millis(5), shape: Shape::Uniform, correlation: Chance(0) }],
+        jitter: vec![Jitter {
+            width: Duration::from_millis(5),
+            shape: Shape::Uniform,
+            correlation: Chance(0),
+        }],
         loss: vec![Chance(20_000)],
         rate: Some(BitRate(10_000_000)),
         ..Default::default()
     };
     let expected = LinkCondition { quality, ..Default::default() };
-    assert_eq!(world.links.get(&Link::new(cell("us-west/assets"), node("store-us-west-1"))), Some(&expected));
+    assert_eq!(
+        world.links.get(&Link::new(cell("us-west/assets"), node("store-us-west-1"))),
+        Some(&expected)
+    );
     let only_slow = self::world("degrade", "{around: {service: store}, delay: 1ms}");
-    assert_eq!(only_slow.levers().iter().map(|(lever, _)| *lever).collect::<BTreeSet<_>>(), BTreeSet::from([Lever::Delay]));
+    assert_eq!(
+        only_slow.levers().iter().map(|(lever, _)| *lever).collect::<BTreeSet<_>>(),
+        BTreeSet::from([Lever::Delay])
+    );
 }
 
 #[test]
@@ -172,14 +233,22 @@ fn every_parameter_of_a_link_is_asked_for_by_its_own_lever() {
     };
     let of = LinkQuality::default;
     let (tail, quarter) = (Duration::from_millis(3), Chance(250_000));
-    let bursts = Bursts { enter: Chance(10_000), leave: quarter, bad: Chance(900_000), good: Chance(1_000) };
+    let bursts =
+        Bursts { enter: Chance(10_000), leave: quarter, bad: Chance(900_000), good: Chance(1_000) };
     for (yaml, expected, lever) in [
         (
             "jitter: {width: 3ms, shape: pareto, correlation: 25%}",
-            LinkQuality { jitter: vec![Jitter { width: tail, shape: Shape::Pareto, correlation: quarter }], ..of() },
+            LinkQuality {
+                jitter: vec![Jitter { width: tail, shape: Shape::Pareto, correlation: quarter }],
+                ..of()
+            },
             Lever::Jitter,
         ),
-        ("loss: {p: 1%, r: 25%, bad: 90%, good: 0.1%}", LinkQuality { bursts: vec![bursts], ..of() }, Lever::Loss),
+        (
+            "loss: {p: 1%, r: 25%, bad: 90%, good: 0.1%}",
+            LinkQuality { bursts: vec![bursts], ..of() },
+            Lever::Loss,
+        ),
         ("duplicate: 25%", LinkQuality { duplicate: vec![quarter], ..of() }, Lever::Duplicate),
         ("corrupt: 25%", LinkQuality { corrupt: vec![quarter], ..of() }, Lever::Corrupt),
         ("mtu: 1400B", LinkQuality { mtu: Some(1400), ..of() }, Lever::Mtu),
@@ -187,9 +256,21 @@ fn every_parameter_of_a_link_is_asked_for_by_its_own_lever() {
         assert_eq!(quality(yaml), (expected, vec![lever]), "{yaml}");
     }
     let (reordered, levers) = quality("delay: 3ms, reorder: 25%");
-    assert_eq!((reordered, levers), (LinkQuality { delay: tail, reorder: vec![quarter], ..of() }, vec![Lever::Delay, Lever::Reorder]));
+    assert_eq!(
+        (reordered, levers),
+        (
+            LinkQuality { delay: tail, reorder: vec![quarter], ..of() },
+            vec![Lever::Delay, Lever::Reorder]
+        )
+    );
     let (narrow, levers) = quality("rate: 1Mbit, queue: 16KiB");
-    assert_eq!((narrow, levers), (LinkQuality { rate: Some(BitRate(1_000_000)), queue: Some(16 << 10), ..of() }, vec![Lever::Rate]));
+    assert_eq!(
+        (narrow, levers),
+        (
+            LinkQuality { rate: Some(BitRate(1_000_000)), queue: Some(16 << 10), ..of() },
+            vec![Lever::Rate]
+        )
+    );
 }
 
 /// What the steady way under the fault already has, the fault need not bring.
@@ -198,7 +279,11 @@ fn a_queue_and_an_order_may_be_those_of_the_steady_way() {
     let fault = load("degrade", "{around: {service: store}, queue: 16KiB, reorder: 5%}");
     let mut topology = topology();
     assert_eq!(fault.check(&topology).len(), 2, "{:?}", fault.check(&topology));
-    let access = LinkQuality { delay: Duration::from_millis(1), rate: Some(BitRate(1_000_000)), ..Default::default() };
+    let access = LinkQuality {
+        delay: Duration::from_millis(1),
+        rate: Some(BitRate(1_000_000)),
+        ..Default::default()
+    };
     topology.cells.values_mut().for_each(|cell| cell.access = access.clone());
     assert_eq!(fault.check(&topology), Vec::<String>::new());
 }
@@ -213,19 +298,30 @@ fn nodes_end_in_the_state_that_was_asked() {
         ("power-loss", "{node: store-us-west-1}", NodeState::PowerLost),
     ];
     for (kind, yaml, state) in cases {
-        assert_eq!(world(kind, yaml).nodes, BTreeMap::from([("store-us-west-1".into(), state)]), "{kind}: {yaml}");
+        assert_eq!(
+            world(kind, yaml).nodes,
+            BTreeMap::from([("store-us-west-1".into(), state)]),
+            "{kind}: {yaml}"
+        );
     }
 }
 
 #[test]
 fn a_lost_region_takes_every_service_with_it() {
     let power = world("region-loss", "{region: us-west}");
-    assert_eq!(power.nodes.keys().map(NodeId::as_str).collect::<Vec<_>>(), ["etcd-us-west", "store-us-west-1"]);
+    assert_eq!(
+        power.nodes.keys().map(NodeId::as_str).collect::<Vec<_>>(),
+        ["etcd-us-west", "store-us-west-1"]
+    );
     let network = world("region-loss", "{region: us-west, how: network}");
     assert!(network.nodes.is_empty());
     let inside = Link::new(node("etcd-us-west"), node("store-us-west-1"));
     assert!(!network.links.contains_key(&inside), "its nodes reach each other");
-    assert_eq!(network.links.len(), 2 * 2 * (2 + 3), "two nodes, two other nodes and three cells, both ways");
+    assert_eq!(
+        network.links.len(),
+        2 * 2 * (2 + 3),
+        "two nodes, two other nodes and three cells, both ways"
+    );
 }
 
 #[test]
@@ -263,6 +359,10 @@ fn what_makes_no_sense_is_told() {
         ("kill", "{of: etcd/0}", "which `role`"),
         ("pause", "{service: store, role: leader, of: etcd}", "two services"),
     ] {
-        assert!(wrong(kind, yaml).contains(sentence), "`{kind}: {yaml}` said: {}", wrong(kind, yaml));
+        assert!(
+            wrong(kind, yaml).contains(sentence),
+            "`{kind}: {yaml}` said: {}",
+            wrong(kind, yaml)
+        );
     }
 }

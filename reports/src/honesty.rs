@@ -21,7 +21,11 @@ pub(crate) fn rows(run: &RunView<'_>) -> Vec<Row> {
         None => rows.push(("health", "the run ended before it could be written".into())),
         Some(health) => {
             let told: Vec<String> = rows.iter().map(|(_, value)| value.clone()).collect();
-            rows.extend(of(health, run.findings.happened.simulated).into_iter().filter(|(_, value)| !told.contains(value)));
+            rows.extend(
+                of(health, run.findings.happened.simulated)
+                    .into_iter()
+                    .filter(|(_, value)| !told.contains(value)),
+            );
         }
     }
     rows.push(("availability deadline", span(run.findings.theta)));
@@ -50,7 +54,9 @@ fn of_the_lab(health: &Health) -> Vec<Row> {
             format!("{answers}; {}", lost(health.null_lost, show::count(count, "echo", "echoes")))
         }
     };
-    let share = |share: Option<f64>| share.map_or("not measured".into(), |share| format!("{:.1} %", 100.0 * share));
+    let share = |share: Option<f64>| {
+        share.map_or("not measured".into(), |share| format!("{:.1} %", 100.0 * share))
+    };
     vec![
         ("fabric late by", quantiles(late)),
         (
@@ -89,14 +95,22 @@ mod tests {
             degraded: vec!["It was slow.".into()],
             ..Health::default()
         };
-        let value = |health: &Health, name| of(health, false).into_iter().find(|(row, _)| *row == name).map(|(_, value)| value);
-        assert_eq!(value(&measured, "null target").as_deref(), Some("p50 120 us, p99 1.5 ms, max 9 ms; 0 of 6000 echoes lost unasked"));
+        let value = |health: &Health, name| {
+            of(health, false).into_iter().find(|(row, _)| *row == name).map(|(_, value)| value)
+        };
+        assert_eq!(
+            value(&measured, "null target").as_deref(),
+            Some("p50 120 us, p99 1.5 ms, max 9 ms; 0 of 6000 echoes lost unasked")
+        );
         assert_eq!(value(&measured, "CPU stolen").as_deref(), Some("2.1 %"));
         assert_eq!(value(&measured, "degraded").as_deref(), Some("It was slow."));
         let older = Health::default();
         for name in ["null target", "CPU stolen", "some task waited for a CPU"] {
             assert_eq!(value(&older, name).as_deref(), Some("not measured"));
         }
-        assert!(of(&older, true).iter().all(|(name, _)| *name == "generator late by"), "a model has no machine");
+        assert!(
+            of(&older, true).iter().all(|(name, _)| *name == "generator late by"),
+            "a model has no machine"
+        );
     }
 }

@@ -32,7 +32,10 @@ fn page(run: &RunView<'_>) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.add_template("report.html", TEMPLATE)?;
     let (findings, judgement) = (run.findings, run.judgement);
-    let charts: Vec<Value> = charts::all(run).iter().map(|chart| json!({"title": chart.title, "svg": chart.svg})).collect();
+    let charts: Vec<Value> = charts::all(run)
+        .iter()
+        .map(|chart| json!({"title": chart.title, "svg": chart.svg}))
+        .collect();
     environment.get_template("report.html")?.render(context! {
         scenario => run.plan.scenario.clone(),
         summary => run.plan.summary.clone(),
@@ -71,19 +74,37 @@ fn tiles(run: &RunView<'_>) -> Vec<Value> {
     let mut tiles = vec![];
     if let Some(episode) = findings.episodes.first() {
         let rto = &episode.rto["1%"];
-        tiles.push(tile("RTO, 99 % of assets", rto_text(rto), format!("of {} affected", amount(episode.affected.with_path))));
+        tiles.push(tile(
+            "RTO, 99 % of assets",
+            rto_text(rto),
+            format!("of {} affected", amount(episode.affected.with_path)),
+        ));
     }
-    tiles.push(tile("acked and lost", amount(findings.loss.count), format!("of {} acked", amount(findings.loss.acked))));
+    tiles.push(tile(
+        "acked and lost",
+        amount(findings.loss.count),
+        format!("of {} acked", amount(findings.loss.acked)),
+    ));
     let at_least = if longest.censored > 0 { ">= " } else { "" };
     tiles.push(tile(
         "longest outage",
         format!("{at_least}{}", span(longest.max)),
         format!("{} of {} assets hit", amount(longest.hit), amount(longest.assets)),
     ));
-    tiles.push(tile("asset-seconds lost", format!("{:.0}", findings.asset_us_lost as f64 / 1e6), "integral of assets in outage".into()));
-    let duplicates: u64 = findings.duplicates.values().map(|found| found.unexplained).max().unwrap_or(0);
-    let explained: u64 = findings.duplicates.values().map(|found| found.explained).max().unwrap_or(0);
-    tiles.push(tile("duplicates", amount(duplicates), format!("unexplained; {} by retries", amount(explained))));
+    tiles.push(tile(
+        "asset-seconds lost",
+        format!("{:.0}", findings.asset_us_lost as f64 / 1e6),
+        "integral of assets in outage".into(),
+    ));
+    let duplicates: u64 =
+        findings.duplicates.values().map(|found| found.unexplained).max().unwrap_or(0);
+    let explained: u64 =
+        findings.duplicates.values().map(|found| found.explained).max().unwrap_or(0);
+    tiles.push(tile(
+        "duplicates",
+        amount(duplicates),
+        format!("unexplained; {} by retries", amount(explained)),
+    ));
     let back: u64 = findings.time_travel.values().map(|found| found.count).sum();
     tiles.push(tile("gone back in time", amount(back), "current values".into()));
     tiles
@@ -114,14 +135,21 @@ fn episode(episode: &EpisodeFindings) -> Value {
         ("T5", timeline.t5, "last affected asset good again"),
         ("T6", timeline.t6, "back to baseline, and staying there"),
     ];
-    let marks: Vec<Value> = marks.iter().map(|(name, at, about)| json!({"name": name, "value": maybe(*at), "about": about})).collect();
+    let marks: Vec<Value> = marks
+        .iter()
+        .map(|(name, at, about)| json!({"name": name, "value": maybe(*at), "about": about}))
+        .collect();
     let rtos = episode.rto.iter().map(|(share, rto)| {
         json!({"name": format!("more than {} out", if share == "0" { "nobody" } else { share }), "value": rto_text(rto), "first": maybe(rto.first_recovery), "relapses": rto.relapses})
     });
     let leaders = timeline.leaders.iter().map(|leader| {
         json!({"shard": leader.shard, "old": leader.old, "new": leader.new.as_deref().unwrap_or("none seen"), "elected": maybe(leader.elected), "acked": maybe(leader.acked)})
     });
-    let rule = if episode.affected.declared { "as the fault declares" } else { "whoever missed the deadline, as the fault declares none" };
+    let rule = if episode.affected.declared {
+        "as the fault declares"
+    } else {
+        "whoever missed the deadline, as the fault declares none"
+    };
     json!({
         "windows": episode.windows.join(", "), "t0": moment(episode.t_effect), "marks": marks, "rto": rtos.collect::<Vec<_>>(),
         "leaders": leaders.collect::<Vec<_>>(), "dominating": timeline.dominating,
@@ -161,9 +189,12 @@ fn ledger(run: &RunView<'_>) -> Vec<Value> {
 }
 
 fn latency(run: &RunView<'_>) -> Vec<Value> {
-    let bound = |value: &Percentile| format!("{}{}", if value.at_least { ">= " } else { "" }, span(value.us));
-    let in_order =
-        run.plan.phases.iter().filter_map(|phase| Some((phase.name.as_str(), run.findings.ack_latency.get(phase.name.as_str())?)));
+    let bound = |value: &Percentile| {
+        format!("{}{}", if value.at_least { ">= " } else { "" }, span(value.us))
+    };
+    let in_order = run.plan.phases.iter().filter_map(|phase| {
+        Some((phase.name.as_str(), run.findings.ack_latency.get(phase.name.as_str())?))
+    });
     let rows = in_order.map(|(phase, latency)| {
         let values: Vec<String> = QUANTILES.iter().map(|q| latency.percentiles.get(*q).map_or("-".into(), bound)).collect();
         json!({"phase": phase, "n": amount(latency.n), "censored": amount(latency.censored), "values": values})
@@ -180,8 +211,12 @@ fn logs(run: &RunView<'_>) -> Vec<Value> {
         files.sort();
         for file in files {
             let Ok(bytes) = fs::read(&file) else { continue };
-            let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LOG_TAIL)..]).into_owned();
-            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LOG_TAIL)..])
+                .into_owned();
+            let name = file
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             logs.push(json!({"name": format!("{node}/{name}"), "tail": tail}));
         }
     }

@@ -21,8 +21,13 @@ struct Document<'a> {
 
 impl Report for Json {
     fn write(&self, run: &RunView<'_>, out: &mut dyn Folder) -> io::Result<()> {
-        let document =
-            Document { format: 1, scenario: &run.plan.scenario, seed: run.plan.seed, judgement: run.judgement, findings: run.findings };
+        let document = Document {
+            format: 1,
+            scenario: &run.plan.scenario,
+            seed: run.plan.seed,
+            judgement: run.judgement,
+            findings: run.findings,
+        };
         out.put("report.json", &serde_json::to_vec_pretty(&document)?)
     }
 }

@@ -39,13 +39,20 @@ fn case(gate: &GateVerdict) -> TestCase {
         None => TestCaseStatus::success(),
         Some((kind, word)) => {
             let mut status = TestCaseStatus::non_success(kind);
-            let message = format!("limit {}, observed {}: {}", gate.limit, gate.observed, gate.why.as_deref().unwrap_or(&gate.evidence));
+            let message = format!(
+                "limit {}, observed {}: {}",
+                gate.limit,
+                gate.observed,
+                gate.why.as_deref().unwrap_or(&gate.evidence)
+            );
             status.set_type(word).set_message(message);
             status
         }
     };
     let mut case = TestCase::new(gate.name.as_str(), status);
-    for (name, value) in [("limit", &gate.limit), ("observed", &gate.observed), ("evidence", &gate.evidence)] {
+    for (name, value) in
+        [("limit", &gate.limit), ("observed", &gate.observed), ("evidence", &gate.evidence)]
+    {
         case.add_property((name, value.as_str()));
     }
     case

@@ -32,7 +32,11 @@ pub trait Report: fmt::Debug + Sync {
 #[serde(deny_unknown_fields)]
 pub struct Plain {}
 
-const fn report(name: &'static str, about: &'static str, make: &'static dyn Report) -> Kind<&'static dyn Report> {
+const fn report(
+    name: &'static str,
+    about: &'static str,
+    make: &'static dyn Report,
+) -> Kind<&'static dyn Report> {
     Kind::new::<Plain>(name, about, "{}", make)
 }
 
@@ -41,9 +45,21 @@ pub static CATALOG: Catalog<&'static dyn Report> = Catalog {
     noun: "report",
     kinds: &[
         report("html", "report.html: one self-contained page.", &html::Html),
-        report("json", "report.json: verdict, gates with their evidence, every finding.", &json::Json),
+        report(
+            "json",
+            "report.json: verdict, gates with their evidence, every finding.",
+            &json::Json,
+        ),
         report("junit", "junit.xml: a case per gate, its figures as properties.", &junit::JUnit),
-        report("svg", "charts/*.svg: timeline, availability, latency and rate, all on one time axis.", &svg::Svg),
-        report("terminal", "The summary that a run ends with, kept as summary.txt.", &terminal::Terminal),
+        report(
+            "svg",
+            "charts/*.svg: timeline, availability, latency and rate, all on one time axis.",
+            &svg::Svg,
+        ),
+        report(
+            "terminal",
+            "The summary that a run ends with, kept as summary.txt.",
+            &terminal::Terminal,
+        ),
     ],
 };

@@ -15,12 +15,18 @@ pub(crate) fn sentence(run: &RunView<'_>) -> String {
         Verdict::Inconclusive => "NOT DECIDED",
     };
     let findings = run.findings;
-    let mut said = vec![format!("{} of {} acked readings lost", amount(findings.loss.count), amount(findings.loss.acked))];
+    let mut said = vec![format!(
+        "{} of {} acked readings lost",
+        amount(findings.loss.count),
+        amount(findings.loss.acked)
+    )];
     let longest = &findings.longest_outage.all;
     said.push(match (longest.hit, longest.censored) {
         (0, _) => "no asset was ever out".to_owned(),
         (_, 0) => format!("longest blind {}", span(longest.max)),
-        (_, stuck) => format!("{} still blind at the end, for at least {}", amount(stuck), span(longest.max)),
+        (_, stuck) => {
+            format!("{} still blind at the end, for at least {}", amount(stuck), span(longest.max))
+        }
     });
     if let Some(t5) = findings.episodes.iter().filter_map(|episode| episode.timeline.t5).max()
         && t5 > 0
@@ -36,7 +42,8 @@ pub(crate) fn sentence(run: &RunView<'_>) -> String {
 
 /// What was done, by the proven windows: `Losing us-west`.
 fn subject(run: &RunView<'_>) -> String {
-    let done = run.findings.happened.windows.iter().filter(|window| window.proof != Proof::Unproven);
+    let done =
+        run.findings.happened.windows.iter().filter(|window| window.proof != Proof::Unproven);
     let mut deeds: Vec<String> = done
         .map(|window| {
             let whom = region_of(run, &window.picked).unwrap_or_else(|| window.picked.join(", "));
@@ -62,7 +69,8 @@ fn region_of(run: &RunView<'_>, picked: &[String]) -> Option<String> {
     let topology = &run.plan.topology;
     topology.regions.keys().find_map(|region| {
         let nodes: Vec<&str> = topology.nodes_in(region).map(|node| node.as_str()).collect();
-        let same = nodes.len() == picked.len() && picked.iter().all(|name| nodes.contains(&name.as_str()));
+        let same =
+            nodes.len() == picked.len() && picked.iter().all(|name| nodes.contains(&name.as_str()));
         same.then(|| region.to_string())
     })
 }

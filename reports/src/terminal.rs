@@ -33,7 +33,10 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
     let dim = Style::new().dimmed();
     writeln!(out, "\n{}  {bold}{}{bold:#}", pill(judgement.verdict), sentence(run))?;
     if findings.happened.simulated {
-        writeln!(out, "{dim}simulated: the lab was a model in memory; no server and no packet was real{dim:#}")?;
+        writeln!(
+            out,
+            "{dim}simulated: the lab was a model in memory; no server and no packet was real{dim:#}"
+        )?;
     }
     for void in &judgement.voids {
         writeln!(out, "  {} {}", pill(Verdict::Inconclusive), void.sentence)?;
@@ -45,9 +48,19 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
     for gate in &judgement.gates {
         let pad = " ".repeat(width - gate.name.chars().count());
         let pad_limit = " ".repeat(limits - gate.limit.chars().count());
-        writeln!(out, "  {} {}{pad}  {}{pad_limit}  {}", pill(gate.verdict), gate.name, gate.limit, gate.observed)?;
+        writeln!(
+            out,
+            "  {} {}{pad}  {}{pad_limit}  {}",
+            pill(gate.verdict),
+            gate.name,
+            gate.limit,
+            gate.observed
+        )?;
         let why = gate.why.as_deref().filter(|_| gate.verdict != Verdict::Pass);
-        for line in [Some(gate.evidence.as_str()).filter(|text| !text.is_empty()), why].into_iter().flatten() {
+        for line in [Some(gate.evidence.as_str()).filter(|text| !text.is_empty()), why]
+            .into_iter()
+            .flatten()
+        {
             writeln!(out, "       {dim}{line}{dim:#}")?;
         }
     }
@@ -57,7 +70,9 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
     }
     for window in &findings.happened.windows {
         let (verdict, said) = match window.proof {
-            Proof::Proven => (Verdict::Pass, format!("proven at {}", window.effect.map_or("?".into(), moment))),
+            Proof::Proven => {
+                (Verdict::Pass, format!("proven at {}", window.effect.map_or("?".into(), moment)))
+            }
             Proof::Masked => (Verdict::Inconclusive, "masked by another window".to_owned()),
             Proof::Unproven => (Verdict::Fail, "NOT PROVEN".to_owned()),
         };
@@ -78,10 +93,20 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
             ("T5 last asset good", episode.timeline.t5),
             ("T6 back to baseline", episode.timeline.t6),
         ];
-        let marks: Vec<String> = marks.iter().filter_map(|(name, at)| at.map(|at| format!("{name} {}", span(at)))).collect();
+        let marks: Vec<String> = marks
+            .iter()
+            .filter_map(|(name, at)| at.map(|at| format!("{name} {}", span(at))))
+            .collect();
         let affected = format!("{} assets affected", amount(episode.affected.assets.len() as u64));
-        writeln!(out, "  {dim}effect at {}: {}{dim:#}", moment(episode.t_effect), [vec![affected], marks].concat().join(", "))?;
-        if let Some(rto) = episode.rto.get("1%").filter(|rto| rto.reached == Reached::RecoveredByHeal) {
+        writeln!(
+            out,
+            "  {dim}effect at {}: {}{dim:#}",
+            moment(episode.t_effect),
+            [vec![affected], marks].concat().join(", ")
+        )?;
+        if let Some(rto) =
+            episode.rto.get("1%").filter(|rto| rto.reached == Reached::RecoveredByHeal)
+        {
             writeln!(
                 out,
                 "  {dim}the service came back only with the heal, after {}: no failover{dim:#}",

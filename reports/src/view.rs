@@ -37,7 +37,9 @@ impl<'a> RunView<'a> {
     /// `packets/3-cut-a-b.pcapng, packets/5-loss-b-c.pcapng`: captures around the effects of faults, by name; None where there are none.
     pub(crate) fn packets(&self) -> Option<String> {
         let files = fs::read_dir(self.folder.join("packets")).ok()?.filter_map(Result::ok);
-        let names = files.map(|file| file.file_name().to_string_lossy().into_owned()).filter(|name| name.ends_with(".pcapng"));
+        let names = files
+            .map(|file| file.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.ends_with(".pcapng"));
         let mut names: Vec<String> = names.map(|name| format!("packets/{name}")).collect();
         names.sort();
         (!names.is_empty()).then(|| names.join(", "))

@@ -41,7 +41,10 @@ enum Engine {
 
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
     let Bench::Fabric(asked) = bench;
-    let mut words: Vec<String> = ["bench", "--quiet", "--package", "wetdress-fabric", "--bench", "fabric", "--"].map(str::to_owned).into();
+    let mut words: Vec<String> =
+        ["bench", "--quiet", "--package", "wetdress-fabric", "--bench", "fabric", "--"]
+            .map(str::to_owned)
+            .into();
     words.extend(asked.quick.then(|| "--quick".to_owned()));
     if let Some(cuts) = asked.cuts {
         words.extend(["--cuts".to_owned(), cuts.to_string()]);
@@ -55,7 +58,10 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
     if let Some(json) = &asked.json {
         // Cargo runs a bench in the folder of its package.
         let json = std::path::absolute(json).context("failed to read the path")?;
-        words.extend(["--json".to_owned(), json.to_str().context("the path is not UTF-8")?.to_owned()]);
+        words.extend([
+            "--json".to_owned(),
+            json.to_str().context("the path is not UTF-8")?.to_owned(),
+        ]);
     }
     sh(root, &words.iter().map(String::as_str).collect::<Vec<_>>())
 }

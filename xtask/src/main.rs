@@ -56,7 +56,8 @@ fn root() -> Result<PathBuf> {
         .output()
         .context("failed to ask cargo")?;
     ensure!(asked.status.success(), "no cargo workspace here; run it inside the project");
-    let manifest = String::from_utf8(asked.stdout).context("the path of the workspace is not UTF-8")?;
+    let manifest =
+        String::from_utf8(asked.stdout).context("the path of the workspace is not UTF-8")?;
     Ok(Path::new(manifest.trim()).parent().context("a manifest has a folder")?.to_owned())
 }
 
@@ -67,7 +68,11 @@ fn cargo() -> String {
 /// Runs a command in the workspace and shows what it prints.
 fn sh(root: &Path, args: &[&str]) -> Result<()> {
     println!("$ cargo {}", args.join(" "));
-    let status = Command::new(cargo()).args(args).current_dir(root).status().context("failed to start cargo")?;
+    let status = Command::new(cargo())
+        .args(args)
+        .current_dir(root)
+        .status()
+        .context("failed to start cargo")?;
     ensure!(status.success(), "`cargo {}` failed", args.join(" "));
     Ok(())
 }

@@ -16,7 +16,11 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     let folder = root.join("docs/reference");
     let (fresh, old) = (fresh(root)?, pages(&folder).unwrap_or_default());
     let differs = |name: &&String| fresh.get(*name) != old.get(*name);
-    let stale: Vec<&String> = fresh.keys().chain(old.keys().filter(|name| !fresh.contains_key(*name))).filter(differs).collect();
+    let stale: Vec<&String> = fresh
+        .keys()
+        .chain(old.keys().filter(|name| !fresh.contains_key(*name)))
+        .filter(differs)
+        .collect();
     if check {
         ensure!(
             stale.is_empty(),
@@ -57,7 +61,11 @@ fn pages(folder: &Path) -> Result<BTreeMap<String, String>> {
 
 /// What the program prints.
 fn wetdress(root: &Path, words: &[PathBuf]) -> Result<String> {
-    let made = Command::new(cargo()).args(["run", "--quiet", "--package", "wetdress", "--"]).args(words).current_dir(root).output()?;
+    let made = Command::new(cargo())
+        .args(["run", "--quiet", "--package", "wetdress", "--"])
+        .args(words)
+        .current_dir(root)
+        .output()?;
     if !made.status.success() {
         bail!("`wetdress {words:?}` failed:\n{}", String::from_utf8_lossy(&made.stderr));
     }

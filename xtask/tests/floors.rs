@@ -28,7 +28,10 @@ const OUTSIDE: &[&str] = &["xtask"];
 
 fn workspace() -> Vec<Value> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let out = Command::new(cargo).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).output().expect("cargo runs");
+    let out = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .output()
+        .expect("cargo runs");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let document: Value = serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON");
     document["packages"].as_array().expect("a list of packages").clone()
@@ -44,7 +47,9 @@ fn violations(imports: &[(String, String)]) -> Vec<String> {
         }
         match (floors.get(room.as_str()), floors.get(import.as_str())) {
             (None, _) => wrong.push(format!("{room} has no floor")),
-            (Some(mine), Some(theirs)) if theirs >= mine => wrong.push(format!("{room} (floor {mine}) imports {import} (floor {theirs})")),
+            (Some(mine), Some(theirs)) if theirs >= mine => {
+                wrong.push(format!("{room} (floor {mine}) imports {import} (floor {theirs})"))
+            }
             _ => {}
         }
     }
@@ -59,11 +64,19 @@ fn imports_go_down_only() {
     let mut imports = vec![];
     for package in &packages {
         // Tests of a room may look at rooms beside it: only what is shipped counts.
-        let shipped = package["dependencies"].as_array().expect("a list").iter().filter(|d| d["kind"].is_null() || d["kind"] == "build");
-        let shipped = shipped.map(|d| d["name"].as_str().expect("a dependency has a name").to_owned());
+        let shipped = package["dependencies"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|d| d["kind"].is_null() || d["kind"] == "build");
+        let shipped =
+            shipped.map(|d| d["name"].as_str().expect("a dependency has a name").to_owned());
         imports.extend(shipped.chain([String::new()]).map(|import| (name(package), import)));
     }
-    assert!(imports.iter().any(|(room, import)| room == "wetdress" && rooms.contains(import)), "the graph was read");
+    assert!(
+        imports.iter().any(|(room, import)| room == "wetdress" && rooms.contains(import)),
+        "the graph was read"
+    );
     assert_eq!(violations(&imports), Vec::<String>::new());
     for (room, _) in FLOORS {
         assert!(rooms.iter().any(|name| name == room), "{room} is not in the workspace");
@@ -76,5 +89,8 @@ fn a_wrong_import_is_seen() {
     assert_eq!(violations(&[pair("wetdress-model", "wetdress-seams")]).len(), 1, "up");
     assert_eq!(violations(&[pair("wetdress-plan", "wetdress-faults")]).len(), 1, "sideways");
     assert_eq!(violations(&[pair("wetdress-new-room", "serde")]).len(), 1, "no floor");
-    assert_eq!(violations(&[pair("wetdress", "wetdress-model"), pair("wetdress-model", "serde")]).len(), 0);
+    assert_eq!(
+        violations(&[pair("wetdress", "wetdress-model"), pair("wetdress-model", "serde")]).len(),
+        0
+    );
 }

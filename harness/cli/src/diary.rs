@@ -20,7 +20,11 @@ pub(crate) struct Diary {
 pub(crate) type Writing = tokio::task::JoinHandle<Result<(), run::RunError>>;
 
 impl Diary {
-    pub(crate) fn open(folder: &run::Folder, clock: Clock, progress: Progress) -> Result<(Self, Writing), run::RunError> {
+    pub(crate) fn open(
+        folder: &run::Folder,
+        clock: Clock,
+        progress: Progress,
+    ) -> Result<(Self, Writing), run::RunError> {
         let journal = folder.journal()?;
         let (to, mut from) = mpsc::unbounded_channel();
         let progress = Arc::new(progress);

@@ -9,19 +9,24 @@ use serde_json::json;
 use crate::{exit::Exit, say};
 
 /// Servers of the systems of this build: program, system, how to get it.
-const SERVERS: &[(&str, &str, &str)] = &[("etcd", "etcd", "ci/install-servers, or apt-get install etcd-server")];
+const SERVERS: &[(&str, &str, &str)] =
+    &[("etcd", "etcd", "ci/install-servers, or apt-get install etcd-server")];
 
 /// Exit 0 when a local drill can run here, 4 when not. Servers are told, but only some scenarios need them.
 pub(crate) fn doctor(as_json: bool) -> Exit {
     let mut findings = local::doctor::doctor();
     let able = findings.iter().all(|finding| finding.state != State::Missing);
-    findings.extend(SERVERS.iter().map(|(program, system, remedy)| server(program, system, remedy)));
+    findings
+        .extend(SERVERS.iter().map(|(program, system, remedy)| server(program, system, remedy)));
     if as_json {
         say::json(&json!({"local_lab": able, "findings": findings}));
     } else {
         findings.iter().for_each(tell);
-        let words =
-            if able { "the local lab works here; try: wetdress run scenarios/first.yaml" } else { "the local lab does not work here yet" };
+        let words = if able {
+            "the local lab works here; try: wetdress run scenarios/first.yaml"
+        } else {
+            "the local lab does not work here yet"
+        };
         say::data(&format!("\n{words}"));
     }
     if able { Exit::Pass } else { Exit::NotUp }
@@ -29,11 +34,20 @@ pub(crate) fn doctor(as_json: bool) -> Exit {
 
 fn server(program: &str, system: &str, remedy: &str) -> Finding {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| Path::is_file(file));
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| Path::is_file(file));
     let what = format!("server `{program}`, for scenarios with the system {system}");
     match found {
-        Some(file) => Finding { what, state: State::Works, found: file.display().to_string(), remedy: None },
-        None => Finding { what, state: State::Degraded, found: "not on PATH".into(), remedy: Some(remedy.into()) },
+        Some(file) => {
+            Finding { what, state: State::Works, found: file.display().to_string(), remedy: None }
+        }
+        None => Finding {
+            what,
+            state: State::Degraded,
+            found: "not on PATH".into(),
+            remedy: Some(remedy.into()),
+        },
     }
 }
 
@@ -52,7 +66,12 @@ fn tell(finding: &Finding) {
         State::Missing => AnsiColor::Red,
     };
     let style: Style = color.on_default().bold();
-    say::styled(&format!("{style}{:8}{style:#} {}: {}\n", word(finding.state), finding.what, finding.found));
+    say::styled(&format!(
+        "{style}{:8}{style:#} {}: {}\n",
+        word(finding.state),
+        finding.what,
+        finding.found
+    ));
     if let Some(remedy) = &finding.remedy {
         say::styled(&format!("         {remedy}\n"));
     }

@@ -82,24 +82,42 @@ impl Drill {
         refuse_what_is_not_offered(&plan, &windows, &offers)?;
         let (want, wanted) = watch::channel(Wanted::default());
         let (to_seen, seen) = mpsc::unbounded_channel::<Seen>();
-        let open = Open { processes: processes(&plan, &services), want: wanted, seen: to_seen, clock: clock.clone() };
-        let ground = lab.open(open).await.map_err(|error| Stopped::NotUp(format!("failed to {}", chain(&error))))?;
+        let open = Open {
+            processes: processes(&plan, &services),
+            want: wanted,
+            seen: to_seen,
+            clock: clock.clone(),
+        };
+        let ground = lab
+            .open(open)
+            .await
+            .map_err(|error| Stopped::NotUp(format!("failed to {}", chain(&error))))?;
         let notes = lab.health().notes;
-        diary.now(Event::LabOpened { kind: plan.lab.kind.clone(), engine: lab.engine(), offers, notes });
+        diary.now(Event::LabOpened {
+            kind: plan.lab.kind.clone(),
+            engine: lab.engine(),
+            offers,
+            notes,
+        });
         for (name, service) in &services {
             let version = bring_up(name, service.as_ref(), ground.as_ref(), &diary).await?;
             diary.now(Event::ServiceReady { service: name.clone(), version });
         }
         // Fleets that share a driver share its policy, which is told once.
-        let policies: BTreeSet<_> = drivers.iter().map(|(fleet, driver)| (plan.fleets[fleet].service.clone(), driver.policy())).collect();
+        let policies: BTreeSet<_> = drivers
+            .iter()
+            .map(|(fleet, driver)| (plan.fleets[fleet].service.clone(), driver.policy()))
+            .collect();
         for (service, policy) in policies {
             diary.now(Event::ClientPolicy { service, policy });
         }
 
-        let broke = |error: &dyn std::error::Error| Stopped::Broke(format!("failed to {}", chain(error)));
+        let broke =
+            |error: &dyn std::error::Error| Stopped::Broke(format!("failed to {}", chain(error)));
         let rows = traffic::roll(&plan, |service, asset| services[service].shard_of(asset));
         folder.write_assets(&rows).map_err(|error| broke(&error))?;
-        let watching = Watch::begin(&plan, &observers, &ground, &diary, &folder, &schedule).map_err(|error| broke(&error))?;
+        let watching = Watch::begin(&plan, &observers, &ground, &diary, &folder, &schedule)
+            .map_err(|error| broke(&error))?;
         let setup = Setup { plan: plan.clone(), run, ground: ground.clone(), drivers, folder };
         let mut fleets = Fleets::new(setup, thread).map_err(|error| broke(&error))?;
         clock.arm(tokio::time::Instant::now() + ARM_AHEAD);
@@ -110,33 +128,51 @@ impl Drill {
         // A set, because it ends with us: an interrupted run must not go on sending behind our back.
         let mut resting = JoinSet::new();
         resting.spawn(rest(plan.clone(), fleets, watching, diary.clone(), tell_quiesced));
-        let stage =
-            conductor::Stage { plan: plan.clone(), windows, services, ground, clock: clock.clone(), want, seen, journal: diary.sender() };
-        let mut left = conductor::conduct(stage, async move { quiesced.await.unwrap_or(false) }).await;
-        let drained = resting
-            .join_next()
-            .await
-            .expect("one task was spawned")
-            .map_err(|error| Stopped::Broke(format!("a task of the harness panicked: {error}")))?;
+        let stage = conductor::Stage {
+            plan: plan.clone(),
+            windows,
+            services,
+            ground,
+            clock: clock.clone(),
+            want,
+            seen,
+            journal: diary.sender(),
+        };
+        let mut left =
+            conductor::conduct(stage, async move { quiesced.await.unwrap_or(false) }).await;
+        let drained =
+            resting.join_next().await.expect("one task was spawned").map_err(|error| {
+                Stopped::Broke(format!("a task of the harness panicked: {error}"))
+            })?;
 
         let mut health = health(lab.health(), &drained);
         lab.close().await;
         // Closing writes the last packets, and may have something to say of them. Its figures are those of a lab at work.
         let said = lab.health().notes;
-        health.notes.extend(said.into_iter().filter(|note| !health.notes.contains(note)).collect::<Vec<_>>());
+        health.notes.extend(
+            said.into_iter().filter(|note| !health.notes.contains(note)).collect::<Vec<_>>(),
+        );
         left.record();
         drop(left);
         diary.now(Event::Health(health));
         diary.now(Event::LabClosed);
         match drained.trouble {
-            Some(trouble) => Err(Stopped::Broke(format!("the load generator had trouble: {trouble}"))),
+            Some(trouble) => {
+                Err(Stopped::Broke(format!("the load generator had trouble: {trouble}")))
+            }
             None => Ok(()),
         }
     }
 }
 
 /// After generation stopped: the last answers, then the observers up to the system's own end, then everything read back.
-async fn rest(plan: Arc<Plan>, mut fleets: Fleets, watching: Watch, diary: Diary, tell: tokio::sync::oneshot::Sender<bool>) -> Drained {
+async fn rest(
+    plan: Arc<Plan>,
+    mut fleets: Fleets,
+    watching: Watch,
+    diary: Diary,
+    tell: tokio::sync::oneshot::Sender<bool>,
+) -> Drained {
     let clock = diary.clock();
     let latest = Micros::after(plan.latest_end());
     clock.until(Micros::after(plan.stop())).await;
@@ -150,8 +186,13 @@ async fn rest(plan: Arc<Plan>, mut fleets: Fleets, watching: Watch, diary: Diary
 }
 
 /// Every process of every node.
-fn processes(plan: &Plan, services: &BTreeMap<ServiceId, Arc<dyn Service>>) -> BTreeMap<NodeId, Vec<Process>> {
-    let of = |(name, node): (&NodeId, &model::topology::Node)| Some((name.clone(), services.get(&node.service)?.processes(name)));
+fn processes(
+    plan: &Plan,
+    services: &BTreeMap<ServiceId, Arc<dyn Service>>,
+) -> BTreeMap<NodeId, Vec<Process>> {
+    let of = |(name, node): (&NodeId, &model::topology::Node)| {
+        Some((name.clone(), services.get(&node.service)?.processes(name)))
+    };
     plan.topology.nodes.iter().filter_map(of).collect()
 }
 
@@ -164,18 +205,29 @@ fn refuse_what_is_not_offered(
     let all: Vec<NodeId> = plan.topology.nodes.keys().cloned().collect();
     for (window, fault) in windows {
         let picked = vec![all.clone(); fault.targets().len()];
-        let moment = seams::Moment { elapsed: Duration::ZERO, topology: &plan.topology, picked: &picked };
+        let moment =
+            seams::Moment { elapsed: Duration::ZERO, topology: &plan.topology, picked: &picked };
         let world: Conditions = fault.at(&moment);
-        if let Some((lever, _)) = world.levers().into_iter().find(|(lever, _)| !offers.contains(lever)) {
+        if let Some((lever, _)) =
+            world.levers().into_iter().find(|(lever, _)| !offers.contains(lever))
+        {
             let lab = &plan.lab.kind;
-            return Err(Stopped::NotUp(format!("window `{}` needs {lever:?}, which the lab `{lab}` cannot do on this machine", window.id)));
+            return Err(Stopped::NotUp(format!(
+                "window `{}` needs {lever:?}, which the lab `{lab}` cannot do on this machine",
+                window.id
+            )));
         }
     }
     Ok(())
 }
 
 /// Waits until the service serves, makes what must exist, and asks for its version.
-async fn bring_up(name: &ServiceId, service: &dyn Service, ground: &dyn Ground, diary: &Diary) -> Result<String, Stopped> {
+async fn bring_up(
+    name: &ServiceId,
+    service: &dyn Service,
+    ground: &dyn Ground,
+    diary: &Diary,
+) -> Result<String, Stopped> {
     let mut last = String::new();
     let up = async {
         while let Err(error) = service.ready(ground).await {

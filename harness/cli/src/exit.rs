@@ -26,7 +26,16 @@ pub(crate) enum Exit {
 impl Exit {
     /// The code of a child that ended with this status; unknown codes mean that it broke off.
     pub(crate) fn from_code(code: i32) -> Self {
-        let all = [Self::Pass, Self::Fail, Self::Inconclusive, Self::Mistakes, Self::NotUp, Self::BrokeOff, Self::Usage, Self::Interrupted];
+        let all = [
+            Self::Pass,
+            Self::Fail,
+            Self::Inconclusive,
+            Self::Mistakes,
+            Self::NotUp,
+            Self::BrokeOff,
+            Self::Usage,
+            Self::Interrupted,
+        ];
         all.into_iter().find(|exit| i32::from(*exit as u8) == code).unwrap_or(Self::BrokeOff)
     }
 }

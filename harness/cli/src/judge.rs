@@ -25,9 +25,11 @@ pub(crate) struct Judged {
 pub(crate) fn judge(folder: &Path) -> Result<Judged, String> {
     let failed = |error: &dyn std::error::Error| format!("failed to {}", chain(error));
     let loaded = Loaded::open(folder).map_err(|error| failed(&error))?;
-    let (findings, verdicts) = findings::from_run::conclude(&loaded).map_err(|error| failed(&error))?;
+    let (findings, verdicts) =
+        findings::from_run::conclude(&loaded).map_err(|error| failed(&error))?;
     // A run that was killed stays marked as such: judging does not finish it.
-    let ended_in_order = loaded.events.iter().any(|record| matches!(record.event, Event::Broke { .. }));
+    let ended_in_order =
+        loaded.events.iter().any(|record| matches!(record.event, Event::Broke { .. }));
     let state = match findings.happened.broke_off {
         None => State::Finished,
         Some(_) if ended_in_order => State::Broke,
@@ -63,7 +65,10 @@ impl Judged {
         for name in names {
             let Some(kind) = reports::CATALOG.find(name) else {
                 let known: Vec<&str> = reports::CATALOG.names().collect();
-                failures.push(format!("there is no report `{name}`; this build has {}", known.join(", ")));
+                failures.push(format!(
+                    "there is no report `{name}`; this build has {}",
+                    known.join(", ")
+                ));
                 continue;
             };
             if let Err(error) = kind.make.write(&self.view(), &mut self.loaded.folder.path()) {

@@ -58,7 +58,9 @@ fn dispatch(command: Command, color: bool) -> Exit {
         Command::Judge { run, judging } => tell::judged(&run, judging),
         Command::Report { run, format } => tell::report(&run, &format),
         Command::Doctor { json } => doctor::doctor(json),
-        Command::Explain { kind, all, into } => tell::explain(kind.as_deref(), all, into.as_deref()),
+        Command::Explain { kind, all, into } => {
+            tell::explain(kind.as_deref(), all, into.as_deref())
+        }
         Command::Schema => tell::schema(),
         Command::List { json } => tell::list(json),
     }

@@ -1,5 +1,8 @@
 //! What a person sees on stderr while a run goes on. Data never goes here.
-#![allow(clippy::print_stderr, reason = "this is the one place that talks to the terminal during a run")]
+#![allow(
+    clippy::print_stderr,
+    reason = "this is the one place that talks to the terminal during a run"
+)]
 
 use std::{
     collections::BTreeSet,
@@ -39,7 +42,11 @@ impl Progress {
             return;
         }
         if let Some(words) = words(event) {
-            let at = if at < Micros::ZERO { "  start".to_owned() } else { format!("{:6.1}s", at.0 as f64 / 1e6) };
+            let at = if at < Micros::ZERO {
+                "  start".to_owned()
+            } else {
+                format!("{:6.1}s", at.0 as f64 / 1e6)
+            };
             self.line(&format!("{at}  {words}"));
         }
     }
@@ -52,25 +59,43 @@ fn words(event: &Event) -> Option<String> {
         Event::ServiceReady { service, version } => format!("{service} is ready: {version}"),
         Event::Armed => "traffic armed".into(),
         Event::PhaseEntered { phase } => format!("phase {phase}"),
-        Event::FaultAsked { window, picked, .. } => format!("fault {window} asked: {}", names(picked)),
-        Event::FaultMoved { window, picked, .. } => format!("fault {window} follows to {}", names(picked)),
+        Event::FaultAsked { window, picked, .. } => {
+            format!("fault {window} asked: {}", names(picked))
+        }
+        Event::FaultMoved { window, picked, .. } => {
+            format!("fault {window} follows to {}", names(picked))
+        }
         Event::FaultClosed { window, .. } => format!("fault {window} closed"),
         Event::FaultMissed { window, why } => format!("fault {window} did not happen: {why}"),
-        Event::Proven { window, claim, .. } => format!("fault {window} proven: {:?} hit {}", claim.lever, claim.end),
-        Event::CannotDo { lever, end, why } => format!("the lab cannot do {lever:?} at {end}: {why}"),
+        Event::Proven { window, claim, .. } => {
+            format!("fault {window} proven: {:?} hit {}", claim.lever, claim.end)
+        }
+        Event::CannotDo { lever, end, why } => {
+            format!("the lab cannot do {lever:?} at {end}: {why}")
+        }
         Event::RoleChanged { service, shard, node, role, term } if role == "leader" => {
             format!("{service}: {node} leads {shard} (term {term})")
         }
-        Event::Redundant { service, redundant } => format!("{service}: {}", if *redundant { "fully redundant" } else { "not redundant" }),
-        Event::ProcessExited { node, process, status, asked: false } => format!("{process} on {node} ended unasked: {status}"),
-        Event::GenerationStopped => "generation stopped; waiting for the last answers and reading back".into(),
-        Event::ReadBackFailed { observer, why } => format!("{observer} could not be read back: {why}"),
+        Event::Redundant { service, redundant } => {
+            format!("{service}: {}", if *redundant { "fully redundant" } else { "not redundant" })
+        }
+        Event::ProcessExited { node, process, status, asked: false } => {
+            format!("{process} on {node} ended unasked: {status}")
+        }
+        Event::GenerationStopped => {
+            "generation stopped; waiting for the last answers and reading back".into()
+        }
+        Event::ReadBackFailed { observer, why } => {
+            format!("{observer} could not be read back: {why}")
+        }
         Event::Broke { why } => format!("the run breaks off: {why}"),
         _ => return None,
     })
 }
 
 fn names(picked: &[Vec<model::NodeId>]) -> String {
-    let groups = picked.iter().map(|nodes| nodes.iter().map(|node| node.as_str()).collect::<Vec<_>>().join(", "));
+    let groups = picked
+        .iter()
+        .map(|nodes| nodes.iter().map(|node| node.as_str()).collect::<Vec<_>>().join(", "));
     groups.collect::<Vec<_>>().join(" | ")
 }

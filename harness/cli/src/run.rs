@@ -35,7 +35,10 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
         Err(exit) => return exit,
     };
     let Some(place) = labs::CATALOG.find(&plan.lab.kind).map(|lab| lab.make) else {
-        say::error(&format!("this build has no lab `{}`; `wetdress list` shows what it has", plan.lab.kind));
+        say::error(&format!(
+            "this build has no lab `{}`; `wetdress list` shows what it has",
+            plan.lab.kind
+        ));
         return Exit::Mistakes;
     };
     if let Some(engine) = args.engine.word() {
@@ -45,7 +48,9 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
         plan.lab.params["packets"] = serde_json::json!({"keep": "0s"});
     }
     let made = run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text);
-    let noted = made.and_then(|folder| folder.write_summary(&Summary::new(State::Running, environment())).map(|()| folder));
+    let noted = made.and_then(|folder| {
+        folder.write_summary(&Summary::new(State::Running, environment())).map(|()| folder)
+    });
     let folder = match noted {
         Ok(folder) => folder,
         Err(error) => {
@@ -55,7 +60,12 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
     };
     let quiet = args.scenario.json;
     if !quiet {
-        say::talk(&format!("{}: about {} s; run folder {}", plan.scenario, plan.latest_end().as_secs(), folder.path().display()));
+        say::talk(&format!(
+            "{}: about {} s; run folder {}",
+            plan.scenario,
+            plan.latest_end().as_secs(),
+            folder.path().display()
+        ));
     }
     let ended = match place {
         Place::Pretend => pretend(plan, folder.clone(), quiet),
@@ -74,7 +84,10 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         }
     };
     let mut exit = if ended == Exit::Pass { judged.exit(args.judging) } else { ended };
-    if args.packets == args::Packets::OnFailure && ended == Exit::Pass && judged.verdicts.verdict == Verdict::Pass {
+    if args.packets == args::Packets::OnFailure
+        && ended == Exit::Pass
+        && judged.verdicts.verdict == Verdict::Pass
+    {
         forget_packets(&judged.loaded.folder);
     }
     if let Err(why) = judged.report(&judged.loaded.plan.reports) {
@@ -82,7 +95,9 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         exit = if exit == Exit::Pass { Exit::BrokeOff } else { exit };
     }
     if args.scenario.json {
-        say::json(&serde_json::json!({"folder": folder, "exit": exit as u8, "verdicts": judged.verdicts}));
+        say::json(
+            &serde_json::json!({"folder": folder, "exit": exit as u8, "verdicts": judged.verdicts}),
+        );
     } else {
         say::styled(&reports::summary(&judged.view()));
     }
@@ -102,7 +117,9 @@ fn forget_packets(folder: &run::Folder) {
 
 /// Where the run took place, as `run.json` keeps it: figures of two machines do not compare.
 fn environment() -> serde_json::Value {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|release| release.trim().to_owned());
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .ok()
+        .map(|release| release.trim().to_owned());
     let cores = std::thread::available_parallelism().ok().map(std::num::NonZero::get);
     serde_json::json!({"environment": {"kernel": kernel, "cores": cores, "architecture": std::env::consts::ARCH}})
 }
@@ -111,7 +128,8 @@ fn environment() -> serde_json::Value {
 fn folder_name(plan: &Plan) -> String {
     let stamp = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let digits: String = stamp.chars().filter(char::is_ascii_digit).collect();
-    let plain = plan.scenario.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' });
+    let plain =
+        plan.scenario.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' });
     format!("{}-{}-{}", &digits[..8], &digits[8..], plain.collect::<String>())
 }
 
@@ -127,7 +145,8 @@ fn site(plan: &Arc<Plan>, run: u64) -> impl Fn(&ServiceId) -> Site + use<> {
 
 /// In memory, on a paused clock: no sandbox, no thread.
 fn pretend(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O needs nothing from the system");
     tokio::task::LocalSet::new().block_on(&runtime, async move {
         let run = run_number(&folder, &plan);
@@ -141,7 +160,8 @@ fn pretend(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
 /// In namespaces: the harness runs inside, this process stays outside and comes back when everything inside is gone.
 fn local(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
     let outcome = local::sandbox::enter(|inside| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -152,9 +172,16 @@ fn local(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
         let exit = runtime.block_on(async move {
             let run = run_number(&folder, &plan);
             let plan = Arc::new(plan);
-            let params = seams::catalog::stored::<local::Local>(&plan.lab.params).expect("the plan was made by this build");
+            let params = seams::catalog::stored::<local::Local>(&plan.lab.params)
+                .expect("the plan was made by this build");
             let path: PathBuf = folder.path().to_owned();
-            let lab = match local::LocalLab::new(inside, params, Arc::new(plan.topology.clone()), path, plan.seed) {
+            let lab = match local::LocalLab::new(
+                inside,
+                params,
+                Arc::new(plan.topology.clone()),
+                path,
+                plan.seed,
+            ) {
                 Ok(lab) => Arc::new(lab) as Arc<dyn Lab>,
                 Err(error) => {
                     say::error(&format!("failed to {}", chain(&error)));
@@ -179,7 +206,10 @@ fn local(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
             Exit::BrokeOff
         }
         Err(error) => {
-            say::error(&format!("failed to {}; `wetdress doctor` says what this machine lacks", chain(&error)));
+            say::error(&format!(
+                "failed to {}; `wetdress doctor` says what this machine lacks",
+                chain(&error)
+            ));
             Exit::NotUp
         }
     }

@@ -12,7 +12,8 @@ pub(crate) struct Read {
 
 pub(crate) fn read(args: &args::Scenario, color: bool) -> Result<Read, Exit> {
     let text = text_of(&args.file)?;
-    with_input(args, &text, |input| plan::load_input(input, &catalogs()), color).map(|plan| Read { plan, text: text.clone() })
+    with_input(args, &text, |input| plan::load_input(input, &catalogs()), color)
+        .map(|plan| Read { plan, text: text.clone() })
 }
 
 /// The merged document.

@@ -17,7 +17,9 @@ pub(crate) fn check(args: &Scenario, color: bool) -> Exit {
         Ok(read) => {
             let plan = read.plan;
             if args.json {
-                say::json(&json!({"mistakes": [], "scenario": plan.scenario, "sha256": plan.source.sha256}));
+                say::json(
+                    &json!({"mistakes": [], "scenario": plan.scenario, "sha256": plan.source.sha256}),
+                );
             } else {
                 say::talk(&format!("{}: no mistakes", args.file.display()));
             }
@@ -90,7 +92,9 @@ pub(crate) fn explain(kind: Option<&str>, all: bool, into: Option<&Path>) -> Exi
         return Exit::Pass;
     }
     let Some(kind) = kind else {
-        say::error("which kind? `wetdress list` shows them all, `wetdress explain partition` documents one");
+        say::error(
+            "which kind? `wetdress list` shows them all, `wetdress explain partition` documents one",
+        );
         return Exit::Usage;
     };
     match plan::explain(kind, &catalogs) {
@@ -99,7 +103,9 @@ pub(crate) fn explain(kind: Option<&str>, all: bool, into: Option<&Path>) -> Exi
             Exit::Pass
         }
         None => {
-            say::error(&format!("there is no kind `{kind}` in this build; `wetdress list` shows them all"));
+            say::error(&format!(
+                "there is no kind `{kind}` in this build; `wetdress list` shows them all"
+            ));
             Exit::Usage
         }
     }
@@ -107,7 +113,9 @@ pub(crate) fn explain(kind: Option<&str>, all: bool, into: Option<&Path>) -> Exi
 
 /// The pages of docs/reference.
 fn write_reference(folder: &Path, pages: &[(String, String)]) -> Exit {
-    let written = fs::create_dir_all(folder).and_then(|()| pages.iter().try_for_each(|(file, text)| fs::write(folder.join(file), text)));
+    let written = fs::create_dir_all(folder).and_then(|()| {
+        pages.iter().try_for_each(|(file, text)| fs::write(folder.join(file), text))
+    });
     match written {
         Ok(()) => Exit::Pass,
         Err(error) => {
@@ -125,7 +133,12 @@ pub(crate) fn schema() -> Exit {
 pub(crate) fn list(as_json: bool) -> Exit {
     let kinds = plan::list(&catalogs());
     if as_json {
-        say::json(&kinds.iter().map(|(noun, name, about)| json!({"noun": noun, "name": name, "about": about})).collect());
+        say::json(
+            &kinds
+                .iter()
+                .map(|(noun, name, about)| json!({"noun": noun, "name": name, "about": about}))
+                .collect(),
+        );
         return Exit::Pass;
     }
     let width = kinds.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);

@@ -35,7 +35,13 @@ impl Ink {
         schedule: &Arc<model::schedule::Schedule>,
     ) -> Result<Arc<Self>, run::RunError> {
         let sightings = folder.append_sightings(&name, schedule.clone())?;
-        Ok(Arc::new(Self { name, sightings, passed: Mutex::default(), further: Notify::new(), diary: diary.clone() }))
+        Ok(Arc::new(Self {
+            name,
+            sightings,
+            passed: Mutex::default(),
+            further: Notify::new(),
+            diary: diary.clone(),
+        }))
     }
 
     fn passed(&self) -> BTreeMap<ShardId, u64> {
@@ -98,7 +104,9 @@ impl Watch {
             let Some(observer) = observers.get(name) else { continue };
             let ink = Ink::new(name.clone(), diary, folder, schedule)?;
             let read_back = match planned.shows {
-                Shows::Log | Shows::Replica => Some(Ink::new(model::plan::read_back_of(name), diary, folder, schedule)?),
+                Shows::Log | Shows::Replica => {
+                    Some(Ink::new(model::plan::read_back_of(name), diary, folder, schedule)?)
+                }
                 Shows::CurrentValue | Shows::ReadBack => None,
             };
             let post = post(planned, u32::try_from(index).unwrap_or(0), diary.clock());
@@ -108,7 +116,8 @@ impl Watch {
         for watcher in &watchers {
             let (watcher, ground, diary) = (watcher.clone(), ground.clone(), diary.clone());
             tasks.spawn(async move {
-                let ended = watcher.observer.watch(ground, watcher.post.clone(), watcher.ink.clone()).await;
+                let ended =
+                    watcher.observer.watch(ground, watcher.post.clone(), watcher.ink.clone()).await;
                 diary.note(format!("observer {} gave up: {ended}", watcher.ink.name));
             });
         }
@@ -173,7 +182,10 @@ impl Watch {
             let Some(ink) = &watcher.read_back else { continue };
             let read = async {
                 let end = watcher.observer.head(self.ground.clone(), &watcher.post).await?;
-                let last = watcher.observer.read_back(self.ground.clone(), &watcher.post, ink.clone()).await?;
+                let last = watcher
+                    .observer
+                    .read_back(self.ground.clone(), &watcher.post, ink.clone())
+                    .await?;
                 Ok::<_, seams::SystemError>((last, end))
             };
             match before(&self.diary, latest, read).await {
@@ -213,7 +225,13 @@ fn cut(ink: &Ink, diary: &Diary) {
 
 fn post(planned: &Planned, host: u32, clock: Clock) -> Post {
     let origin = Origin::cell(&planned.cell, host);
-    Post { origin, region: planned.region.clone(), cell: planned.cell.clone(), shows: planned.shows, clock }
+    Post {
+        origin,
+        region: planned.region.clone(),
+        cell: planned.cell.clone(),
+        shows: planned.shows,
+        clock,
+    }
 }
 
 /// None when `latest` comes first.

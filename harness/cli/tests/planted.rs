@@ -52,9 +52,16 @@ fn identities(list: &Value) -> BTreeSet<Identity> {
 /// Instances of one defect that stand in the nodes' journals.
 fn journal(ran: &Ran, defect: &str) -> Vec<Value> {
     let lines = ran.of_nodes("planted.jsonl");
-    let key = |line: &Value| (line["node"].to_string(), line["identity"].to_string(), line["position"].to_string());
+    let key = |line: &Value| {
+        (line["node"].to_string(), line["identity"].to_string(), line["position"].to_string())
+    };
     let undone: Vec<_> = lines.iter().filter(|line| line["undone"] == true).map(key).collect();
-    lines.into_iter().filter(|line| line["defect"] == defect && line["undone"] != true && !undone.contains(&key(line))).collect()
+    lines
+        .into_iter()
+        .filter(|line| {
+            line["defect"] == defect && line["undone"] != true && !undone.contains(&key(line))
+        })
+        .collect()
 }
 
 fn planted(ran: &Ran, defect: &str) -> BTreeSet<Identity> {
@@ -110,10 +117,15 @@ fn values_that_go_back_in_time_are_found_one_by_one() {
 #[test]
 fn one_dead_shard_of_twelve_is_seen() {
     let Some(ran) = run(&scenario("{dead_shard: {shard: 5, after: 10s}}", "")) else { return };
-    let dead: BTreeSet<u64> = journal(&ran, "dead_shard").iter().filter_map(|line| line["shard"].as_u64()).collect();
+    let dead: BTreeSet<u64> =
+        journal(&ran, "dead_shard").iter().filter_map(|line| line["shard"].as_u64()).collect();
     assert_eq!(dead, BTreeSet::from([5]), "{}", ran.said);
     let by_shard = ran.findings["longest_outage"]["by_shard"].as_object().expect("a map of shards");
-    let hit: Vec<&String> = by_shard.iter().filter(|(_, longest)| longest["hit"].as_u64() > Some(0)).map(|(shard, _)| shard).collect();
+    let hit: Vec<&String> = by_shard
+        .iter()
+        .filter(|(_, longest)| longest["hit"].as_u64() > Some(0))
+        .map(|(shard, _)| shard)
+        .collect();
     assert_eq!(hit, ["s5"], "{}", ran.said);
     assert_eq!(ran.gate("stuck_assets")["verdict"], "fail");
     assert_eq!(ran.exit, 1, "{}", ran.said);
@@ -122,11 +134,24 @@ fn one_dead_shard_of_twelve_is_seen() {
 
 #[test]
 fn stalls_count_from_the_intended_time() {
-    let Some(ran) = run(&scenario("{stall: {for: 1500ms, every: 5s}}", "  - asset_seconds_lost: {max: 0}\n")) else { return };
+    let Some(ran) =
+        run(&scenario("{stall: {for: 1500ms, every: 5s}}", "  - asset_seconds_lost: {max: 0}\n"))
+    else {
+        return;
+    };
     let stalled = journal(&ran, "stall");
-    let longest = stalled.iter().filter_map(|line| line["held_us"].as_u64()).max().expect("some request was held");
-    let slowest = ran.findings["ack_latency"]["baseline"]["percentiles"]["p100"]["us"].as_u64().expect("a slowest reading");
-    assert!(slowest >= longest, "the slowest reading took {slowest} us, a request was held {longest} us");
+    let longest = stalled
+        .iter()
+        .filter_map(|line| line["held_us"].as_u64())
+        .max()
+        .expect("some request was held");
+    let slowest = ran.findings["ack_latency"]["baseline"]["percentiles"]["p100"]["us"]
+        .as_u64()
+        .expect("a slowest reading");
+    assert!(
+        slowest >= longest,
+        "the slowest reading took {slowest} us, a request was held {longest} us"
+    );
     assert_eq!(ran.gate("asset_seconds_lost")["verdict"], "fail", "{}", ran.said);
     assert_eq!(ran.exit, 1, "{}", ran.said);
 }

@@ -27,9 +27,12 @@ fn scenarios() -> PathBuf {
 /// Every scenario that is meant to run, in a fixed order.
 fn shipped() -> Vec<PathBuf> {
     let folders = ["", "drills", "gates"].map(|folder| scenarios().join(folder));
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("part of the project"));
+    let entries =
+        folders.iter().flat_map(|folder| fs::read_dir(folder).expect("part of the project"));
     let paths = entries.map(|entry| entry.expect("readable").path());
-    let mut files: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
     files.sort();
     files
 }
@@ -41,11 +44,19 @@ fn every_shipped_scenario_loads_and_its_gates_can_be_decided() {
     assert!(files.len() >= 8, "{files:?}");
     for path in files {
         let text = fs::read_to_string(&path).expect("readable");
-        let plan = plan::load(&text, &path.display().to_string(), &catalogs).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let plan = plan::load(&text, &path.display().to_string(), &catalogs)
+            .unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let description = plan::describe(&plan, &catalogs);
         let undecidable: Vec<_> = description.gates.iter().filter(|gate| !gate.decidable).collect();
         assert!(undecidable.is_empty(), "{}: {undecidable:?}", path.display());
-        assert!(description.faults.iter().all(|fault| fault.reach.as_ref().is_some_and(|reach| reach.nodes_hit > 0)), "{}", path.display());
+        assert!(
+            description
+                .faults
+                .iter()
+                .all(|fault| fault.reach.as_ref().is_some_and(|reach| reach.nodes_hit > 0)),
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -53,8 +64,10 @@ fn every_shipped_scenario_loads_and_its_gates_can_be_decided() {
 #[test]
 fn every_file_of_links_makes_a_scenario_of_a_few_lines() {
     let catalogs = catalogs::catalogs();
-    let files: Vec<PathBuf> =
-        fs::read_dir(scenarios().join("links")).expect("part of the project").map(|entry| entry.expect("readable").path()).collect();
+    let files: Vec<PathBuf> = fs::read_dir(scenarios().join("links"))
+        .expect("part of the project")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     assert!(files.len() >= 2, "{files:?}");
     for path in files {
         let name = path.file_name().expect("files have names").to_string_lossy();
@@ -63,11 +76,19 @@ fn every_file_of_links_makes_a_scenario_of_a_few_lines() {
              traffic: {{fleets: {{terminals: {{assets: 60, streams: {{status: {{every: 1s}}}}}}}}}}\n"
         );
         let file = scenarios().join("drills/distances.yaml");
-        let plan = plan::load(&text, &file.display().to_string(), &catalogs).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let plan = plan::load(&text, &file.display().to_string(), &catalogs)
+            .unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let regions = plan.topology.regions.len();
         assert_eq!(plan.topology.wan.len(), regions * (regions - 1));
-        assert!(regions >= 3 && plan.topology.wan.values().all(|way| way.delay.as_millis() >= 10), "{name}: {:?}", plan.topology.wan);
-        assert!(fs::read_to_string(&path).expect("readable").contains("Source:"), "{name} does not say where its numbers are from");
+        assert!(
+            regions >= 3 && plan.topology.wan.values().all(|way| way.delay.as_millis() >= 10),
+            "{name}: {:?}",
+            plan.topology.wan
+        );
+        assert!(
+            fs::read_to_string(&path).expect("readable").contains("Source:"),
+            "{name} does not say where its numbers are from"
+        );
     }
 }
 
@@ -77,7 +98,11 @@ fn every_wrong_scenario_is_wrong_with_the_real_kinds_too() {
     for entry in fs::read_dir(scenarios().join("wrong")).expect("part of the project") {
         let path = entry.expect("readable").path();
         let text = fs::read_to_string(&path).expect("readable");
-        assert!(plan::load(&text, &path.display().to_string(), &catalogs).is_err(), "{}", path.display());
+        assert!(
+            plan::load(&text, &path.display().to_string(), &catalogs).is_err(),
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -94,8 +119,14 @@ fn a_slip_in_any_word_is_refused_where_it_stands_and_the_word_is_suggested() {
                 let edited = [&text[..range.start], &slip, &text[range.end..]].concat();
                 let (line, column) = place(&text, range.start);
                 let at = format!("{file}:{line}:{column}: `{}` {how} as `{slip}`", word.text);
-                let mistakes = plan::load(&edited, &file, &catalogs).err().map(|mistakes| mistakes.list()).unwrap_or_default();
-                let here: Vec<_> = mistakes.iter().filter(|mistake| (mistake.line, mistake.column) == (line, column)).collect();
+                let mistakes = plan::load(&edited, &file, &catalogs)
+                    .err()
+                    .map(|mistakes| mistakes.list())
+                    .unwrap_or_default();
+                let here: Vec<_> = mistakes
+                    .iter()
+                    .filter(|mistake| (mistake.line, mistake.column) == (line, column))
+                    .collect();
                 if here.is_empty() {
                     astray.push(format!("{at}: {:?}", mistakes.first()));
                 }
@@ -109,7 +140,11 @@ fn a_slip_in_any_word_is_refused_where_it_stands_and_the_word_is_suggested() {
     }
     assert!(edits > 1000, "{edits} edits");
     assert!(astray.is_empty(), "accepted, or told elsewhere:\n{}", astray.join("\n"));
-    assert!(suggested * 100 >= edits * 98, "{suggested} of {edits} suggested; not:\n{}", lost.join("\n"));
+    assert!(
+        suggested * 100 >= edits * 98,
+        "{suggested} of {edits} suggested; not:\n{}",
+        lost.join("\n")
+    );
 }
 
 #[test]
@@ -119,14 +154,20 @@ fn a_slip_in_a_declared_region_is_told_where_the_region_is_used() {
         let text = fs::read_to_string(&path).expect("readable");
         let root = tree(&text);
         // A scenario that includes its links has its regions from there.
-        let Some(regions) = root.at("stack").and_then(|stack| stack.at("regions")) else { continue };
+        let Some(regions) = root.at("stack").and_then(|stack| stack.at("regions")) else {
+            continue;
+        };
         for entry in regions.entries() {
             for (how, slip) in slips(&entry.key.text) {
                 let range = entry.key.span.range();
                 let edited = [&text[..range.start], &slip, &text[range.end..]].concat();
-                let at = format!("{}: region `{}` {how} as `{slip}`", path.display(), entry.key.text);
+                let at =
+                    format!("{}: region `{}` {how} as `{slip}`", path.display(), entry.key.text);
                 let mistakes = plan::load(&edited, "edited.yaml", &catalogs).expect_err(&at).list();
-                assert!(mistakes.iter().any(|mistake| mistake.meant.contains(&slip)), "{at}: {mistakes:?}");
+                assert!(
+                    mistakes.iter().any(|mistake| mistake.meant.contains(&slip)),
+                    "{at}: {mistakes:?}"
+                );
             }
         }
     }
@@ -162,9 +203,17 @@ fn collect(node: &Node, under: &str, words: &mut Vec<Word>) {
             None if DECLARING.contains(&under) => {}
             None => words.push(Word { text: key.text.clone(), span: key.span }),
         }
-        let is_word = entry.value.text().is_some_and(|text| text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains(' '));
-        if is_word && !FREE.contains(&key.text.as_str()) && !matches!(entry.value.text(), Some("true" | "false")) {
-            words.push(Word { text: entry.value.text().expect("it is a word").into(), span: entry.value.span });
+        let is_word = entry.value.text().is_some_and(|text| {
+            text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains(' ')
+        });
+        if is_word
+            && !FREE.contains(&key.text.as_str())
+            && !matches!(entry.value.text(), Some("true" | "false"))
+        {
+            words.push(Word {
+                text: entry.value.text().expect("it is a word").into(),
+                span: entry.value.span,
+            });
         }
         collect(&entry.value, &key.text, words);
     }
@@ -184,7 +233,14 @@ fn slips(word: &str) -> Vec<(&'static str, String)> {
         slips.push(("with one deleted", joined([&letters[..at], &[], &letters[at + 1..]])));
         let first = at.min(letters.len() - 2);
         if letters[first] != letters[first + 1] {
-            slips.push(("with two transposed", joined([&letters[..first], &[letters[first + 1], letters[first]], &letters[first + 2..]])));
+            slips.push((
+                "with two transposed",
+                joined([
+                    &letters[..first],
+                    &[letters[first + 1], letters[first]],
+                    &letters[first + 2..],
+                ]),
+            ));
         }
     }
     slips
@@ -200,14 +256,21 @@ fn place(text: &str, at: usize) -> (u32, u32) {
 #[test]
 fn a_lab_in_memory_and_real_systems_do_not_mix() {
     let catalogs = catalogs::catalogs();
-    let text = |file: &str| fs::read_to_string(scenarios().join(file)).expect("part of the project");
+    let text =
+        |file: &str| fs::read_to_string(scenarios().join(file)).expect("part of the project");
     let mixed = [
-        (text("drills/pretend-region-loss.yaml").replace("lab: pretend", "lab: local"), "Write `lab: pretend`"),
+        (
+            text("drills/pretend-region-loss.yaml").replace("lab: pretend", "lab: local"),
+            "Write `lab: pretend`",
+        ),
         (text("first.yaml").replace("lab: local ", "lab: pretend "), "or write `lab: local`"),
     ];
     for (text, help) in mixed {
         let mistakes = plan::load(&text, "mixed.yaml", &catalogs).expect_err("it was taken");
-        let found = mistakes.list().into_iter().find(|mistake| mistake.message.contains("does not live in the lab"));
+        let found = mistakes
+            .list()
+            .into_iter()
+            .find(|mistake| mistake.message.contains("does not live in the lab"));
         let found = found.unwrap_or_else(|| panic!("{}", mistakes.render(false)));
         assert!(found.help.as_deref().is_some_and(|said| said.contains(help)), "{found:?}");
         let line = text.lines().nth(found.line as usize - 1).expect("a line of the file");

@@ -42,16 +42,27 @@ struct Count {
 
 impl Proofs {
     pub(crate) fn opened(&mut self, window: &WindowId, claims: BTreeSet<Claim>, since: Micros) {
-        self.stints.push(Stint { window: window.clone(), claims, since, gone_with: None, until: None });
+        self.stints.push(Stint {
+            window: window.clone(),
+            claims,
+            since,
+            gone_with: None,
+            until: None,
+        });
     }
 
     pub(crate) fn closed(&mut self, window: &WindowId, revision: u64) {
-        let open = self.stints.iter_mut().filter(|stint| stint.window == *window && stint.gone_with.is_none());
+        let open = self
+            .stints
+            .iter_mut()
+            .filter(|stint| stint.window == *window && stint.gone_with.is_none());
         open.for_each(|stint| stint.gone_with = Some(revision));
     }
 
     pub(crate) fn in_force(&mut self, revision: u64, at: Micros) {
-        let gone = self.stints.iter_mut().filter(|stint| stint.until.is_none() && stint.gone_with.is_some_and(|gone| gone <= revision));
+        let gone = self.stints.iter_mut().filter(|stint| {
+            stint.until.is_none() && stint.gone_with.is_some_and(|gone| gone <= revision)
+        });
         gone.for_each(|stint| stint.until = Some(at));
     }
 
@@ -67,12 +78,23 @@ impl Proofs {
             for end in &ends {
                 let claim = Claim { lever: hit.lever, end: end.clone() };
                 if stint.claims.contains(&claim) {
-                    let counts = self.counted.entry((stint.window.clone(), claim.clone(), link.clone())).or_default();
-                    counts.insert(hit.first, Count { hits: hit.count, established: hit.established });
+                    let counts = self
+                        .counted
+                        .entry((stint.window.clone(), claim.clone(), link.clone()))
+                        .or_default();
+                    counts
+                        .insert(hit.first, Count { hits: hit.count, established: hit.established });
                     let first = *counts.keys().next().expect("one was just put in");
                     let count = counts.values().map(|count| count.hits).sum();
                     let established = counts.values().map(|count| count.established).sum();
-                    proven.push(Event::Proven { window: stint.window.clone(), claim, link: link.clone(), count, first, established });
+                    proven.push(Event::Proven {
+                        window: stint.window.clone(),
+                        claim,
+                        link: link.clone(),
+                        count,
+                        first,
+                        established,
+                    });
                 }
             }
         }
@@ -101,7 +123,9 @@ mod tests {
 
     fn totals(events: &[Event]) -> Vec<(&str, u64, Micros)> {
         let total = |event| match event {
-            &Event::Proven { ref window, count, first, .. } => Some((window.as_str(), count, first)),
+            &Event::Proven { ref window, count, first, .. } => {
+                Some((window.as_str(), count, first))
+            }
             _ => None,
         };
         events.iter().filter_map(total).collect()

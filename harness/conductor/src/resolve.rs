@@ -15,7 +15,12 @@ use crate::roles::Roles;
 /// draw of its own from the plan's seed and the lowest win, so that a choice does not depend on who else fits.
 ///
 /// The error is a sentence about the first target that nobody fits.
-pub(crate) fn resolve(plan: &Plan, window: &Window, targets: &[Target], roles: &Roles) -> Result<Vec<Vec<NodeId>>, String> {
+pub(crate) fn resolve(
+    plan: &Plan,
+    window: &Window,
+    targets: &[Target],
+    roles: &Roles,
+) -> Result<Vec<Vec<NodeId>>, String> {
     if targets.is_empty() {
         return Err("it names no target".to_owned());
     }
@@ -30,7 +35,11 @@ pub(crate) fn resolve(plan: &Plan, window: &Window, targets: &[Target], roles: &
 fn pick(topology: &Topology, target: &Target, roles: &Roles, draws: Draws) -> Vec<NodeId> {
     let holders = target.role.as_deref().map(|role| roles.holders(role, target));
     let fits = |name: &NodeId| holders.as_ref().is_none_or(|holders| holders.contains(name));
-    let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node) && fits(name)).map(|(name, _)| name);
+    let fit = topology
+        .nodes
+        .iter()
+        .filter(|(name, node)| target.fits(name, node) && fits(name))
+        .map(|(name, _)| name);
     let mut fit: Vec<NodeId> = fit.cloned().collect();
     let count = target.mode.count(fit.len());
     if count < fit.len() {
@@ -52,7 +61,8 @@ fn nobody(target: &Target) -> String {
 /// What a window says it does: its levers at the picked nodes. A link counts at the end that was picked; who is at the other end did
 /// not ask for it.
 pub(crate) fn claims(world: &Conditions, picked: &[Vec<NodeId>]) -> BTreeSet<Claim> {
-    let picked: BTreeSet<model::End> = picked.iter().flatten().cloned().map(model::End::Node).collect();
+    let picked: BTreeSet<model::End> =
+        picked.iter().flatten().cloned().map(model::End::Node).collect();
     let levers = world.levers().into_iter().filter(|(_, end)| picked.contains(end));
     levers.map(|(lever, end)| Claim { lever, end }).collect()
 }
@@ -61,12 +71,23 @@ pub(crate) fn claims(world: &Conditions, picked: &[Vec<NodeId>]) -> BTreeSet<Cla
 /// shards that a picked node leads at this moment, as far as known.
 pub(crate) fn affected(topology: &Topology, picked: &[Vec<NodeId>], roles: &Roles) -> Affected {
     let hit: BTreeSet<NodeId> = picked.iter().flatten().cloned().collect();
-    let services: BTreeSet<_> = hit.iter().filter_map(|name| topology.nodes.get(name)).map(|node| (&node.service, &node.region)).collect();
+    let services: BTreeSet<_> = hit
+        .iter()
+        .filter_map(|name| topology.nodes.get(name))
+        .map(|node| (&node.service, &node.region))
+        .collect();
     let all_hit = |service: &ServiceId, region: &RegionId| {
-        let own = topology.nodes.iter().filter(|(_, node)| node.service == *service && node.region == *region);
+        let own = topology
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.service == *service && node.region == *region);
         own.map(|(name, _)| name).all(|name| hit.contains(name))
     };
-    let regions = services.into_iter().filter(|(service, region)| all_hit(service, region)).map(|(_, region)| region.clone()).collect();
+    let regions = services
+        .into_iter()
+        .filter(|(service, region)| all_hit(service, region))
+        .map(|(_, region)| region.clone())
+        .collect();
     let shards = roles.led_by(&hit).cloned().collect();
     Affected { regions, shards }
 }

@@ -38,7 +38,12 @@ pub(crate) struct Change {
 
 impl Roles {
     /// Takes one node's answer.
-    pub(crate) fn learn(&mut self, service: &ServiceId, node: &NodeId, said: Vec<Role>) -> Vec<Change> {
+    pub(crate) fn learn(
+        &mut self,
+        service: &ServiceId,
+        node: &NodeId,
+        said: Vec<Role>,
+    ) -> Vec<Change> {
         let leading = said.iter().filter(|role| LEADING.contains(&role.role.as_str()));
         let changes = leading.filter_map(|role| self.rise(service, node, role)).collect();
         self.said.insert((service.clone(), node.clone()), said);
@@ -52,26 +57,43 @@ impl Roles {
             return None;
         }
         let before = self.leads.insert(key, Holder { node: node.clone(), term: *term });
-        let (service, shard, node, role) = (service.clone(), shard.clone(), node.clone(), role.clone());
+        let (service, shard, node, role) =
+            (service.clone(), shard.clone(), node.clone(), role.clone());
         Some(Change { service, shard, node, role, term: *term, first: before.is_none() })
     }
 
     /// The nodes that hold the role of a target now; every shard counts where it names none.
     pub(crate) fn holders(&self, role: &str, target: &Target) -> BTreeSet<NodeId> {
         let meant = |service: &ServiceId, shard: &ShardId| {
-            target.service.as_ref().is_none_or(|wanted| wanted == service) && target.shard.as_ref().is_none_or(|wanted| wanted == shard)
+            target.service.as_ref().is_none_or(|wanted| wanted == service)
+                && target.shard.as_ref().is_none_or(|wanted| wanted == shard)
         };
         if LEADING.contains(&role) {
-            let leads = self.leads.iter().filter(|((service, shard, held), _)| held == role && meant(service, shard));
+            let leads = self
+                .leads
+                .iter()
+                .filter(|((service, shard, held), _)| held == role && meant(service, shard));
             return leads.map(|(_, holder)| holder.node.clone()).collect();
         }
-        let says = |service: &ServiceId, said: &[Role]| said.iter().any(|said| said.role == role && meant(service, &said.shard));
-        self.said.iter().filter(|((service, _), said)| says(service, said)).map(|((_, node), _)| node.clone()).collect()
+        let says = |service: &ServiceId, said: &[Role]| {
+            said.iter().any(|said| said.role == role && meant(service, &said.shard))
+        };
+        self.said
+            .iter()
+            .filter(|((service, _), said)| says(service, said))
+            .map(|((_, node), _)| node.clone())
+            .collect()
     }
 
     /// Shards of a service that one of these nodes leads.
-    pub(crate) fn led_by<'a>(&'a self, nodes: &'a BTreeSet<NodeId>) -> impl Iterator<Item = &'a ShardId> {
-        self.leads.iter().filter(|(_, holder)| nodes.contains(&holder.node)).map(|((_, shard, _), _)| shard)
+    pub(crate) fn led_by<'a>(
+        &'a self,
+        nodes: &'a BTreeSet<NodeId>,
+    ) -> impl Iterator<Item = &'a ShardId> {
+        self.leads
+            .iter()
+            .filter(|(_, holder)| nodes.contains(&holder.node))
+            .map(|((_, shard, _), _)| shard)
     }
 }
 
@@ -79,7 +101,10 @@ impl Change {
     pub(crate) fn fits(&self, pattern: &EventPattern) -> bool {
         match pattern {
             EventPattern::RoleChanged { service, shard, role } => {
-                !self.first && *service == self.service && *role == self.role && shard.as_ref().is_none_or(|shard| *shard == self.shard)
+                !self.first
+                    && *service == self.service
+                    && *role == self.role
+                    && shard.as_ref().is_none_or(|shard| *shard == self.shard)
             }
             EventPattern::ProcessExited { .. } => false,
         }
@@ -100,7 +125,11 @@ mod tests {
     }
 
     fn holders(roles: &Roles, role: &str) -> Vec<String> {
-        roles.holders(role, &Target::default()).iter().map(|node| node.as_str().to_owned()).collect()
+        roles
+            .holders(role, &Target::default())
+            .iter()
+            .map(|node| node.as_str().to_owned())
+            .collect()
     }
 
     #[test]

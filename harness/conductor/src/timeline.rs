@@ -67,7 +67,18 @@ impl Timeline {
         let Wanted { revision, conditions: world } = want.borrow().clone();
         let slots = windows.into_iter().map(|(window, fault)| Slot::new(window, fault)).collect();
         let (roles, proofs) = (Roles::default(), Proofs::default());
-        Self { plan, slots, roles, proofs, world, revision, entered: 0, stopped: false, want, journal }
+        Self {
+            plan,
+            slots,
+            roles,
+            proofs,
+            world,
+            revision,
+            entered: 0,
+            stopped: false,
+            want,
+            journal,
+        }
     }
 
     /// Brings the timeline to `now`: everything that was due is done, in the order phases, closings, openings.
@@ -82,7 +93,9 @@ impl Timeline {
         for index in 0..self.slots.len() {
             match self.slots[index].state {
                 State::Due(at) if at <= now => turns.extend(self.open(index, now)),
-                State::Waiting if self.slots[index].waits_until() < now => self.miss(index, now, "its event did not come in time"),
+                State::Waiting if self.slots[index].waits_until() < now => {
+                    self.miss(index, now, "its event did not come in time")
+                }
                 _ => {}
             }
         }
@@ -109,7 +122,8 @@ impl Timeline {
             }
         }
         self.publish(now, turns);
-        if matches!(self.plan.phases.last(), Some(phase) if matches!(phase.end, PhaseEnd::Quiesced { .. })) {
+        if matches!(self.plan.phases.last(), Some(phase) if matches!(phase.end, PhaseEnd::Quiesced { .. }))
+        {
             self.tell(now, Event::Quiesced { complete });
         }
     }
@@ -142,8 +156,12 @@ impl Timeline {
             }
             Sight::Canary { link, passed } => self.tell(at, Event::Canary { link, passed }),
             Sight::Healed { link, by } => self.tell(at, Event::Healed { link, by }),
-            Sight::Started { node, process } => self.tell(at, Event::ProcessStarted { node, process }),
-            Sight::CannotDo { lever, end, why } => self.tell(at, Event::CannotDo { lever, end, why }),
+            Sight::Started { node, process } => {
+                self.tell(at, Event::ProcessStarted { node, process })
+            }
+            Sight::CannotDo { lever, end, why } => {
+                self.tell(at, Event::CannotDo { lever, end, why })
+            }
             Sight::Exited { node, process, status, asked } => {
                 let service = self.plan.topology.nodes.get(&node).map(|node| node.service.clone());
                 self.tell(at, Event::ProcessExited { node, process, status, asked });
@@ -159,7 +177,9 @@ impl Timeline {
             self.stopped = true;
             self.tell(now, Event::GenerationStopped);
         }
-        while let Some(phase) = plan.phases.get(self.entered).filter(|phase| Micros::after(phase.start) <= now) {
+        while let Some(phase) =
+            plan.phases.get(self.entered).filter(|phase| Micros::after(phase.start) <= now)
+        {
             self.tell(now, Event::PhaseEntered { phase: phase.name.clone() });
             self.entered += 1;
         }
@@ -183,9 +203,12 @@ impl Timeline {
             return;
         }
         let mut turns = vec![];
-        for (index, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.window.follow) {
+        for (index, slot) in
+            self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.window.follow)
+        {
             if let State::Open { picked, .. } = &mut slot.state
-                && let Ok(now) = resolve(&self.plan, &slot.window, &slot.fault.targets(), &self.roles)
+                && let Ok(now) =
+                    resolve(&self.plan, &slot.window, &slot.fault.targets(), &self.roles)
                 && now != *picked
             {
                 *picked = now;
@@ -223,7 +246,10 @@ impl Timeline {
 
     /// Folds the open windows in their order into a world. It gets a revision when windows turned or a fault changed by itself.
     fn publish(&mut self, now: Micros, turns: Vec<Turn>) {
-        let world = self.slots.iter().fold(Conditions::default(), |world, slot| world.and(&slot.adds(&self.plan, now)));
+        let world = self
+            .slots
+            .iter()
+            .fold(Conditions::default(), |world, slot| world.and(&slot.adds(&self.plan, now)));
         if turns.is_empty() && world == *self.world {
             return;
         }
@@ -248,7 +274,9 @@ impl Timeline {
             self.proofs.opened(&window, claims.clone(), now);
             let event = match turn {
                 Turn::Moved(_) => Event::FaultMoved { window, revision, picked, claims, affected },
-                Turn::Opened(_) | Turn::Closed(_) => Event::FaultAsked { window, revision, picked, claims, affected },
+                Turn::Opened(_) | Turn::Closed(_) => {
+                    Event::FaultAsked { window, revision, picked, claims, affected }
+                }
             };
             self.tell(now, event);
         } else {
@@ -274,7 +302,11 @@ impl Slot {
     /// What it adds to the world now; nothing unless it is open.
     fn adds(&self, plan: &Plan, now: Micros) -> Conditions {
         match &self.state {
-            State::Open { since, picked } => self.fault.at(&Moment { elapsed: now.since(*since), topology: &plan.topology, picked }),
+            State::Open { since, picked } => self.fault.at(&Moment {
+                elapsed: now.since(*since),
+                topology: &plan.topology,
+                picked,
+            }),
             _ => Conditions::default(),
         }
     }
@@ -299,7 +331,8 @@ impl Slot {
             State::Waiting => vec![self.waits_until() + Duration::from_micros(1)],
             State::Due(at) => vec![at],
             State::Open { since, .. } => {
-                let change = self.fault.next_change(now.since(since)).map(|elapsed| since + elapsed);
+                let change =
+                    self.fault.next_change(now.since(since)).map(|elapsed| since + elapsed);
                 self.closes().into_iter().chain(change).collect()
             }
             State::Done => vec![],

@@ -10,7 +10,11 @@ use model::{End, Event, Lever, NodeId, event::Claim, plan::EventPattern};
 
 /// Shards are led in the order of the nodes' names at first: `s2` by us-west.
 fn leader_of_s2_changes() -> EventPattern {
-    EventPattern::RoleChanged { service: "logs".into(), shard: Some("s2".into()), role: "leader".into() }
+    EventPattern::RoleChanged {
+        service: "logs".into(),
+        shard: Some("s2".into()),
+        role: "leader".into(),
+    }
 }
 
 fn claim(lever: Lever, node: &str) -> Claim {
@@ -19,7 +23,11 @@ fn claim(lever: Lever, node: &str) -> Claim {
 
 /// Nobody reads an ack that is nowhere: whatever the fault was.
 fn nothing_acked_is_lost(told: &Told) {
-    let there: BTreeSet<(u32, Option<u64>)> = told.read_back.iter().map(|sighting| (sighting.identity.asset, sighting.position)).collect();
+    let there: BTreeSet<(u32, Option<u64>)> = told
+        .read_back
+        .iter()
+        .map(|sighting| (sighting.identity.asset, sighting.position))
+        .collect();
     assert!(told.complete, "the logs were read back");
     assert!(told.acked.len() > 1000, "{} acks", told.acked.len());
     for acked in &told.acked {
@@ -40,25 +48,37 @@ fn a_quiet_run_enters_its_phases_and_serves_everybody() {
     assert_eq!(told.first(|event| matches!(event, Event::GenerationStopped)), Some(seconds(90)));
     assert_eq!(told.leaders("s0").len(), 1, "nobody is elected without need");
     nothing_acked_is_lost(&told);
-    let slowest = told.acked.iter().map(|acked| acked.at.since(acked.sent)).max().expect("there are acks");
-    assert!(slowest < Duration::from_millis(250), "two ways over the WAN, then two more: {slowest:?}");
+    let slowest =
+        told.acked.iter().map(|acked| acked.at.since(acked.sent)).max().expect("there are acks");
+    assert!(
+        slowest < Duration::from_millis(250),
+        "two ways over the WAN, then two more: {slowest:?}"
+    );
     assert!(told.saw.len() >= told.acked.len(), "the observer saw what was acked");
 }
 
 #[test]
 fn a_lost_region_is_proven_at_once_and_comes_back() {
-    let told = Drill::new().window("lose-west", "region-loss", "{region: us-west, how: power}", at(30, 30)).run();
+    let told = Drill::new()
+        .window("lose-west", "region-loss", "{region: us-west, how: power}", at(30, 30))
+        .run();
     let asked = told.asked("lose-west");
     assert_eq!((asked.at, asked.picked), (seconds(30), nodes(&["logs-us-west"])));
     assert_eq!(asked.regions, ["us-west".into()].into());
     assert_eq!(asked.claims, [claim(Lever::PowerLoss, "logs-us-west")].into());
-    assert_eq!(told.proven("lose-west"), [(claim(Lever::PowerLoss, "logs-us-west"), seconds(30))].into());
+    assert_eq!(
+        told.proven("lose-west"),
+        [(claim(Lever::PowerLoss, "logs-us-west"), seconds(30))].into()
+    );
 
     let lost: Vec<_> = asked.shards.iter().collect();
     assert!(!lost.is_empty(), "some shards were led from there");
     for shard in lost {
         let elected = told.leaders(shard.as_str())[1].0;
-        assert!(elected > seconds(31) && elected < seconds(34), "{shard}: one to two election timeouts later, not {elected}");
+        assert!(
+            elected > seconds(31) && elected < seconds(34),
+            "{shard}: one to two election timeouts later, not {elected}"
+        );
     }
     assert_eq!(told.closed("lose-west"), Some(seconds(60)));
     let redundant: Vec<_> = told
@@ -70,7 +90,11 @@ fn a_lost_region_is_proven_at_once_and_comes_back() {
         })
         .collect();
     assert!(matches!(redundant[..], [(0..2, true), (30, false), (60..63, true)]), "{redundant:?}");
-    let up = told.events.iter().filter(|(at, event)| *at >= seconds(60) && matches!(event, Event::ProcessStarted { .. })).count();
+    let up = told
+        .events
+        .iter()
+        .filter(|(at, event)| *at >= seconds(60) && matches!(event, Event::ProcessStarted { .. }))
+        .count();
     assert_eq!(up, 1, "its process came back");
     assert!(
         told.acked_between(seconds(36), seconds(60)) > 12 * 5 * 20,
@@ -82,17 +106,32 @@ fn a_lost_region_is_proven_at_once_and_comes_back() {
 
 #[test]
 fn a_region_without_network_is_cut_and_healed() {
-    let told = Drill::new().window("cut-west", "region-loss", "{region: us-west, how: network}", at(30, 30)).run();
+    let told = Drill::new()
+        .window("cut-west", "region-loss", "{region: us-west, how: network}", at(30, 30))
+        .run();
     assert_eq!(told.asked("cut-west").claims, [claim(Lever::Cut, "logs-us-west")].into());
     let proven = told.proven("cut-west");
-    assert!(proven[&claim(Lever::Cut, "logs-us-west")] < seconds(31), "heartbeats are lost within a moment");
-    assert!(told.first(|event| matches!(event, Event::Healed { .. })).is_some_and(|healed| healed >= seconds(60)));
+    assert!(
+        proven[&claim(Lever::Cut, "logs-us-west")] < seconds(31),
+        "heartbeats are lost within a moment"
+    );
+    assert!(
+        told.first(|event| matches!(event, Event::Healed { .. }))
+            .is_some_and(|healed| healed >= seconds(60))
+    );
     nothing_acked_is_lost(&told);
 }
 
 #[test]
 fn a_leader_cut_from_its_peers_leads_no_more() {
-    let told = Drill::new().window("isolate", "partition", "{isolate: {role: leader, of: logs/s0}, from: peers}", at(30, 30)).run();
+    let told = Drill::new()
+        .window(
+            "isolate",
+            "partition",
+            "{isolate: {role: leader, of: logs/s0}, from: peers}",
+            at(30, 30),
+        )
+        .run();
     let asked = told.asked("isolate");
     let before = told.leaders("s0")[0].1.clone();
     assert_eq!(asked.picked, std::slice::from_ref(&before));
@@ -106,7 +145,12 @@ fn a_leader_cut_from_its_peers_leads_no_more() {
 fn a_finished_fault_is_absent() {
     let told = Drill::new()
         .window("kill", "kill", "{role: leader, of: logs/s0}", at(30, 5))
-        .window("slow", "degrade", "{around: {region: us-east}, delay: 150ms, loss: 10%, rate: 1Mbit}", at(36, 5))
+        .window(
+            "slow",
+            "degrade",
+            "{around: {region: us-east}, delay: 150ms, loss: 10%, rate: 1Mbit}",
+            at(36, 5),
+        )
         .window("stall", "pause", "{node: logs-us-west, how: machine}", at(42, 5))
         .window("cut", "partition", "{halves: {service: logs}}", at(48, 5))
         .run();
@@ -115,8 +159,12 @@ fn a_finished_fault_is_absent() {
         let within = told.acked.iter().filter(|acked| (from..to).contains(&acked.sent));
         within.map(|acked| acked.at.since(acked.sent)).max().expect("there are acks")
     };
-    assert!(slowest(&told, seconds(36), seconds(41)) > Duration::from_millis(600), "the fault is felt, both ways");
-    let (before, after) = (slowest(&quiet, seconds(65), seconds(89)), slowest(&told, seconds(65), seconds(89)));
+    assert!(
+        slowest(&told, seconds(36), seconds(41)) > Duration::from_millis(600),
+        "the fault is felt, both ways"
+    );
+    let (before, after) =
+        (slowest(&quiet, seconds(65), seconds(89)), slowest(&told, seconds(65), seconds(89)));
     assert!(
         after <= before + Duration::from_millis(135),
         "one WAN hop to another node and one to a moved leader, no more: {before:?}, {after:?}"
@@ -131,7 +179,9 @@ fn a_finished_fault_is_absent() {
 fn a_killed_leader_is_down_and_its_exit_was_asked_for() {
     let told = Drill::new().window("kill", "kill", "{role: leader, of: logs/s1}", at(30, 10)).run();
     let picked = told.asked("kill").picked.remove(0);
-    let exit = told.first(|event| matches!(event, Event::ProcessExited { node, asked: true, .. } if *node == picked));
+    let exit = told.first(
+        |event| matches!(event, Event::ProcessExited { node, asked: true, .. } if *node == picked),
+    );
     assert_eq!(exit, Some(seconds(30)));
     assert!(told.proven("kill").contains_key(&claim(Lever::Crash, picked.as_str())));
     nothing_acked_is_lost(&told);
@@ -139,7 +189,9 @@ fn a_killed_leader_is_down_and_its_exit_was_asked_for() {
 
 #[test]
 fn a_port_that_nobody_uses_proves_nothing() {
-    let told = Drill::new().window("nobody", "partition", "{isolate: {node: logs-us-west}, ports: [9]}", at(30, 30)).run();
+    let told = Drill::new()
+        .window("nobody", "partition", "{isolate: {node: logs-us-west}, ports: [9]}", at(30, 30))
+        .run();
     assert_eq!(told.asked("nobody").claims, [claim(Lever::CutPorts, "logs-us-west")].into());
     assert_eq!(told.proven("nobody"), Default::default());
     assert_eq!(told.leaders("s0").len(), 1);
@@ -155,7 +207,8 @@ fn the_port_of_the_peers_is_a_cut_that_clients_do_not_feel() {
 
 #[test]
 fn a_window_without_targets_is_missed_and_adds_nothing() {
-    let told = Drill::new().window("ghost", "kill", "{role: coordinator, of: logs}", at(30, 30)).run();
+    let told =
+        Drill::new().window("ghost", "kill", "{role: coordinator, of: logs}", at(30, 30)).run();
     assert_eq!(told.missed("ghost").as_deref(), Some("no node that fits is known as coordinator"));
     assert_eq!(told.closed("ghost"), None);
     assert!(
@@ -173,33 +226,46 @@ fn closing(event: &Event) -> bool {
 fn a_second_fault_opens_on_the_failover_of_the_first() {
     let told = Drill::new()
         .window("lose", "region-loss", "{region: us-west}", at(30, 30))
-        .window("stall", "pause", "{role: leader, of: logs/s2}", when(leader_of_s2_changes(), (30, 60), 4))
+        .window(
+            "stall",
+            "pause",
+            "{role: leader, of: logs/s2}",
+            when(leader_of_s2_changes(), (30, 60), 4),
+        )
         .run();
     let (elected, new_leader, _) = told.leaders("s2")[1].clone();
     let asked = told.asked("stall");
     assert_eq!(asked.picked, std::slice::from_ref(&new_leader));
     assert!(asked.at >= elected && asked.at < elected + Duration::from_millis(10));
-    assert_eq!(told.closed("stall").map(|closed| closed.since(asked.at)).map(|lasted| lasted.as_secs()), Some(4));
+    assert_eq!(
+        told.closed("stall").map(|closed| closed.since(asked.at)).map(|lasted| lasted.as_secs()),
+        Some(4)
+    );
     assert!(told.proven("stall").contains_key(&claim(Lever::Stop, new_leader.as_str())));
     nothing_acked_is_lost(&told);
 }
 
 #[test]
 fn an_event_that_does_not_come_is_a_missed_window() {
-    let told = Drill::new().window("never", "kill", "{node: logs-us-west}", when(leader_of_s2_changes(), (30, 40), 4)).run();
+    let told = Drill::new()
+        .window("never", "kill", "{node: logs-us-west}", when(leader_of_s2_changes(), (30, 40), 4))
+        .run();
     assert_eq!(told.missed("never").as_deref(), Some("its event did not come in time"));
 }
 
 #[test]
 fn what_is_known_for_the_first_time_is_no_change() {
-    let told = Drill::new().window("early", "kill", "{node: logs-us-west}", when(leader_of_s2_changes(), (0, 40), 4)).run();
+    let told = Drill::new()
+        .window("early", "kill", "{node: logs-us-west}", when(leader_of_s2_changes(), (0, 40), 4))
+        .run();
     assert_eq!(told.leaders("s0").len(), 1);
     assert!(told.missed("early").is_some());
 }
 
 #[test]
 fn a_followed_role_takes_the_fault_with_it() {
-    let told = Drill::new().following("chase", "pause", "{role: leader, of: logs/s0}", at(30, 10)).run();
+    let told =
+        Drill::new().following("chase", "pause", "{role: leader, of: logs/s0}", at(30, 10)).run();
     let first = told.asked("chase").picked;
     let moves = told.moves("chase");
     assert!(moves.len() >= 2, "each new leader is paused in turn: {moves:?}");
@@ -214,14 +280,22 @@ fn a_followed_role_takes_the_fault_with_it() {
 
 #[test]
 fn without_follow_a_fault_stays_where_it_was() {
-    let told = Drill::new().window("stay", "pause", "{role: leader, of: logs/s0}", at(30, 10)).run();
+    let told =
+        Drill::new().window("stay", "pause", "{role: leader, of: logs/s0}", at(30, 10)).run();
     assert!(told.leaders("s0").len() >= 2, "another one leads");
     assert_eq!(told.moves("stay"), []);
 }
 
 #[test]
 fn one_of_several_is_drawn_from_the_seed() {
-    let pick = |seed| Drill::new().seed(seed).window("one", "kill", "{service: logs, mode: one}", at(30, 5)).run().asked("one").picked;
+    let pick = |seed| {
+        Drill::new()
+            .seed(seed)
+            .window("one", "kill", "{service: logs, mode: one}", at(30, 5))
+            .run()
+            .asked("one")
+            .picked
+    };
     let picks: BTreeSet<_> = (1..5).map(pick).collect();
     assert!(picks.iter().all(|picked| picked.len() == 1));
     assert!(picks.len() > 1, "four seeds, one choice: {picks:?}");
@@ -231,7 +305,8 @@ fn one_of_several_is_drawn_from_the_seed() {
 fn a_slow_grey_region_is_proven_by_every_lever_that_it_pulls() {
     let yaml = "{around: {region: us-west}, delay: 80ms, jitter: 5ms, loss: 2%, rate: 10Mbit}";
     let told = Drill::new().window("grey", "degrade", yaml, at(30, 30)).run();
-    let proven: BTreeSet<Lever> = told.proven("grey").into_keys().map(|claim| claim.lever).collect();
+    let proven: BTreeSet<Lever> =
+        told.proven("grey").into_keys().map(|claim| claim.lever).collect();
     assert_eq!(proven, [Lever::Delay, Lever::Jitter, Lever::Loss, Lever::Rate].into());
     nothing_acked_is_lost(&told);
 }
@@ -243,7 +318,11 @@ fn two_windows_over_each_other_end_one_by_one() {
         .window("short", "pause", "{node: logs-us-west}", at(40, 10))
         .run();
     assert!(told.proven("short").is_empty(), "hidden by the worse state");
-    let back = told.events.iter().find(|(at, event)| *at > seconds(30) && matches!(event, Event::ProcessStarted { .. })).map(|(at, _)| *at);
+    let back = told
+        .events
+        .iter()
+        .find(|(at, event)| *at > seconds(30) && matches!(event, Event::ProcessStarted { .. }))
+        .map(|(at, _)| *at);
     assert_eq!(back, Some(seconds(60)), "the end of the short one brought nobody back");
 }
 

@@ -58,7 +58,9 @@ fn reset(packet: &Packet) -> Option<Vec<u8>> {
     let (sequence, acknowledgement, flags) = if tcp.flags & ACK != 0 {
         (tcp.acknowledgement, 0, RST)
     } else {
-        let length = tcp.payload_bytes as u32 + u32::from(tcp.flags & SYN != 0) + u32::from(tcp.flags & FIN != 0);
+        let length = tcp.payload_bytes as u32
+            + u32::from(tcp.flags & SYN != 0)
+            + u32::from(tcp.flags & FIN != 0);
         (0, tcp.sequence.wrapping_add(length), RST | ACK)
     };
     let mut segment = Vec::with_capacity(20);
@@ -84,7 +86,11 @@ fn error(ip: &[u8], packet: &Packet, protocol: u8, [kind, code]: [u8; 2], word: 
 /// the checksum at `checksum_at`.
 fn wrap(packet: &Packet, protocol: u8, mut payload: Vec<u8>, checksum_at: usize) -> Vec<u8> {
     let length = payload.len() as u16;
-    let sum = if protocol == ICMP { 0 } else { checksum::pseudo_header(packet.destination, packet.source, protocol, length) };
+    let sum = if protocol == ICMP {
+        0
+    } else {
+        checksum::pseudo_header(packet.destination, packet.source, protocol, length)
+    };
     let checksum = !checksum::add(sum, &payload);
     payload[checksum_at..checksum_at + 2].copy_from_slice(&checksum.to_be_bytes());
 

@@ -20,7 +20,9 @@ pub(crate) fn add(sum: u16, bytes: &[u8]) -> u16 {
     let mut rest = [0; 4];
     rest[..words.remainder().len()].copy_from_slice(words.remainder());
     let begin = u64::from(sum.to_be()) + u64::from(u32::from_ne_bytes(rest));
-    let total = words.fold(begin, |total, word| total + u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]])));
+    let total = words.fold(begin, |total, word| {
+        total + u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
+    });
     u16::from_be(fold(total))
 }
 
@@ -79,7 +81,8 @@ pub(crate) fn corrupt(frame: &mut [u8], ip_at: usize, packet: &Packet, random: u
     let behind = ip_at + packet.transport..ip_at + packet.bytes;
     // With another length or a checksum of zero a datagram might be accepted.
     let spared = if packet.protocol == UDP && !packet.is_later_fragment { 4..8 } else { 0..0 };
-    let bits = 8 * (behind.len() - spared.len().min(behind.len().saturating_sub(spared.start))) as u64;
+    let bits =
+        8 * (behind.len() - spared.len().min(behind.len().saturating_sub(spared.start))) as u64;
     if bits == 0 {
         return false;
     }

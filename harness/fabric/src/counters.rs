@@ -99,7 +99,10 @@ impl LinkCounters {
 
     /// Hits of cuts of whatever form.
     pub fn cut_hits(&self) -> Hits {
-        [Lever::Cut, Lever::CutPorts, Lever::Reject, Lever::Jam].map(|lever| self.hits(lever)).into_iter().fold(Hits::default(), Hits::and)
+        [Lever::Cut, Lever::CutPorts, Lever::Reject, Lever::Jam]
+            .map(|lever| self.hits(lever))
+            .into_iter()
+            .fold(Hits::default(), Hits::and)
     }
 
     pub(crate) fn hit(&mut self, lever: Lever, now: u64, class: Class, load: Tally) {

@@ -61,7 +61,11 @@ pub(crate) struct Source {
 /// Makes a TUN device in the calling thread's network namespace, with offload on. It is down and has
 /// no address: see [`Netlink`].
 pub fn tun_open(name: &str) -> io::Result<Device> {
-    let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/net/tun")?;
     let fd = OwnedFd::from(file);
     sys::tun_attach(fd.as_fd(), name)?;
     sys::tun_offload(fd.as_fd(), true)?;
@@ -77,7 +81,13 @@ pub fn af_packet_open(interface: &str) -> io::Result<Device> {
     let index = sys::interface_index(interface)?;
     let (short_fd, short) = sys::packet_socket(index, Size::Short)?;
     let (long_fd, long) = sys::packet_socket(index, Size::Long)?;
-    Ok(Device::new(vec![short_fd, long_fd], Engine::AfPacket, index, Netlink::open()?, Some([short, long])))
+    Ok(Device::new(
+        vec![short_fd, long_fd],
+        Engine::AfPacket,
+        index,
+        Netlink::open()?,
+        Some([short, long]),
+    ))
 }
 
 /// Switches segmentation and checksum offload of a veth end, in the calling thread's network
@@ -88,8 +98,17 @@ pub fn veth_offload(interface: &str, on: bool) -> io::Result<()> {
 }
 
 impl Device {
-    fn new(fds: Vec<OwnedFd>, engine: Engine, index: u32, netlink: Netlink, rings: Option<[Ring; 2]>) -> Self {
-        Self { port: Arc::new(Port { fds, engine, index, netlink, dropped: AtomicU64::new(0) }), rings }
+    fn new(
+        fds: Vec<OwnedFd>,
+        engine: Engine,
+        index: u32,
+        netlink: Netlink,
+        rings: Option<[Ring; 2]>,
+    ) -> Self {
+        Self {
+            port: Arc::new(Port { fds, engine, index, netlink, dropped: AtomicU64::new(0) }),
+            rings,
+        }
     }
 
     pub fn engine(&self) -> Engine {
@@ -122,7 +141,11 @@ impl Port {
         match self.engine {
             Engine::Tun => Ok(self.netlink.link_stats(self.index)?.tx_dropped),
             Engine::AfPacket => {
-                let new = self.fds.iter().map(|fd| sys::packet_drops(fd.as_fd())).sum::<io::Result<u64>>()?;
+                let new = self
+                    .fds
+                    .iter()
+                    .map(|fd| sys::packet_drops(fd.as_fd()))
+                    .sum::<io::Result<u64>>()?;
                 Ok(self.dropped.fetch_add(new, Ordering::Relaxed) + new)
             }
         }

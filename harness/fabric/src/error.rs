@@ -22,7 +22,9 @@ pub enum FabricError {
     Thread(#[source] io::Error),
     #[error("read the policy")]
     Policy(#[from] PolicyError),
-    #[error("add port {id:?}: its packets are framed otherwise than those of the other ports (TUN or AF_PACKET, one kind per fabric)")]
+    #[error(
+        "add port {id:?}: its packets are framed otherwise than those of the other ports (TUN or AF_PACKET, one kind per fabric)"
+    )]
     Mixed { id: PortId },
     #[error("watch the device of port {id:?}")]
     Watch {

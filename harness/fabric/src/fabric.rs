@@ -66,7 +66,8 @@ impl Fabric {
     /// Starts a fabric without ports, which forwards everything. The seed decides loss, jitter and every other draw.
     pub fn start(engine: Engine, seed: u64, options: Options) -> Result<Self, FabricError> {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-        let workers = options.workers.map_or_else(|| (cores / 2).clamp(1, WORKERS_MAX), NonZeroUsize::get);
+        let workers =
+            options.workers.map_or_else(|| (cores / 2).clamp(1, WORKERS_MAX), NonZeroUsize::get);
         // Spinning beside the servers' own threads would only make both later.
         let spins = cores > workers + 1;
         let framing = match engine {
@@ -74,9 +75,25 @@ impl Fabric {
             Engine::AfPacket => Framing::Ethernet,
         };
         let flight_bytes = options.flight_bytes / workers;
-        let hand = |index| Hand::start(Setup { framing, seed, share: Share { index, of: workers as u32 }, spins, flight_bytes });
-        let crew = (0..workers as u32).map(hand).collect::<Result<_, _>>().map_err(FabricError::Thread)?;
-        Ok(Self { engine, crew, spins, started: Instant::now(), devices: Mutex::default(), applying: Mutex::default() })
+        let hand = |index| {
+            Hand::start(Setup {
+                framing,
+                seed,
+                share: Share { index, of: workers as u32 },
+                spins,
+                flight_bytes,
+            })
+        };
+        let crew =
+            (0..workers as u32).map(hand).collect::<Result<_, _>>().map_err(FabricError::Thread)?;
+        Ok(Self {
+            engine,
+            crew,
+            spins,
+            started: Instant::now(),
+            devices: Mutex::default(),
+            applying: Mutex::default(),
+        })
     }
 
     pub fn engine(&self) -> Engine {
@@ -101,7 +118,9 @@ impl Fabric {
             }
         })?;
         let owner = self.owner(id);
-        owner.ask(move |worker| worker.watch(id, source))?.map_err(|source| FabricError::Watch { id, source })
+        owner
+            .ask(move |worker| worker.watch(id, source))?
+            .map_err(|source| FabricError::Watch { id, source })
     }
 
     /// Throws a port's device away, as a power loss does. Its prefixes stay known: rules still meet
@@ -151,7 +170,9 @@ impl Fabric {
 
     /// The fabric's own health: lateness, CPU, drops that nobody asked for.
     pub fn stats(&self) -> Result<EngineStats, FabricError> {
-        let all = self.ask_all(|_| |worker: &mut Worker| (worker.lateness(), cpu_time(), worker.switch.unasked()))?;
+        let all = self.ask_all(|_| {
+            |worker: &mut Worker| (worker.lateness(), cpu_time(), worker.switch.unasked())
+        })?;
         let mut lateness = empty_lateness();
         let (mut cpu, mut overflows, mut undivided) = (Duration::ZERO, 0, 0);
         for (late, spent, unasked) in &all {
@@ -162,7 +183,8 @@ impl Fabric {
         }
         let devices = self.devices();
         // A device whose namespace has just been torn down has no counters any more.
-        let open_drops: u64 = devices.open.values().map(|device| device.kernel_drops().unwrap_or(0)).sum();
+        let open_drops: u64 =
+            devices.open.values().map(|device| device.kernel_drops().unwrap_or(0)).sum();
         Ok(EngineStats {
             engine: self.engine,
             workers: self.crew.len(),
@@ -218,7 +240,8 @@ impl Fabric {
         T: Send + 'static,
         O: FnOnce(&mut Worker) -> T + Send + 'static,
     {
-        let asked: Vec<_> = self.crew.iter().map(|hand| hand.tell(order(hand.share))).collect::<Result<_, _>>()?;
+        let asked: Vec<_> =
+            self.crew.iter().map(|hand| hand.tell(order(hand.share))).collect::<Result<_, _>>()?;
         asked.into_iter().map(|result| result.recv().map_err(|_| FabricError::Stopped)).collect()
     }
 
@@ -233,24 +256,36 @@ impl Hand {
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let worker = Worker::new(setup, wake.clone())?;
         let (orders, received) = mpsc::channel();
-        let thread = std::thread::Builder::new().name(format!("fabric-{}", share.index)).spawn(move || worker.run(&received))?;
+        let thread = std::thread::Builder::new()
+            .name(format!("fabric-{}", share.index))
+            .spawn(move || worker.run(&received))?;
         Ok(Self { share, orders: Some(orders), wake, thread: Some(thread) })
     }
 
     /// Hands over an order; its result comes when it was carried out.
-    fn tell<T: Send + 'static>(&self, order: impl FnOnce(&mut Worker) -> T + Send + 'static) -> Result<Receiver<T>, FabricError> {
+    fn tell<T: Send + 'static>(
+        &self,
+        order: impl FnOnce(&mut Worker) -> T + Send + 'static,
+    ) -> Result<Receiver<T>, FabricError> {
         let (done, result): (SyncSender<T>, _) = mpsc::sync_channel(1);
         let order: Order = Box::new(move |worker| {
             let answer = order(worker);
             // Whoever asked may have panicked meanwhile; then nobody waits.
             let _ = done.send(answer);
         });
-        self.orders.as_ref().ok_or(FabricError::Stopped)?.send(order).map_err(|_| FabricError::Stopped)?;
+        self.orders
+            .as_ref()
+            .ok_or(FabricError::Stopped)?
+            .send(order)
+            .map_err(|_| FabricError::Stopped)?;
         self.wake();
         Ok(result)
     }
 
-    fn ask<T: Send + 'static>(&self, order: impl FnOnce(&mut Worker) -> T + Send + 'static) -> Result<T, FabricError> {
+    fn ask<T: Send + 'static>(
+        &self,
+        order: impl FnOnce(&mut Worker) -> T + Send + 'static,
+    ) -> Result<T, FabricError> {
         self.tell(order)?.recv().map_err(|_| FabricError::Stopped)
     }
 

@@ -93,13 +93,21 @@ impl Flight {
     /// Keeps the first bytes of `ip`, which begins with the IP header; `ip_bytes` is the true length of the packet. `now_ns` never
     /// runs backwards.
     #[inline]
-    pub(crate) fn record(&mut self, now_ns: u64, link: Link, note: Note, ip: &[u8], ip_bytes: usize) {
+    pub(crate) fn record(
+        &mut self,
+        now_ns: u64,
+        link: Link,
+        note: Note,
+        ip: &[u8],
+        ip_bytes: usize,
+    ) {
         if self.blocks.is_empty() {
             return;
         }
         let block = self.block_of(link);
         let Block { newest_ns, used, .. } = &mut self.blocks[block];
-        let record = &mut self.records.as_chunks_mut::<RECORD_BYTES>().0[block * BLOCK + *used as usize];
+        let record =
+            &mut self.records.as_chunks_mut::<RECORD_BYTES>().0[block * BLOCK + *used as usize];
         *newest_ns = now_ns;
         *used += 1;
         let head_bytes = ip.len().min(ip_bytes).min(SNAP_BYTES);
@@ -137,8 +145,14 @@ impl Flight {
                 return Some(index);
             }
             let link = self.chains[block.chain as usize].link;
-            let records = &self.records.as_chunks::<RECORD_BYTES>().0[index * BLOCK..][..block.used as usize];
-            out.extend(records.iter().map(|record| read(record, link)).filter(|packet| packet.at_ns >= since_ns));
+            let records =
+                &self.records.as_chunks::<RECORD_BYTES>().0[index * BLOCK..][..block.used as usize];
+            out.extend(
+                records
+                    .iter()
+                    .map(|record| read(record, link))
+                    .filter(|packet| packet.at_ns >= since_ns),
+            );
         }
         None
     }
@@ -151,7 +165,11 @@ impl Flight {
             None => self.add_chain(link),
         };
         let newest = self.chains[chain].newest;
-        if newest != NONE && (self.blocks[newest as usize].used as usize) < BLOCK { newest as usize } else { self.grow(chain) }
+        if newest != NONE && (self.blocks[newest as usize].used as usize) < BLOCK {
+            newest as usize
+        } else {
+            self.grow(chain)
+        }
     }
 
     #[cold]
@@ -198,7 +216,10 @@ impl Flight {
 
 impl std::fmt::Debug for Flight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Flight").field("blocks", &self.blocks.len()).field("links", &self.chains.len()).finish_non_exhaustive()
+        f.debug_struct("Flight")
+            .field("blocks", &self.blocks.len())
+            .field("links", &self.chains.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -248,14 +269,20 @@ mod tests {
 
     fn segment(payload: usize) -> Vec<u8> {
         let mut ip = Vec::new();
-        let builder = PacketBuilder::ipv4([198, 18, 0, 1], [198, 18, 0, 2], 64).tcp(40_000, 2379, 7, 65_000);
+        let builder =
+            PacketBuilder::ipv4([198, 18, 0, 1], [198, 18, 0, 2], 64).tcp(40_000, 2379, 7, 65_000);
         builder.write(&mut ip, &vec![0xab; payload]).expect("a vector takes everything");
         ip
     }
 
     /// Packets of each link, in the order in which they come out.
     fn times(flight: &Flight, link: Link) -> Vec<u64> {
-        flight.recent(0).iter().filter(|packet| packet.link == link).map(|packet| packet.at_ns).collect()
+        flight
+            .recent(0)
+            .iter()
+            .filter(|packet| packet.link == link)
+            .map(|packet| packet.at_ns)
+            .collect()
     }
 
     #[test]
@@ -265,8 +292,14 @@ mod tests {
         flight.record(5, link(0, 1), Note::Passed, &short, short.len());
         flight.record(6, link(1, 0), Note::TooBig, &long, long.len());
         let [first, second] = flight.recent(0)[..] else { panic!("two packets") };
-        assert_eq!((first.at_ns, first.link, first.note, first.ip_bytes, first.head()), (5, link(0, 1), Note::Passed, 50, &short[..]));
-        assert_eq!((second.at_ns, second.link, second.note, second.ip_bytes), (6, link(1, 0), Note::TooBig, 1440));
+        assert_eq!(
+            (first.at_ns, first.link, first.note, first.ip_bytes, first.head()),
+            (5, link(0, 1), Note::Passed, 50, &short[..])
+        );
+        assert_eq!(
+            (second.at_ns, second.link, second.note, second.ip_bytes),
+            (6, link(1, 0), Note::TooBig, 1440)
+        );
         assert_eq!(second.head(), &long[..SNAP_BYTES]);
     }
 
@@ -304,8 +337,16 @@ mod tests {
         }
         assert_eq!(times(&flight, quiet), (0..10).collect::<Vec<_>>());
         let kept = times(&flight, busy);
-        assert!(kept.len() > (blocks - 2) * BLOCK, "all the rest is the busy link's: {}", kept.len());
-        assert_eq!(kept, (100_000 - kept.len() as u64..100_000).collect::<Vec<_>>(), "without a gap");
+        assert!(
+            kept.len() > (blocks - 2) * BLOCK,
+            "all the rest is the busy link's: {}",
+            kept.len()
+        );
+        assert_eq!(
+            kept,
+            (100_000 - kept.len() as u64..100_000).collect::<Vec<_>>(),
+            "without a gap"
+        );
     }
 
     #[test]
@@ -338,7 +379,10 @@ mod tests {
         // A link that lost its only block begins anew, and the oldest one goes for it, whatever came first.
         flight.record(1000, link(0, 3), Note::Passed, &[], 0);
         flight.record(1001, link(0, 4), Note::Passed, &[], 0);
-        assert_eq!((times(&flight, link(0, 3)), times(&flight, link(0, 993))), (vec![1000], vec![]));
+        assert_eq!(
+            (times(&flight, link(0, 3)), times(&flight, link(0, 993))),
+            (vec![1000], vec![])
+        );
     }
 
     #[test]

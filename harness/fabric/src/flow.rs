@@ -87,7 +87,10 @@ impl Flow {
     /// When the link has to be turned for what waits on it, if nobody has been told so yet. Where only draws and delays change, the
     /// next packet does it in time.
     pub(crate) fn await_turn(&mut self) -> Option<u64> {
-        let is_new = self.has_clocked_rate && !self.is_awaited && self.turns_at != u64::MAX && self.waiting_bytes > 0;
+        let is_new = self.has_clocked_rate
+            && !self.is_awaited
+            && self.turns_at != u64::MAX
+            && self.waiting_bytes > 0;
         self.is_awaited |= is_new;
         is_new.then_some(self.turns_at)
     }
@@ -112,10 +115,14 @@ impl Flow {
 
     fn terms_at(&mut self, now: u64) -> Terms {
         self.turns_at = u64::MAX;
-        let Some(Clocked { origin_ns, track }) = &self.rule.clocked else { return Terms::new(&self.rule.quality, true) };
+        let Some(Clocked { origin_ns, track }) = &self.rule.clocked else {
+            return Terms::new(&self.rule.quality, true);
+        };
         let moment = Duration::from_nanos(now.saturating_sub(*origin_ns));
         let next = track.slots.get(track.slots.partition_point(|slot| slot.from <= moment));
-        self.turns_at = next.map_or(u64::MAX, |Slot { from, .. }| origin_ns.saturating_add(crate::terms::nanos(*from)));
+        self.turns_at = next.map_or(u64::MAX, |Slot { from, .. }| {
+            origin_ns.saturating_add(crate::terms::nanos(*from))
+        });
         match track.at(moment) {
             Some(Slot { quality, up, .. }) => Terms::new(&self.rule.quality.then(quality), *up),
             None => Terms::new(&self.rule.quality, true),
@@ -133,7 +140,13 @@ impl Flow {
 
     /// Draws a packet's time in flight behind the serialiser; None when the rate's queue is full. Nothing is taken yet: the packet may
     /// still be refused.
-    pub(crate) fn times(&mut self, now: u64, load: Tally, jumps: bool, slab: &Slab) -> Option<Times> {
+    pub(crate) fn times(
+        &mut self,
+        now: u64,
+        load: Tally,
+        jumps: bool,
+        slab: &Slab,
+    ) -> Option<Times> {
         let sent = self.serialised(now, load)?;
         let held = if jumps { 0 } else { self.terms.held(&mut self.random) };
         let due = sent + held;
@@ -145,12 +158,20 @@ impl Flow {
     fn serialised(&self, now: u64, load: Tally) -> Option<u64> {
         let Some((bps, queue_bytes)) = self.terms.rate else { return Some(now) };
         let backlog_ns = self.busy_until.saturating_sub(now);
-        let has_room = backlog_ns == 0 || bytes_in(backlog_ns, bps) + u128::from(load.bytes) <= u128::from(queue_bytes);
+        let has_room = backlog_ns == 0
+            || bytes_in(backlog_ns, bps) + u128::from(load.bytes) <= u128::from(queue_bytes);
         has_room.then(|| self.busy_until.max(now) + transmission_ns(load.bytes, bps))
     }
 
     /// A packet that passes or waits takes its time in the serialiser, and has met these levers.
-    pub(crate) fn commit(&mut self, now: u64, class: Class, load: Tally, jumps: bool, times: Times) {
+    pub(crate) fn commit(
+        &mut self,
+        now: u64,
+        class: Class,
+        load: Tally,
+        jumps: bool,
+        times: Times,
+    ) {
         if self.terms.rate.is_some() {
             if self.busy_until > now {
                 self.counters.hit(Lever::Rate, now, class, load);
@@ -219,7 +240,13 @@ impl Flow {
     /// Puts another rule in force and returns the last counters under the old one. Waiting packets of a cut are dropped; the others
     /// keep their places and never wait longer than the new rule could have made them wait. Those in the wheel are the caller's:
     /// each goes through [`Flow::keeps`] and [`Flow::retimed`].
-    pub(crate) fn set_rule(&mut self, now: u64, rule: &Rule, epoch: Epoch, slab: &mut Slab) -> (LinkCounters, Change) {
+    pub(crate) fn set_rule(
+        &mut self,
+        now: u64,
+        rule: &Rule,
+        epoch: Epoch,
+        slab: &mut Slab,
+    ) -> (LinkCounters, Change) {
         let closed = self.counters;
         self.counters.passed_hits = Hits { since: epoch, ..Hits::default() };
         for lever in LEVERS {
@@ -251,7 +278,13 @@ impl Flow {
     }
 
     /// Whether a packet may go on waiting under the present rule; one that may not is counted and gone.
-    pub(crate) fn keeps(&mut self, now: u64, stored: Stored, in_wheel: bool, slab: &mut Slab) -> bool {
+    pub(crate) fn keeps(
+        &mut self,
+        now: u64,
+        stored: Stored,
+        in_wheel: bool,
+        slab: &mut Slab,
+    ) -> bool {
         let waiting = *slab.waiting(stored);
         let Some(lever) = self.cut_for(waiting.class).map(Cut::lever) else { return true };
         self.left(&waiting, in_wheel);
@@ -294,7 +327,9 @@ fn is_same(a: &Rule, b: &Rule, lever: Lever) -> bool {
         Lever::Rate => (one.rate, one.queue) == (other.rate, other.queue),
         Lever::Mtu => one.mtu == other.mtu,
         _ => {
-            let of = |rule: &'_ Rule| rule.cuts.iter().filter(|cut| cut.lever() == lever).cloned().collect::<Vec<_>>();
+            let of = |rule: &'_ Rule| {
+                rule.cuts.iter().filter(|cut| cut.lever() == lever).cloned().collect::<Vec<_>>()
+            };
             of(a) == of(b)
         }
     }

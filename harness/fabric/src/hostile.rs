@@ -29,12 +29,20 @@ fn try_all(frame: &[u8], ip_at: usize, random: u64) -> Result<(), TestCaseError>
         let max = if packet.source.is_ipv4() { 576 } else { ANSWER_MAX };
         prop_assert!(answer.len() <= max);
         let read = Packet::read(&answer).expect("an answer can be read");
-        prop_assert_eq!((read.source, read.destination, read.bytes), (packet.destination, packet.source, answer.len()));
+        prop_assert_eq!(
+            (read.source, read.destination, read.bytes),
+            (packet.destination, packet.source, answer.len())
+        );
     }
     try_super(frame, ip_at, &packet, random as usize)
 }
 
-fn try_super(frame: &[u8], ip_at: usize, packet: &Packet, random: usize) -> Result<(), TestCaseError> {
+fn try_super(
+    frame: &[u8],
+    ip_at: usize,
+    packet: &Packet,
+    random: usize,
+) -> Result<(), TestCaseError> {
     let Some(whole) = Super::read(frame, ip_at, packet) else { return Ok(()) };
     let (count, mut head) = (whole.count(), Head::default());
     prop_assert!(count >= 2);
@@ -51,7 +59,8 @@ fn try_super(frame: &[u8], ip_at: usize, packet: &Packet, random: usize) -> Resu
             prop_assert_eq!(part.bytes, whole.ip_bytes(first));
             prop_assert!(Super::read(&run, ip_at, &part).is_none());
         } else {
-            let again = Super::read(&run, ip_at, &part).expect("a run of several is a super-packet");
+            let again =
+                Super::read(&run, ip_at, &part).expect("a run of several is a super-packet");
             prop_assert_eq!(again.count(), end - first);
         }
     }

@@ -30,7 +30,10 @@ mod wheel;
 mod worker;
 
 pub use crate::fabric::{Fabric, Options};
-pub use counters::{Applied, Engine, EngineStats, Epoch, Hits, LEVERS, Lateness, LinkCounters, PortCounters, Snapshot, Tally};
+pub use counters::{
+    Applied, Engine, EngineStats, Epoch, Hits, LEVERS, Lateness, LinkCounters, PortCounters,
+    Snapshot, Tally,
+};
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
 pub use error::{FabricError, PolicyError};
 pub use flight::Packet;

@@ -25,7 +25,8 @@ impl Margin {
 
     /// The thread meant to wake so many nanoseconds earlier.
     pub(crate) fn overslept(&mut self, late_ns: u64) {
-        self.ns = if late_ns > self.ns { self.ns + 19 * STEP_NS } else { self.ns - STEP_NS }.clamp(LEAST_NS, MOST_NS);
+        self.ns = if late_ns > self.ns { self.ns + 19 * STEP_NS } else { self.ns - STEP_NS }
+            .clamp(LEAST_NS, MOST_NS);
     }
 }
 

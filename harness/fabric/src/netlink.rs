@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+};
 
 mod message;
 use message::Message;
@@ -73,14 +75,16 @@ impl Netlink {
     /// Opens a socket in the calling thread's network namespace.
     pub fn open() -> io::Result<Self> {
         // NETLINK_ROUTE is protocol 0, the default.
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        let socket =
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
         Ok(Self { socket })
     }
 
     /// Makes a veth pair; each end may be born in another namespace. Both are down,
     /// and send super-packets of at most 16 KiB.
     pub fn add_veth(&self, near: VethEnd<'_>, far: VethEnd<'_>) -> io::Result<()> {
-        let mut message = Message::new(libc::RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+        let mut message =
+            Message::new(libc::RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
         message.link_header(0, 0, 0);
         veth_end(&mut message, near);
         message.nest(IFLA_LINKINFO, |info| {
@@ -134,7 +138,8 @@ impl Netlink {
         const IFA_ADDRESS: u16 = 1;
         const IFA_LOCAL: u16 = 2;
         const IFA_F_NODAD: u8 = 2;
-        let mut message = Message::new(libc::RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+        let mut message =
+            Message::new(libc::RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
         let flags = if address.is_ipv6() { IFA_F_NODAD } else { 0 };
         message.bytes(&[family(address), prefix_len, flags, 0]);
         message.bytes(&index.to_ne_bytes());
@@ -144,7 +149,10 @@ impl Netlink {
         let deadline = Instant::now() + RECEIVING_WITHIN;
         while !self.is_local(address)? {
             if Instant::now() > deadline {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not receive: is its link up?")));
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("{address} does not receive: is its link up?"),
+                ));
             }
             std::thread::yield_now();
         }
@@ -166,16 +174,32 @@ impl Netlink {
 
     /// Routes a prefix out of a link. With `RouteKind::Local` on the loopback link the whole prefix
     /// becomes own addresses. `source` is the preferred source address.
-    pub fn add_route(&self, index: u32, to: IpAddr, prefix_len: u8, kind: RouteKind, source: Option<IpAddr>) -> io::Result<()> {
+    pub fn add_route(
+        &self,
+        index: u32,
+        to: IpAddr,
+        prefix_len: u8,
+        kind: RouteKind,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
         const RTA_OIF: u16 = 4;
         const RTA_PREFSRC: u16 = 7;
         let (table, scope, kind) = match (kind, to.is_ipv4()) {
-            (RouteKind::Unicast, true) => (libc::RT_TABLE_MAIN, libc::RT_SCOPE_LINK, libc::RTN_UNICAST),
-            (RouteKind::Unicast, false) => (libc::RT_TABLE_MAIN, libc::RT_SCOPE_UNIVERSE, libc::RTN_UNICAST),
-            (RouteKind::Local, true) => (libc::RT_TABLE_LOCAL, libc::RT_SCOPE_HOST, libc::RTN_LOCAL),
-            (RouteKind::Local, false) => (libc::RT_TABLE_LOCAL, libc::RT_SCOPE_UNIVERSE, libc::RTN_LOCAL),
+            (RouteKind::Unicast, true) => {
+                (libc::RT_TABLE_MAIN, libc::RT_SCOPE_LINK, libc::RTN_UNICAST)
+            }
+            (RouteKind::Unicast, false) => {
+                (libc::RT_TABLE_MAIN, libc::RT_SCOPE_UNIVERSE, libc::RTN_UNICAST)
+            }
+            (RouteKind::Local, true) => {
+                (libc::RT_TABLE_LOCAL, libc::RT_SCOPE_HOST, libc::RTN_LOCAL)
+            }
+            (RouteKind::Local, false) => {
+                (libc::RT_TABLE_LOCAL, libc::RT_SCOPE_UNIVERSE, libc::RTN_LOCAL)
+            }
         };
-        let mut message = Message::new(libc::RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+        let mut message =
+            Message::new(libc::RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
         message.bytes(&[family(to), prefix_len, 0, 0, table, libc::RTPROT_STATIC, scope, kind]);
         message.bytes(&0u32.to_ne_bytes());
         message.address(RTA_DST, to);
@@ -192,7 +216,10 @@ impl Netlink {
         message.link_header(0, 0, 0);
         message.name(IFLA_IFNAME, name);
         let answer = self.request(message)?;
-        answer.get(20..24).map(|field| u32::from_ne_bytes(field.try_into().expect("four bytes"))).ok_or_else(short)
+        answer
+            .get(20..24)
+            .map(|field| u32::from_ne_bytes(field.try_into().expect("four bytes")))
+            .ok_or_else(short)
     }
 
     /// Counters of a link.
@@ -200,12 +227,18 @@ impl Netlink {
         let mut message = Message::new(libc::RTM_GETLINK, NLM_F_REQUEST);
         message.link_header(index, 0, 0);
         let answer = self.request(message)?;
-        let stats = message::find(answer.get(32..).ok_or_else(short)?, IFLA_STATS64).ok_or_else(short)?;
+        let stats =
+            message::find(answer.get(32..).ok_or_else(short)?, IFLA_STATS64).ok_or_else(short)?;
         let field = |position: usize| -> io::Result<u64> {
             let bytes = stats.get(position * 8..position * 8 + 8).ok_or_else(short)?;
             Ok(u64::from_ne_bytes(bytes.try_into().expect("eight bytes")))
         };
-        Ok(LinkStats { rx_packets: field(0)?, tx_packets: field(1)?, rx_dropped: field(6)?, tx_dropped: field(7)? })
+        Ok(LinkStats {
+            rx_packets: field(0)?,
+            tx_packets: field(1)?,
+            rx_dropped: field(6)?,
+            tx_dropped: field(7)?,
+        })
     }
 
     /// Sends one request and returns its answer: the message asked for, or the empty acknowledgement.
@@ -214,11 +247,17 @@ impl Netlink {
         let mut buffer = vec![0; 32 << 10];
         let (length, _) = recv(&self.socket, &mut buffer[..], RecvFlags::empty())?;
         buffer.truncate(length);
-        let kind = buffer.get(4..6).map(|field| u16::from_ne_bytes(field.try_into().expect("two bytes"))).ok_or_else(short)?;
+        let kind = buffer
+            .get(4..6)
+            .map(|field| u16::from_ne_bytes(field.try_into().expect("two bytes")))
+            .ok_or_else(short)?;
         if kind != NLMSG_ERROR {
             return Ok(buffer);
         }
-        let code = buffer.get(16..20).map(|field| i32::from_ne_bytes(field.try_into().expect("four bytes"))).ok_or_else(short)?;
+        let code = buffer
+            .get(16..20)
+            .map(|field| i32::from_ne_bytes(field.try_into().expect("four bytes")))
+            .ok_or_else(short)?;
         if code == 0 { Ok(Vec::new()) } else { Err(io::Error::from_raw_os_error(-code)) }
     }
 }

@@ -106,7 +106,9 @@ impl Packet {
         const DESTINATION: u8 = 60;
         let bytes = 40 + usize::from(half(ip, 4)?);
         let ip = ip.get(..bytes)?;
-        let address = |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(ip.get(at..at + 16)?).ok()?).into());
+        let address = |at: usize| {
+            Some(Ipv6Addr::from(<[u8; 16]>::try_from(ip.get(at..at + 16)?).ok()?).into())
+        };
         let mut network = Network {
             source: address(8)?,
             destination: address(24)?,
@@ -135,7 +137,8 @@ impl Packet {
     }
 
     fn with_transport(ip: &[u8], network: Network) -> Self {
-        let Network { source, destination, protocol, transport, is_fragment, is_later_fragment } = network;
+        let Network { source, destination, protocol, transport, is_fragment, is_later_fragment } =
+            network;
         let payload = if is_later_fragment { &[] } else { &ip[transport..] };
         let ports = match protocol {
             TCP | UDP | SCTP => half(payload, 0).zip(half(payload, 2)).map(<[u16; 2]>::from),
@@ -154,7 +157,17 @@ impl Packet {
             },
         };
         let bytes = ip.len();
-        Self { source, destination, protocol, transport, bytes, is_fragment, is_later_fragment, class, tcp }
+        Self {
+            source,
+            destination,
+            protocol,
+            transport,
+            bytes,
+            is_fragment,
+            is_later_fragment,
+            class,
+            tcp,
+        }
     }
 
     /// Nobody asked for it: a kernel's own multicast, broadcast and link-local packets.

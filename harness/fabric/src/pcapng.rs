@@ -46,9 +46,14 @@ pub struct Interface {
 
 impl Capture<'_> {
     /// Writes the file in many small pieces: give it a buffer. `interface` names the links that occur.
-    pub fn write(&self, interface: impl Fn(Link) -> Interface, out: &mut impl Write) -> io::Result<()> {
+    pub fn write(
+        &self,
+        interface: impl Fn(Link) -> Interface,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         self.section().write(out)?;
-        let mut numbers: BTreeMap<Link, u32> = self.packets.iter().map(|packet| (packet.link, 0)).collect();
+        let mut numbers: BTreeMap<Link, u32> =
+            self.packets.iter().map(|packet| (packet.link, 0)).collect();
         for (number, (&link, its_number)) in (0..).zip(&mut numbers) {
             *its_number = number;
             describe(&interface(link)).write(out)?;
@@ -75,7 +80,13 @@ impl Capture<'_> {
     fn packet(&self, packet: &Packet, interface: u32) -> Block {
         let at_ns = self.boot_ns + packet.at_ns;
         let mut block = Block::new(ENHANCED_PACKET);
-        for word in [interface, (at_ns >> 32) as u32, at_ns as u32, packet.head().len() as u32, packet.ip_bytes] {
+        for word in [
+            interface,
+            (at_ns >> 32) as u32,
+            at_ns as u32,
+            packet.head().len() as u32,
+            packet.ip_bytes,
+        ] {
             block.word(word);
         }
         block.put_padded(packet.head());
@@ -157,7 +168,8 @@ mod tests {
         let mut flight = Flight::new(1 << 20);
         let (there, back) = (Link::new(PortId(0), PortId(1)), Link::new(PortId(1), PortId(0)));
         let mut tcp = Vec::new();
-        let builder = PacketBuilder::ipv4([198, 18, 0, 1], [198, 18, 0, 2], 64).tcp(40_000, 2379, 7, 65_000);
+        let builder =
+            PacketBuilder::ipv4([198, 18, 0, 1], [198, 18, 0, 2], 64).tcp(40_000, 2379, 7, 65_000);
         builder.write(&mut tcp, &[0xab; 5001]).expect("a vector takes everything");
         let mut udp = Vec::new();
         let builder = PacketBuilder::ipv6([0xfd; 16], [0xfc; 16], 64).udp(5_000, 6_000);
@@ -170,12 +182,16 @@ mod tests {
 
     fn interface(link: Link) -> Interface {
         let name = |port: PortId| ["store-1", "terminals/west"][port.0 as usize];
-        Interface { name: format!("{} -> {}", name(link.from), name(link.to)), description: "a link".into() }
+        Interface {
+            name: format!("{} -> {}", name(link.from), name(link.to)),
+            description: "a link".into(),
+        }
     }
 
     fn file() -> Vec<u8> {
         let mut file = Vec::new();
-        let capture = Capture { comment: "run 1: cut".into(), packets: &recorded(), boot_ns: BOOT_NS };
+        let capture =
+            Capture { comment: "run 1: cut".into(), packets: &recorded(), boot_ns: BOOT_NS };
         capture.write(interface, &mut file).expect("a vector takes everything");
         file
     }
@@ -193,7 +209,14 @@ mod tests {
         }
         assert_eq!(
             kinds,
-            [SECTION_HEADER, INTERFACE_DESCRIPTION, INTERFACE_DESCRIPTION, ENHANCED_PACKET, ENHANCED_PACKET, ENHANCED_PACKET]
+            [
+                SECTION_HEADER,
+                INTERFACE_DESCRIPTION,
+                INTERFACE_DESCRIPTION,
+                ENHANCED_PACKET,
+                ENHANCED_PACKET,
+                ENHANCED_PACKET
+            ]
         );
     }
 
@@ -202,16 +225,30 @@ mod tests {
     fn tshark_reads_what_was_written() {
         let path = std::env::temp_dir().join(format!("wetdress-{}.pcapng", std::process::id()));
         std::fs::write(&path, file()).expect("the temporary folder is writable");
-        let fields =
-            ["frame.interface_name", "frame.comment", "frame.time_epoch", "frame.len", "ip.src", "ipv6.src", "tcp.dstport", "udp.dstport"];
+        let fields = [
+            "frame.interface_name",
+            "frame.comment",
+            "frame.time_epoch",
+            "frame.len",
+            "ip.src",
+            "ipv6.src",
+            "tcp.dstport",
+            "udp.dstport",
+        ];
         let mut tshark = Command::new("tshark");
-        tshark.args(["-T", "fields", "-E", "separator=|", "-r"]).arg(&path).args(fields.iter().flat_map(|field| ["-e", field]));
+        tshark
+            .args(["-T", "fields", "-E", "separator=|", "-r"])
+            .arg(&path)
+            .args(fields.iter().flat_map(|field| ["-e", field]));
         let read = tshark.output();
         std::fs::remove_file(&path).expect("it was just written");
         let read = match read {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Not by a macro: the test runner would keep that to itself.
-                let told = writeln!(io::stderr(), "skipped tshark_reads_what_was_written: no tshark (ci/install-servers brings it)");
+                let told = writeln!(
+                    io::stderr(),
+                    "skipped tshark_reads_what_was_written: no tshark (ci/install-servers brings it)"
+                );
                 return told.expect("standard error is open");
             }
             read => read.expect("tshark can be started"),

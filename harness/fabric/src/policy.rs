@@ -61,7 +61,11 @@ impl Policy {
     /// Refuses numbers that mean nothing: a chance above 1, a rate of 0, an MTU below IPv4's own minimum.
     pub fn check(&self) -> Result<(), PolicyError> {
         for (&link, rule) in &self.links {
-            let slots = rule.clocked.iter().flat_map(|clocked| &clocked.track.slots).map(|slot| &slot.quality);
+            let slots = rule
+                .clocked
+                .iter()
+                .flat_map(|clocked| &clocked.track.slots)
+                .map(|slot| &slot.quality);
             for quality in std::iter::once(&rule.quality).chain(slots) {
                 check(link, quality)?;
             }
@@ -71,11 +75,25 @@ impl Policy {
 }
 
 fn check(link: Link, quality: &LinkQuality) -> Result<(), PolicyError> {
-    let LinkQuality { delay: _, jitter, loss, bursts, duplicate, corrupt, reorder, rate, queue: _, mtu } = quality;
+    let LinkQuality {
+        delay: _,
+        jitter,
+        loss,
+        bursts,
+        duplicate,
+        corrupt,
+        reorder,
+        rate,
+        queue: _,
+        mtu,
+    } = quality;
     let of_jitter = jitter.iter().map(|jitter| jitter.correlation);
-    let of_bursts = bursts.iter().flat_map(|bursts| [bursts.enter, bursts.leave, bursts.bad, bursts.good]);
+    let of_bursts =
+        bursts.iter().flat_map(|bursts| [bursts.enter, bursts.leave, bursts.bad, bursts.good]);
     let lists = [loss, duplicate, corrupt, reorder].into_iter().flatten().copied();
-    if let Some(chance) = lists.chain(of_jitter).chain(of_bursts).find(|chance| *chance > Chance::ALWAYS) {
+    if let Some(chance) =
+        lists.chain(of_jitter).chain(of_bursts).find(|chance| *chance > Chance::ALWAYS)
+    {
         return Err(PolicyError::Chance { link, chance: chance.as_f64() });
     }
     if rate.is_some_and(|rate| rate.0 == 0) {

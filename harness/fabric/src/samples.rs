@@ -1,6 +1,8 @@
 //! Super-packets for the tests, written by another implementation, and how many of them a test tries.
 
-use etherparse::{IpNumber, Ipv4Header, Ipv4Options, Ipv6FlowLabel, Ipv6Header, TcpHeader, UdpHeader};
+use etherparse::{
+    IpNumber, Ipv4Header, Ipv4Options, Ipv6FlowLabel, Ipv6Header, TcpHeader, UdpHeader,
+};
 use proptest::prelude::*;
 
 use crate::packet::{TCP, UDP};
@@ -9,9 +11,15 @@ use crate::vnet::{GSO_ECN, GSO_NONE, GSO_TCP4, GSO_TCP6, GSO_UDP, NEEDS_CSUM, Vn
 
 /// `WETDRESS_FUZZ_CASES=1000000 cargo test -p wetdress-fabric --lib` tries more than an ordinary run does.
 pub(crate) fn cases(usual: u32) -> ProptestConfig {
-    let asked = std::env::var("WETDRESS_FUZZ_CASES").ok().map(|text| text.parse().expect("a number of cases"));
+    let asked = std::env::var("WETDRESS_FUZZ_CASES")
+        .ok()
+        .map(|text| text.parse().expect("a number of cases"));
     // Regressions become tests with a name, not files beside the code.
-    ProptestConfig { cases: asked.unwrap_or(usual), failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: asked.unwrap_or(usual),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 /// A TCP or UDP packet before it becomes bytes.
@@ -45,7 +53,8 @@ pub(crate) fn sample() -> impl Strategy<Value = Sample> {
     let framing = prop_oneof![Just(Framing::Ip), Just(Framing::Ethernet)];
     let headers = (framing, any::<bool>(), any::<bool>(), 0..=10usize, 0..=10usize);
     let gso_size = prop_oneof![1..3_000usize, Just(1_448), 3_000..30_000usize];
-    let sizes = (gso_size, prop_oneof![1..5usize, 1..200usize], any::<prop::sample::Index>(), any::<u64>());
+    let sizes =
+        (gso_size, prop_oneof![1..5usize, 1..200usize], any::<prop::sample::Index>(), any::<u64>());
     (headers, any::<(u16, u32, [bool; 4], bool)>(), sizes).prop_map(|(headers, numbers, sizes)| {
         let (framing, is_v4, is_tcp, extension, tcp_options) = headers;
         let (identification, sequence, flags, ecn) = numbers;
@@ -55,7 +64,19 @@ pub(crate) fn sample() -> impl Strategy<Value = Sample> {
         let payload = payload(gso_size * whole + 1 + last.index(gso_size), seed);
         let extension = if is_v4 { extension } else { extension.min(6) };
         let ecn = ecn && flags[3] && is_tcp;
-        Sample { framing, is_v4, is_tcp, extension, tcp_options, identification, sequence, flags, ecn, gso_size, payload }
+        Sample {
+            framing,
+            is_v4,
+            is_tcp,
+            extension,
+            tcp_options,
+            identification,
+            sequence,
+            flags,
+            ecn,
+            gso_size,
+            payload,
+        }
     })
 }
 
@@ -85,7 +106,13 @@ impl Sample {
             (Framing::Ethernet, false) => &[2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 0x86, 0xdd],
         };
         let start = ethernet.len() + ip.len();
-        [&self.vnet(sum, start, start + transport.len() - self.payload.len()).bytes(), ethernet, &ip, &transport].concat()
+        [
+            &self.vnet(sum, start, start + transport.len() - self.payload.len()).bytes(),
+            ethernet,
+            &ip,
+            &transport,
+        ]
+        .concat()
     }
 
     fn vnet(&self, sum: Sum, csum_start: usize, header_bytes: usize) -> Vnet {
@@ -115,8 +142,10 @@ impl Sample {
         let protocol = IpNumber(if self.is_tcp { TCP } else { UDP });
         let mut bytes = Vec::new();
         if self.is_v4 {
-            let mut header = Ipv4Header::new(0, 64, protocol, V4[0], V4[1]).expect("nothing is too long");
-            header.options = Ipv4Options::try_from([1; 40].split_at(self.extension * 4).0).expect("at most ten words");
+            let mut header =
+                Ipv4Header::new(0, 64, protocol, V4[0], V4[1]).expect("nothing is too long");
+            header.options = Ipv4Options::try_from([1; 40].split_at(self.extension * 4).0)
+                .expect("at most ten words");
             header.set_payload_len(behind).expect("a sample fits");
             (header.identification, header.dont_fragment) = (self.identification, true);
             header.header_checksum = header.calc_header_checksum();
@@ -149,19 +178,34 @@ impl Sample {
             [header.fin, header.psh, header.ece, header.cwr] = self.flags;
             header.ack = true;
             header.checksum = match (sum, self.is_v4) {
-                (Sum::Full, true) => header.calc_checksum_ipv4_raw(V4[0], V4[1], &self.payload).expect("a sample fits"),
-                (Sum::Full, false) => header.calc_checksum_ipv6_raw(V6[0], V6[1], &self.payload).expect("a sample fits"),
-                (Sum::Partial, _) => self.pseudo_header(TCP, header.header_len() + self.payload.len()),
+                (Sum::Full, true) => header
+                    .calc_checksum_ipv4_raw(V4[0], V4[1], &self.payload)
+                    .expect("a sample fits"),
+                (Sum::Full, false) => header
+                    .calc_checksum_ipv6_raw(V6[0], V6[1], &self.payload)
+                    .expect("a sample fits"),
+                (Sum::Partial, _) => {
+                    self.pseudo_header(TCP, header.header_len() + self.payload.len())
+                }
             };
             // The kernel writes this zero for every protocol.
             header.checksum = if header.checksum == 0 { 0xffff } else { header.checksum };
             header.write(&mut bytes).expect("a vector takes everything");
         } else {
             let length = 8 + self.payload.len();
-            let mut header = UdpHeader { source_port: 53, destination_port: 50_000, length: length as u16, checksum: 0 };
+            let mut header = UdpHeader {
+                source_port: 53,
+                destination_port: 50_000,
+                length: length as u16,
+                checksum: 0,
+            };
             header.checksum = match (sum, self.is_v4) {
-                (Sum::Full, true) => header.calc_checksum_ipv4_raw(V4[0], V4[1], &self.payload).expect("a sample fits"),
-                (Sum::Full, false) => header.calc_checksum_ipv6_raw(V6[0], V6[1], &self.payload).expect("a sample fits"),
+                (Sum::Full, true) => header
+                    .calc_checksum_ipv4_raw(V4[0], V4[1], &self.payload)
+                    .expect("a sample fits"),
+                (Sum::Full, false) => header
+                    .calc_checksum_ipv6_raw(V6[0], V6[1], &self.payload)
+                    .expect("a sample fits"),
                 (Sum::Partial, _) => self.pseudo_header(UDP, length),
             };
             header.write(&mut bytes).expect("a vector takes everything");
@@ -193,17 +237,26 @@ pub(crate) fn verifies(frame: &[u8], ip_at: usize) -> bool {
     match (net, transport) {
         (NetSlice::Ipv4(ip), TransportSlice::Tcp(tcp)) => {
             let header = ip.header();
-            let full = tcp.calc_checksum_ipv4(header.source(), header.destination()).expect("it was sliced");
-            header.header_checksum() == header.to_header().calc_header_checksum() && same(full, tcp.checksum())
+            let full = tcp
+                .calc_checksum_ipv4(header.source(), header.destination())
+                .expect("it was sliced");
+            header.header_checksum() == header.to_header().calc_header_checksum()
+                && same(full, tcp.checksum())
         }
         (NetSlice::Ipv4(ip), TransportSlice::Udp(udp)) => {
             let header = ip.header();
-            let full = udp.to_header().calc_checksum_ipv4_raw(header.source(), header.destination(), udp.payload());
+            let full = udp.to_header().calc_checksum_ipv4_raw(
+                header.source(),
+                header.destination(),
+                udp.payload(),
+            );
             let takes = udp.checksum() == 0 || full.expect("it was sliced") == udp.checksum();
             header.header_checksum() == header.to_header().calc_header_checksum() && takes
         }
         (NetSlice::Ipv6(ip), TransportSlice::Tcp(tcp)) => {
-            let full = tcp.calc_checksum_ipv6(ip.header().source(), ip.header().destination()).expect("it was sliced");
+            let full = tcp
+                .calc_checksum_ipv6(ip.header().source(), ip.header().destination())
+                .expect("it was sliced");
             same(full, tcp.checksum())
         }
         (NetSlice::Ipv6(ip), TransportSlice::Udp(udp)) => {

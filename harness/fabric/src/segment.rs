@@ -43,11 +43,16 @@ impl Super {
             _ => return None,
         };
         let behind_ip = packet.bytes - packet.transport;
-        let (header, header_min) = if is_tcp { (behind_ip - packet.tcp?.payload_bytes, 20) } else { (UDP_HEADER, UDP_HEADER) };
+        let (header, header_min) = if is_tcp {
+            (behind_ip - packet.tcp?.payload_bytes, 20)
+        } else {
+            (UDP_HEADER, UDP_HEADER)
+        };
         let transport = ip_at + packet.transport;
         let payload = transport + header..ip_at + packet.bytes;
         let is_super = vnet.gso_size > 0 && payload.len() > usize::from(vnet.gso_size);
-        let fits = payload.end <= frame.len() && payload.start <= Head::BYTES_MAX && header >= header_min;
+        let fits =
+            payload.end <= frame.len() && payload.start <= Head::BYTES_MAX && header >= header_min;
         if !is_super || !fits || packet.is_fragment {
             return None;
         }
@@ -59,7 +64,16 @@ impl Super {
             ..vnet
         };
         let pseudo_header = pseudo_header(frame, packet, &frame[transport..], vnet)?;
-        Some(Self { ip_at, is_v4, transport, is_tcp, payload, gso_size: usize::from(vnet.gso_size), vnet, pseudo_header })
+        Some(Self {
+            ip_at,
+            is_v4,
+            transport,
+            is_tcp,
+            payload,
+            gso_size: usize::from(vnet.gso_size),
+            vnet,
+            pseudo_header,
+        })
     }
 
     /// Number of segments, at least 2.
@@ -79,13 +93,20 @@ impl Super {
     /// Writes the headers of the segments `first..end` as one frame into `head`, and returns where in `frame` its payload
     /// is. One segment is an ordinary packet, several are a super-packet of the same `gso_size`; both leave the
     /// checksum partial. `frame` is the one that was read, and `first < end <= count`.
-    pub(crate) fn run(&self, frame: &[u8], first: usize, end: usize, head: &mut Head) -> Range<usize> {
+    pub(crate) fn run(
+        &self,
+        frame: &[u8],
+        first: usize,
+        end: usize,
+        head: &mut Head,
+    ) -> Range<usize> {
         let payload = self.cut(first, end);
         head.len = self.payload.start;
         let bytes = &mut head.bytes[..head.len];
         bytes.copy_from_slice(&frame[..self.payload.start]);
         self.patch_ip(&mut bytes[self.ip_at..], first, payload.len());
-        let keeps_cwr = self.patch_transport(&mut bytes[self.transport..], first, end, payload.len());
+        let keeps_cwr =
+            self.patch_transport(&mut bytes[self.transport..], first, end, payload.len());
         let mut vnet = self.vnet;
         if end - first == 1 {
             (vnet.gso_type, vnet.gso_size) = (GSO_NONE, 0);
@@ -118,7 +139,13 @@ impl Super {
     }
 
     /// `header` is the transport header. Returns whether it says CWR.
-    fn patch_transport(&self, header: &mut [u8], first: usize, end: usize, payload_bytes: usize) -> bool {
+    fn patch_transport(
+        &self,
+        header: &mut [u8],
+        first: usize,
+        end: usize,
+        payload_bytes: usize,
+    ) -> bool {
         let length = ((header.len() + payload_bytes) as u16).to_be_bytes();
         let partial = checksum::add(self.pseudo_header, &length).to_be_bytes();
         if !self.is_tcp {
@@ -149,14 +176,16 @@ fn pseudo_header(frame: &[u8], packet: &Packet, transport: &[u8], of_runs: Vnet)
     let stored = &transport[usize::from(of_runs.csum_offset)..][..2];
     let vnet = Vnet::read(frame)?;
     if vnet.flags & NEEDS_CSUM != 0 {
-        let is_where_it_belongs = (vnet.csum_start, vnet.csum_offset) == (of_runs.csum_start, of_runs.csum_offset);
+        let is_where_it_belongs =
+            (vnet.csum_start, vnet.csum_offset) == (of_runs.csum_start, of_runs.csum_offset);
         // Subtracting is adding the complement.
         return is_where_it_belongs.then(|| checksum::add(!length, stored));
     }
     // A source route puts another destination into the pseudo-header; it would stand in an option or an extension header.
     let is_plain = packet.transport == if packet.source.is_ipv4() { 20 } else { 40 };
     let has_checksum = packet.protocol == TCP || stored != [0, 0];
-    (is_plain && has_checksum).then(|| checksum::pseudo_header(packet.source, packet.destination, packet.protocol, 0))
+    (is_plain && has_checksum)
+        .then(|| checksum::pseudo_header(packet.source, packet.destination, packet.protocol, 0))
 }
 
 /// The headers of a frame, vnet header first.

@@ -119,7 +119,11 @@ impl Slab {
     }
 
     /// The frame, block by block.
-    pub(crate) fn parts<'a>(&'a self, stored: Stored, parts: &mut [IoSlice<'a>; PARTS_MAX]) -> usize {
+    pub(crate) fn parts<'a>(
+        &'a self,
+        stored: Stored,
+        parts: &mut [IoSlice<'a>; PARTS_MAX],
+    ) -> usize {
         let mut left = self.waiting(stored).frame_bytes();
         let (mut block, mut used) = (stored, 0);
         while left > 0 {
@@ -250,9 +254,14 @@ mod tests {
         let mut slab = Slab::new(10 * BLOCK_BYTES);
         let frame = [1; 3 * BLOCK_BYTES];
         for _ in 0..100 {
-            let stored: Vec<_> = (0..3).filter_map(|_| slab.store([&frame, &[]], waiting())).collect();
+            let stored: Vec<_> =
+                (0..3).filter_map(|_| slab.store([&frame, &[]], waiting())).collect();
             assert_eq!(stored.len(), 3);
-            assert_eq!(slab.store([&frame[..BLOCK_BYTES + 1], &[]], waiting()), None, "two blocks where one is left");
+            assert_eq!(
+                slab.store([&frame[..BLOCK_BYTES + 1], &[]], waiting()),
+                None,
+                "two blocks where one is left"
+            );
             let last = slab.store([&frame[..9], &[]], waiting()).expect("the last block");
             assert_eq!(slab.store([&[], &[]], waiting()), None);
             for stored in stored.into_iter().chain([last]) {

@@ -95,7 +95,12 @@ impl Switch {
     }
 
     /// `flight_bytes` are set aside for the headers of the newest packets.
-    pub(crate) fn with_share(framing: Framing, seed: u64, share: Share, flight_bytes: usize) -> Self {
+    pub(crate) fn with_share(
+        framing: Framing,
+        seed: u64,
+        share: Share,
+        flight_bytes: usize,
+    ) -> Self {
         Self {
             framing,
             share,
@@ -153,7 +158,8 @@ impl Switch {
         };
         let Some(to) = self.routes.find(packet.destination) else {
             let counters = self.ports.entry(from).or_default();
-            let tally = if packet.is_chatter() { &mut counters.ignored } else { &mut counters.unroutable };
+            let tally =
+                if packet.is_chatter() { &mut counters.ignored } else { &mut counters.unroutable };
             tally.add(Tally::one(packet.bytes));
             return;
         };
@@ -165,7 +171,9 @@ impl Switch {
 
     fn read(&self, frame: &[u8]) -> Option<Packet> {
         let ip_at = self.framing.ip_at();
-        if self.framing == Framing::Ethernet && !matches!(frame.get(ip_at - 2..ip_at)?, [0x08, 0x00] | [0x86, 0xdd]) {
+        if self.framing == Framing::Ethernet
+            && !matches!(frame.get(ip_at - 2..ip_at)?, [0x08, 0x00] | [0x86, 0xdd])
+        {
             return None;
         }
         Packet::read(frame.get(ip_at..)?)
@@ -191,10 +199,16 @@ impl Switch {
         if let Some(cut) = flow.cut_for(class) {
             let (lever, form) = (cut.lever(), cut.form);
             flow.counters.hit(lever, now, class, load);
-            let tally = if form == CutForm::Reject { &mut flow.counters.rejected } else { &mut flow.counters.cut };
+            let tally = if form == CutForm::Reject {
+                &mut flow.counters.rejected
+            } else {
+                &mut flow.counters.cut
+            };
             tally.add(load);
             self.note(arrival, Note::of_cut(form));
-            let ip = (form == CutForm::Reject).then(|| answer(&frame[self.framing.ip_at()..], packet)).flatten();
+            let ip = (form == CutForm::Reject)
+                .then(|| answer(&frame[self.framing.ip_at()..], packet))
+                .flatten();
             return self.answer(arrival, ip, sink);
         }
         let largest = divided.as_ref().map_or(packet.bytes, |parts| parts.ip_bytes(0));
@@ -258,7 +272,13 @@ impl Switch {
         let delivered = sink.send(flow.link.to, &parts[..used]);
         flow.book(now, waiting.class, waiting.load, delivered);
         if !delivered {
-            self.flight.record(now, flow.link, Note::Undelivered, &parts[0][self.framing.ip_at()..], waiting.class.bytes);
+            self.flight.record(
+                now,
+                flow.link,
+                Note::Undelivered,
+                &parts[0][self.framing.ip_at()..],
+                waiting.class.bytes,
+            );
         }
         self.slab.give_back(stored);
         let due = if in_wheel { waiting.due.next_multiple_of(TICK_NS) } else { waiting.due };
@@ -278,7 +298,10 @@ impl Switch {
         }
         self.heads.pop();
         let flow = &mut self.links.flows[index];
-        let stored = flow.queue.pop(&self.slab).expect("a link with a head in the heap has something in its queue");
+        let stored = flow
+            .queue
+            .pop(&self.slab)
+            .expect("a link with a head in the heap has something in its queue");
         if let Some(next) = flow.next_due(&self.slab) {
             self.heads.push(Reverse((next, index)));
         }
@@ -293,12 +316,17 @@ impl Switch {
     /// What no rule asked for: `bound_overflow` and `undivided` of all links.
     pub(crate) fn unasked(&self) -> (u64, u64) {
         let all = self.links.flows.iter().map(|flow| &flow.counters);
-        all.fold((0, 0), |(overflow, undivided), link| (overflow + link.bound_overflow, undivided + link.undivided))
+        all.fold((0, 0), |(overflow, undivided), link| {
+            (overflow + link.bound_overflow, undivided + link.undivided)
+        })
     }
 }
 
 impl std::fmt::Debug for Switch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Switch").field("epoch", &self.epoch).field("links", &self.links.flows.len()).finish_non_exhaustive()
+        f.debug_struct("Switch")
+            .field("epoch", &self.epoch)
+            .field("links", &self.links.flows.len())
+            .finish_non_exhaustive()
     }
 }

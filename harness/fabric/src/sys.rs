@@ -21,7 +21,10 @@ fn check(result: libc::c_int) -> io::Result<()> {
 
 fn interface_request(name: &str) -> io::Result<libc::ifreq> {
     if name.is_empty() || name.len() >= libc::IFNAMSIZ {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("interface name `{name}` must have 1-15 bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("interface name `{name}` must have 1-15 bytes"),
+        ));
     }
     // SAFETY: `ifreq` is plain data; all zeroes is a valid value.
     let mut request: libc::ifreq = unsafe { zeroed() };
@@ -34,7 +37,8 @@ fn interface_request(name: &str) -> io::Result<libc::ifreq> {
 /// Makes `fd` (an open /dev/net/tun) the TUN device `name` of the calling thread's network namespace.
 pub(crate) fn tun_attach(fd: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     let mut request = interface_request(name)?;
-    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
+    request.ifr_ifru.ifru_flags =
+        (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes one `ifreq`, which lives across the call.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETIFF, &raw mut request) })
 }
@@ -43,7 +47,9 @@ pub(crate) fn tun_attach(fd: BorrowedFd<'_>, name: &str) -> io::Result<()> {
 pub(crate) fn tun_offload(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     let set = |bits: libc::c_uint| {
         // SAFETY: TUNSETOFFLOAD takes its argument by value.
-        check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, libc::c_ulong::from(bits)) })
+        check(unsafe {
+            libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, libc::c_ulong::from(bits))
+        })
     };
     if !on {
         return set(0);
@@ -97,10 +103,17 @@ fn only(fd: &OwnedFd, size: Size) -> io::Result<()> {
 }
 
 /// `value` must be what the kernel expects of this option.
-fn set_option<T: Copy>(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+fn set_option<T: Copy>(
+    fd: &OwnedFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &T,
+) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     // SAFETY: the kernel reads `length` bytes of a value that lives across the call.
-    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length) })
+    check(unsafe {
+        libc::setsockopt(fd.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length)
+    })
 }
 
 /// Packets dropped because the socket's buffer was full, since the last call (the kernel resets it).
@@ -109,8 +122,15 @@ pub(crate) fn packet_drops(fd: BorrowedFd<'_>) -> io::Result<u64> {
     let mut stats: libc::tpacket_stats = unsafe { zeroed() };
     let mut length = size_of::<libc::tpacket_stats>() as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes into `stats`.
-    let result =
-        unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_STATISTICS, (&raw mut stats).cast(), &raw mut length) };
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut stats).cast(),
+            &raw mut length,
+        )
+    };
     check(result)?;
     Ok(u64::from(stats.tp_drops))
 }

@@ -52,10 +52,22 @@ impl Drawn {
 
 impl Terms {
     pub(crate) fn new(quality: &LinkQuality, up: bool) -> Self {
-        let LinkQuality { delay, jitter, loss: _, bursts, duplicate, corrupt, reorder, rate, queue: _, mtu } = quality;
+        let LinkQuality {
+            delay,
+            jitter,
+            loss: _,
+            bursts,
+            duplicate,
+            corrupt,
+            reorder,
+            rate,
+            queue: _,
+            mtu,
+        } = quality;
         let delay_ns = nanos(*delay);
         let happens = |chances: &[model::Chance]| 1.0 - none_of(chances);
-        let spread = jitter.iter().map(|jitter| nanos(jitter.width).saturating_mul(reach(jitter.shape)));
+        let spread =
+            jitter.iter().map(|jitter| nanos(jitter.width).saturating_mul(reach(jitter.shape)));
         let mut terms = Self {
             up,
             delay_ns,
@@ -83,7 +95,9 @@ impl Terms {
 
     /// Whether anything but jitter is drawn.
     fn draws(&self) -> bool {
-        self.survival < 1.0 || !self.bursts.is_empty() || [self.corrupt, self.duplicate, self.reorder].iter().any(|chance| *chance > 0.0)
+        self.survival < 1.0
+            || !self.bursts.is_empty()
+            || [self.corrupt, self.duplicate, self.reorder].iter().any(|chance| *chance > 0.0)
     }
 
     pub(crate) fn has_jitter(&self) -> bool {
@@ -112,7 +126,8 @@ impl Terms {
         if self.jitter.is_empty() {
             return self.delay_ns;
         }
-        let spread: f64 = self.jitter.iter_mut().map(|(jitter, last)| jittered(*jitter, last, random)).sum();
+        let spread: f64 =
+            self.jitter.iter_mut().map(|(jitter, last)| jittered(*jitter, last, random)).sum();
         // Truncation to a nanosecond and saturation at zero are meant.
         (self.delay_ns as f64 + spread) as u64
     }
@@ -144,7 +159,11 @@ fn jittered(jitter: Jitter, last: &mut f64, random: &mut Random) -> f64 {
         return width * (2.0 * random.uniform() - 1.0);
     }
     let fresh = random.normal();
-    let deviate = if last.is_nan() { fresh } else { correlation * *last + (1.0 - correlation * correlation).sqrt() * fresh };
+    let deviate = if last.is_nan() {
+        fresh
+    } else {
+        correlation * *last + (1.0 - correlation * correlation).sqrt() * fresh
+    };
     *last = deviate;
     width * shaped(jitter.shape, deviate)
 }

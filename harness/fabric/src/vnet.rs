@@ -30,12 +30,15 @@ pub(crate) struct Vnet {
 impl Vnet {
     pub(crate) fn read(frame: &[u8]) -> Option<Self> {
         let &[flags, gso_type, a, b, c, d, e, f, g, h] = frame.first_chunk::<VNET_BYTES>()?;
-        let [header_bytes, gso_size, csum_start, csum_offset] = [[a, b], [c, d], [e, f], [g, h]].map(u16::from_ne_bytes);
+        let [header_bytes, gso_size, csum_start, csum_offset] =
+            [[a, b], [c, d], [e, f], [g, h]].map(u16::from_ne_bytes);
         Some(Self { flags, gso_type, header_bytes, gso_size, csum_start, csum_offset })
     }
 
     pub(crate) fn bytes(self) -> [u8; VNET_BYTES] {
-        let [[a, b], [c, d], [e, f], [g, h]] = [self.header_bytes, self.gso_size, self.csum_start, self.csum_offset].map(u16::to_ne_bytes);
+        let [[a, b], [c, d], [e, f], [g, h]] =
+            [self.header_bytes, self.gso_size, self.csum_start, self.csum_offset]
+                .map(u16::to_ne_bytes);
         [self.flags, self.gso_type, a, b, c, d, e, f, g, h]
     }
 }

@@ -22,7 +22,11 @@ pub(crate) struct Wheel {
 
 impl Default for Wheel {
     fn default() -> Self {
-        Self { current: 0, slots: Box::new([[Fifo::default(); SLOTS]; LEVELS]), occupied: [0; LEVELS] }
+        Self {
+            current: 0,
+            slots: Box::new([[Fifo::default(); SLOTS]; LEVELS]),
+            occupied: [0; LEVELS],
+        }
     }
 }
 
@@ -46,7 +50,8 @@ impl Wheel {
     /// The next packet that is due.
     pub(crate) fn pop(&mut self, slab: &mut Slab, now: u64) -> Option<Stored> {
         loop {
-            let (level, slot, start) = self.earliest().filter(|(_, _, start)| *start <= now >> TICK_BITS)?;
+            let (level, slot, start) =
+                self.earliest().filter(|(_, _, start)| *start <= now >> TICK_BITS)?;
             self.current = self.current.max(start);
             if level == 0 {
                 let stored = self.slots[0][slot].pop(slab);
@@ -98,7 +103,8 @@ mod tests {
     use crate::{counters::Tally, packet::Class, slab::Waiting};
 
     fn store(slab: &mut Slab, due: u64) -> Stored {
-        slab.store([&[], &[]], Waiting::new(Class::default(), Tally::default(), 0, 0, due)).expect("there is room")
+        slab.store([&[], &[]], Waiting::new(Class::default(), Tally::default(), 0, 0, due))
+            .expect("there is room")
     }
 
     proptest! {
@@ -148,7 +154,10 @@ mod tests {
         let mut visited = Vec::new();
         wheel.drain(&mut slab, |slab, stored| visited.push(slab.waiting(stored).due));
         visited.sort_unstable();
-        assert_eq!(visited, (0..100u64).map(|number| number * number * 1_000_003).collect::<Vec<_>>());
+        assert_eq!(
+            visited,
+            (0..100u64).map(|number| number * number * 1_000_003).collect::<Vec<_>>()
+        );
         assert_eq!(wheel.next(), None);
     }
 }

@@ -117,7 +117,10 @@ impl Worker {
     /// again and again without sleeping.
     fn wait(&mut self, ready: &mut Vec<epoll::Event>) {
         let now = now_ns();
-        let wake_at = self.switch.next_due().map(|due| due.saturating_sub(self.margin.as_ref().map_or(0, Margin::ns)));
+        let wake_at = self
+            .switch
+            .next_due()
+            .map(|due| due.saturating_sub(self.margin.as_ref().map_or(0, Margin::ns)));
         let sleep = wake_at.map(|at| timespec(at.saturating_sub(now)));
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(ready), sleep.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -132,10 +135,13 @@ impl Worker {
     }
 
     fn read(&mut self, port: PortId) {
-        let Some(source) = self.sources.get_mut(port.0 as usize).and_then(Option::as_mut) else { return };
+        let Some(source) = self.sources.get_mut(port.0 as usize).and_then(Option::as_mut) else {
+            return;
+        };
         let (switch, sinks) = (&mut self.switch, &mut self.sinks);
         for _ in 0..BATCH {
-            match source.next(&mut self.frame, |frame| switch.receive(now_ns(), port, frame, sinks)) {
+            match source.next(&mut self.frame, |frame| switch.receive(now_ns(), port, frame, sinks))
+            {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The link went down and may come up again: nothing to read until then.
@@ -153,7 +159,12 @@ impl Worker {
     /// Reads this device from now on.
     pub(crate) fn watch(&mut self, port: PortId, source: Source) -> io::Result<()> {
         for fd in source.fds() {
-            epoll::add(&self.epoll, fd, epoll::EventData::new_u64(port.0.into()), epoll::EventFlags::IN)?;
+            epoll::add(
+                &self.epoll,
+                fd,
+                epoll::EventData::new_u64(port.0.into()),
+                epoll::EventFlags::IN,
+            )?;
         }
         *entry(&mut self.sources, port) = Some(source);
         Ok(())
@@ -199,7 +210,10 @@ struct Sinks {
 
 impl Sink for Sinks {
     fn send(&mut self, to: PortId, frame: &[IoSlice<'_>]) -> bool {
-        self.open.get(to.0 as usize).and_then(Option::as_ref).is_some_and(|port| port.write(frame).is_ok())
+        self.open
+            .get(to.0 as usize)
+            .and_then(Option::as_ref)
+            .is_some_and(|port| port.write(frame).is_ok())
     }
 }
 
@@ -210,7 +224,10 @@ pub(crate) fn cpu_time() -> Duration {
 }
 
 fn timespec(ns: u64) -> Timespec {
-    Timespec { tv_sec: (ns / 1_000_000_000).cast_signed(), tv_nsec: (ns % 1_000_000_000).cast_signed() }
+    Timespec {
+        tv_sec: (ns / 1_000_000_000).cast_signed(),
+        tv_nsec: (ns % 1_000_000_000).cast_signed(),
+    }
 }
 
 /// CLOCK_MONOTONIC in nanoseconds.

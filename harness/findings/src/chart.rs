@@ -50,7 +50,9 @@ pub(crate) fn charts(facts: &Facts, out: &[Vec<Out>]) -> Charts {
     asked.iter().for_each(|r| regions[facts.assets[r.asset as usize].home].push(r));
     let regions = facts.regions.iter().zip(&regions).filter(|(_, readings)| !readings.is_empty());
     Charts {
-        regions: regions.map(|(name, readings)| (name.clone(), per_second(facts, seconds, readings))).collect(),
+        regions: regions
+            .map(|(name, readings)| (name.clone(), per_second(facts, seconds, readings)))
+            .collect(),
         backlog: (1..=seconds).map(|s| backlog.at(facts.start + s as Us * SECOND) as u64).collect(),
         u_by_region: shares(&home),
         u_by_shard: shares(&shard),

@@ -20,7 +20,9 @@ use crate::marks::rto::{Rto, SHARES, rto};
 use crate::marks::service::{ServiceRto, rto_service};
 use crate::marks::timeline::{Timeline, timeline};
 use crate::order::{Order, order};
-use crate::outage::{Out, Outage, Series, StreamOutage, asset_outages, judged, shown, stream_outages};
+use crate::outage::{
+    Out, Outage, Series, StreamOutage, asset_outages, judged, shown, stream_outages,
+};
 use crate::share::{Excursion, Integral, Step, share_out, windows, worst_uptime};
 
 /// What the run shows. Times in microseconds on the harness clock; maps by name of phase, observer, region or shard.
@@ -104,8 +106,10 @@ pub fn find(facts: &Facts) -> Findings {
     let series = judged(facts);
     let out = asset_outages(facts, &series);
     let u = share_out(facts, &out, facts.fleet());
-    let keepers: Vec<(usize, &Observer)> = facts.observers.iter().enumerate().filter(|(_, o)| o.role.keeps_everything()).collect();
-    let classed: Vec<(usize, Vec<Class>)> = keepers.iter().map(|(i, o)| (*i, classes::classes(facts, o))).collect();
+    let keepers: Vec<(usize, &Observer)> =
+        facts.observers.iter().enumerate().filter(|(_, o)| o.role.keeps_everything()).collect();
+    let classed: Vec<(usize, Vec<Class>)> =
+        keepers.iter().map(|(i, o)| (*i, classes::classes(facts, o))).collect();
     let kept = || keepers.iter().map(|(_, o)| *o);
     let forgetful = facts.observers.iter().filter(|o| !o.role.keeps_everything());
     let widths = [("10s", 10), ("60s", 60), ("300s", 300)];
@@ -117,19 +121,33 @@ pub fn find(facts: &Facts) -> Findings {
         theta: facts.theta,
         readings: facts.readings.len() as u64,
         attempts: facts.readings.iter().map(|r| u64::from(r.attempts)).sum(),
-        classes: classed.iter().map(|(o, c)| (facts.observers[*o].name.clone(), classes::counts(c))).collect(),
+        classes: classed
+            .iter()
+            .map(|(o, c)| (facts.observers[*o].name.clone(), classes::counts(c)))
+            .collect(),
         undecided: facts.readings.iter().filter(|r| facts.undecided(r)).count() as u64,
         baseline_fits: latency::baseline_fits(facts),
         ack_latency: latency::ack(facts),
         service_time: latency::service(facts),
-        platform_latency: by_name(kept().filter(|o| o.role != Role::ReadBack), |o| latency::platform(facts, o)),
+        platform_latency: by_name(kept().filter(|o| o.role != Role::ReadBack), |o| {
+            latency::platform(facts, o)
+        }),
         goodput: goodput(facts, &series, |a| !facts.assets[a].probe),
         outages: series.iter().flat_map(|s| outages_of(facts, s)).collect(),
-        asset_outages: with_outage.map(|(a, asset)| (asset.id, out[a].iter().map(|o| shown(facts, a, o)).collect())).collect(),
+        asset_outages: with_outage
+            .map(|(a, asset)| (asset.id, out[a].iter().map(|o| shown(facts, a, o)).collect()))
+            .collect(),
         windows: windows(&u),
         asset_us_lost: Integral::out(&u).upto(facts.end),
-        stuck_assets: facts.fleet().filter(|a| out[*a].iter().any(|o| o.censored)).map(|a| facts.assets[a].id).collect(),
-        worst_uptime: widths.iter().map(|(name, s)| ((*name).to_owned(), worst_uptime(facts, &u, s * SECOND))).collect(),
+        stuck_assets: facts
+            .fleet()
+            .filter(|a| out[*a].iter().any(|o| o.censored))
+            .map(|a| facts.assets[a].id)
+            .collect(),
+        worst_uptime: widths
+            .iter()
+            .map(|(name, s)| ((*name).to_owned(), worst_uptime(facts, &u, s * SECOND)))
+            .collect(),
         longest_outage: longest_by(facts, &out),
         freshness: by_name(facts.observers.iter(), |o| freshness(facts, o)),
         time_travel: by_name(forgetful, |o| time_travel(facts, o)),
@@ -144,13 +162,17 @@ pub fn find(facts: &Facts) -> Findings {
     }
 }
 
-fn by_name<'a, T>(observers: impl Iterator<Item = &'a Observer>, of: impl Fn(&Observer) -> T) -> BTreeMap<String, T> {
+fn by_name<'a, T>(
+    observers: impl Iterator<Item = &'a Observer>,
+    of: impl Fn(&Observer) -> T,
+) -> BTreeMap<String, T> {
     observers.map(|o| (o.name.clone(), of(o))).collect()
 }
 
 fn outages_of(facts: &Facts, s: &Series<'_>) -> Vec<StreamOutage> {
     let (asset, stream) = (facts.assets[s.asset].id, facts.streams[s.stream].name.clone());
-    let one = |o: &Out| StreamOutage { asset, stream: stream.clone(), outage: shown(facts, s.asset, o) };
+    let one =
+        |o: &Out| StreamOutage { asset, stream: stream.clone(), outage: shown(facts, s.asset, o) };
     stream_outages(facts, &s.readings).iter().map(one).collect()
 }
 
@@ -158,8 +180,10 @@ fn episode(facts: &Facts, e: &Episode, series: &[Series<'_>], out: &[Vec<Out>]) 
     let hit = affected(facts, series, e);
     let judges: Vec<usize> = hit.iter().copied().filter(|a| facts.assets[*a].path).collect();
     let u = share_out(facts, out, judges.iter().copied());
-    let rtos: BTreeMap<String, Rto> =
-        SHARES.iter().map(|(name, bp)| ((*name).to_owned(), rto(facts, e, series, &u, &judges, *bp))).collect();
+    let rtos: BTreeMap<String, Rto> = SHARES
+        .iter()
+        .map(|(name, bp)| ((*name).to_owned(), rto(facts, e, series, &u, &judges, *bp)))
+        .collect();
     let shards: BTreeSet<usize> = facts.assets.iter().map(|a| a.shard).collect();
     let back = back_to_baseline(facts, e, &hit);
     EpisodeFindings {
@@ -173,7 +197,10 @@ fn episode(facts: &Facts, e: &Episode, series: &[Series<'_>], out: &[Vec<Out>]) 
         },
         goodput_affected: goodput(facts, series, |a| hit.contains(&a)),
         goodput_control: goodput(facts, series, |a| !facts.assets[a].probe && !hit.contains(&a)),
-        rto_service: shards.iter().map(|s| (facts.shards[*s].clone(), rto_service(facts, e, series, *s))).collect(),
+        rto_service: shards
+            .iter()
+            .map(|s| (facts.shards[*s].clone(), rto_service(facts, e, series, *s)))
+            .collect(),
         timeline: timeline(facts, e, &rtos["0"], &back),
         rto: rtos,
         back_to_baseline: back,

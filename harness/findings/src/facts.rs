@@ -139,7 +139,10 @@ impl Sightings {
     #[must_use]
     pub fn new(readings: usize, mut pairs: Vec<(u32, Seen)>) -> Self {
         pairs.sort_by_key(|(reading, _)| *reading);
-        assert!(pairs.last().is_none_or(|(reading, _)| (*reading as usize) < readings), "an observation of no reading");
+        assert!(
+            pairs.last().is_none_or(|(reading, _)| (*reading as usize) < readings),
+            "an observation of no reading"
+        );
         let mut from = Vec::with_capacity(readings + 1);
         let mut next = 0usize;
         for reading in 0..=readings {
@@ -322,11 +325,13 @@ impl Facts {
     /// Readings per (asset, stream), in order of identity, each group with the index of its first reading.
     pub fn groups(&self) -> impl Iterator<Item = (usize, &[Reading])> {
         let mut first = 0;
-        self.readings.chunk_by(|a, b| (a.asset, a.stream) == (b.asset, b.stream)).map(move |group| {
-            let at = first;
-            first += group.len();
-            (at, group)
-        })
+        self.readings.chunk_by(|a, b| (a.asset, a.stream) == (b.asset, b.stream)).map(
+            move |group| {
+                let at = first;
+                first += group.len();
+                (at, group)
+            },
+        )
     }
 
     /// When the asset can be reached.

@@ -50,13 +50,25 @@ fn staleness(facts: &Facts, o: &Observer) -> (Vec<Vec<Span>>, i128) {
         if facts.assets[asset].probe || !stream.gated {
             continue;
         }
-        let sightings = |(i, r): (usize, &Reading)| o.sightings.of(first + i).iter().map(|s| (s.t, r.t_gen)).collect::<Vec<_>>();
-        let seen = newest_seen(mine.iter().enumerate().flat_map(sightings).collect(), facts.start, facts.stop);
-        let ideal = newest_seen(mine.iter().map(|r| (r.t_ready, r.t_gen)).collect(), facts.start, facts.stop);
+        let sightings = |(i, r): (usize, &Reading)| {
+            o.sightings.of(first + i).iter().map(|s| (s.t, r.t_gen)).collect::<Vec<_>>()
+        };
+        let seen = newest_seen(
+            mine.iter().enumerate().flat_map(sightings).collect(),
+            facts.start,
+            facts.stop,
+        );
+        let ideal = newest_seen(
+            mine.iter().map(|r| (r.t_ready, r.t_gen)).collect(),
+            facts.start,
+            facts.stop,
+        );
         excess += integral(&ideal) - integral(&seen);
         let patience = (19 * stream.period / 10).max(stream.period + facts.slo);
         for (begin, los) in facts.contact(asset).iter() {
-            let late = seen.iter().map(|(a, b, u)| ((*a).max((*u).max(*begin) + patience), (*b).min(*los)));
+            let late = seen
+                .iter()
+                .map(|(a, b, u)| ((*a).max((*u).max(*begin) + patience), (*b).min(*los)));
             stale[asset].extend(late.filter(|(a, b)| a < b));
         }
     }
@@ -75,7 +87,10 @@ pub(crate) fn stale_outages(facts: &Facts, o: &Observer) -> Vec<Vec<Out>> {
 pub(crate) fn freshness(facts: &Facts, o: &Observer) -> Freshness {
     let (stale, excess) = staleness(facts, o);
     let lost = stale.iter().map(|spans| length(spans)).sum();
-    let here = facts.fleet().map(|a| length(&overlap(&facts.contact(a), &[(facts.start, facts.stop)]))).sum();
+    let here = facts
+        .fleet()
+        .map(|a| length(&overlap(&facts.contact(a), &[(facts.start, facts.stop)])))
+        .sum();
     Freshness {
         stale_asset_us: lost,
         contact_asset_us: here,
@@ -97,7 +112,10 @@ pub struct TimeTravel {
 pub(crate) fn time_travel(facts: &Facts, o: &Observer) -> TimeTravel {
     let (mut gone_back, mut assets) = (Vec::new(), std::collections::BTreeSet::new());
     for (first, mine) in facts.groups() {
-        let sightings = mine.iter().enumerate().flat_map(|(i, r)| o.sightings.of(first + i).iter().map(move |s| (s.t, r.t_gen, r)));
+        let sightings = mine
+            .iter()
+            .enumerate()
+            .flat_map(|(i, r)| o.sightings.of(first + i).iter().map(move |s| (s.t, r.t_gen, r)));
         let mut sightings: Vec<_> = sightings.collect();
         sightings.sort_by_key(|(t, generated, _)| (*t, *generated));
         let mut newest = Us::MIN;

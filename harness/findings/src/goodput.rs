@@ -5,7 +5,11 @@ use crate::outage::Series;
 use crate::reading::Reading;
 
 /// One count per second of the run, over the judged readings of the assets that `of` names.
-pub(crate) fn goodput(facts: &Facts, series: &[Series<'_>], of: impl Fn(usize) -> bool) -> Vec<u32> {
+pub(crate) fn goodput(
+    facts: &Facts,
+    series: &[Series<'_>],
+    of: impl Fn(usize) -> bool,
+) -> Vec<u32> {
     per_second(facts, series, of, |r| facts.good(r))
 }
 
@@ -14,8 +18,14 @@ pub(crate) fn asked(facts: &Facts, series: &[Series<'_>], of: impl Fn(usize) -> 
     per_second(facts, series, of, |_| true)
 }
 
-fn per_second(facts: &Facts, series: &[Series<'_>], of: impl Fn(usize) -> bool, counts_as: impl Fn(&Reading) -> bool) -> Vec<u32> {
-    let mut counts = vec![0; usize::try_from((facts.end - facts.start + SECOND - 1) / SECOND).unwrap_or(0)];
+fn per_second(
+    facts: &Facts,
+    series: &[Series<'_>],
+    of: impl Fn(usize) -> bool,
+    counts_as: impl Fn(&Reading) -> bool,
+) -> Vec<u32> {
+    let mut counts =
+        vec![0; usize::try_from((facts.end - facts.start + SECOND - 1) / SECOND).unwrap_or(0)];
     for s in series.iter().filter(|s| of(s.asset)) {
         for r in s.readings.iter().filter(|r| counts_as(r)) {
             counts[((r.t_ready - facts.start) / SECOND) as usize] += 1;

@@ -73,21 +73,38 @@ pub fn judge(facts: &Facts, found: &Findings, plan: &Plan) -> Result<Verdicts, J
     let run = Evidence { facts, found, series: &series, out: &out };
     let mut said: Vec<Judgement> = asked.iter().map(|a| a.gate.judge(&run)).collect();
     holm(said.iter_mut().flat_map(|j| j.groups.values_mut()).collect());
-    let said = said.into_iter().map(|j| if j.groups.is_empty() { j } else { latency_conclusion(j.limit, j.groups) });
-    let gates: Vec<GateVerdict> = asked.iter().zip(said).map(|(a, j)| a.verdict(void_if_late(facts, a.gate.as_ref(), j))).collect();
+    let said = said
+        .into_iter()
+        .map(|j| if j.groups.is_empty() { j } else { latency_conclusion(j.limit, j.groups) });
+    let gates: Vec<GateVerdict> = asked
+        .iter()
+        .zip(said)
+        .map(|(a, j)| a.verdict(void_if_late(facts, a.gate.as_ref(), j)))
+        .collect();
     let voids = voids(facts, found);
     let floor = if voids.is_empty() { Verdict::Pass } else { Verdict::Inconclusive };
     let verdict = gates.iter().map(|g| g.verdict).fold(floor, Verdict::max);
-    Ok(Verdicts { verdict, exit_reason: exit_reason(verdict, &gates, &voids), gates, voids, simulated: facts.happened.simulated })
+    Ok(Verdicts {
+        verdict,
+        exit_reason: exit_reason(verdict, &gates, &voids),
+        gates,
+        voids,
+        simulated: facts.happened.simulated,
+    })
 }
 
 fn asked(plan: &Plan) -> Result<Vec<Asked>, JudgeError> {
-    let mine = plan.gates.iter().map(|g| (g.name.clone(), g.spec.kind.clone(), g.spec.params.clone(), g.line));
-    let missing = defaults().into_iter().filter(|(kind, _)| !plan.gates.iter().any(|g| g.spec.kind == *kind));
+    let mine = plan
+        .gates
+        .iter()
+        .map(|g| (g.name.clone(), g.spec.kind.clone(), g.spec.params.clone(), g.line));
+    let missing =
+        defaults().into_iter().filter(|(kind, _)| !plan.gates.iter().any(|g| g.spec.kind == *kind));
     let missing = missing.map(|(kind, params)| (kind.to_owned(), kind.to_owned(), params, 0));
     let make = |(name, kind, params, line): (String, String, Value, u32)| {
         let known = CATALOG.find(&kind).ok_or_else(|| JudgeError::UnknownKind(kind.clone()))?;
-        let gate = (known.make)(&params).map_err(|source| JudgeError::Params { name: name.clone(), source })?;
+        let gate = (known.make)(&params)
+            .map_err(|source| JudgeError::Params { name: name.clone(), source })?;
         Ok(Asked { name, kind, params, line, gate })
     };
     mine.chain(missing).map(make).collect()
@@ -113,7 +130,9 @@ impl Asked {
 /// A gate on time is void where the harness itself, or an echo that never touches the stack, was later than max(2 ms, 5 % of the
 /// limit) at its p99.
 fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement {
-    let (Some(limit), Some(health)) = (gate.time_limit(), &facts.happened.health) else { return judged };
+    let (Some(limit), Some(health)) = (gate.time_limit(), &facts.happened.health) else {
+        return judged;
+    };
     let allowed = (limit / 20).max(2_000);
     let late = [
         ("the generator was", "late", health.schedule_lag_p99_us),
@@ -124,7 +143,8 @@ fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement 
     match late {
         None => judged,
         Some((who, what, us)) => {
-            let (us, allowed) = (show::duration(Us::try_from(us).unwrap_or(Us::MAX)), show::duration(allowed));
+            let (us, allowed) =
+                (show::duration(Us::try_from(us).unwrap_or(Us::MAX)), show::duration(allowed));
             let why = format!("{who} {us} {what} at its p99, this limit allows {allowed}");
             Judgement { verdict: Verdict::Inconclusive, why: Some(why), ..judged }
         }
@@ -132,7 +152,8 @@ fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement 
 }
 
 fn exit_reason(verdict: Verdict, gates: &[GateVerdict], voids: &[Void]) -> String {
-    let named = |v| gates.iter().filter(|g| g.verdict == v).map(|g| g.name.as_str()).collect::<Vec<_>>();
+    let named =
+        |v| gates.iter().filter(|g| g.verdict == v).map(|g| g.name.as_str()).collect::<Vec<_>>();
     match verdict {
         Verdict::Pass => "all gates passed".to_owned(),
         Verdict::Fail => format!("failed: {}", named(Verdict::Fail).join(", ")),

@@ -9,7 +9,8 @@ use crate::reading::Reading;
 use crate::spans::nearest_rank;
 
 /// The quantiles that are printed.
-pub(crate) const QUANTILES: [(&str, f64); 6] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999), ("p100", 1.0)];
+pub(crate) const QUANTILES: [(&str, f64); 6] =
+    [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999), ("p100", 1.0)];
 
 /// A percentile, or its lower bound where the rank falls on a reading that was never answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,20 +42,23 @@ pub(crate) fn figures(waits: impl Iterator<Item = (Us, Us)>) -> Latency {
     }
     finite.sort_unstable();
     let n = finite.len() + censored;
-    let unanswered = finite.last().copied().unwrap_or(0).max(if censored > 0 { shortest } else { 0 });
+    let unanswered =
+        finite.last().copied().unwrap_or(0).max(if censored > 0 { shortest } else { 0 });
     let ranks: Vec<usize> = (0..n).collect();
     let value = |q| {
         let rank = nearest_rank(&ranks, q)?;
         let known = finite.get(rank).map(|us| Percentile { us: *us, at_least: false });
         Some(known.unwrap_or(Percentile { us: unanswered, at_least: true }))
     };
-    let percentiles = QUANTILES.iter().filter_map(|(name, q)| Some(((*name).to_owned(), value(*q)?))).collect();
+    let percentiles =
+        QUANTILES.iter().filter_map(|(name, q)| Some(((*name).to_owned(), value(*q)?))).collect();
     Latency { n: n as u64, censored: censored as u64, percentiles }
 }
 
 /// Ack latency of each phase.
 pub(crate) fn ack(facts: &Facts) -> BTreeMap<String, Latency> {
-    let of = |p: &Phase| figures(facts.in_phase(p).map(|r| (r.ack_latency(), facts.end - r.t_ready)));
+    let of =
+        |p: &Phase| figures(facts.in_phase(p).map(|r| (r.ack_latency(), facts.end - r.t_ready)));
     facts.phases.iter().map(|p| (p.name.clone(), of(p))).collect()
 }
 
@@ -66,7 +70,11 @@ pub(crate) fn platform_wait(o: &Observer, index: usize, r: &Reading) -> Us {
 /// Platform latency of each phase at one observer, over every decided reading.
 pub(crate) fn platform(facts: &Facts, o: &Observer) -> BTreeMap<String, Latency> {
     let of = |p: &Phase| {
-        let mine = facts.readings.iter().enumerate().filter(|(_, r)| facts.falls_in(p, r.t_ready) && !facts.undecided(r));
+        let mine = facts
+            .readings
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| facts.falls_in(p, r.t_ready) && !facts.undecided(r));
         figures(mine.map(|(i, r)| (platform_wait(o, i, r), facts.end - r.t_ready)))
     };
     facts.phases.iter().map(|p| (p.name.clone(), of(p))).collect()

@@ -51,7 +51,10 @@ pub use verdict::Verdict;
 pub use voids::{Reason, Void};
 
 /// Groups in the order of their names, members in the order they came.
-fn group<T>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> String) -> std::collections::BTreeMap<String, Vec<T>> {
+fn group<T>(
+    items: impl Iterator<Item = T>,
+    name: impl Fn(&T) -> String,
+) -> std::collections::BTreeMap<String, Vec<T>> {
     let mut groups = std::collections::BTreeMap::<String, Vec<T>>::new();
     for item in items {
         groups.entry(name(&item)).or_default().push(item);

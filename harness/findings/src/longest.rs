@@ -44,7 +44,9 @@ pub(crate) fn longest_by(facts: &Facts, out: &[Vec<Out>]) -> LongestBy {
 }
 
 fn longest(facts: &Facts, out: &[Vec<Out>], assets: &[usize]) -> Longest {
-    let longest_of = |a: &usize| out[*a].iter().map(|o| in_contact(facts, *a, o.start, o.end)).max().unwrap_or(0);
+    let longest_of = |a: &usize| {
+        out[*a].iter().map(|o| in_contact(facts, *a, o.start, o.end)).max().unwrap_or(0)
+    };
     let mut worst: Vec<Us> = assets.iter().map(longest_of).collect();
     worst.sort_unstable();
     Longest {

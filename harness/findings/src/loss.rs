@@ -45,7 +45,11 @@ pub(crate) fn loss(facts: &Facts, classed: &[(usize, Vec<Class>)]) -> Loss {
         tally.add(r, effect, lost, says(Class::Unseen) && !says(Class::Observed));
     }
     let names = |rs: &[&Reading]| rs.iter().map(|r| facts.identity(r)).collect::<Vec<_>>();
-    let reach = tally.lost.iter().filter(|r| effect < NEVER && r.t_acked < effect).map(|r| effect - r.t_acked);
+    let reach = tally
+        .lost
+        .iter()
+        .filter(|r| effect < NEVER && r.t_acked < effect)
+        .map(|r| effect - r.t_acked);
     Loss {
         judges: judges.iter().map(|(o, _)| facts.observers[*o].name.clone()).collect(),
         acked: tally.acked,
@@ -54,7 +58,11 @@ pub(crate) fn loss(facts: &Facts, classed: &[(usize, Vec<Class>)]) -> Loss {
         reach: reach.max().unwrap_or(0),
         acked_after_effect: tally.acked_after,
         verdict: verdict(tally.acked, tally.lost.len(), tally.unseen.len()),
-        verdict_after_effect: verdict(tally.acked_after, tally.lost_after.len(), tally.unseen_after),
+        verdict_after_effect: verdict(
+            tally.acked_after,
+            tally.lost_after.len(),
+            tally.unseen_after,
+        ),
         lost: names(&tally.lost),
         after_effect: names(&tally.lost_after),
         unseen: names(&tally.unseen),

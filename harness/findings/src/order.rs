@@ -23,9 +23,13 @@ pub struct Order {
 pub(crate) fn order(facts: &Facts, o: &Observer) -> Order {
     let mut total = Order::default();
     let mut first = 0;
-    for mine in facts.readings.chunk_by(|a, b| (a.asset, a.stream, a.boot) == (b.asset, b.stream, b.boot)) {
-        let arrival = |i: usize| o.sightings.of(first + i).iter().map(|s| (s.t, s.at.unwrap_or(-1))).min();
-        let mut arrivals: Vec<((Us, i64), u64)> = mine.iter().enumerate().filter_map(|(i, r)| Some((arrival(i)?, r.seq))).collect();
+    for mine in
+        facts.readings.chunk_by(|a, b| (a.asset, a.stream, a.boot) == (b.asset, b.stream, b.boot))
+    {
+        let arrival =
+            |i: usize| o.sightings.of(first + i).iter().map(|s| (s.t, s.at.unwrap_or(-1))).min();
+        let mut arrivals: Vec<((Us, i64), u64)> =
+            mine.iter().enumerate().filter_map(|(i, r)| Some((arrival(i)?, r.seq))).collect();
         let present: Vec<u64> = arrivals.iter().map(|(_, seq)| *seq).collect();
         arrivals.sort_unstable();
         first += mine.len();
@@ -48,7 +52,8 @@ impl Order {
                 continue;
             }
             if *seq > expected {
-                let came = present.partition_point(|s| s < seq) - present.partition_point(|s| *s < expected);
+                let came = present.partition_point(|s| s < seq)
+                    - present.partition_point(|s| *s < expected);
                 let missing = seq - expected - came as u64;
                 self.gaps_never_closed += u64::from(missing > 0);
                 self.gaps_closed_late += u64::from(missing == 0);

@@ -86,7 +86,10 @@ pub(crate) fn asset_outages(facts: &Facts, series: &[Series<'_>]) -> Vec<Vec<Out
     for parts in out.iter_mut().filter(|parts| !parts.is_empty()) {
         let joined = union(parts.iter().map(|o| (o.start, o.end)).collect());
         let censored = |b: Us| parts.iter().any(|o| o.censored && o.end == b);
-        *parts = joined.into_iter().map(|(a, b)| Out { start: a, end: b, censored: censored(b) }).collect();
+        *parts = joined
+            .into_iter()
+            .map(|(a, b)| Out { start: a, end: b, censored: censored(b) })
+            .collect();
     }
     out
 }

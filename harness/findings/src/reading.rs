@@ -79,7 +79,11 @@ impl Facts {
         let due = r.t_ready + self.theta;
         let fits = |a: Us, b: Us| a <= r.t_ready && due <= b;
         let spans = &self.assets[r.asset as usize].contact;
-        let in_contact = if spans.is_empty() { fits(self.start, self.end) } else { spans.iter().any(|(a, b)| fits(*a, *b)) };
+        let in_contact = if spans.is_empty() {
+            fits(self.start, self.end)
+        } else {
+            spans.iter().any(|(a, b)| fits(*a, *b))
+        };
         due > self.end || !in_contact
     }
 
@@ -88,24 +92,29 @@ impl Facts {
     #[must_use]
     pub fn falls_in(&self, phase: &Phase, t_ready: Us) -> bool {
         let inside = phase.start <= t_ready && t_ready < phase.end;
-        inside && !(phase.steady && self.strikes().any(|f| f - self.theta <= t_ready && t_ready < f))
+        inside
+            && !(phase.steady && self.strikes().any(|f| f - self.theta <= t_ready && t_ready < f))
     }
 
     /// Moments at which a fault is asked or takes effect.
     fn strikes(&self) -> impl Iterator<Item = Us> + '_ {
-        let asked = self.changes.iter().filter(|c| c.kind == crate::facts::ChangeKind::Fault).map(|c| c.t);
+        let asked =
+            self.changes.iter().filter(|c| c.kind == crate::facts::ChangeKind::Fault).map(|c| c.t);
         asked.chain(self.episodes.iter().map(|e| e.t_effect))
     }
 
     /// Decided readings with `ack: required` that belong to the phase.
     pub fn in_phase<'a>(&'a self, phase: &'a Phase) -> impl Iterator<Item = &'a Reading> + 'a {
-        self.readings.iter().filter(move |r| self.falls_in(phase, r.t_ready) && self.required(r) && !self.undecided(r))
+        self.readings.iter().filter(move |r| {
+            self.falls_in(phase, r.t_ready) && self.required(r) && !self.undecided(r)
+        })
     }
 
     /// The identity of a reading.
     #[must_use]
     pub fn identity(&self, r: &Reading) -> Identity {
-        let (asset, stream) = (self.assets[r.asset as usize].id, self.streams[usize::from(r.stream)].number);
+        let (asset, stream) =
+            (self.assets[r.asset as usize].id, self.streams[usize::from(r.stream)].number);
         Identity { asset, stream, boot: r.boot, seq: r.seq }
     }
 }

@@ -24,13 +24,18 @@ pub struct Excursion {
 }
 
 /// U(t) over these assets, as steps; equal neighbours are one.
-pub(crate) fn share_out(facts: &Facts, out: &[Vec<Out>], assets: impl IntoIterator<Item = usize>) -> Vec<Step> {
+pub(crate) fn share_out(
+    facts: &Facts,
+    out: &[Vec<Out>],
+    assets: impl IntoIterator<Item = usize>,
+) -> Vec<Step> {
     let mut changes: Vec<(Us, i64, i64)> = Vec::new();
     for asset in assets {
         let here = facts.contact(asset);
         changes.extend(here.iter().flat_map(|(a, b)| [(*a, 0, 1), (*b, 0, -1)]));
         let spans: Vec<_> = out[asset].iter().map(|o| (o.start, o.end)).collect();
-        changes.extend(overlap(&spans, &here).into_iter().flat_map(|(a, b)| [(a, 1, 0), (b, -1, 0)]));
+        changes
+            .extend(overlap(&spans, &here).into_iter().flat_map(|(a, b)| [(a, 1, 0), (b, -1, 0)]));
     }
     changes.sort_unstable_by_key(|c| c.0);
     let (mut steps, mut now): (Vec<Step>, (i64, i64)) = (Vec::new(), (0, 0));
@@ -67,7 +72,10 @@ pub(crate) fn excursions(steps: &[Step], basis_points: u64, strictly: bool) -> V
 /// Windows where U >= phi; `any` is U > 0.
 pub(crate) fn windows(steps: &[Step]) -> BTreeMap<String, Vec<Excursion>> {
     let shares = [("1%", 100), ("10%", 1_000), ("50%", 5_000), ("100%", 10_000)];
-    let mut windows: BTreeMap<_, _> = shares.iter().map(|(name, bp)| ((*name).to_owned(), excursions(steps, *bp, false))).collect();
+    let mut windows: BTreeMap<_, _> = shares
+        .iter()
+        .map(|(name, bp)| ((*name).to_owned(), excursions(steps, *bp, false)))
+        .collect();
     windows.insert("any".to_owned(), excursions(steps, 0, true));
     windows
 }
@@ -101,7 +109,9 @@ impl Integral {
 
     pub(crate) fn upto(&self, t: Us) -> Us {
         let after = self.points.partition_point(|p| p.0 <= t);
-        let Some((then, total, rate)) = after.checked_sub(1).map(|i| self.points[i]) else { return 0 };
+        let Some((then, total, rate)) = after.checked_sub(1).map(|i| self.points[i]) else {
+            return 0;
+        };
         total + rate * (t - then)
     }
 }
@@ -110,8 +120,11 @@ impl Integral {
 pub(crate) fn worst_uptime(facts: &Facts, steps: &[Step], width: Us) -> Option<f64> {
     let (out, here) = (Integral::out(steps), Integral::here(steps));
     let begins = steps.iter().flat_map(|s| [s.t, s.t - width]);
-    let begins = begins.map(|t| t.max(facts.start).min(facts.end - width)).filter(|a| *a >= facts.start);
+    let begins =
+        begins.map(|t| t.max(facts.start).min(facts.end - width)).filter(|a| *a >= facts.start);
     let over = |f: &Integral, a: Us| f.upto(a + width) - f.upto(a);
-    let uptime = begins.filter(|a| over(&here, *a) > 0).map(|a| 1.0 - over(&out, a) as f64 / over(&here, a) as f64);
+    let uptime = begins
+        .filter(|a| over(&here, *a) > 0)
+        .map(|a| 1.0 - over(&out, a) as f64 / over(&here, a) as f64);
     uptime.reduce(f64::min)
 }

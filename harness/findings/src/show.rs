@@ -30,7 +30,8 @@ pub fn count(n: u64, one: &str, many: &str) -> String {
 mod tests {
     #[test]
     fn three_figures_and_a_unit() {
-        let shown = [0, 80, 1_500, 250_000, 12_600_000, 75_000_000, 600_000_000].map(super::duration);
+        let shown =
+            [0, 80, 1_500, 250_000, 12_600_000, 75_000_000, 600_000_000].map(super::duration);
         assert_eq!(shown, ["0 us", "80 us", "1.5 ms", "250 ms", "12.6 s", "75 s", "600 s"]);
     }
 }

@@ -43,7 +43,13 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
         say(Reason::BrokeOff, format!("The run broke off: {why}."));
     }
     for w in facts.happened.windows.iter().filter(|w| w.proof == Proof::Unproven) {
-        say(Reason::NoProof, format!("Nothing shows that `{}` ({}) hit the stack or an asset: {}.", w.id, w.kind, w.why));
+        say(
+            Reason::NoProof,
+            format!(
+                "Nothing shows that `{}` ({}) hit the stack or an asset: {}.",
+                w.id, w.kind, w.why
+            ),
+        );
     }
     match facts.baseline() {
         None => say(Reason::NoBaseline, "The run has no steady phase to compare with.".to_owned()),
@@ -51,12 +57,17 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
     }
     let effect = facts.first_effect().unwrap_or(NEVER);
     for e in facts.happened.exits.iter().filter(|e| !e.asked && e.t < effect) {
-        say(Reason::ExitBeforeFault, format!("{} on {} ended ({}) before any fault.", e.process, e.node, e.status));
+        say(
+            Reason::ExitBeforeFault,
+            format!("{} on {} ended ({}) before any fault.", e.process, e.node, e.status),
+        );
     }
     if let [(from, to), others @ ..] = facts.happened.unhealed.as_slice() {
         let sentence = match others.len() {
             0 => format!("The link from {from} to {to} was not shown to have healed."),
-            n => format!("The link from {from} to {to} and {n} more were not shown to have healed."),
+            n => {
+                format!("The link from {from} to {to} and {n} more were not shown to have healed.")
+            }
         };
         say(Reason::NotHealed, sentence);
     }
@@ -75,30 +86,59 @@ fn own_losses(health: &Health, say: &mut impl FnMut(Reason, String)) {
     }
     if health.null_lost > 0 {
         let echoes = show::count(health.null_count, "echo", "echoes");
-        let sentence = format!("The null target, which no fault touches, lost {} of {echoes}.", health.null_lost);
+        let sentence = format!(
+            "The null target, which no fault touches, lost {} of {echoes}.",
+            health.null_lost
+        );
         say(Reason::NullTargetLost, sentence);
     }
 }
 
 fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut(Reason, String)) {
     let inside = |t: Us| phase.start <= t && t < phase.end;
-    let due: Vec<(usize, &Reading)> = facts.readings.iter().enumerate().filter(|(_, r)| inside(r.t_ready) && !facts.undecided(r)).collect();
-    let visible = |i: &usize| facts.observers.iter().any(|o| o.role != Role::ReadBack && !o.sightings.of(*i).is_empty());
+    let due: Vec<(usize, &Reading)> = facts
+        .readings
+        .iter()
+        .enumerate()
+        .filter(|(_, r)| inside(r.t_ready) && !facts.undecided(r))
+        .collect();
+    let visible = |i: &usize| {
+        facts.observers.iter().any(|o| o.role != Role::ReadBack && !o.sightings.of(*i).is_empty())
+    };
     if !due.iter().any(|(i, _)| visible(i)) {
         say(Reason::NothingVisible, format!("Nothing became visible in `{}`.", phase.name));
     }
     if !found.baseline_fits {
         let p99 = found.ack_latency.get(&phase.name).and_then(|l| l.percentiles.get("p99"));
-        let slow = p99.map_or("no reading was acked".to_owned(), |p| format!("p99 of the ack is {}", show::duration(p.us)));
+        let slow = p99.map_or("no reading was acked".to_owned(), |p| {
+            format!("p99 of the ack is {}", show::duration(p.us))
+        });
         let allowed = show::duration(facts.theta / 2);
-        say(Reason::BaselineSlow, format!("The baseline cannot carry a verdict: {slow}, more than half of theta ({allowed}) or not good."));
+        say(
+            Reason::BaselineSlow,
+            format!(
+                "The baseline cannot carry a verdict: {slow}, more than half of theta ({allowed}) or not good."
+            ),
+        );
     }
     if let Some(spread) = unsteady(facts, phase) {
-        say(Reason::BaselineUnsteady, format!("The baseline is not steady: its p99 over 10 s varies by {:.0}%.", 100.0 * spread));
+        say(
+            Reason::BaselineUnsteady,
+            format!(
+                "The baseline is not steady: its p99 over 10 s varies by {:.0}%.",
+                100.0 * spread
+            ),
+        );
     }
-    let sent = due.iter().filter(|(_, r)| r.sent_first < NEVER && r.sent_first <= r.t_ready + facts.theta).count();
+    let sent = due
+        .iter()
+        .filter(|(_, r)| r.sent_first < NEVER && r.sent_first <= r.t_ready + facts.theta)
+        .count();
     if (sent as f64) < LOAD_MIN * due.len() as f64 || due.is_empty() {
-        let message = format!("Before the fault {sent} of {} readings were sent in time: less load than asked.", due.len());
+        let message = format!(
+            "Before the fault {sent} of {} readings were sent in time: less load than asked.",
+            due.len()
+        );
         say(Reason::LoadBelowAsked, message);
     }
 }
@@ -119,7 +159,12 @@ fn unsteady(facts: &Facts, phase: &Phase) -> Option<f64> {
     };
     let values: Vec<f64> = waits.iter_mut().filter_map(p99).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0);
+    let variance =
+        values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0);
     let spread = variance.sqrt() / mean;
-    (values.len() > 1 && (spread > 0.3 || spread.is_nan())).then_some(if spread.is_nan() { f64::INFINITY } else { spread })
+    (values.len() > 1 && (spread > 0.3 || spread.is_nan())).then_some(if spread.is_nan() {
+        f64::INFINITY
+    } else {
+        spread
+    })
 }

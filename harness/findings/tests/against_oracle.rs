@@ -17,7 +17,13 @@ fn compare(line: &str) {
     let case: read::Case = serde_json::from_str(line).expect("the case has the oracle's format");
     let mut found = Vec::new();
     shape::differences("", &case.findings, &shape::document(&case.plan, &case.ledger), &mut found);
-    assert!(found.is_empty(), "{}: oracle != findings in {} places:\n{}", case.name, found.len(), found[..found.len().min(20)].join("\n"));
+    assert!(
+        found.is_empty(),
+        "{}: oracle != findings in {} places:\n{}",
+        case.name,
+        found.len(),
+        found[..found.len().min(20)].join("\n")
+    );
 }
 
 fn here(path: &str) -> PathBuf {
@@ -26,7 +32,8 @@ fn here(path: &str) -> PathBuf {
 
 #[test]
 fn stored_cases() {
-    let text = std::fs::read_to_string(here("tests/fixtures/oracle.jsonl")).expect("the fixture is part of the project");
+    let text = std::fs::read_to_string(here("tests/fixtures/oracle.jsonl"))
+        .expect("the fixture is part of the project");
     assert!(text.lines().count() >= 8, "the fixture holds every stored case");
     text.lines().for_each(compare);
 }
@@ -39,13 +46,22 @@ fn fresh_cases() {
         eprintln!("skipped: fresh ledgers need python3 and {}", reference.display());
         return;
     }
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a whole number"));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("the clock is past 1970").as_secs();
+    let number = |name: &str| {
+        std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a whole number"))
+    };
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("the clock is past 1970")
+        .as_secs();
     let seed = number("WETDRESS_ORACLE_SEED").unwrap_or(now % 1_000_000);
     let count = number("WETDRESS_ORACLE_COUNT").unwrap_or(1);
     eprintln!("WETDRESS_ORACLE_SEED={seed} WETDRESS_ORACLE_COUNT={count}");
     let mut program = Command::new("python3");
-    program.arg(here("tests/oracle/ledgers.py")).arg(&reference).arg(seed.to_string()).arg(count.to_string());
+    program
+        .arg(here("tests/oracle/ledgers.py"))
+        .arg(&reference)
+        .arg(seed.to_string())
+        .arg(count.to_string());
     let mut made = program.stdout(Stdio::piped()).spawn().expect("python3 runs");
     let lines = BufReader::new(made.stdout.take().expect("its output is piped")).lines();
     let compared = lines.map(|line| compare(&line.expect("the program prints text"))).count();

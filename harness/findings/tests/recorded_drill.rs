@@ -16,7 +16,12 @@ const EARLY: Identity = Identity { asset: 2, stream: 0, boot: 1, seq: 40 };
 const LOG: [&str; 2] = ["log", "log.read_back"];
 
 fn of(verdicts: &Verdicts, gate: &str) -> Verdict {
-    verdicts.gates.iter().find(|g| g.name == gate).unwrap_or_else(|| panic!("no gate `{gate}`")).verdict
+    verdicts
+        .gates
+        .iter()
+        .find(|g| g.name == gate)
+        .unwrap_or_else(|| panic!("no gate `{gate}`"))
+        .verdict
 }
 
 #[test]
@@ -37,7 +42,11 @@ fn a_clean_drill_passes_with_its_marks() {
     for gate in &verdicts.gates {
         assert_eq!(gate.verdict, Verdict::Pass, "{gate:?}");
     }
-    assert_eq!((verdicts.verdict, verdicts.gates.len()), (Verdict::Pass, 16), "ten of the plan and six that are always on");
+    assert_eq!(
+        (verdicts.verdict, verdicts.gates.len()),
+        (Verdict::Pass, 16),
+        "ten of the plan and six that are always on"
+    );
     let [e] = found.episodes.as_slice() else { panic!("one fault, one episode") };
     assert_eq!((e.t_effect, e.affected.declared), (EFFECT, true));
     assert_eq!(e.affected.assets, [0, 1, 2, 3, 4, 5]);
@@ -47,7 +56,10 @@ fn a_clean_drill_passes_with_its_marks() {
     assert!((BACK - EFFECT..BACK - EFFECT + 2 * SECOND).contains(&value), "{rto:?}");
     let line = &e.timeline;
     assert_eq!((line.t2, line.t5), (Some(4 * SECOND), Some(value)));
-    assert_eq!((line.leaders[0].old.as_str(), line.leaders[0].new.as_deref()), ("store-west", Some("store-east")));
+    assert_eq!(
+        (line.leaders[0].old.as_str(), line.leaders[0].new.as_deref()),
+        ("store-west", Some("store-east"))
+    );
     assert!(line.t3.is_some_and(|t3| t3 >= BACK - EFFECT), "{line:?}");
     assert_eq!(found.happened.windows[0].proof, Proof::Proven);
 }
@@ -81,7 +93,10 @@ fn without_the_systems_own_end_unseen_is_not_lost() {
     drill.events.retain(|r| !matches!(r.event, Event::ObserverPassed { .. }));
     let (found, verdicts) = drill.judge();
     assert_eq!((found.loss.count, found.loss.unseen.as_slice()), (0, &[EARLY][..]));
-    assert_eq!((of(&verdicts, "acked_lost"), verdicts.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
+    assert_eq!(
+        (of(&verdicts, "acked_lost"), verdicts.verdict),
+        (Verdict::Inconclusive, Verdict::Inconclusive)
+    );
 }
 
 #[test]
@@ -112,7 +127,9 @@ fn time_travel_fails_by_name() {
 #[test]
 fn another_content_fails_by_name() {
     let mut drill = Drill::clean();
-    drill.seen(&["log"], |seen| seen.iter_mut().filter(|s| s.identity == EARLY).for_each(|s| s.intact = false));
+    drill.seen(&["log"], |seen| {
+        seen.iter_mut().filter(|s| s.identity == EARLY).for_each(|s| s.intact = false)
+    });
     let (found, verdicts) = drill.judge();
     assert_eq!(found.corrupt["log"], [EARLY]);
     assert_eq!(of(&verdicts, "corrupt"), Verdict::Fail);
@@ -150,7 +167,11 @@ fn the_harness_own_lateness_voids_gates_on_time_only() {
     drill.health(|health| health.schedule_lag_p99_us = 6_000);
     let (_, verdicts) = drill.judge();
     assert_eq!(of(&verdicts, "rto"), Verdict::Pass);
-    assert_eq!(of(&verdicts, "latency.ack.p90"), Verdict::Inconclusive, "6 ms is more than 5 % of 100 ms");
+    assert_eq!(
+        of(&verdicts, "latency.ack.p90"),
+        Verdict::Inconclusive,
+        "6 ms is more than 5 % of 100 ms"
+    );
     assert_eq!(of(&verdicts, "acked_lost"), Verdict::Pass);
 }
 
@@ -161,14 +182,30 @@ fn an_echo_beside_the_stack_judges_the_machine() {
     drill.gate("latency.ack.p90", json!({"max": "100ms"}));
     drill.health(|health| (health.null_count, health.null_p99_us) = (6_000, 7_000));
     let (_, verdicts) = drill.judge();
-    assert_eq!((of(&verdicts, "rto"), of(&verdicts, "latency.ack.p90")), (Verdict::Pass, Verdict::Inconclusive));
-    let gate = verdicts.gates.iter().find(|gate| gate.name == "latency.ack.p90").expect("it was asked for");
-    assert_eq!(gate.why.as_deref(), Some("the null target took 7 ms to answer at its p99, this limit allows 5 ms"));
+    assert_eq!(
+        (of(&verdicts, "rto"), of(&verdicts, "latency.ack.p90")),
+        (Verdict::Pass, Verdict::Inconclusive)
+    );
+    let gate = verdicts
+        .gates
+        .iter()
+        .find(|gate| gate.name == "latency.ack.p90")
+        .expect("it was asked for");
+    assert_eq!(
+        gate.why.as_deref(),
+        Some("the null target took 7 ms to answer at its p99, this limit allows 5 ms")
+    );
     assert_eq!(verdicts.voids, [], "slow is not lost");
     drill.health(|health| health.null_lost = 2);
     let (_, verdicts) = drill.judge();
-    assert_eq!(verdicts.voids.iter().map(|v| v.reason).collect::<Vec<_>>(), [Reason::NullTargetLost]);
-    assert_eq!(verdicts.voids[0].sentence, "The null target, which no fault touches, lost 2 of 6000 echoes.");
+    assert_eq!(
+        verdicts.voids.iter().map(|v| v.reason).collect::<Vec<_>>(),
+        [Reason::NullTargetLost]
+    );
+    assert_eq!(
+        verdicts.voids[0].sentence,
+        "The null target, which no fault touches, lost 2 of 6000 echoes."
+    );
 }
 
 /// By canary or by a packet of the stack; before the cut it says nothing.
@@ -181,15 +218,26 @@ fn a_cut_must_be_shown_to_have_healed() {
         drill.tell(EFFECT, Event::Canary { link, passed: false });
     }
     drill.tell(EFFECT - SECOND, Event::Healed { link: there(), by: HealedBy::Stack });
-    let reasons = |drill: &Drill| drill.judge().1.voids.into_iter().map(|v| (v.reason, v.sentence)).collect::<Vec<_>>();
+    let reasons = |drill: &Drill| {
+        drill.judge().1.voids.into_iter().map(|v| (v.reason, v.sentence)).collect::<Vec<_>>()
+    };
     let said = |sentence: &str| vec![(Reason::NotHealed, sentence.to_owned())];
     assert_eq!(reasons(&drill), [], "its process is down: nothing has to be shown");
     drill.tell(HEAL, Event::ProcessStarted { node: "store-west".into(), process: "store".into() });
-    assert_eq!(reasons(&drill), said("The link from store-east to store-west and 1 more were not shown to have healed."));
+    assert_eq!(
+        reasons(&drill),
+        said("The link from store-east to store-west and 1 more were not shown to have healed.")
+    );
     drill.tell(HEAL + SECOND, Event::Healed { link: back(), by: HealedBy::Canary });
-    assert_eq!(reasons(&drill), said("The link from store-west to store-east was not shown to have healed."));
+    assert_eq!(
+        reasons(&drill),
+        said("The link from store-west to store-east was not shown to have healed.")
+    );
     let mut late = drill.clone();
-    late.events.iter_mut().filter(|r| matches!(r.event, Event::FaultClosed { .. })).for_each(|r| r.at = Micros(END - SECOND));
+    late.events
+        .iter_mut()
+        .filter(|r| matches!(r.event, Event::FaultClosed { .. }))
+        .for_each(|r| r.at = Micros(END - SECOND));
     assert_eq!(reasons(&late), [], "nobody had time to look");
     drill.tell(HEAL + SECOND, Event::Healed { link: there(), by: HealedBy::Stack });
     assert_eq!(reasons(&drill), []);
@@ -210,7 +258,10 @@ fn a_fault_that_declares_nobody_leaves_everybody_in_control() {
     assert_eq!(of(&verdicts, "goodput"), Verdict::Fail, "west lost a fifth of all work");
     drill.events.retain(|r| !matches!(r.event, Event::RoleChanged { .. }));
     let (found, verdicts) = drill.judge();
-    assert_eq!((found.episodes[0].affected.declared, found.episodes[0].affected.assets.len()), (false, 6));
+    assert_eq!(
+        (found.episodes[0].affected.declared, found.episodes[0].affected.assets.len()),
+        (false, 6)
+    );
     assert_eq!(of(&verdicts, "goodput"), Verdict::Inconclusive, "who is in control is not known");
 }
 
@@ -235,14 +286,21 @@ fn what_nobody_asked_for_is_told() {
         }
     }
     let (_, verdicts) = drill.judge();
-    assert_eq!(verdicts.voids.iter().map(|v| v.reason).collect::<Vec<_>>(), [Reason::ExitBeforeFault, Reason::FabricDrops]);
+    assert_eq!(
+        verdicts.voids.iter().map(|v| v.reason).collect::<Vec<_>>(),
+        [Reason::ExitBeforeFault, Reason::FabricDrops]
+    );
     assert_eq!(of(&verdicts, "unexpected_exits"), Verdict::Fail);
 }
 
 #[test]
 fn control_assets_that_suffer_fail_the_default_gate() {
     let mut drill = Drill::clean();
-    for row in drill.rows.iter_mut().filter(|r| r.identity.asset >= 6 && (72 * SECOND..88 * SECOND).contains(&r.ready.0)) {
+    for row in drill
+        .rows
+        .iter_mut()
+        .filter(|r| r.identity.asset >= 6 && (72 * SECOND..88 * SECOND).contains(&r.ready.0))
+    {
         row.acked = row.acked.map(|t| Micros(t.0 + 3 * SECOND));
     }
     assert_eq!(of(&drill.judge().1, "goodput"), Verdict::Fail);
@@ -254,7 +312,12 @@ fn without_a_planned_fault_a_steady_run_passes() {
     let mut drill = Drill::clean();
     drill.gate("latency.ack.p90", json!({"max": "250ms"}));
     drill.plan.windows.clear();
-    drill.events.retain(|r| !matches!(r.event, Event::FaultAsked { .. } | Event::FaultClosed { .. } | Event::Proven { .. }));
+    drill.events.retain(|r| {
+        !matches!(
+            r.event,
+            Event::FaultAsked { .. } | Event::FaultClosed { .. } | Event::Proven { .. }
+        )
+    });
     for row in &mut drill.rows {
         row.acked = Some(Micros(row.ready.0 + 5_100));
     }
@@ -274,7 +337,9 @@ fn overlapping_windows_are_one_episode() {
     for r in &drill.events {
         let mut r = r.clone();
         match &mut r.event {
-            Event::FaultAsked { window, .. } | Event::FaultClosed { window, .. } => *window = "again".into(),
+            Event::FaultAsked { window, .. } | Event::FaultClosed { window, .. } => {
+                *window = "again".into()
+            }
             _ => continue,
         }
         r.at = Micros(r.at.0 + SECOND);
@@ -300,7 +365,10 @@ fn a_run_killed_in_the_middle_is_judged_and_inconclusive() {
     drill.seen(&["log", "now", "log.read_back"], |seen| seen.retain(|s| s.at < killed));
     let (_, verdicts) = drill.judge();
     let reasons: Vec<Reason> = verdicts.voids.iter().map(|v| v.reason).collect();
-    assert!(reasons.contains(&Reason::BrokeOff) && reasons.contains(&Reason::NoHealth), "{reasons:?}");
+    assert!(
+        reasons.contains(&Reason::BrokeOff) && reasons.contains(&Reason::NoHealth),
+        "{reasons:?}"
+    );
     assert_ne!(verdicts.verdict, Verdict::Pass);
     assert_ne!(of(&verdicts, "acked_lost"), Verdict::Fail, "nothing unread is called lost");
 }
@@ -309,7 +377,8 @@ fn a_run_killed_in_the_middle_is_judged_and_inconclusive() {
 fn the_document_survives_its_file() {
     let (found, verdicts) = Drill::clean().judge();
     let text = serde_json::to_string(&(&found, &verdicts)).expect("plain data");
-    let (again, said): (wetdress_findings::Findings, Verdicts) = serde_json::from_str(&text).expect("what was written can be read");
+    let (again, said): (wetdress_findings::Findings, Verdicts) =
+        serde_json::from_str(&text).expect("what was written can be read");
     assert_eq!(again.loss, found.loss);
     assert_eq!(again.episodes, found.episodes);
     assert_eq!(said.gates.len(), verdicts.gates.len());
@@ -339,7 +408,11 @@ fn planned_silence_is_no_outage() {
     assert_eq!(verdicts.voids, []);
     let east: Vec<_> = found.outages.iter().filter(|o| o.asset >= 6).collect();
     assert!(east.is_empty(), "{east:?}");
-    let gate = |name: &str| verdicts.gates.iter().find(|g| g.name == name && g.limit.contains(if name == "goodput" { "0.99" } else { "" }));
+    let gate = |name: &str| {
+        verdicts.gates.iter().find(|g| {
+            g.name == name && g.limit.contains(if name == "goodput" { "0.99" } else { "" })
+        })
+    };
     for name in ["outage.longest", "goodput"] {
         let gate = gate(name).expect("it was asked for");
         assert_eq!(gate.verdict, Verdict::Pass, "{gate:?}");
@@ -348,13 +421,25 @@ fn planned_silence_is_no_outage() {
     assert_eq!(lowest, Some(6), "only west is in contact then");
     assert_eq!(found.freshness["log"].contact_asset_us, 12 * 120 * SECOND - 6 * 10 * SECOND);
     let ack = &found.ack_latency["outage"];
-    assert!(ack.percentiles["p50"].us < 10_000, "replayed readings count from when they were ready");
+    assert!(
+        ack.percentiles["p50"].us < 10_000,
+        "replayed readings count from when they were ready"
+    );
 }
 
 /// West is out from 70 s on and out of contact from 72 s to 76 s: its outage clocks stand still meanwhile.
 #[test]
 fn outage_clocks_count_time_in_contact() {
-    let lengths = |drill: &Drill| drill.judge().0.asset_outages.values().flatten().map(|outage| outage.length).collect::<Vec<_>>();
+    let lengths = |drill: &Drill| {
+        drill
+            .judge()
+            .0
+            .asset_outages
+            .values()
+            .flatten()
+            .map(|outage| outage.length)
+            .collect::<Vec<_>>()
+    };
     let (without, mut drill) = (lengths(&Drill::clean()), Drill::clean());
     drill.silence("west", &[(72, 76)]);
     let with = lengths(&drill);

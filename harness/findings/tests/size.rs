@@ -28,8 +28,13 @@ fn facts() -> Facts {
         path: true,
         ..Default::default()
     };
-    let readings: Vec<Reading> = (0..ASSETS).flat_map(|a| (0..SECONDS).map(move |s| reading(a, s))).collect();
-    let pairs = readings.iter().zip(0u32..).map(|(r, i)| (i, Seen { t: r.t_acked, at: Some(i64::from(i)) })).collect();
+    let readings: Vec<Reading> =
+        (0..ASSETS).flat_map(|a| (0..SECONDS).map(move |s| reading(a, s))).collect();
+    let pairs = readings
+        .iter()
+        .zip(0u32..)
+        .map(|(r, i)| (i, Seen { t: r.t_acked, at: Some(i64::from(i)) }))
+        .collect();
     let log = facts::Observer {
         name: "log".into(),
         role: facts::Role::SystemOfRecord,
@@ -42,7 +47,8 @@ fn facts() -> Facts {
         sightings: Sightings::new(readings.len(), pairs),
     };
     let (effect, heal) = (300 * SECOND, 400 * SECOND);
-    let phase = |name: &str, start, end, steady| facts::Phase { name: name.to_owned(), start, end, steady };
+    let phase =
+        |name: &str, start, end, steady| facts::Phase { name: name.to_owned(), start, end, steady };
     let change = |t, kind| facts::Change { t, kind, same_episode: false };
     Facts {
         end: (SECONDS + 10) * SECOND,
@@ -52,10 +58,19 @@ fn facts() -> Facts {
         regions: vec!["west".into(), "east".into()],
         shards: (0..12).map(|s| format!("s{s:02}")).collect(),
         assets: (0..ASSETS).map(asset).collect(),
-        streams: vec![facts::Stream { name: "status".into(), number: 0, period: SECOND, required: true, gated: true }],
+        streams: vec![facts::Stream {
+            name: "status".into(),
+            number: 0,
+            period: SECOND,
+            required: true,
+            gated: true,
+        }],
         observers: vec![log],
         phases: vec![phase("baseline", 0, effect, true), phase("fault", effect, heal, false)],
-        changes: vec![change(effect, facts::ChangeKind::Fault), change(heal, facts::ChangeKind::Heal)],
+        changes: vec![
+            change(effect, facts::ChangeKind::Fault),
+            change(heal, facts::ChangeKind::Heal),
+        ],
         episodes: vec![facts::Episode {
             t_effect: effect,
             t_heal: Some(heal),

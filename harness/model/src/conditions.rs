@@ -55,7 +55,9 @@ pub enum CutForm {
 }
 
 /// State of a node, ordered from well to worst; the worst of two wishes wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeState {
     #[default]
@@ -116,9 +118,13 @@ impl Conditions {
         let Self { links, nodes } = self;
         let of_links = links.iter().flat_map(|(link, condition)| {
             let levers = condition.levers();
-            [&link.from, &link.to].into_iter().flat_map(move |end| levers.clone().into_iter().map(|lever| (lever, end.clone())))
+            [&link.from, &link.to]
+                .into_iter()
+                .flat_map(move |end| levers.clone().into_iter().map(|lever| (lever, end.clone())))
         });
-        let of_nodes = nodes.iter().filter_map(|(node, state)| Some((state.lever()?, End::Node(node.clone()))));
+        let of_nodes = nodes
+            .iter()
+            .filter_map(|(node, state)| Some((state.lever()?, End::Node(node.clone()))));
         of_links.chain(of_nodes).collect()
     }
 
@@ -161,7 +167,11 @@ impl LinkCondition {
 }
 
 /// The strongest of the cuts that meet a packet. One without ports (a later fragment, ICMP) is met by cuts of all ports only.
-pub fn strongest(cuts: &BTreeSet<Cut>, ports: Option<[u16; 2]>, carries_data: bool) -> Option<&Cut> {
+pub fn strongest(
+    cuts: &BTreeSet<Cut>,
+    ports: Option<[u16; 2]>,
+    carries_data: bool,
+) -> Option<&Cut> {
     cuts.iter().filter(|cut| cut.meets(ports, carries_data)).max_by_key(|cut| cut.form)
 }
 
@@ -193,7 +203,9 @@ impl Ports {
     pub fn meet(&self, ports: Option<[u16; 2]>) -> bool {
         match (self, ports) {
             (Self::All, _) => true,
-            (Self::Only(_), Some([source, destination])) => self.contains(source) || self.contains(destination),
+            (Self::Only(_), Some([source, destination])) => {
+                self.contains(source) || self.contains(destination)
+            }
             (Self::Only(_), None) => false,
         }
     }
@@ -223,7 +235,10 @@ mod listed {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(map.iter())
     }
 

@@ -104,7 +104,14 @@ mod tests {
 
     fn sample() -> Envelope {
         let identity = Identity { asset: 7, stream: 1, boot: 2, seq: 99 };
-        Envelope { run: 5, identity, attempt: 3, stored: true, generated: Micros(1_500_000), device_time: Micros(-4) }
+        Envelope {
+            run: 5,
+            identity,
+            attempt: 3,
+            stored: true,
+            generated: Micros(1_500_000),
+            device_time: Micros(-4),
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{End, Lever, Link, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, WindowId};
+use crate::{
+    End, Lever, Link, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, WindowId,
+};
 
 /// One numbered event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    CellId, End, FleetId, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, StreamId, Topology, WindowId, ZoneId,
-    topology::Node,
+    CellId, End, FleetId, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId,
+    StreamId, Topology, WindowId, ZoneId, topology::Node,
 };
 
 /// Version of the stored form.
@@ -324,7 +324,9 @@ impl Target {
         let fits_place = self.region.as_ref().is_none_or(|region| *region == node.region)
             && (self.zone.is_none() || self.zone == node.zone)
             && self.service.as_ref().is_none_or(|service| *service == node.service);
-        fits_place && self.node.as_ref().is_none_or(|wanted| wanted == name) && !self.exclude.contains(name)
+        fits_place
+            && self.node.as_ref().is_none_or(|wanted| wanted == name)
+            && !self.exclude.contains(name)
     }
 }
 
@@ -364,7 +366,9 @@ impl Plan {
 
     /// The fleet that owns an asset id.
     pub fn fleet_of(&self, asset: u32) -> Option<(&FleetId, &Fleet)> {
-        self.fleets.iter().find(|(_, fleet)| (fleet.first..fleet.first + fleet.assets).contains(&asset))
+        self.fleets
+            .iter()
+            .find(|(_, fleet)| (fleet.first..fleet.first + fleet.assets).contains(&asset))
     }
 
     pub fn phase_at(&self, at: Micros) -> Option<&Phase> {

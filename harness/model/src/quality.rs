@@ -56,7 +56,9 @@ pub struct Jitter {
 
 /// The distribution of a draw. All have a mean of zero before the cut: those without bounds are cut off at four standard deviations, as
 /// netem's tables are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     #[default]
@@ -99,7 +101,8 @@ impl LinkQuality {
     /// Two ways one behind the other, or one way with a fault on top.
     #[must_use]
     pub fn then(&self, next: &Self) -> Self {
-        let Self { delay, jitter, loss, bursts, duplicate, corrupt, reorder, rate, queue, mtu } = next;
+        let Self { delay, jitter, loss, bursts, duplicate, corrupt, reorder, rate, queue, mtu } =
+            next;
         Self {
             delay: self.delay + *delay,
             jitter: merged(&self.jitter, jitter),
@@ -116,7 +119,8 @@ impl LinkQuality {
 
     /// What a lab must be able to do for this quality.
     pub fn levers(&self) -> BTreeSet<Lever> {
-        let Self { delay, jitter, loss, bursts, duplicate, corrupt, reorder, rate, queue, mtu } = self;
+        let Self { delay, jitter, loss, bursts, duplicate, corrupt, reorder, rate, queue, mtu } =
+            self;
         let levers = [
             (!delay.is_zero(), Lever::Delay),
             (!jitter.is_empty(), Lever::Jitter),

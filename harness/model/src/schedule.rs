@@ -49,7 +49,9 @@ impl Draws {
     /// The branch with this name, by the FNV-1a hash of its bytes.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         self.then(hash)
     }
 
@@ -114,7 +116,10 @@ pub struct Series {
 impl Schedule {
     pub fn new(plan: &Plan) -> Self {
         let root = Draws::of(plan.seed);
-        let fleets = plan.fleets.iter().map(|(name, fleet)| (fleet.first, FleetSchedule::new(root, name, fleet)));
+        let fleets = plan
+            .fleets
+            .iter()
+            .map(|(name, fleet)| (fleet.first, FleetSchedule::new(root, name, fleet)));
         Self { stop: Micros::after(plan.stop()), fleets: fleets.collect() }
     }
 
@@ -141,7 +146,11 @@ impl Schedule {
         self.fleets.iter().flat_map(move |(first, fleet)| {
             (0..fleet.assets).flat_map(move |number| {
                 (0u16..).zip(&fleet.streams).map(move |(index, (stream, draws))| {
-                    (first + number, index, Series::new(stream, draws.then(u64::from(number)), self.stop))
+                    (
+                        first + number,
+                        index,
+                        Series::new(stream, draws.then(u64::from(number)), self.stop),
+                    )
                 })
             })
         })
@@ -157,7 +166,8 @@ impl Schedule {
 impl FleetSchedule {
     fn new(root: Draws, name: &FleetId, fleet: &Fleet) -> Self {
         let draws = root.named(name.as_str());
-        let streams = fleet.streams.iter().map(|stream| (stream.clone(), draws.named(stream.name.as_str())));
+        let streams =
+            fleet.streams.iter().map(|stream| (stream.clone(), draws.named(stream.name.as_str())));
         Self { assets: fleet.assets, draws, streams: streams.collect() }
     }
 }
@@ -166,15 +176,27 @@ impl Series {
     fn new(stream: &Stream, draws: Draws, stop: Micros) -> Self {
         let every = Micros::after(stream.every).0.max(1);
         let phase = match stream.phase {
-            StreamPhase::Random => draws.below(every.unsigned_abs(), Purpose::Phase, 0).cast_signed(),
+            StreamPhase::Random => {
+                draws.below(every.unsigned_abs(), Purpose::Phase, 0).cast_signed()
+            }
             StreamPhase::Aligned => 0,
         };
-        Self { phase, every, jitter: Micros::after(stream.jitter).0.min(every / 2), stop, payload: stream.payload, draws }
+        Self {
+            phase,
+            every,
+            jitter: Micros::after(stream.jitter).0.min(every / 2),
+            stop,
+            payload: stream.payload,
+            draws,
+        }
     }
 
     /// Intended time of a reading, also past the stop.
     pub fn at(&self, seq: u64) -> Micros {
-        let grid = i64::try_from(seq).unwrap_or(i64::MAX).saturating_mul(self.every).saturating_add(self.phase);
+        let grid = i64::try_from(seq)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(self.every)
+            .saturating_add(self.phase);
         let width = 2 * self.jitter.unsigned_abs() + 1;
         let shift = self.draws.below(width, Purpose::Jitter, seq).cast_signed() - self.jitter;
         Micros(grid.saturating_add(shift).max(0))
@@ -206,7 +228,8 @@ impl Series {
     /// `ln size = ln p50 + z ln(p99 / p50) / z(0.99)` with a standard normal `z`.
     pub fn payload(&self, seq: u64) -> u32 {
         const Z99: f64 = 2.326_347_874_040_841;
-        let (least, most) = (envelope::LENGTH as u32, envelope::LENGTH as u32 + u32::from(u16::MAX));
+        let (least, most) =
+            (envelope::LENGTH as u32, envelope::LENGTH as u32 + u32::from(u16::MAX));
         let Payload { p50, p99 } = self.payload;
         if p99 <= p50 {
             return p50.clamp(least, most);
@@ -236,7 +259,8 @@ pub fn apportion(total: u32, weights: &[f64]) -> Vec<u32> {
     if sum <= 0.0 {
         return vec![0; weights.len()];
     }
-    let exact: Vec<f64> = weights.iter().map(|weight| f64::from(total) * weight.max(0.0) / sum).collect();
+    let exact: Vec<f64> =
+        weights.iter().map(|weight| f64::from(total) * weight.max(0.0) / sum).collect();
     let mut shares: Vec<u32> = exact.iter().map(|share| share.floor() as u32).collect();
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|a, b| exact[*b].fract().total_cmp(&exact[*a].fract()).then(a.cmp(b)));

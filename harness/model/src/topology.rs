@@ -136,7 +136,8 @@ impl Topology {
 
     /// The cell of a region's observers, if the plan has any.
     pub fn observers_cell(&self, region: &RegionId) -> Option<&CellId> {
-        let mut found = self.cells.iter().filter(|(_, cell)| cell.region == *region && cell.fleet.is_none());
+        let mut found =
+            self.cells.iter().filter(|(_, cell)| cell.region == *region && cell.fleet.is_none());
         found.next().map(|(name, _)| name)
     }
 
@@ -187,11 +188,16 @@ mod pairs {
 
     type Pairs<T> = BTreeMap<(RegionId, RegionId), T>;
 
-    pub(super) fn serialize<T: Serialize, S: Serializer>(map: &Pairs<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        map: &Pairs<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(map.iter().map(|((from, to), value)| (from, to, value)))
     }
 
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Pairs<T>, D::Error> {
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Pairs<T>, D::Error> {
         let list = Vec::<(RegionId, RegionId, T)>::deserialize(deserializer)?;
         Ok(list.into_iter().map(|(from, to, value)| ((from, to), value)).collect())
     }

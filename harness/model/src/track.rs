@@ -51,7 +51,8 @@ impl Track {
         if self.is_empty() || next.is_empty() {
             return if self.is_empty() { next.clone() } else { self.clone() };
         }
-        let mut edges: Vec<Duration> = self.slots.iter().chain(&next.slots).map(|slot| slot.from).collect();
+        let mut edges: Vec<Duration> =
+            self.slots.iter().chain(&next.slots).map(|slot| slot.from).collect();
         edges.sort_unstable();
         edges.dedup();
         let both = |from: Duration| {
@@ -87,14 +88,17 @@ mod tests {
     use super::*;
 
     fn slot(from_s: u64, delay_ms: u64, up: bool) -> Slot {
-        let quality = LinkQuality { delay: Duration::from_millis(delay_ms), ..LinkQuality::default() };
+        let quality =
+            LinkQuality { delay: Duration::from_millis(delay_ms), ..LinkQuality::default() };
         Slot { from: Duration::from_secs(from_s), quality, up }
     }
 
     #[test]
     fn the_slot_that_has_begun_last_holds() {
         let track = Track { slots: vec![slot(0, 1, true), slot(15, 2, true), slot(30, 3, true)] };
-        let delay = |s: f64| track.at(Duration::from_secs_f64(s)).map(|slot| slot.quality.delay.as_millis());
+        let delay = |s: f64| {
+            track.at(Duration::from_secs_f64(s)).map(|slot| slot.quality.delay.as_millis())
+        };
         assert_eq!([0.0, 14.9, 15.0, 29.9, 30.0, 900.0].map(delay), [1, 1, 2, 2, 3, 3].map(Some));
         assert_eq!(Track::default().at(Duration::ZERO), None);
     }
@@ -111,12 +115,28 @@ mod tests {
 
     #[test]
     fn contacts_are_the_spans_that_are_up() {
-        let track = Track { slots: vec![slot(0, 0, false), slot(5, 0, true), slot(7, 9, true), slot(10, 0, false), slot(20, 0, true)] };
-        let seconds =
-            |end| track.contacts(Duration::from_secs(end)).into_iter().map(|(a, b)| (a.as_secs(), b.as_secs())).collect::<Vec<_>>();
+        let track = Track {
+            slots: vec![
+                slot(0, 0, false),
+                slot(5, 0, true),
+                slot(7, 9, true),
+                slot(10, 0, false),
+                slot(20, 0, true),
+            ],
+        };
+        let seconds = |end| {
+            track
+                .contacts(Duration::from_secs(end))
+                .into_iter()
+                .map(|(a, b)| (a.as_secs(), b.as_secs()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(seconds(30), [(5, 10), (20, 30)]);
         assert_eq!(seconds(15), [(5, 10)]);
         assert_eq!(seconds(6), [(5, 6)]);
-        assert_eq!(Track::default().contacts(Duration::from_secs(9)), [(Duration::ZERO, Duration::from_secs(9))]);
+        assert_eq!(
+            Track::default().contacts(Duration::from_secs(9)),
+            [(Duration::ZERO, Duration::from_secs(9))]
+        );
     }
 }

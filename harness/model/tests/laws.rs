@@ -10,8 +10,8 @@ use proptest::{
     test_runner::{Config, TestError, TestRunner},
 };
 use wetdress_model::{
-    BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition, LinkQuality, NodeId, NodeState, Ports, Shape,
-    Slot, Track,
+    BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition,
+    LinkQuality, NodeId, NodeState, Ports, Shape, Slot, Track,
 };
 
 type And<T> = fn(&T, &T) -> T;
@@ -35,8 +35,15 @@ fn identity<T: Default + PartialEq>(and: And<T>, [a, _, _]: [&T; 3]) -> bool {
 }
 
 /// Looks for three values that break the law; the smallest found are the error.
-fn hold<T: Debug>(law: Law<T>, and: And<T>, any: fn() -> BoxedStrategy<T>, mut runner: TestRunner) -> Result<(), String> {
-    match runner.run(&(any(), any(), any()), |(a, b, c)| if law(and, [&a, &b, &c]) { Ok(()) } else { Err(TestCaseError::fail("broken")) }) {
+fn hold<T: Debug>(
+    law: Law<T>,
+    and: And<T>,
+    any: fn() -> BoxedStrategy<T>,
+    mut runner: TestRunner,
+) -> Result<(), String> {
+    match runner.run(&(any(), any(), any()), |(a, b, c)| {
+        if law(and, [&a, &b, &c]) { Ok(()) } else { Err(TestCaseError::fail("broken")) }
+    }) {
         Ok(()) => Ok(()),
         Err(TestError::Fail(_, found)) => Err(format!("{found:?}")),
         Err(TestError::Abort(why)) => panic!("nothing to try: {why}"),
@@ -78,30 +85,71 @@ fn ways_that_change_by_the_clock_combine_by_the_laws() {
 fn a_broken_and_is_noticed() {
     let broken: [(&str, And<Conditions>, Law<Conditions>); 15] = [
         ("the later state of a node wins", later_state, commutative),
-        ("the later cuts win", |a, b| changed(a, b, |_, b, both| both.cuts = b.cuts.clone()), commutative),
-        ("the later delay wins", |a, b| mixed(a, b, |_, b, both| both.delay = b.delay), commutative),
-        ("losses stay in the order of arrival", |a, b| mixed(a, b, |a, b, both| both.loss = joined(&a.loss, &b.loss)), commutative),
-        ("the later bursts win", |a, b| mixed(a, b, |_, b, both| both.bursts.clone_from(&b.bursts)), commutative),
-        ("the later jitter wins", |a, b| mixed(a, b, |_, b, both| both.jitter.clone_from(&b.jitter)), commutative),
-        ("jitters stay in the order of arrival", |a, b| mixed(a, b, |a, b, both| both.jitter = joined(&a.jitter, &b.jitter)), commutative),
+        (
+            "the later cuts win",
+            |a, b| changed(a, b, |_, b, both| both.cuts = b.cuts.clone()),
+            commutative,
+        ),
+        (
+            "the later delay wins",
+            |a, b| mixed(a, b, |_, b, both| both.delay = b.delay),
+            commutative,
+        ),
+        (
+            "losses stay in the order of arrival",
+            |a, b| mixed(a, b, |a, b, both| both.loss = joined(&a.loss, &b.loss)),
+            commutative,
+        ),
+        (
+            "the later bursts win",
+            |a, b| mixed(a, b, |_, b, both| both.bursts.clone_from(&b.bursts)),
+            commutative,
+        ),
+        (
+            "the later jitter wins",
+            |a, b| mixed(a, b, |_, b, both| both.jitter.clone_from(&b.jitter)),
+            commutative,
+        ),
+        (
+            "jitters stay in the order of arrival",
+            |a, b| mixed(a, b, |a, b, both| both.jitter = joined(&a.jitter, &b.jitter)),
+            commutative,
+        ),
         ("jitter is dropped", |a, b| everywhere(a, b, |both| both.jitter.clear()), identity),
-        ("the later duplicates win", |a, b| mixed(a, b, |_, b, both| both.duplicate.clone_from(&b.duplicate)), commutative),
+        (
+            "the later duplicates win",
+            |a, b| mixed(a, b, |_, b, both| both.duplicate.clone_from(&b.duplicate)),
+            commutative,
+        ),
         ("corruption is dropped", |a, b| everywhere(a, b, |both| both.corrupt.clear()), identity),
         ("reordering is dropped", |a, b| everywhere(a, b, |both| both.reorder.clear()), identity),
         ("two rates give their mean", mean_rate, associative),
-        ("no limit is a rate of zero", |a, b| everywhere(a, b, |both| both.rate = both.rate.or(Some(BitRate(0)))), identity),
-        ("the earlier queue stays", |a, b| mixed(a, b, |a, b, both| both.queue = a.queue.or(b.queue)), commutative),
+        (
+            "no limit is a rate of zero",
+            |a, b| everywhere(a, b, |both| both.rate = both.rate.or(Some(BitRate(0)))),
+            identity,
+        ),
+        (
+            "the earlier queue stays",
+            |a, b| mixed(a, b, |a, b, both| both.queue = a.queue.or(b.queue)),
+            commutative,
+        ),
         ("the larger mtu wins, none being the largest", larger_mtu, identity),
     ];
     for (name, and, law) in broken {
-        assert!(hold(law, and, world, TestRunner::deterministic()).is_err(), "went unnoticed: {name}");
+        assert!(
+            hold(law, and, world, TestRunner::deterministic()).is_err(),
+            "went unnoticed: {name}"
+        );
     }
 }
 
 /// What one world asks of the links, both together ask for, no more and no less. (Of two states of one node the worse one hides the other.)
 #[test]
 fn together_they_pull_every_lever_of_each() {
-    let pulls = |world: &Conditions| Conditions { links: world.links.clone(), ..Default::default() }.levers();
+    let pulls = |world: &Conditions| {
+        Conditions { links: world.links.clone(), ..Default::default() }.levers()
+    };
     let held = fresh().run(&(world(), world()), |(a, b)| {
         prop_assert_eq!(pulls(&both(&a, &b)), &pulls(&a) | &pulls(&b));
         Ok(())
@@ -112,11 +160,19 @@ fn together_they_pull_every_lever_of_each() {
 type Change<T> = fn(&T, &T, &mut T);
 
 /// `and`, with each link then changed by `change(mine, theirs, result)`; who does not touch it has nothing to say about it.
-fn changed(a: &Conditions, b: &Conditions, change: impl Fn(&LinkCondition, &LinkCondition, &mut LinkCondition)) -> Conditions {
+fn changed(
+    a: &Conditions,
+    b: &Conditions,
+    change: impl Fn(&LinkCondition, &LinkCondition, &mut LinkCondition),
+) -> Conditions {
     let mut both = both(a, b);
     let untouched = LinkCondition::default();
     for (link, result) in &mut both.links {
-        change(a.links.get(link).unwrap_or(&untouched), b.links.get(link).unwrap_or(&untouched), result);
+        change(
+            a.links.get(link).unwrap_or(&untouched),
+            b.links.get(link).unwrap_or(&untouched),
+            result,
+        );
     }
     both
 }
@@ -176,12 +232,26 @@ fn duration() -> impl Strategy<Value = Duration> {
 }
 
 fn jitter() -> impl Strategy<Value = Jitter> {
-    let shape = prop_oneof![Just(Shape::Uniform), Just(Shape::Normal), Just(Shape::Pareto), Just(Shape::ParetoNormal)];
-    (duration(), shape, chance()).prop_map(|(width, shape, correlation)| Jitter { width, shape, correlation })
+    let shape = prop_oneof![
+        Just(Shape::Uniform),
+        Just(Shape::Normal),
+        Just(Shape::Pareto),
+        Just(Shape::ParetoNormal)
+    ];
+    (duration(), shape, chance()).prop_map(|(width, shape, correlation)| Jitter {
+        width,
+        shape,
+        correlation,
+    })
 }
 
 fn bursts() -> impl Strategy<Value = Bursts> {
-    (chance(), chance(), chance(), chance()).prop_map(|(enter, leave, bad, good)| Bursts { enter, leave, bad, good })
+    (chance(), chance(), chance(), chance()).prop_map(|(enter, leave, bad, good)| Bursts {
+        enter,
+        leave,
+        bad,
+        good,
+    })
 }
 
 fn sorted<T: Ord + Debug>(any: impl Strategy<Value = T>) -> impl Strategy<Value = Vec<T>> {
@@ -193,20 +263,28 @@ fn sorted<T: Ord + Debug>(any: impl Strategy<Value = T>) -> impl Strategy<Value 
 
 fn quality() -> BoxedStrategy<LinkQuality> {
     let chances = (sorted(chance()), sorted(chance()), sorted(chance()), sorted(chance()));
-    let limits = (option::of((1u64..1000).prop_map(BitRate)), option::of(0u64..1000), option::of(68u32..1500));
+    let limits = (
+        option::of((1u64..1000).prop_map(BitRate)),
+        option::of(0u64..1000),
+        option::of(68u32..1500),
+    );
     let all = (duration(), sorted(jitter()), sorted(bursts()), chances, limits);
-    let made = all.prop_map(|(delay, jitter, bursts, (loss, duplicate, corrupt, reorder), (rate, queue, mtu))| LinkQuality {
-        delay,
-        jitter,
-        loss,
-        bursts,
-        duplicate,
-        corrupt,
-        reorder,
-        rate,
-        queue,
-        mtu,
-    });
+    let made = all.prop_map(
+        |(delay, jitter, bursts, (loss, duplicate, corrupt, reorder), (rate, queue, mtu))| {
+            LinkQuality {
+                delay,
+                jitter,
+                loss,
+                bursts,
+                duplicate,
+                corrupt,
+                reorder,
+                rate,
+                queue,
+                mtu,
+            }
+        },
+    );
     made.boxed()
 }
 
@@ -214,18 +292,34 @@ fn quality() -> BoxedStrategy<LinkQuality> {
 fn track() -> BoxedStrategy<Track> {
     let later = btree_map(1u64..5, (quality(), any::<bool>()), 0..3);
     let slots = (quality(), any::<bool>(), later).prop_map(|(quality, up, later)| {
-        let later = later.into_iter().map(|(from, (quality, up))| Slot { from: Duration::from_secs(from), quality, up });
-        Track { slots: [Slot { from: Duration::ZERO, quality, up }].into_iter().chain(later).collect() }
+        let later = later.into_iter().map(|(from, (quality, up))| Slot {
+            from: Duration::from_secs(from),
+            quality,
+            up,
+        });
+        Track {
+            slots: [Slot { from: Duration::ZERO, quality, up }].into_iter().chain(later).collect(),
+        }
     });
     prop_oneof![1 => Just(Track::default()), 4 => slots].boxed()
 }
 
 fn state() -> impl Strategy<Value = NodeState> {
     use NodeState::{Crashed, Frozen, PowerLost, Stopped, Terminated, Up};
-    prop_oneof![Just(Up), Just(Stopped), Just(Frozen), Just(Terminated), Just(Crashed), Just(PowerLost)]
+    prop_oneof![
+        Just(Up),
+        Just(Stopped),
+        Just(Frozen),
+        Just(Terminated),
+        Just(Crashed),
+        Just(PowerLost)
+    ]
 }
 
 fn world() -> BoxedStrategy<Conditions> {
-    let condition = (btree_set(cut(), 0..3), quality()).prop_map(|(cuts, quality)| LinkCondition { cuts, quality });
-    (btree_map(link(), condition, 0..3), btree_map(node(), state(), 0..3)).prop_map(|(links, nodes)| Conditions { links, nodes }).boxed()
+    let condition = (btree_set(cut(), 0..3), quality())
+        .prop_map(|(cuts, quality)| LinkCondition { cuts, quality });
+    (btree_map(link(), condition, 0..3), btree_map(node(), state(), 0..3))
+        .prop_map(|(links, nodes)| Conditions { links, nodes })
+        .boxed()
 }

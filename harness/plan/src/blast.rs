@@ -29,41 +29,67 @@ pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Bl
     let targets = fault.targets();
     let fitting: BTreeSet<&NodeId> = targets
         .iter()
-        .flat_map(|target| plan.topology.nodes.iter().filter(|(name, node)| target.fits(name, node)))
+        .flat_map(|target| {
+            plan.topology.nodes.iter().filter(|(name, node)| target.fits(name, node))
+        })
         .map(|(name, _)| name)
         .collect();
-    let most: usize = targets.iter().map(|target| most_hit(target, plan, catalogs)).sum::<usize>().min(fitting.len());
+    let most: usize = targets
+        .iter()
+        .map(|target| most_hit(target, plan, catalogs))
+        .sum::<usize>()
+        .min(fitting.len());
     let mut services = BTreeMap::new();
     for service in plan.services.keys() {
         let all = plan.topology.nodes_of(service).count();
-        let hit = plan.topology.nodes_of(service).filter(|node| fitting.contains(node)).count().min(most);
+        let hit =
+            plan.topology.nodes_of(service).filter(|node| fitting.contains(node)).count().min(most);
         if hit > 0 {
             services.insert(service.clone(), (hit, all));
         }
     }
     let regions = fitting.iter().map(|node| plan.topology.nodes[*node].region.clone()).collect();
-    let levers = world(window, plan, catalogs)?.levers().into_iter().map(|(lever, _)| lever).collect();
+    let levers =
+        world(window, plan, catalogs)?.levers().into_iter().map(|(lever, _)| lever).collect();
     let quorum_at_risk = services.values().any(|(hit, all)| (all - hit) * 2 <= *all);
-    Some(Blast { nodes_hit: most, nodes: plan.topology.nodes.len(), services, regions, levers, quorum_at_risk })
+    Some(Blast {
+        nodes_hit: most,
+        nodes: plan.topology.nodes.len(),
+        services,
+        regions,
+        levers,
+        quorum_at_risk,
+    })
 }
 
 /// The window's world at its opening, with as many picked as it takes, the first by name.
 pub(crate) fn world(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Conditions> {
     let fault = (catalogs.faults.find(&window.fault.kind)?.make)(&window.fault.params).ok()?;
     let pick = |target: &model::plan::Target| -> Vec<NodeId> {
-        let fit = plan.topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).map(|(name, _)| name.clone());
+        let fit = plan
+            .topology
+            .nodes
+            .iter()
+            .filter(|(name, node)| target.fits(name, node))
+            .map(|(name, _)| name.clone());
         fit.take(most_hit(target, plan, catalogs)).collect()
     };
     let picked: Vec<Vec<NodeId>> = fault.targets().iter().map(pick).collect();
-    Some(fault.at(&Moment { elapsed: std::time::Duration::ZERO, topology: &plan.topology, picked: &picked }))
+    Some(fault.at(&Moment {
+        elapsed: std::time::Duration::ZERO,
+        topology: &plan.topology,
+        picked: &picked,
+    }))
 }
 
 /// How many nodes a target can hit at most. A role is held by one node per shard; which one is known only while the stack runs.
 fn most_hit(target: &model::plan::Target, plan: &Plan, catalogs: &Catalogs) -> usize {
     let shards_of = |service: &ServiceId| {
-        evidence::made(catalogs, service, plan.services.get(service)?, &plan.topology).map(|made| made.shards().len())
+        evidence::made(catalogs, service, plan.services.get(service)?, &plan.topology)
+            .map(|made| made.shards().len())
     };
-    let one_holder = matches!(target.role.as_deref(), Some("leader" | "primary" | "controller" | "coordinator"));
+    let one_holder =
+        matches!(target.role.as_deref(), Some("leader" | "primary" | "controller" | "coordinator"));
     let holders = match (&target.shard, &target.service) {
         _ if !one_holder => usize::MAX,
         (Some(_), _) => 1,
@@ -93,7 +119,10 @@ pub(crate) fn lost_regions(world: &Conditions, plan: &Plan) -> BTreeSet<RegionId
     let lost = |region: &&RegionId| {
         let mut nodes = plan.topology.nodes_in(region).peekable();
         nodes.peek().is_some()
-            && nodes.all(|node| down.contains(node) || (cut.contains(node) && down.is_empty() && isolated(node, world, plan)))
+            && nodes.all(|node| {
+                down.contains(node)
+                    || (cut.contains(node) && down.is_empty() && isolated(node, world, plan))
+            })
     };
     plan.topology.regions.keys().filter(lost).cloned().collect()
 }
@@ -101,7 +130,13 @@ pub(crate) fn lost_regions(world: &Conditions, plan: &Plan) -> BTreeSet<RegionId
 /// Whether every link of a node to nodes of other regions is cut.
 fn isolated(node: &NodeId, world: &Conditions, plan: &Plan) -> bool {
     let region = &plan.topology.nodes[node].region;
-    let mut others = plan.topology.nodes.iter().filter(|(_, other)| other.region != *region).map(|(name, _)| name).peekable();
+    let mut others = plan
+        .topology
+        .nodes
+        .iter()
+        .filter(|(_, other)| other.region != *region)
+        .map(|(name, _)| name)
+        .peekable();
     let is_cut = |other: &NodeId| {
         let link = model::Link::new(End::Node(node.clone()), End::Node(other.clone()));
         world.links.get(&link).is_some_and(|link| !link.cuts.is_empty())

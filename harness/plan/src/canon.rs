@@ -10,7 +10,8 @@ pub(crate) fn value(node: &Node) -> Value {
         Kind::Scalar { text, .. } => Value::String(text.clone()),
         Kind::List(items) => Value::Array(items.iter().map(value).collect()),
         Kind::Map(entries) => {
-            let map: Map<String, Value> = entries.iter().map(|entry| (entry.key.text.clone(), value(&entry.value))).collect();
+            let map: Map<String, Value> =
+                entries.iter().map(|entry| (entry.key.text.clone(), value(&entry.value))).collect();
             Value::Object(map)
         }
     }

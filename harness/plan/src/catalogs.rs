@@ -80,7 +80,16 @@ impl Catalogs {
     pub fn families(&self) -> Vec<Family> {
         let faults = Family::from(self.faults);
         let (labs, profiles) = (self.labs.clone(), crate::tracks::family());
-        vec![labs, self.services(), self.drivers(), self.observers(), profiles, faults, self.gates.clone(), self.reports.clone()]
+        vec![
+            labs,
+            self.services(),
+            self.drivers(),
+            self.observers(),
+            profiles,
+            faults,
+            self.gates.clone(),
+            self.reports.clone(),
+        ]
     }
 
     /// The system that a service kind belongs to.

@@ -18,8 +18,14 @@ pub(crate) fn living(
 }
 
 /// The service object of a spec.
-pub(crate) fn made(catalogs: &Catalogs, service: &ServiceId, spec: &KindSpec, topology: &Topology) -> Option<Arc<dyn Service>> {
+pub(crate) fn made(
+    catalogs: &Catalogs,
+    service: &ServiceId,
+    spec: &KindSpec,
+    topology: &Topology,
+) -> Option<Arc<dyn Service>> {
     let kind = catalogs.system_of(&spec.kind)?.services.find(&spec.kind)?;
-    let site = Site { service: service.clone(), topology: Arc::new(topology.clone()), run: 0, seed: 0 };
+    let site =
+        Site { service: service.clone(), topology: Arc::new(topology.clone()), run: 0, seed: 0 };
     (kind.make)(&spec.params, &site).ok()
 }

@@ -6,21 +6,31 @@ use crate::catalogs::{Catalogs, Family, Known};
 
 /// Every kind with this name, as text: a system's service, driver and observer may share one. None if there is no such kind.
 pub fn explain(name: &str, catalogs: &Catalogs) -> Option<String> {
-    let pages: Vec<String> = catalogs.families().iter().filter_map(|family| Some(page(family, family.find(name)?))).collect();
+    let pages: Vec<String> = catalogs
+        .families()
+        .iter()
+        .filter_map(|family| Some(page(family, family.find(name)?)))
+        .collect();
     (!pages.is_empty()).then(|| pages.join("\n"))
 }
 
 /// Every kind of this build: noun, name, what it is.
 pub fn list(catalogs: &Catalogs) -> Vec<(&'static str, &'static str, &'static str)> {
     let families = catalogs.families();
-    families.iter().flat_map(|family| family.kinds.iter().map(|kind| (family.noun, kind.name, kind.about))).collect()
+    families
+        .iter()
+        .flat_map(|family| family.kinds.iter().map(|kind| (family.noun, kind.name, kind.about)))
+        .collect()
 }
 
 /// The generated reference, one Markdown page per family: file name and text.
 pub fn reference(catalogs: &Catalogs) -> Vec<(String, String)> {
     let written = |family: &Family| {
         let pages: Vec<String> = family.kinds.iter().map(|kind| page(family, kind)).collect();
-        let head = format!("# {}\nGenerated from the types by `cargo xtask reference`; do not edit.\n", plural(family.noun));
+        let head = format!(
+            "# {}\nGenerated from the types by `cargo xtask reference`; do not edit.\n",
+            plural(family.noun)
+        );
         (format!("{}s.md", family.noun), format!("{head}\n{}", pages.join("\n")))
     };
     catalogs.families().iter().map(written).collect()
@@ -28,13 +38,17 @@ pub fn reference(catalogs: &Catalogs) -> Vec<(String, String)> {
 
 fn plural(noun: &str) -> String {
     let mut letters = noun.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}s", first.to_uppercase(), letters.as_str()))
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}s", first.to_uppercase(), letters.as_str()))
 }
 
 fn page(family: &Family, kind: &Known) -> String {
     let schema = Value::from((kind.schema)());
     let mut text = format!("## {} `{}`\n{}\n", family.noun, kind.name, kind.about);
-    if let Some(about) = schema.get("description").and_then(Value::as_str).filter(|about| *about != kind.about) {
+    if let Some(about) =
+        schema.get("description").and_then(Value::as_str).filter(|about| *about != kind.about)
+    {
         text += &format!("\n{about}\n");
     }
     text += &format!("\n```yaml\n{}\n```\n", example(family, kind).trim_end());
@@ -42,14 +56,26 @@ fn page(family: &Family, kind: &Known) -> String {
     let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
         return text + "\nIt has no parameters.\n";
     };
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     text += "\n| parameter | what | default |\n|---|---|---|\n";
     for (name, property) in properties {
-        let about =
-            property.get("description").and_then(Value::as_str).or_else(|| resolved(property, &schema)?.get("description")?.as_str());
+        let about = property
+            .get("description")
+            .and_then(Value::as_str)
+            .or_else(|| resolved(property, &schema)?.get("description")?.as_str());
         let about = about.unwrap_or("").replace('\n', " ").replace('|', "\\|");
         let choices = choices(property, &schema);
-        let choices = if choices.is_empty() { String::new() } else { format!(" One of {}.", choices.join(", ")) };
+        let choices = if choices.is_empty() {
+            String::new()
+        } else {
+            format!(" One of {}.", choices.join(", "))
+        };
         let default = match property.get("default") {
             Some(Value::Null) | None if required.contains(&name.as_str()) => "required".to_owned(),
             Some(Value::Null) | None => String::new(),
@@ -66,7 +92,9 @@ fn example(family: &Family, kind: &Known) -> String {
     let below_name = matches!(family.noun, "fault" | "gate");
     match below_name && kind.example.starts_with('{') {
         true => format!("{}: {}", kind.name, kind.example),
-        false if kind.example.starts_with('{') => format!("kind: {}  # beside: {}", kind.name, kind.example),
+        false if kind.example.starts_with('{') => {
+            format!("kind: {}  # beside: {}", kind.name, kind.example)
+        }
         false => kind.example.to_owned(),
     }
 }
@@ -74,7 +102,8 @@ fn example(family: &Family, kind: &Known) -> String {
 /// The definition that a property refers to, directly or as one of two where the other is null.
 fn resolved<'s>(property: &'s Value, root: &'s Value) -> Option<&'s Value> {
     let options = ["anyOf", "allOf", "oneOf"].iter().find_map(|key| property.get(key)?.as_array());
-    let reference = property.get("$ref").or_else(|| options?.iter().find_map(|option| option.get("$ref")))?;
+    let reference =
+        property.get("$ref").or_else(|| options?.iter().find_map(|option| option.get("$ref")))?;
     let name = reference.as_str()?.strip_prefix("#/$defs/")?;
     root.get("$defs")?.get(name)
 }

@@ -28,8 +28,12 @@ const PAYLOAD_MAX: u64 = u16::MAX as u64 + ENVELOPE;
 /// The fleet that `probe:` makes.
 pub(crate) const PROBE: &str = "probe";
 const PROBE_BACKOFF_MAX: Duration = Duration::from_millis(500);
-const PROBE_BACKOFF: plan::Backoff =
-    plan::Backoff { base: Duration::from_millis(50), factor: 2.0, max: PROBE_BACKOFF_MAX, jitter: plan::BackoffJitter::Full };
+const PROBE_BACKOFF: plan::Backoff = plan::Backoff {
+    base: Duration::from_millis(50),
+    factor: 2.0,
+    max: PROBE_BACKOFF_MAX,
+    jitter: plan::BackoffJitter::Full,
+};
 
 /// What is shared by the fleets while they are built.
 pub(crate) struct Builder<'a> {
@@ -47,7 +51,10 @@ impl Builder<'_> {
     /// One fleet of the file. `node` has its profile merged already.
     pub(crate) fn fleet(&mut self, name: &Sp<String>, node: &Node) {
         if names::declared("fleet", name, self.problems) && name.value == PROBE {
-            self.problems.push(Problem::new("name", name.span, "`probe` is the name of the harness's own fleet").label("taken"));
+            self.problems.push(
+                Problem::new("name", name.span, "`probe` is the name of the harness's own fleet")
+                    .label("taken"),
+            );
         }
         let before = self.problems.len();
         let Some(raw) = read_as::<grammar::Fleet>(node, self.problems) else { return };
@@ -65,7 +72,13 @@ impl Builder<'_> {
                 0
             }
             None => {
-                names::missing(&format!("fleet `{}`", name.value), "assets", name.span, "300", self.problems);
+                names::missing(
+                    &format!("fleet `{}`", name.value),
+                    "assets",
+                    name.span,
+                    "300",
+                    self.problems,
+                );
                 0
             }
         };
@@ -76,14 +89,29 @@ impl Builder<'_> {
         let cells = self.cells_of(name, &home, raw.access.as_ref());
         let connection = self.connection(&raw.connection, raw.failback.as_ref(), name.span);
         let recorder = recorder(&raw.recorder);
-        let fleet = Fleet { service, driver, first: self.next, assets, home, failover, cells, streams, connection, recorder, probe: false };
+        let fleet = Fleet {
+            service,
+            driver,
+            first: self.next,
+            assets,
+            home,
+            failover,
+            cells,
+            streams,
+            connection,
+            recorder,
+            probe: false,
+        };
         self.next = self.next.saturating_add(assets);
         self.fleets.insert(name.as_str().into(), fleet);
     }
 
     /// One small reading per shard and region: as many assets per region as there are shards.
     pub(crate) fn probe(&mut self, raw: &Sp<grammar::Probe>) {
-        let Some(service) = self.built.service(raw.of.as_ref(), "probe", raw.span, self.problems) else { return };
+        let Some(service) = self.built.service(raw.of.as_ref(), "probe", raw.span, self.problems)
+        else {
+            return;
+        };
         let Some(every) = raw.every.filter(|every| !every.value.0.is_zero()) else {
             return names::missing("the probe", "every", raw.span, "250ms", self.problems);
         };
@@ -91,7 +119,8 @@ impl Builder<'_> {
         let Some((_, driver)) = self.default_driver(&service, raw.span) else { return };
         let reachable = self.built.regions_of(&service);
         let shards = self.shards(&service);
-        let home: BTreeMap<RegionId, u32> = reachable.iter().map(|region| (region.clone(), shards)).collect();
+        let home: BTreeMap<RegionId, u32> =
+            reachable.iter().map(|region| (region.clone(), shards)).collect();
         let failover = self.failover(None, &home, &reachable);
         let cells = self.cells_of(&name, &home, None);
         let stream = Stream {
@@ -104,7 +133,12 @@ impl Builder<'_> {
         };
         // A probe measures the service: the patience of a polite client would be measured instead.
         let own = self.connection(&grammar::Connection::default(), None, raw.span);
-        let connection = plan::Connection { connect_timeout: PROBE_BACKOFF_MAX, backoff: PROBE_BACKOFF, attempts: 1, ..own };
+        let connection = plan::Connection {
+            connect_timeout: PROBE_BACKOFF_MAX,
+            backoff: PROBE_BACKOFF,
+            attempts: 1,
+            ..own
+        };
         let recorder = recorder(&grammar::Recorder::default());
         let assets = home.values().sum();
         let fleet = Fleet {
@@ -125,7 +159,12 @@ impl Builder<'_> {
     }
 
     fn shards(&self, service: &ServiceId) -> u32 {
-        let living = crate::evidence::living(self.catalogs, service, &self.built.services, &self.built.topology);
+        let living = crate::evidence::living(
+            self.catalogs,
+            service,
+            &self.built.services,
+            &self.built.topology,
+        );
         living.map_or(1, |living| living.shards().len().max(1) as u32)
     }
 
@@ -135,7 +174,9 @@ impl Builder<'_> {
             let service = self.built.service(None, "driver", fleet.span, self.problems)?;
             return self.default_driver(&service, fleet.span);
         };
-        let named = node.at("service").and_then(|value| Some(Sp { value: value.text()?.to_owned(), span: value.span }));
+        let named = node
+            .at("service")
+            .and_then(|value| Some(Sp { value: value.text()?.to_owned(), span: value.span }));
         let service = self.built.service(named.as_ref(), "driver", node.span, self.problems)?;
         let family = self.catalogs.drivers();
         let rest = node.without(&["kind", "service"]);
@@ -149,10 +190,14 @@ impl Builder<'_> {
         if let Some(system) = self.catalogs.system_of(service_kind)
             && system.drivers.find(name).is_none()
         {
-            let message = format!("the driver `{name}` does not speak to a service of kind `{service_kind}`");
+            let message =
+                format!("the driver `{name}` does not speak to a service of kind `{service_kind}`");
             let drivers: Vec<&str> = system.drivers.names().collect();
-            self.problems
-                .push(Problem::new("name", node.span, message).label("another system").help(format!("Take {}", names::quoted(&drivers))));
+            self.problems.push(
+                Problem::new("name", node.span, message)
+                    .label("another system")
+                    .help(format!("Take {}", names::quoted(&drivers))),
+            );
         }
         Some((service, params))
     }
@@ -160,10 +205,20 @@ impl Builder<'_> {
     fn default_driver_kind(&mut self, service: &ServiceId, at: Span) -> Option<&'static str> {
         let kind = &self.built.services.get(service)?.kind;
         let drivers: Vec<&str> = self.catalogs.system_of(kind)?.drivers.names().collect();
-        match drivers.iter().find(|name| *name == kind).or(drivers.first().filter(|_| drivers.len() == 1)) {
+        match drivers
+            .iter()
+            .find(|name| *name == kind)
+            .or(drivers.first().filter(|_| drivers.len() == 1))
+        {
             Some(name) => Some(name),
             None => {
-                names::missing("the driver", "kind", at, drivers.first().unwrap_or(&"kind"), self.problems);
+                names::missing(
+                    "the driver",
+                    "kind",
+                    at,
+                    drivers.first().unwrap_or(&"kind"),
+                    self.problems,
+                );
                 None
             }
         }
@@ -185,7 +240,8 @@ impl Builder<'_> {
         whole: bool,
     ) -> BTreeMap<RegionId, u32> {
         let Some(raw) = raw else {
-            let each: Vec<(RegionId, u32)> = reachable.iter().map(|region| (region.clone(), 1)).collect();
+            let each: Vec<(RegionId, u32)> =
+                reachable.iter().map(|region| (region.clone(), 1)).collect();
             return apportion(assets, &each);
         };
         for region in raw.keys() {
@@ -194,10 +250,16 @@ impl Builder<'_> {
         let sum: u64 = raw.values().map(|share| u64::from(share.0)).sum();
         // Thirds cannot be written exactly: half a per mille is forgiven.
         if whole && sum.abs_diff(WHOLE.into()) > 500 {
-            let message = format!("the shares of `home` add up to {}%, not to 100%", sum as f64 / 1e4);
-            self.problems.push(Problem::new("range", raw.span, message).label("these shares").help("Shares of a whole make 100%"));
+            let message =
+                format!("the shares of `home` add up to {}%, not to 100%", sum as f64 / 1e4);
+            self.problems.push(
+                Problem::new("range", raw.span, message)
+                    .label("these shares")
+                    .help("Shares of a whole make 100%"),
+            );
         }
-        let each: Vec<(RegionId, u32)> = raw.iter().map(|(region, share)| (region.as_str().into(), share.0)).collect();
+        let each: Vec<(RegionId, u32)> =
+            raw.iter().map(|(region, share)| (region.as_str().into(), share.0)).collect();
         apportion(assets, &each)
     }
 
@@ -209,23 +271,44 @@ impl Builder<'_> {
     ) -> BTreeMap<RegionId, Vec<RegionId>> {
         // Default: the next region by name first, around the circle.
         let others = |region: &RegionId| {
-            let (before, after): (Vec<_>, Vec<_>) = reachable.iter().filter(|other| *other != region).partition(|other| *other < region);
+            let (before, after): (Vec<_>, Vec<_>) = reachable
+                .iter()
+                .filter(|other| *other != region)
+                .partition(|other| *other < region);
             after.into_iter().chain(before).cloned().collect()
         };
-        let mut lists: BTreeMap<RegionId, Vec<RegionId>> = home.keys().map(|region| (region.clone(), others(region))).collect();
+        let mut lists: BTreeMap<RegionId, Vec<RegionId>> =
+            home.keys().map(|region| (region.clone(), others(region))).collect();
         for (region, list) in raw.into_iter().flatten() {
             names::known("region", region, region.span, self.built.region_names(), self.problems);
             for other in list {
-                if names::known("region", other, other.span, self.built.region_names(), self.problems) && other.value == region.value {
-                    self.problems.push(Problem::new("logic", other.span, "a region is its own failover").label("the same region"));
+                if names::known(
+                    "region",
+                    other,
+                    other.span,
+                    self.built.region_names(),
+                    self.problems,
+                ) && other.value == region.value
+                {
+                    self.problems.push(
+                        Problem::new("logic", other.span, "a region is its own failover")
+                            .label("the same region"),
+                    );
                 }
             }
-            lists.insert(region.as_str().into(), list.iter().map(|other| other.as_str().into()).collect());
+            lists.insert(
+                region.as_str().into(),
+                list.iter().map(|other| other.as_str().into()).collect(),
+            );
         }
         lists
     }
 
-    fn streams(&mut self, fleet: &Sp<String>, raw: Option<&Sp<BTreeMap<Sp<String>, grammar::Stream>>>) -> Vec<Stream> {
+    fn streams(
+        &mut self,
+        fleet: &Sp<String>,
+        raw: Option<&Sp<BTreeMap<Sp<String>, grammar::Stream>>>,
+    ) -> Vec<Stream> {
         let Some(raw) = raw.filter(|raw| !raw.is_empty()) else {
             names::missing(
                 &format!("fleet `{}`", fleet.value),
@@ -242,17 +325,27 @@ impl Builder<'_> {
     fn stream(&mut self, name: &Sp<String>, raw: &grammar::Stream) -> Option<Stream> {
         names::declared("stream", name, self.problems);
         let Some(every) = raw.every else {
-            names::missing(&format!("stream `{}`", name.value), "every", name.span, "1s", self.problems);
+            names::missing(
+                &format!("stream `{}`", name.value),
+                "every",
+                name.span,
+                "1s",
+                self.problems,
+            );
             return None;
         };
         if every.value.0 < Duration::from_millis(1) {
-            self.problems.push(Problem::new("range", every.span, "an interval below a millisecond").label("at least `1ms`"));
+            self.problems.push(
+                Problem::new("range", every.span, "an interval below a millisecond")
+                    .label("at least `1ms`"),
+            );
         }
         let jitter = raw.jitter.map_or(Duration::ZERO, |jitter| jitter.value.0);
         if jitter * 2 > every.value.0 {
             let span = raw.jitter.map_or(every.span, |jitter| jitter.span);
             let problem =
-                Problem::new("range", span, "the jitter is more than half of the interval").label("readings would overtake each other");
+                Problem::new("range", span, "the jitter is more than half of the interval")
+                    .label("readings would overtake each other");
             self.problems.push(problem);
         }
         let payload = raw.payload.map_or((256, 256, name.span), |payload| match payload.value {
@@ -277,8 +370,16 @@ impl Builder<'_> {
             grammar::Ack::BestEffort => plan::Ack::BestEffort,
             grammar::Ack::None => plan::Ack::None,
         };
-        let payload = plan::Payload { p50: p50.min(PAYLOAD_MAX) as u32, p99: p99.min(PAYLOAD_MAX) as u32 };
-        Some(Stream { name: name.as_str().into(), every: every.value.0, phase, jitter, payload, ack })
+        let payload =
+            plan::Payload { p50: p50.min(PAYLOAD_MAX) as u32, p99: p99.min(PAYLOAD_MAX) as u32 };
+        Some(Stream {
+            name: name.as_str().into(),
+            every: every.value.0,
+            phase,
+            jitter,
+            payload,
+            ack,
+        })
     }
 
     fn cells_of(
@@ -287,7 +388,9 @@ impl Builder<'_> {
         home: &BTreeMap<RegionId, u32>,
         way: Option<&grammar::Quality>,
     ) -> BTreeMap<RegionId, CellId> {
-        let access = way.map_or_else(LinkQuality::default, |way| crate::stack::quality(way, fleet.span, self.problems));
+        let access = way.map_or_else(LinkQuality::default, |way| {
+            crate::stack::quality(way, fleet.span, self.problems)
+        });
         let draws = self.clockwork.draws.named(&fleet.value);
         self.built.clock = self.built.clock.max(way.and_then(tracks::period));
         let mut cells = BTreeMap::new();
@@ -295,31 +398,56 @@ impl Builder<'_> {
             let id = CellId::from(format!("{region}/{}", fleet.value));
             let Some((base, prefix)) = self.cells.take(*hosts) else {
                 let message = format!("no addresses are left for the assets of `{}`", fleet.value);
-                let problem = Problem::new("range", fleet.span, message).label("too many assets for one lab");
-                self.problems.push(problem.help("A lab has 65,536 addresses for assets; take fewer assets"));
+                let problem =
+                    Problem::new("range", fleet.span, message).label("too many assets for one lab");
+                self.problems
+                    .push(problem.help("A lab has 65,536 addresses for assets; take fewer assets"));
                 return cells;
             };
-            let track = way.map(|way| self.clockwork.track(way, draws.named(region.as_str()), self.problems)).unwrap_or_default();
+            let track = way
+                .map(|way| self.clockwork.track(way, draws.named(region.as_str()), self.problems))
+                .unwrap_or_default();
             let fleet = Some(fleet.as_str().into());
-            let cell = Cell { region: region.clone(), fleet, base, prefix, hosts: *hosts, access: access.clone(), track };
+            let cell = Cell {
+                region: region.clone(),
+                fleet,
+                base,
+                prefix,
+                hosts: *hosts,
+                access: access.clone(),
+                track,
+            };
             self.built.topology.cells.insert(id.clone(), cell);
             cells.insert(region.clone(), id);
         }
         cells
     }
 
-    fn connection(&mut self, raw: &grammar::Connection, failback: Option<&grammar::Failback>, at: Span) -> plan::Connection {
-        let or = |time: Option<seams::document::units::Time>, seconds| time.map_or(Duration::from_secs(seconds), Into::into);
+    fn connection(
+        &mut self,
+        raw: &grammar::Connection,
+        failback: Option<&grammar::Failback>,
+        at: Span,
+    ) -> plan::Connection {
+        let or = |time: Option<seams::document::units::Time>, seconds| {
+            time.map_or(Duration::from_secs(seconds), Into::into)
+        };
         let base = or(raw.backoff.base, 1);
         let max = raw.backoff.max.map_or(Duration::from_secs(60), |max| max.value.0);
         if max < base {
             let span = raw.backoff.max.map_or(at, |max| max.span);
-            self.problems.push(Problem::new("range", span, "the longest backoff is shorter than the first one").label("below `base`"));
+            self.problems.push(
+                Problem::new("range", span, "the longest backoff is shorter than the first one")
+                    .label("below `base`"),
+            );
         }
         let factor = raw.backoff.factor.map_or(2.0, |factor| factor.value);
         if !(1.0..=100.0).contains(&factor) {
             let span = raw.backoff.factor.map_or(at, |factor| factor.span);
-            self.problems.push(Problem::new("range", span, format!("a backoff factor of {factor}")).label("from 1 to 100"));
+            self.problems.push(
+                Problem::new("range", span, format!("a backoff factor of {factor}"))
+                    .label("from 1 to 100"),
+            );
         }
         let jitter = match raw.backoff.jitter.unwrap_or(grammar::BackoffJitter::Full) {
             grammar::BackoffJitter::None => plan::BackoffJitter::None,
@@ -362,8 +490,12 @@ fn recorder(raw: &grammar::Recorder) -> plan::Recorder {
 fn apportion(total: u32, weights: &[(RegionId, u32)]) -> BTreeMap<RegionId, u32> {
     let sum: u64 = weights.iter().map(|(_, weight)| u64::from(*weight)).sum::<u64>().max(1);
     let exact = |weight: u32| u64::from(total) * u64::from(weight);
-    let mut shares: Vec<(RegionId, u32, u64)> =
-        weights.iter().map(|(region, weight)| (region.clone(), (exact(*weight) / sum) as u32, exact(*weight) % sum)).collect();
+    let mut shares: Vec<(RegionId, u32, u64)> = weights
+        .iter()
+        .map(|(region, weight)| {
+            (region.clone(), (exact(*weight) / sum) as u32, exact(*weight) % sum)
+        })
+        .collect();
     let left = total - shares.iter().map(|(_, share, _)| share).sum::<u32>();
     shares.sort_by(|a, b| b.2.cmp(&a.2).then(a.0.cmp(&b.0)));
     for (_, share, _) in shares.iter_mut().take(left as usize) {
@@ -373,9 +505,19 @@ fn apportion(total: u32, weights: &[(RegionId, u32)]) -> BTreeMap<RegionId, u32>
 }
 
 /// Lays a fleet over its profile. The profiles are ours: they always read.
-pub(crate) fn with_profile(fleet: &Node, source: seams::document::SourceId, ids: &mut Ids, problems: &mut Problems) -> Node {
-    let Some((name, span)) = fleet.at("profile").and_then(|value| Some((value.text()?, value.span))) else { return fleet.clone() };
-    let profiles = parse(PROFILES, source, ids, problems).expect("the profiles of this build are readable");
+pub(crate) fn with_profile(
+    fleet: &Node,
+    source: seams::document::SourceId,
+    ids: &mut Ids,
+    problems: &mut Problems,
+) -> Node {
+    let Some((name, span)) =
+        fleet.at("profile").and_then(|value| Some((value.text()?, value.span)))
+    else {
+        return fleet.clone();
+    };
+    let profiles =
+        parse(PROFILES, source, ids, problems).expect("the profiles of this build are readable");
     let declared = profiles.entries().iter().map(|entry| entry.key.text.as_str());
     if !names::known("profile", name, span, declared, problems) {
         return fleet.clone();
@@ -389,10 +531,13 @@ mod tests {
 
     #[test]
     fn shares_are_exact() {
-        let weights = |list: &[(&str, u32)]| list.iter().map(|(name, weight)| (RegionId::from(*name), *weight)).collect::<Vec<_>>();
+        let weights = |list: &[(&str, u32)]| {
+            list.iter().map(|(name, weight)| (RegionId::from(*name), *weight)).collect::<Vec<_>>()
+        };
         let shares = apportion(10, &weights(&[("a", 1), ("b", 1), ("c", 1)]));
         assert_eq!(shares.values().copied().collect::<Vec<_>>(), [4, 3, 3]);
-        let shares = apportion(5000, &weights(&[("eu", 150_000), ("east", 350_000), ("west", 500_000)]));
+        let shares =
+            apportion(5000, &weights(&[("eu", 150_000), ("east", 350_000), ("west", 500_000)]));
         assert_eq!(shares.values().sum::<u32>(), 5000);
         assert_eq!(shares[&RegionId::from("east")], 1750);
     }

@@ -45,11 +45,15 @@ impl Builder<'_> {
 
     fn gate(&mut self, node: &Node) -> Option<Placed> {
         let [entry] = node.entries() else {
-            let problem = Problem::new("type", node.span, "a gate is a mapping of one key").label("expected one gate");
-            self.problems.push(problem.help("Such as `- rto: {max: 60s}`; write each gate as an item of its own"));
+            let problem = Problem::new("type", node.span, "a gate is a mapping of one key")
+                .label("expected one gate");
+            self.problems.push(
+                problem.help("Such as `- rto: {max: 60s}`; write each gate as an item of its own"),
+            );
             return None;
         };
-        let kind = *kinds::find(&self.catalogs.gates, &entry.key.text, entry.key.span, self.problems)?;
+        let kind =
+            *kinds::find(&self.catalogs.gates, &entry.key.text, entry.key.span, self.problems)?;
         let value = self.full(&kind, &entry.value);
         let value = self.clocked(&kind, value);
         self.check_names(&value);
@@ -85,13 +89,22 @@ impl Builder<'_> {
         let phases = || self.phases.iter().map(|phase| phase.name.as_str());
         for key in ["during", "after"] {
             let value = params.at(key);
-            let scalars = value.into_iter().flat_map(|value| std::iter::once(value).chain(value.items()));
+            let scalars =
+                value.into_iter().flat_map(|value| std::iter::once(value).chain(value.items()));
             for (name, span) in scalars.filter_map(|value| Some((value.text()?, value.span))) {
                 names::known("phase", name, span, phases(), self.problems);
             }
         }
-        if let Some((name, span)) = params.at("observer").and_then(|value| Some((value.text()?, value.span))) {
-            names::known("observer", name, span, self.observers.iter().map(String::as_str), self.problems);
+        if let Some((name, span)) =
+            params.at("observer").and_then(|value| Some((value.text()?, value.span)))
+        {
+            names::known(
+                "observer",
+                name,
+                span,
+                self.observers.iter().map(String::as_str),
+                self.problems,
+            );
         }
     }
 }

@@ -22,7 +22,10 @@ pub(crate) struct Scenario {
     /// Decides every random choice. Default: derived from the scenario's name.
     pub(crate) seed: Option<u64>,
     /// Files that this one is laid over, in this order, relative to this file.
-    #[allow(dead_code, reason = "includes are followed before the sections are read; the field makes the key known")]
+    #[allow(
+        dead_code,
+        reason = "includes are followed before the sections are read; the field makes the key known"
+    )]
     pub(crate) include: Option<Vec<String>>,
     pub(crate) stack: Option<Sp<Stack>>,
     pub(crate) traffic: Option<Sp<Traffic>>,
@@ -95,7 +98,10 @@ pub(crate) struct Quality {
 /// A CSV file, relative to the file that names it, or its rows as a list.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
-#[allow(dead_code, reason = "files are read into rows before the sections are read; this is the shape for editors")]
+#[allow(
+    dead_code,
+    reason = "files are read into rows before the sections are read; this is the shape for editors"
+)]
 enum Table<T> {
     File(String),
     Rows(Vec<T>),
@@ -156,7 +162,10 @@ pub(crate) struct Probe {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fleet {
     /// A preset that the other keys are laid over.
-    #[allow(dead_code, reason = "the profile is merged before the fleet is read; the field makes the key known")]
+    #[allow(
+        dead_code,
+        reason = "the profile is merged before the fleet is read; the field makes the key known"
+    )]
     pub(crate) profile: Option<String>,
     pub(crate) driver: Option<Part>,
     /// How many sources.

@@ -60,8 +60,14 @@ const LATER: &[(&str, &str)] = &[
 /// Those of them that are there at another place already.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("contact", "Move it under `access`, as a list or a CSV file"),
-    ("profile", "A fleet, its `access` and each pair of `links` take it; move it there, such as `access: {profile: leo_15s}`"),
-    ("repeat", "`access` and each pair of `links` take it beside a `trace`; move it there, or leave it out"),
+    (
+        "profile",
+        "A fleet, its `access` and each pair of `links` take it; move it there, such as `access: {profile: leo_15s}`",
+    ),
+    (
+        "repeat",
+        "`access` and each pair of `links` take it beside a `trace`; move it there, or leave it out",
+    ),
 ];
 
 /// Turns an unknown word that the design knows into a refusal that says so.
@@ -74,31 +80,50 @@ pub(crate) fn later(problem: &mut Problem) {
     problem.code = "version";
     problem.message = format!("`{word}` is not in this version: {what} will come later");
     problem.label = "not in this version".into();
-    let help = ELSEWHERE.iter().find(|(there, _)| there == word).map_or("Leave it out", |(_, help)| help);
+    let help =
+        ELSEWHERE.iter().find(|(there, _)| there == word).map_or("Leave it out", |(_, help)| help);
     problem.help = Some(help.into());
     problem.unknown = None;
 }
 
 /// The kind with this name; tells the mistake if there is none.
-pub(crate) fn find<'f>(family: &'f Family, name: &str, span: Span, problems: &mut Problems) -> Option<&'f Known> {
+pub(crate) fn find<'f>(
+    family: &'f Family,
+    name: &str,
+    span: Span,
+    problems: &mut Problems,
+) -> Option<&'f Known> {
     let kind = family.find(name);
     if kind.is_none() {
         let names: Vec<&str> = family.names().collect();
         let what = format!("{} kind", family.noun);
-        problems
-            .push(Problem::unknown(&what, name, span, &names).help(format!("There is {}; `wetdress explain` tells more", quoted(&names))));
+        problems.push(
+            Problem::unknown(&what, name, span, &names)
+                .help(format!("There is {}; `wetdress explain` tells more", quoted(&names))),
+        );
     }
     kind
 }
 
 /// Reads a kind's parameters. `also` are the keys that the engine took out of the same mapping before.
-pub(crate) fn params(kind: &Known, node: &Node, also: &[&str], problems: &mut Problems) -> Option<KindSpec> {
+pub(crate) fn params(
+    kind: &Known,
+    node: &Node,
+    also: &[&str],
+    problems: &mut Problems,
+) -> Option<KindSpec> {
     let mut mine = Problems::new();
     let params = (kind.read)(node, &mut mine);
     for problem in &mut mine {
-        if problem.code == "key" && node.entries().iter().any(|entry| entry.key.span == problem.span) {
+        if problem.code == "key"
+            && node.entries().iter().any(|entry| entry.key.span == problem.span)
+        {
             problem.know_also(also);
-            problem.help = Some(format!("`{}` takes {}", kind.name, quoted(&[also, &properties(&(kind.schema)())].concat())));
+            problem.help = Some(format!(
+                "`{}` takes {}",
+                kind.name,
+                quoted(&[also, &properties(&(kind.schema)())].concat())
+            ));
         }
     }
     problems.append(&mut mine);
@@ -118,12 +143,26 @@ pub(crate) fn kind_of(node: &Node) -> Option<(&str, Span)> {
 }
 
 /// The same, where there must be one; tells the mistake, at the misspelt key if one can be made out.
-pub(crate) fn kind_needed<'n>(node: &'n Node, what: &str, owner: Span, example: &str, problems: &mut Problems) -> Option<(&'n str, Span)> {
+pub(crate) fn kind_needed<'n>(
+    node: &'n Node,
+    what: &str,
+    owner: Span,
+    example: &str,
+    problems: &mut Problems,
+) -> Option<(&'n str, Span)> {
     if let Some(found) = kind_of(node) {
         return Some(found);
     }
-    let unknown = |key: &Key| Problem { code: "key", ..Problem::unknown("key", &key.text, key.span, ["kind"]) };
-    match node.entries().iter().map(|entry| unknown(&entry.key)).find(|problem| !problem.meant().is_empty()) {
+    let unknown = |key: &Key| Problem {
+        code: "key",
+        ..Problem::unknown("key", &key.text, key.span, ["kind"])
+    };
+    match node
+        .entries()
+        .iter()
+        .map(|entry| unknown(&entry.key))
+        .find(|problem| !problem.meant().is_empty())
+    {
         Some(misspelt) => problems.push(misspelt),
         None => names::missing(what, "kind", owner, example, problems),
     }

@@ -24,13 +24,19 @@ pub(crate) fn time_limit(params: &Value) -> Option<Duration> {
 
 /// The slowest interval of a stream that gates judge, probes aside.
 pub(crate) fn slowest_period(plan: &Plan) -> Duration {
-    let streams = plan.fleets.values().filter(|fleet| !fleet.probe).flat_map(|fleet| &fleet.streams);
-    streams.filter(|stream| stream.ack == Ack::Required).map(|stream| stream.every).max().unwrap_or_default()
+    let streams =
+        plan.fleets.values().filter(|fleet| !fleet.probe).flat_map(|fleet| &fleet.streams);
+    streams
+        .filter(|stream| stream.ack == Ack::Required)
+        .map(|stream| stream.every)
+        .max()
+        .unwrap_or_default()
 }
 
 /// The interval of the readings by which a gate is judged: a probe, where there is one, judges `rto.service`.
 pub(crate) fn period_for(plan: &Plan, gate: &str) -> Duration {
-    let probe = plan.fleets.values().find(|fleet| fleet.probe).and_then(|fleet| fleet.streams.first());
+    let probe =
+        plan.fleets.values().find(|fleet| fleet.probe).and_then(|fleet| fleet.streams.first());
     match probe {
         Some(stream) if gate == "rto.service" => stream.every,
         _ => slowest_period(plan),
@@ -44,13 +50,23 @@ pub(crate) fn next_change(window: &Window, plan: &Plan) -> Duration {
     changes.filter(|at| *at > open).min().unwrap_or(plan.stop()).min(plan.stop())
 }
 
-pub(crate) fn refuse(plan: &Plan, gates: &[Placed], max_duration: Option<Span>, problems: &mut Problems) {
+pub(crate) fn refuse(
+    plan: &Plan,
+    gates: &[Placed],
+    max_duration: Option<Span>,
+    problems: &mut Problems,
+) {
     if let (Some(max), Some(span)) = (plan.safety.max_duration, max_duration)
         && plan.latest_end() > max
     {
-        let message = format!("the plan can last {}, longer than `max_duration` allows", Time(plan.latest_end()));
+        let message = format!(
+            "the plan can last {}, longer than `max_duration` allows",
+            Time(plan.latest_end())
+        );
         problems.push(
-            Problem::new("range", span, message).label("shorter than the phases together").help("Shorten the phases or raise the limit"),
+            Problem::new("range", span, message)
+                .label("shorter than the phases together")
+                .help("Shorten the phases or raise the limit"),
         );
     }
     for (gate, span) in gates {
@@ -65,14 +81,25 @@ pub(crate) fn refuse(plan: &Plan, gates: &[Placed], max_duration: Option<Span>, 
 fn recovery(plan: &Plan, kind: &str, limit: Duration, span: Span, problems: &mut Problems) {
     let needed = limit + 3 * period_for(plan, kind) + plan.theta;
     let tell = |what: String, has: Duration, problems: &mut Problems| {
-        let message = format!("{what} lasts {}, too short to decide `{kind}` within {}", Time(has), Time(limit));
-        let help = format!("It needs limit + 3 intervals + deadline = {}: make it longer, or lower the limit", Time(needed));
+        let message = format!(
+            "{what} lasts {}, too short to decide `{kind}` within {}",
+            Time(has),
+            Time(limit)
+        );
+        let help = format!(
+            "It needs limit + 3 intervals + deadline = {}: make it longer, or lower the limit",
+            Time(needed)
+        );
         problems.push(Problem::new("logic", span, message).label("cannot be decided").help(help));
     };
     for window in plan.windows.iter().filter(|window| matches!(window.opening, Opening::At(_))) {
         let has = next_change(window, plan).saturating_sub(earliest_open(window));
         if has < needed {
-            return tell(format!("the fault `{}` until the next planned change", window.id), has, problems);
+            return tell(
+                format!("the fault `{}` until the next planned change", window.id),
+                has,
+                problems,
+            );
         }
     }
     if let Some(phase) = plan.phases.iter().find(|phase| phase.name.as_str() == "recovery") {

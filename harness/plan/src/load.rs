@@ -95,7 +95,13 @@ impl Reading {
             let other = self.file(text, Path::new(file), &mut vec![])?;
             let stack = other.entry("stack").cloned();
             if stack.is_none() {
-                names::missing("this file", "stack", other.span, "{lab: local, regions: {...}, services: {...}}", &mut self.problems);
+                names::missing(
+                    "this file",
+                    "stack",
+                    other.span,
+                    "{lab: local, regions: {...}, services: {...}}",
+                    &mut self.problems,
+                );
             }
             root = replaced(root, stack);
         }
@@ -107,7 +113,8 @@ impl Reading {
         let source = self.sources.add(path.display().to_string(), text);
         let mut own = parse(text, source, &mut self.ids, &mut self.problems)?;
         if !matches!(own.kind, Kind::Map(_)) {
-            let problem = Problem::new("type", own.span, "a scenario is a mapping").label("expected `key: value` lines");
+            let problem = Problem::new("type", own.span, "a scenario is a mapping")
+                .label("expected `key: value` lines");
             self.problems.push(problem.help("Begin with `scenario: name`"));
             return None;
         }
@@ -116,7 +123,9 @@ impl Reading {
             && items.is_empty()
         {
             self.problems.push(
-                Problem::new("type", *span, "`include` is a list of files").label("expected a list").help("Write `include: [file.yaml]`"),
+                Problem::new("type", *span, "`include` is a list of files")
+                    .label("expected a list")
+                    .help("Write `include: [file.yaml]`"),
             );
         }
         ways(&mut own).into_iter().for_each(|way| self.with_tables(way, path));
@@ -139,19 +148,25 @@ impl Reading {
 
     fn include(&mut self, item: &Node, from: &Path, above: &mut Vec<PathBuf>) -> Option<Node> {
         let Some(name) = item.text() else {
-            self.problems.push(Problem::new("type", item.span, "an include is the name of a file").label("expected a file"));
+            self.problems.push(
+                Problem::new("type", item.span, "an include is the name of a file")
+                    .label("expected a file"),
+            );
             return None;
         };
         let path = from.parent().unwrap_or(Path::new("")).join(name);
         if above.contains(&path) || above.len() >= INCLUDES_MAX {
-            self.problems
-                .push(Problem::new("logic", item.span, "includes that go round in a circle, or too deep").label("included before"));
+            self.problems.push(
+                Problem::new("logic", item.span, "includes that go round in a circle, or too deep")
+                    .label("included before"),
+            );
             return None;
         }
         match std::fs::read_to_string(&path) {
             Ok(text) => self.file(&text, &path, above),
             Err(error) => {
-                let message = format!("the included file `{}` cannot be read: {error}", path.display());
+                let message =
+                    format!("the included file `{}` cannot be read: {error}", path.display());
                 let problem = Problem::new("name", item.span, message).label("not readable");
                 self.problems.push(problem.help("Names are relative to the file that includes"));
                 None
@@ -173,26 +188,43 @@ impl Reading {
             let table = match std::fs::read_to_string(&path) {
                 Ok(text) => {
                     let source = self.sources.add(path.display().to_string(), text.as_str());
-                    tracks::table::read(form, &text, source, span, &mut self.ids, &mut self.problems)
+                    tracks::table::read(
+                        form,
+                        &text,
+                        source,
+                        span,
+                        &mut self.ids,
+                        &mut self.problems,
+                    )
                 }
                 Err(error) => {
                     let message = format!("the file `{}` cannot be read: {error}", path.display());
                     let problem = Problem::new("name", span, message).label("not readable");
-                    self.problems.push(problem.help("Names are relative to the file that they stand in"));
+                    self.problems
+                        .push(problem.help("Names are relative to the file that they stand in"));
                     None
                 }
             };
-            *value = table.unwrap_or(Node { id: value.id, span, origin: None, kind: Kind::List(vec![]) });
+            *value = table.unwrap_or(Node {
+                id: value.id,
+                span,
+                origin: None,
+                kind: Kind::List(vec![]),
+            });
         }
     }
 
     /// Lays each fleet over its profile.
     fn with_profiles(&mut self, mut root: Node) -> Node {
         let source = self.sources.add("profiles of this build", fleets::PROFILES);
-        let Some(fleets) = below(&mut root, "traffic").and_then(|traffic| below(traffic, "fleets")) else { return root };
+        let Some(fleets) = below(&mut root, "traffic").and_then(|traffic| below(traffic, "fleets"))
+        else {
+            return root;
+        };
         if let Kind::Map(entries) = &mut fleets.kind {
             for entry in entries {
-                entry.value = fleets::with_profile(&entry.value, source, &mut self.ids, &mut self.problems);
+                entry.value =
+                    fleets::with_profile(&entry.value, source, &mut self.ids, &mut self.problems);
             }
         }
         root
@@ -207,24 +239,40 @@ impl Reading {
         for (key, example, is_missing) in [
             ("scenario", "lose-west", raw.scenario.is_none()),
             ("stack", "{regions: {...}, services: {...}}", raw.stack.is_none()),
-            ("traffic", "{fleets: {terminals: {profile: user_terminal, assets: 300}}}", raw.traffic.is_none()),
+            (
+                "traffic",
+                "{fleets: {terminals: {profile: user_terminal, assets: 300}}}",
+                raw.traffic.is_none(),
+            ),
         ] {
             if is_missing {
                 names::missing("the scenario", key, root.span, example, problems);
             }
         }
-        let seed = input.seed.or(raw.seed).unwrap_or_else(|| canon::seed_of(raw.scenario.as_ref().map_or("", |name| &name.value)));
+        let seed = input.seed.or(raw.seed).unwrap_or_else(|| {
+            canon::seed_of(raw.scenario.as_ref().map_or("", |name| &name.value))
+        });
         let mut phases = phases::build(raw.phases.as_ref(), problems);
         let until = phases.last().map_or(Duration::ZERO, |phase| phase.end.latest());
         let clockwork = Clockwork { draws: Draws::of(seed), until };
         let stack = raw.stack.as_ref();
-        let mut built = stack.map(|stack| stack::build(stack, root, catalogs, clockwork, problems)).unwrap_or_default();
-        let (mut cells, fleets, theta) = traffic(root, raw.traffic.as_ref(), catalogs, clockwork, &mut built, problems);
+        let mut built = stack
+            .map(|stack| stack::build(stack, root, catalogs, clockwork, problems))
+            .unwrap_or_default();
+        let (mut cells, fleets, theta) =
+            traffic(root, raw.traffic.as_ref(), catalogs, clockwork, &mut built, problems);
         let fault_parts = raw.faults.unwrap_or_default();
-        let hit: Vec<&str> = fault_parts.iter().filter_map(|part| root.find(part.id)).flat_map(Node::all).filter_map(Node::text).collect();
-        let mut observing = observers::Builder { root, catalogs, built: &mut built, cells: &mut cells, problems };
+        let hit: Vec<&str> = fault_parts
+            .iter()
+            .filter_map(|part| root.find(part.id))
+            .flat_map(Node::all)
+            .filter_map(Node::text)
+            .collect();
+        let mut observing =
+            observers::Builder { root, catalogs, built: &mut built, cells: &mut cells, problems };
         let observers = observing.build(raw.observers.as_ref(), &hit);
-        let windows = windows::Builder { catalogs, built: &built, phases: &phases, problems }.build(&fault_parts, root);
+        let windows = windows::Builder { catalogs, built: &built, phases: &phases, problems }
+            .build(&fault_parts, root);
         windows::settle(&mut phases, &windows);
         let names = observers.keys().map(|name| name.as_str().to_owned()).collect();
         let mut gating = gates::Builder {
@@ -239,7 +287,11 @@ impl Reading {
         let gates = gating.build(&raw.gates.unwrap_or_default(), root);
         let reports = reports(raw.reports, catalogs, problems);
         let safety = raw.safety.unwrap_or_default();
-        let services = built.services.into_iter().filter_map(|(name, running)| Some((name, running.spec?))).collect();
+        let services = built
+            .services
+            .into_iter()
+            .filter_map(|(name, running)| Some((name, running.spec?)))
+            .collect();
         let name = raw.scenario?.value;
         let plan = Plan {
             format: FORMAT,
@@ -263,7 +315,12 @@ impl Reading {
             reports,
         };
         if self.problems.is_empty() {
-            limits::refuse(&plan, &gates, safety.max_duration.map(|max| max.span), &mut self.problems);
+            limits::refuse(
+                &plan,
+                &gates,
+                safety.max_duration.map(|max| max.span),
+                &mut self.problems,
+            );
         }
         Some(plan)
     }
@@ -283,19 +340,33 @@ fn traffic(
     let theta = raw.deadline.map_or(THETA, |deadline| deadline.value.0);
     if theta.is_zero() {
         problems.push(
-            Problem::new("range", raw.deadline.map_or(raw.span, |deadline| deadline.span), "a deadline of no time")
-                .label("longer than nothing"),
+            Problem::new(
+                "range",
+                raw.deadline.map_or(raw.span, |deadline| deadline.span),
+                "a deadline of no time",
+            )
+            .label("longer than nothing"),
         );
     }
     let (cells, fleets) = (addresses::Cells::default(), Fleets::new());
-    let mut builder = fleets::Builder { catalogs, built, cells, clockwork, fleets, next: 0, problems };
+    let mut builder =
+        fleets::Builder { catalogs, built, cells, clockwork, fleets, next: 0, problems };
     match raw.fleets.as_ref().and_then(|part| root.find(part.id)) {
         Some(fleets) if !fleets.entries().is_empty() => {
             for entry in fleets.entries() {
-                builder.fleet(&Sp { value: entry.key.text.clone(), span: entry.key.span }, &entry.value);
+                builder.fleet(
+                    &Sp { value: entry.key.text.clone(), span: entry.key.span },
+                    &entry.value,
+                );
             }
         }
-        _ => names::missing("`traffic`", "fleets", raw.span, "{terminals: {profile: user_terminal, assets: 300}}", builder.problems),
+        _ => names::missing(
+            "`traffic`",
+            "fleets",
+            raw.span,
+            "{terminals: {profile: user_terminal, assets: 300}}",
+            builder.problems,
+        ),
     }
     if let Some(probe) = &raw.probe {
         builder.probe(probe);
@@ -303,7 +374,11 @@ fn traffic(
     (builder.cells, builder.fleets, theta)
 }
 
-fn reports(raw: Option<Vec<Sp<String>>>, catalogs: &Catalogs, problems: &mut Problems) -> Vec<String> {
+fn reports(
+    raw: Option<Vec<Sp<String>>>,
+    catalogs: &Catalogs,
+    problems: &mut Problems,
+) -> Vec<String> {
     match raw {
         None => catalogs.reports.names().map(str::to_owned).collect(),
         Some(reports) => {
@@ -322,9 +397,12 @@ fn ways(root: &mut Node) -> Vec<&mut Node> {
     for entry in entries {
         match entry.key.text.as_str() {
             "stack" => found.extend(below(&mut entry.value, "links").into_iter().flat_map(values)),
-            "traffic" => {
-                found.extend(below(&mut entry.value, "fleets").into_iter().flat_map(values).filter_map(|fleet| below(fleet, "access")))
-            }
+            "traffic" => found.extend(
+                below(&mut entry.value, "fleets")
+                    .into_iter()
+                    .flat_map(values)
+                    .filter_map(|fleet| below(fleet, "access")),
+            ),
             _ => {}
         }
     }
@@ -332,13 +410,16 @@ fn ways(root: &mut Node) -> Vec<&mut Node> {
 }
 
 fn values(node: &mut Node) -> impl Iterator<Item = &mut Node> {
-    let entries = if let Kind::Map(entries) = &mut node.kind { entries.as_mut_slice() } else { &mut [] };
+    let entries =
+        if let Kind::Map(entries) = &mut node.kind { entries.as_mut_slice() } else { &mut [] };
     entries.iter_mut().map(|entry| &mut entry.value)
 }
 
 fn below<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
     match &mut node.kind {
-        Kind::Map(entries) => entries.iter_mut().find(|entry| entry.key.text == key).map(|entry| &mut entry.value),
+        Kind::Map(entries) => {
+            entries.iter_mut().find(|entry| entry.key.text == key).map(|entry| &mut entry.value)
+        }
         _ => None,
     }
 }

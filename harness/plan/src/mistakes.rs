@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet, renderer::DecorStyle};
+use annotate_snippets::{
+    AnnotationKind, Group, Level, Patch, Renderer, Snippet, renderer::DecorStyle,
+};
 use seams::document::{Problem, Problems, Sources, Span};
 use serde::Serialize;
 
@@ -31,7 +33,8 @@ pub struct Mistake {
 impl Mistakes {
     pub(crate) fn new(sources: Sources, mut problems: Problems) -> Self {
         problems.sort_by_key(|problem| problem.span);
-        problems.dedup_by(|later, first| later.span == first.span && later.message == first.message);
+        problems
+            .dedup_by(|later, first| later.span == first.span && later.message == first.message);
         Self { sources, problems }
     }
 
@@ -45,7 +48,11 @@ impl Mistakes {
         let renderer = renderer.decor_style(DecorStyle::Unicode);
         let messages = self.problems.iter().map(|problem| renderer.render(&self.report(problem)));
         let mut text: Vec<String> = messages.collect();
-        let many = if self.problems.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", self.problems.len()) };
+        let many = if self.problems.len() == 1 {
+            "1 mistake".to_owned()
+        } else {
+            format!("{} mistakes", self.problems.len())
+        };
         text.push(format!("{many}; nothing was started\n"));
         text.join("\n\n")
     }
@@ -69,20 +76,31 @@ impl Mistakes {
     }
 
     fn report<'a>(&'a self, problem: &'a Problem) -> Vec<Group<'a>> {
-        let mut snippet =
-            self.snippet(problem.span).annotation(AnnotationKind::Primary.span(self.visible(problem.span)).label(&*problem.label));
-        let (here, elsewhere): (Vec<_>, Vec<_>) = problem.notes.iter().partition(|(span, _)| span.source == problem.span.source);
+        let mut snippet = self.snippet(problem.span).annotation(
+            AnnotationKind::Primary.span(self.visible(problem.span)).label(&*problem.label),
+        );
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            problem.notes.iter().partition(|(span, _)| span.source == problem.span.source);
         for (span, text) in here {
-            snippet = snippet.annotation(AnnotationKind::Context.span(self.visible(*span)).label(&**text));
+            snippet = snippet
+                .annotation(AnnotationKind::Context.span(self.visible(*span)).label(&**text));
         }
-        let mut group = Level::ERROR.primary_title(&*problem.message).id(problem.code).element(snippet);
+        let mut group =
+            Level::ERROR.primary_title(&*problem.message).id(problem.code).element(snippet);
         for (span, text) in elsewhere {
-            group = group.element(self.snippet(*span).annotation(AnnotationKind::Context.span(self.visible(*span)).label(&**text)));
+            group = group.element(
+                self.snippet(*span)
+                    .annotation(AnnotationKind::Context.span(self.visible(*span)).label(&**text)),
+            );
         }
         let meant = problem.meant();
         let patch = match (&problem.patch, meant.as_slice()) {
             (Some((span, text)), _) => Some(("write it as text".to_owned(), *span, text.clone())),
-            (None, [one]) => Some((format!("did you mean `{one}`?"), problem.span, self.quoted_as(problem.span, one))),
+            (None, [one]) => Some((
+                format!("did you mean `{one}`?"),
+                problem.span,
+                self.quoted_as(problem.span, one),
+            )),
             _ => None,
         };
         let offered = (patch.is_none() && meant.len() > 1).then(|| {
@@ -93,9 +111,10 @@ impl Mistakes {
             group = group.element(Level::HELP.message(text));
         }
         let fix = patch.map(|(title, span, text)| {
-            Level::HELP
-                .secondary_title(title)
-                .element(Snippet::source(&*self.sources.file(span.source).text).patch(Patch::new(span.range(), text)))
+            Level::HELP.secondary_title(title).element(
+                Snippet::source(&*self.sources.file(span.source).text)
+                    .patch(Patch::new(span.range(), text)),
+            )
         });
         std::iter::once(group).chain(fix).collect()
     }

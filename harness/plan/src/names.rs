@@ -3,7 +3,13 @@
 use seams::document::{Node, Problem, Problems, Sp, Span};
 
 /// Whether a name is one of those that are declared; tells the mistake if it is not.
-pub(crate) fn known<'a>(what: &str, name: &str, span: Span, declared: impl IntoIterator<Item = &'a str>, problems: &mut Problems) -> bool {
+pub(crate) fn known<'a>(
+    what: &str,
+    name: &str,
+    span: Span,
+    declared: impl IntoIterator<Item = &'a str>,
+    problems: &mut Problems,
+) -> bool {
     let declared: Vec<&str> = declared.into_iter().collect();
     if declared.contains(&name) {
         return true;
@@ -26,7 +32,8 @@ pub(crate) fn declared(what: &str, name: &Sp<String>, problems: &mut Problems) -
     let good = letters && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.len() <= 63;
     if !good {
         let message = format!("`{}` cannot be the name of a {what}", name.value);
-        let help = "Names begin with a letter and have at most 63 letters, digits, `-`, `_` and `.`";
+        let help =
+            "Names begin with a letter and have at most 63 letters, digits, `-`, `_` and `.`";
         problems.push(Problem::new("name", name.span, message).label("not a name").help(help));
     }
     good
@@ -34,18 +41,28 @@ pub(crate) fn declared(what: &str, name: &Sp<String>, problems: &mut Problems) -
 
 /// A key that must be there. `owner` is where the mapping stands.
 pub(crate) fn missing(what: &str, key: &str, owner: Span, example: &str, problems: &mut Problems) {
-    let problem = Problem::new("missing", owner, format!("{what} has no `{key}`")).label(format!("`{key}` is missing"));
-    problems.push(Problem { missing: Some(key.to_owned()), ..problem.help(format!("Add `{key}: {example}`")) });
+    let problem = Problem::new("missing", owner, format!("{what} has no `{key}`"))
+        .label(format!("`{key}` is missing"));
+    problems.push(Problem {
+        missing: Some(key.to_owned()),
+        ..problem.help(format!("Add `{key}: {example}`"))
+    });
 }
 
 /// Drops what only follows: a key that is said to be missing but stands there with a mistake of its own, or was misspelt.
 pub(crate) fn drop_what_follows(root: &Node, problems: &mut Problems) {
     let stands_there = |problem: &Problem| {
         let Some(key) = &problem.missing else { return false };
-        let keys = problems.iter().filter(|other| other.code == "key" && other.meant().contains(&key.as_str()));
+        let keys = problems
+            .iter()
+            .filter(|other| other.code == "key" && other.meant().contains(&key.as_str()));
         let misspelt: Vec<Span> = keys.map(|other| other.span).collect();
         let owners = root.all().flat_map(|node| {
-            let below = node.entries().iter().filter(|entry| entry.key.span == problem.span).map(|entry| &entry.value);
+            let below = node
+                .entries()
+                .iter()
+                .filter(|entry| entry.key.span == problem.span)
+                .map(|entry| &entry.value);
             below.chain((node.span == problem.span).then_some(node))
         });
         let mut entries = owners.flat_map(Node::entries);

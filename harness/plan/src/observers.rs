@@ -26,7 +26,11 @@ pub(crate) struct Builder<'a> {
 
 impl Builder<'_> {
     /// The observers of the file, or one of record per service. `hit` are words of the faults: a default observer stays away from them.
-    pub(crate) fn build(&mut self, parts: Option<&Vec<Part>>, hit: &[&str]) -> BTreeMap<ObserverId, Observer> {
+    pub(crate) fn build(
+        &mut self,
+        parts: Option<&Vec<Part>>,
+        hit: &[&str],
+    ) -> BTreeMap<ObserverId, Observer> {
         let mut observers = BTreeMap::new();
         match parts {
             Some(parts) => {
@@ -46,8 +50,13 @@ impl Builder<'_> {
         observers
     }
 
-    fn observer(&mut self, node: &Node, before: &BTreeMap<ObserverId, Observer>) -> Option<(ObserverId, Observer)> {
-        let others: Vec<&str> = kinds::other_keys(node, KEYS).iter().map(|(key, _)| key.text.as_str()).collect();
+    fn observer(
+        &mut self,
+        node: &Node,
+        before: &BTreeMap<ObserverId, Observer>,
+    ) -> Option<(ObserverId, Observer)> {
+        let others: Vec<&str> =
+            kinds::other_keys(node, KEYS).iter().map(|(key, _)| key.text.as_str()).collect();
         let own = node.without(&[others.as_slice(), &["kind"]].concat());
         let raw = read_as::<grammar::Observer>(&own, self.problems)?;
         let name = raw.name.clone().or_else(|| {
@@ -57,19 +66,36 @@ impl Builder<'_> {
         if let Some(name) = &name {
             names::declared("observer", name, self.problems);
             if before.contains_key(name.as_str()) {
-                self.problems
-                    .push(Problem::new("duplicate", name.span, format!("two observers are called `{}`", name.value)).label("again here"));
+                self.problems.push(
+                    Problem::new(
+                        "duplicate",
+                        name.span,
+                        format!("two observers are called `{}`", name.value),
+                    )
+                    .label("again here"),
+                );
             }
         }
-        let service = self.built.service(raw.service.as_ref(), "observer", node.span, self.problems);
+        let service =
+            self.built.service(raw.service.as_ref(), "observer", node.span, self.problems);
         let region = raw.region.as_ref().or_else(|| {
-            names::missing("this observer", "region", node.span, self.built.region_names().next().unwrap_or("us-east"), self.problems);
+            names::missing(
+                "this observer",
+                "region",
+                node.span,
+                self.built.region_names().next().unwrap_or("us-east"),
+                self.problems,
+            );
             None
         });
-        let region = region.filter(|region| names::known("region", region, region.span, self.built.region_names(), self.problems));
+        let region = region.filter(|region| {
+            names::known("region", region, region.span, self.built.region_names(), self.problems)
+        });
         // The kind reads whatever key is not ours before anything that is missing ends this: a misspelt key of ours is told there.
         let kind = match kinds::kind_of(node) {
-            Some((name, span)) => kinds::find(&self.catalogs.observers(), name, span, self.problems).copied(),
+            Some((name, span)) => {
+                kinds::find(&self.catalogs.observers(), name, span, self.problems).copied()
+            }
             None => service.as_ref().and_then(|service| self.default_kind(service, node.span)),
         };
         let params = node.without(&[KEYS].concat());
@@ -83,7 +109,10 @@ impl Builder<'_> {
         let first = !before.values().any(|other| other.service == service && other.of_record);
         let of_record = raw.of_record.unwrap_or(shows == Shows::Log && first);
         let cell = self.cell(&region, node.span)?;
-        Some((name?.as_str().into(), Observer { service, observer, region, cell, shows, of_record }))
+        Some((
+            name?.as_str().into(),
+            Observer { service, observer, region, cell, shows, of_record },
+        ))
     }
 
     fn of_record(&mut self, service: &ServiceId, hit: &[&str]) -> Option<(ObserverId, Observer)> {
@@ -96,7 +125,17 @@ impl Builder<'_> {
         let observer = kinds::params(&kind, &empty, KEYS, self.problems)?;
         let cell = self.cell(&region, at)?;
         let name = ObserverId::from(format!("{service}-record"));
-        Some((name, Observer { service: service.clone(), observer, region, cell, shows: Shows::Log, of_record: true }))
+        Some((
+            name,
+            Observer {
+                service: service.clone(),
+                observer,
+                region,
+                cell,
+                shows: Shows::Log,
+                of_record: true,
+            },
+        ))
     }
 
     fn default_kind(&mut self, service: &ServiceId, at: Span) -> Option<crate::Known> {
@@ -112,7 +151,10 @@ impl Builder<'_> {
         let id = CellId::from(format!("{region}/observers"));
         if !self.built.topology.cells.contains_key(&id) {
             let Some((base, prefix)) = self.cells.take(HOSTS) else {
-                self.problems.push(Problem::new("range", at, "no addresses are left for observers").label("too many assets"));
+                self.problems.push(
+                    Problem::new("range", at, "no addresses are left for observers")
+                        .label("too many assets"),
+                );
                 return None;
             };
             let cell = Cell {

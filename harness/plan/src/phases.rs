@@ -11,7 +11,8 @@ use crate::{grammar, names};
 const QUIESCE_MAX: Duration = Duration::from_secs(120);
 
 /// The common phases, for scenarios that give none: name and length in seconds, warmup unmeasured, the last one until quiesced.
-const COMMON: &[(&str, u64)] = &[("warmup", 10), ("baseline", 120), ("fault", 60), ("recovery", 120), ("failback", 60)];
+const COMMON: &[(&str, u64)] =
+    &[("warmup", 10), ("baseline", 120), ("fault", 60), ("recovery", 120), ("failback", 60)];
 
 /// Reads the phases, or takes the common ones. `steady` is settled later, when the windows are known.
 pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Problems) -> Vec<Phase> {
@@ -33,14 +34,25 @@ pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Proble
             }
             (None, Some(until)) => {
                 if i + 1 < raw.len() {
-                    let problem =
-                        Problem::new("logic", until.span, "only the last phase can last until quiesced").label("more phases follow");
-                    problems.push(problem.help("Sending stops in this phase; give it a `for:` instead"));
+                    let problem = Problem::new(
+                        "logic",
+                        until.span,
+                        "only the last phase can last until quiesced",
+                    )
+                    .label("more phases follow");
+                    problems.push(
+                        problem.help("Sending stops in this phase; give it a `for:` instead"),
+                    );
                 }
-                PhaseEnd::Quiesced { latest: start + phase.max.map_or(QUIESCE_MAX, |max| max.value.0) }
+                PhaseEnd::Quiesced {
+                    latest: start + phase.max.map_or(QUIESCE_MAX, |max| max.value.0),
+                }
             }
             (Some(_), Some(until)) => {
-                problems.push(Problem::new("logic", until.span, "both `for` and `until`").label("keep one of them"));
+                problems.push(
+                    Problem::new("logic", until.span, "both `for` and `until`")
+                        .label("keep one of them"),
+                );
                 PhaseEnd::At(start)
             }
             (None, None) => {
@@ -49,13 +61,26 @@ pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Proble
             }
         };
         if let (Some(max), None) = (phase.max, phase.until) {
-            problems.push(Problem::new("logic", max.span, "`max` without `until`").label("limits nothing").help("Leave it out"));
+            problems.push(
+                Problem::new("logic", max.span, "`max` without `until`")
+                    .label("limits nothing")
+                    .help("Leave it out"),
+            );
         }
-        phases.push(Phase { name: name.as_str().into(), start, end, measure: phase.measure.unwrap_or(true), steady: false });
+        phases.push(Phase {
+            name: name.as_str().into(),
+            start,
+            end,
+            measure: phase.measure.unwrap_or(true),
+            steady: false,
+        });
         start = end.latest();
     }
     if phases.is_empty() && problems.is_empty() {
-        problems.push(Problem::new("missing", Span::default(), "`phases` is empty").help("Leave the key out for the common phases"));
+        problems.push(
+            Problem::new("missing", Span::default(), "`phases` is empty")
+                .help("Leave the key out for the common phases"),
+        );
     }
     phases
 }
@@ -67,7 +92,10 @@ fn name(phase: &Sp<grammar::Phase>, before: &[Phase], problems: &mut Problems) -
     };
     names::declared("phase", name, problems);
     if before.iter().any(|other| other.name.as_str() == name.value) {
-        problems.push(Problem::new("duplicate", name.span, format!("two phases are called `{}`", name.value)).label("again here"));
+        problems.push(
+            Problem::new("duplicate", name.span, format!("two phases are called `{}`", name.value))
+                .label("again here"),
+        );
         return None;
     }
     Some(name.value.clone())
@@ -78,7 +106,13 @@ fn common() -> Vec<Phase> {
     let mut phases = vec![];
     for (name, seconds) in COMMON {
         let end = start + Duration::from_secs(*seconds);
-        phases.push(Phase { name: (*name).into(), start, end: PhaseEnd::At(end), measure: *name != "warmup", steady: false });
+        phases.push(Phase {
+            name: (*name).into(),
+            start,
+            end: PhaseEnd::At(end),
+            measure: *name != "warmup",
+            steady: false,
+        });
         start = end;
     }
     let end = PhaseEnd::Quiesced { latest: start + QUIESCE_MAX };

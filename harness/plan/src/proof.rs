@@ -64,7 +64,8 @@ pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Proof {
     } else if gate.name.starts_with("rto") || gate.name.starts_with("outage") {
         outage(&mut proof, plan);
     } else if gate.name == "goodput" {
-        proof.can_prove = format!("good readings per second against the baseline's {:.1}", rate(plan));
+        proof.can_prove =
+            format!("good readings per second against the baseline's {:.1}", rate(plan));
     }
     proof
 }
@@ -72,26 +73,33 @@ pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Proof {
 fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs) {
     let phases = judged(proof, plan);
     // Each phase is judged by itself, so the shortest decides.
-    let shortest = |of: &dyn Fn(&Phase) -> Duration| phases.iter().map(|phase| of(phase)).min().unwrap_or_default();
+    let shortest = |of: &dyn Fn(&Phase) -> Duration| {
+        phases.iter().map(|phase| of(phase)).min().unwrap_or_default()
+    };
     let window = shortest(&|phase| phase.end.latest().min(plan.stop()).saturating_sub(phase.start));
     let clock = proof.params.get("clock").and_then(|clock| clock.as_str()?.parse::<Time>().ok());
     let clock = clock.map_or(CLOCK_S, |clock| clock.0.as_secs().max(1));
     let window = window.as_secs() / clock * clock;
     let groups = groups(proof, plan, catalogs);
-    let readings = phases.iter().map(|phase| readings(phase, plan)).reduce(f64::min).unwrap_or_default();
+    let readings =
+        phases.iter().map(|phase| readings(phase, plan)).reduce(f64::min).unwrap_or_default();
     let samples = (readings / groups as f64) as u64;
     let needed = least_samples(quantile);
     let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
     let in_groups = if groups > 1 { format!(" in each of {groups} groups") } else { String::new() };
     let blocks = window / BLOCK_S;
-    proof.decidable = samples >= needed && blocks >= BLOCKS_MIN && phases.iter().all(|phase| phase.steady);
+    proof.decidable =
+        samples >= needed && blocks >= BLOCKS_MIN && phases.iter().all(|phase| phase.steady);
     proof.can_prove = match proof.decidable {
         true => format!(
             "{samples} readings in {}{in_groups}; {needed} are enough if none is slower, more if they come in bursts",
             names.join(", ")
         ),
         false if samples < needed => {
-            format!("nothing: {samples} readings in {}{in_groups}, and at least {needed} are needed", names.join(", "))
+            format!(
+                "nothing: {samples} readings in {}{in_groups}, and at least {needed} are needed",
+                names.join(", ")
+            )
         }
         false if blocks < BLOCKS_MIN => format!(
             "nothing: {} gives {window} s of whole {clock} s slots, and at least {} s are needed to see bursts; make it longer, or leave the gate out",
@@ -99,7 +107,10 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
             BLOCKS_MIN * BLOCK_S
         ),
         false => {
-            format!("nothing: {} holds a fault or its recovery, where percentiles mean nothing; gate the outage there", names.join(", "))
+            format!(
+                "nothing: {} holds a fault or its recovery, where percentiles mean nothing; gate the outage there",
+                names.join(", ")
+            )
         }
     };
     (proof.samples, proof.samples_needed) = (Some(samples), Some(needed));
@@ -109,20 +120,31 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
 fn judged<'p>(proof: &Proof, plan: &'p Plan) -> Vec<&'p Phase> {
     let named: Vec<&str> = match proof.params.get("during") {
         Some(serde_json::Value::String(name)) => vec![name],
-        Some(serde_json::Value::Array(names)) => names.iter().filter_map(|name| name.as_str()).collect(),
+        Some(serde_json::Value::Array(names)) => {
+            names.iter().filter_map(|name| name.as_str()).collect()
+        }
         _ => vec![],
     };
-    let of = |wanted: &dyn Fn(&Phase) -> bool| plan.phases.iter().filter(|phase| wanted(phase)).collect::<Vec<_>>();
+    let of = |wanted: &dyn Fn(&Phase) -> bool| {
+        plan.phases.iter().filter(|phase| wanted(phase)).collect::<Vec<_>>()
+    };
     let chosen = of(&|phase| named.contains(&phase.name.as_str()));
     let baseline = of(&|phase| named.is_empty() && phase.name.as_str() == "baseline");
-    [chosen, baseline].into_iter().find(|phases| !phases.is_empty()).unwrap_or_else(|| of(&|phase| phase.steady))
+    [chosen, baseline]
+        .into_iter()
+        .find(|phases| !phases.is_empty())
+        .unwrap_or_else(|| of(&|phase| phase.steady))
 }
 
 /// Time in which readings count: sending goes on, and a fault is at least theta away.
 fn judged_length(phase: &Phase, plan: &Plan) -> Duration {
     let end = phase.end.latest().min(plan.stop());
     let fault_next = plan.windows.iter().any(|window| earliest_open(window) == end);
-    end.saturating_sub(phase.start).saturating_sub(if fault_next { plan.theta } else { Duration::ZERO })
+    end.saturating_sub(phase.start).saturating_sub(if fault_next {
+        plan.theta
+    } else {
+        Duration::ZERO
+    })
 }
 
 /// Readings of a phase that gates judge. What is recorded in planned silence and replayed is not promised: when depends on the pass.
@@ -138,7 +160,10 @@ fn readings(phase: &Phase, plan: &Plan) -> f64 {
 /// How much of a span the assets of a home are in contact.
 fn contact_share(fleet: &Fleet, home: &RegionId, plan: &Plan, from: Duration, to: Duration) -> f64 {
     let cell = fleet.cells.get(home).and_then(|name| plan.topology.cells.get(name));
-    let Some(cell) = cell.filter(|cell| cell.track.slots.iter().any(|slot| !slot.up) && from < to) else { return 1.0 };
+    let Some(cell) = cell.filter(|cell| cell.track.slots.iter().any(|slot| !slot.up) && from < to)
+    else {
+        return 1.0;
+    };
     let inside = |(aos, los): (Duration, Duration)| los.min(to).saturating_sub(aos.max(from));
     let contact: Duration = cell.track.contacts(to).into_iter().map(inside).sum();
     contact.as_secs_f64() / (to - from).as_secs_f64()
@@ -159,7 +184,11 @@ fn rate_of(plan: &Plan, assets: impl Fn(&Fleet) -> f64) -> f64 {
 }
 
 fn groups(proof: &Proof, plan: &Plan, catalogs: &Catalogs) -> usize {
-    let made = || plan.services.iter().filter_map(|(name, spec)| evidence::made(catalogs, name, spec, &plan.topology));
+    let made = || {
+        plan.services
+            .iter()
+            .filter_map(|(name, spec)| evidence::made(catalogs, name, spec, &plan.topology))
+    };
     match proof.params.get("by").and_then(|by| by.as_str()) {
         Some("shard") => made().map(|service| service.shards().len()).max().unwrap_or(1).max(1),
         Some("region") => plan.topology.regions.len().max(1),
@@ -174,7 +203,12 @@ fn outage(proof: &mut Proof, plan: &Plan) {
         proof.can_prove = format!("outages seen to {} + {}", Time(period), Time(plan.theta));
         return;
     }
-    let room = plan.windows.iter().map(|window| next_change(window, plan).saturating_sub(earliest_open(window))).min().unwrap_or_default();
+    let room = plan
+        .windows
+        .iter()
+        .map(|window| next_change(window, plan).saturating_sub(earliest_open(window)))
+        .min()
+        .unwrap_or_default();
     let limit = time_limit(&proof.params).unwrap_or_default();
     proof.can_prove = format!(
         "outages longer than {}, to about {}; at most {} are seen before the next planned change, the limit is {}",

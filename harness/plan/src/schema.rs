@@ -46,7 +46,11 @@ struct Defs {
 
 impl Defs {
     fn set(&mut self, def: &str, property: &str, schema: Value) {
-        let target = self.defs.get_mut(def).and_then(|def| def.get_mut("properties")).and_then(Value::as_object_mut);
+        let target = self
+            .defs
+            .get_mut(def)
+            .and_then(|def| def.get_mut("properties"))
+            .and_then(Value::as_object_mut);
         if let Some(properties) = target {
             let about = properties.get(property).and_then(|old| old.get("description")).cloned();
             let mut schema = schema;
@@ -75,12 +79,19 @@ impl Defs {
 
     /// Kinds whose parameters stand beside their name and beside keys of the engine's own, those of the definition `base`.
     fn beside(&mut self, family: &Family, key: &str, base: Option<&str>) -> Value {
-        let base = base.and_then(|name| self.defs.get(name)).and_then(|def| def.get("properties")).and_then(Value::as_object).cloned();
+        let base = base
+            .and_then(|name| self.defs.get(name))
+            .and_then(|def| def.get("properties"))
+            .and_then(Value::as_object)
+            .cloned();
         let of_kind = |defs: &mut Self, kind: &Known| {
             let mut schema = defs.params(family, kind);
             let mut properties = base.clone().unwrap_or_default();
-            properties.insert(key.to_owned(), json!({"const": kind.name, "description": kind.about}));
-            properties.extend(schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default());
+            properties
+                .insert(key.to_owned(), json!({"const": kind.name, "description": kind.about}));
+            properties.extend(
+                schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default(),
+            );
             schema["type"] = "object".into();
             schema["properties"] = Value::Object(properties);
             schema["additionalProperties"] = false.into();
@@ -93,14 +104,21 @@ impl Defs {
     fn driver(&mut self, catalogs: &Catalogs) -> Value {
         let mut schema = self.beside(&catalogs.drivers(), "kind", None);
         for kind in schema["oneOf"].as_array_mut().into_iter().flatten() {
-            kind["properties"]["service"] = json!({"type": "string", "description": "Default: the only one."});
+            kind["properties"]["service"] =
+                json!({"type": "string", "description": "Default: the only one."});
         }
         schema
     }
 
     /// A fault: when, and exactly one kind with its parameters below its name.
     fn faults(&mut self, family: &Family) -> Value {
-        let base = self.defs.get("Fault").and_then(|def| def.get("properties")).and_then(Value::as_object).cloned().unwrap_or_default();
+        let base = self
+            .defs
+            .get("Fault")
+            .and_then(|def| def.get("properties"))
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
         let of_kind = |defs: &mut Self, kind: &Known| {
             let mut properties = base.clone();
             let mut params = defs.params(family, kind);

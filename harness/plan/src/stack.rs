@@ -44,13 +44,26 @@ impl Built {
     }
 
     /// The only service, or the one that is named; tells the mistake otherwise.
-    pub(crate) fn service(&self, named: Option<&Sp<String>>, what: &str, owner: Span, problems: &mut Problems) -> Option<ServiceId> {
+    pub(crate) fn service(
+        &self,
+        named: Option<&Sp<String>>,
+        what: &str,
+        owner: Span,
+        problems: &mut Problems,
+    ) -> Option<ServiceId> {
         match named {
-            Some(name) => names::known("service", name, name.span, self.service_names(), problems).then(|| ServiceId::from(name.as_str())),
+            Some(name) => names::known("service", name, name.span, self.service_names(), problems)
+                .then(|| ServiceId::from(name.as_str())),
             None if self.services.len() == 1 => self.services.keys().next().cloned(),
             None if self.services.is_empty() => None,
             None => {
-                names::missing(what, "service", owner, self.service_names().next().unwrap_or("name"), problems);
+                names::missing(
+                    what,
+                    "service",
+                    owner,
+                    self.service_names().next().unwrap_or("name"),
+                    problems,
+                );
                 None
             }
         }
@@ -58,23 +71,37 @@ impl Built {
 
     /// Regions that have nodes of a service.
     pub(crate) fn regions_of(&self, service: &ServiceId) -> Vec<RegionId> {
-        let has = |region: &&RegionId| self.topology.nodes_in(region).any(|node| self.topology.nodes[node].service == *service);
+        let has = |region: &&RegionId| {
+            self.topology.nodes_in(region).any(|node| self.topology.nodes[node].service == *service)
+        };
         self.topology.regions.keys().filter(has).cloned().collect()
     }
 }
 
-pub(crate) fn build(stack: &Sp<Stack>, root: &Node, catalogs: &Catalogs, clockwork: Clockwork, problems: &mut Problems) -> Built {
+pub(crate) fn build(
+    stack: &Sp<Stack>,
+    root: &Node,
+    catalogs: &Catalogs,
+    clockwork: Clockwork,
+    problems: &mut Problems,
+) -> Built {
     let at = stack.span;
-    let mut built = Built { lab: lab(stack.lab.as_ref(), at, root, catalogs, problems), ..Built::default() };
+    let mut built =
+        Built { lab: lab(stack.lab.as_ref(), at, root, catalogs, problems), ..Built::default() };
     match &stack.regions {
         Some(regions) if !regions.is_empty() => {
             for (name, region) in regions {
                 names::declared("region", name, problems);
-                let zones = region.zones.iter().flatten().map(|zone| ZoneId::from(zone.as_str())).collect();
+                let zones =
+                    region.zones.iter().flatten().map(|zone| ZoneId::from(zone.as_str())).collect();
                 built.topology.regions.insert(name.as_str().into(), Region { zones });
             }
             if regions.len() > addresses::REGIONS_MAX {
-                problems.push(Problem::new("range", at, format!("more than {} regions", addresses::REGIONS_MAX)));
+                problems.push(Problem::new(
+                    "range",
+                    at,
+                    format!("more than {} regions", addresses::REGIONS_MAX),
+                ));
             }
         }
         _ => names::missing("the stack", "regions", at, "{us-west: {}, us-east: {}}", problems),
@@ -90,20 +117,33 @@ pub(crate) fn build(stack: &Sp<Stack>, root: &Node, catalogs: &Catalogs, clockwo
                 }
             }
         }
-        _ => names::missing("the stack", "services", at, "{store: {kind: reference, nodes: {us-west: 1}}}", problems),
+        _ => names::missing(
+            "the stack",
+            "services",
+            at,
+            "{store: {kind: reference, nodes: {us-west: 1}}}",
+            problems,
+        ),
     }
     built
 }
 
 /// `lab: local`, or `lab: {kind: local, ...}`.
-fn lab(part: Option<&Part>, at: Span, root: &Node, catalogs: &Catalogs, problems: &mut Problems) -> Option<KindSpec> {
+fn lab(
+    part: Option<&Part>,
+    at: Span,
+    root: &Node,
+    catalogs: &Catalogs,
+    problems: &mut Problems,
+) -> Option<KindSpec> {
     let empty = Node { id: 0, span: at, origin: None, kind: seams::document::Kind::Map(vec![]) };
     let (name, span, node) = match part.and_then(|part| root.find(part.id)) {
         None => ("local", at, empty),
         Some(node) => match node.text() {
             Some(name) => (name, node.span, Node { span: node.span, ..empty }),
             None => {
-                let (name, span) = kinds::kind_needed(node, "the lab", node.span, "local", problems)?;
+                let (name, span) =
+                    kinds::kind_needed(node, "the lab", node.span, "local", problems)?;
                 (name, span, node.without(&["kind"]))
             }
         },
@@ -128,7 +168,11 @@ fn links(stack: &Stack, topology: &mut Topology, clockwork: Clockwork, problems:
         let here = |span: Span| if span.source == pair.span.source { span } else { pair.span };
         problems.extend(way.contact.as_ref().map(|passes| no_passes(here(passes.span))));
         let Some((from, to)) = ends(pair, &regions, problems) else { continue };
-        let reversed = stack.links.iter().flatten().any(|(other, _)| pair_of(other) == Some((to.as_str(), from.as_str())));
+        let reversed = stack
+            .links
+            .iter()
+            .flatten()
+            .any(|(other, _)| pair_of(other) == Some((to.as_str(), from.as_str())));
         if !reversed {
             topology.wan.insert((to.clone(), from.clone()), quality.clone());
             clocked.push(((to.clone(), from.clone()), track.clone()));
@@ -142,7 +186,8 @@ fn links(stack: &Stack, topology: &mut Topology, clockwork: Clockwork, problems:
 
 /// Silence of a link between regions would be nobody's planned silence: assets at both its ends can be reached.
 fn no_passes(at: Span) -> Problem {
-    let problem = Problem::new("logic", at, "a link between regions has no contact plan").label("for access links only");
+    let problem = Problem::new("logic", at, "a link between regions has no contact plan")
+        .label("for access links only");
     problem.help("Write `trace: [{at: 0s}, {at: 40s, up: false}]`, or the fault `partition`")
 }
 
@@ -151,17 +196,27 @@ fn pair_of(text: &str) -> Option<(&str, &str)> {
     Some((from.trim(), to.trim()))
 }
 
-fn ends(pair: &Sp<String>, regions: &[RegionId], problems: &mut Problems) -> Option<(RegionId, RegionId)> {
+fn ends(
+    pair: &Sp<String>,
+    regions: &[RegionId],
+    problems: &mut Problems,
+) -> Option<(RegionId, RegionId)> {
     let Some((from, to)) = pair_of(pair) else {
-        let problem = Problem::new("name", pair.span, format!("`{}` is no pair of regions", pair.value)).label("not a pair");
+        let problem =
+            Problem::new("name", pair.span, format!("`{}` is no pair of regions", pair.value))
+                .label("not a pair");
         problems.push(problem.help("Write `one ~ other`"));
         return None;
     };
     let place = |part: &str| part_of(pair, part);
     let declared = || regions.iter().map(RegionId::as_str);
-    let both = [from, to].map(|name| names::known("region", name, place(name), declared(), problems));
+    let both =
+        [from, to].map(|name| names::known("region", name, place(name), declared(), problems));
     if both == [true, true] && from == to {
-        problems.push(Problem::new("logic", pair.span, format!("a link from `{from}` to itself")).label("both ends are one region"));
+        problems.push(
+            Problem::new("logic", pair.span, format!("a link from `{from}` to itself"))
+                .label("both ends are one region"),
+        );
         return None;
     }
     (both == [true, true]).then(|| (from.into(), to.into()))
@@ -176,7 +231,21 @@ fn part_of(whole: &Sp<String>, part: &str) -> Span {
 }
 
 pub(crate) fn quality(asked: &Quality, at: Span, problems: &mut Problems) -> LinkQuality {
-    let Quality { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu, profile: _, trace: _, repeat: _, contact: _ } = asked;
+    let Quality {
+        delay,
+        jitter,
+        loss,
+        duplicate,
+        corrupt,
+        reorder,
+        rate,
+        queue,
+        mtu,
+        profile: _,
+        trace: _,
+        repeat: _,
+        contact: _,
+    } = asked;
     let way = Way {
         delay: delay.unwrap_or_default(),
         jitter: jitter.map(|jitter| *jitter).unwrap_or_default(),
@@ -199,25 +268,48 @@ pub(crate) fn quality(asked: &Quality, at: Span, problems: &mut Problems) -> Lin
         None => way.mistakes(),
     };
     problems.extend(mistakes.into_iter().map(|mistake| {
-        let span = spans.iter().find(|(key, _)| *key == mistake.key).and_then(|(_, span)| *span).unwrap_or(at);
+        let span = spans
+            .iter()
+            .find(|(key, _)| *key == mistake.key)
+            .and_then(|(_, span)| *span)
+            .unwrap_or(at);
         Problem::new("range", span, mistake.message).label(mistake.label).help(mistake.help)
     }));
     way.quality()
 }
 
-fn service(name: &Sp<String>, node: &Node, built: &mut Built, catalogs: &Catalogs, problems: &mut Problems) {
+fn service(
+    name: &Sp<String>,
+    node: &Node,
+    built: &mut Built,
+    catalogs: &Catalogs,
+    problems: &mut Problems,
+) {
     let family = catalogs.services();
     let mut running = Running { kind: String::new(), spec: None };
     let what = format!("service `{}`", name.value);
-    if let Some((kind, span)) = kinds::kind_needed(node, &what, name.span, family.names().next().unwrap_or("reference"), problems) {
+    if let Some((kind, span)) = kinds::kind_needed(
+        node,
+        &what,
+        name.span,
+        family.names().next().unwrap_or("reference"),
+        problems,
+    ) {
         running.kind = kind.to_owned();
         problems.extend(lives_elsewhere(kind, span, built.lab.as_ref(), catalogs));
         if let Some(kind) = kinds::find(&family, kind, span, problems) {
-            running.spec = kinds::params(kind, &node.without(&["kind", "nodes"]), &["kind", "nodes"], problems);
+            running.spec = kinds::params(
+                kind,
+                &node.without(&["kind", "nodes"]),
+                &["kind", "nodes"],
+                problems,
+            );
         }
     }
     let own = Node {
-        kind: seams::document::Kind::Map(node.entries().iter().filter(|entry| entry.key.text == "nodes").cloned().collect()),
+        kind: seams::document::Kind::Map(
+            node.entries().iter().filter(|entry| entry.key.text == "nodes").cloned().collect(),
+        ),
         ..node.clone()
     };
     if let Some(Service { nodes }) = read_as(&own, problems) {
@@ -227,13 +319,26 @@ fn service(name: &Sp<String>, node: &Node, built: &mut Built, catalogs: &Catalog
 }
 
 /// A lab in memory takes only the systems made for it, and those run nowhere else.
-fn lives_elsewhere(kind: &str, span: Span, lab: Option<&KindSpec>, catalogs: &Catalogs) -> Option<Problem> {
+fn lives_elsewhere(
+    kind: &str,
+    span: Span,
+    lab: Option<&KindSpec>,
+    catalogs: &Catalogs,
+) -> Option<Problem> {
     let (system, lab) = (catalogs.system_of(kind)?, lab?.kind.as_str());
-    let of_lab: Vec<&str> = catalogs.systems.iter().filter(|system| system.lab == Some(lab)).map(|system| system.name).collect();
+    let of_lab: Vec<&str> = catalogs
+        .systems
+        .iter()
+        .filter(|system| system.lab == Some(lab))
+        .map(|system| system.name)
+        .collect();
     let help = match system.lab {
         Some(own) if own != lab => format!("Write `lab: {own}`, or take another kind of service"),
         None if !of_lab.is_empty() => {
-            format!("The lab `{lab}` has services of the kind `{}` only; or write `lab: local`", of_lab.join("`, `"))
+            format!(
+                "The lab `{lab}` has services of the kind `{}` only; or write `lab: local`",
+                of_lab.join("`, `")
+            )
         }
         _ => return None,
     };
@@ -242,17 +347,30 @@ fn lives_elsewhere(kind: &str, span: Span, lab: Option<&KindSpec>, catalogs: &Ca
 }
 
 /// Default: one node in every region.
-fn place(name: &Sp<String>, nodes: Option<&BTreeMap<Sp<String>, Sp<u32>>>, built: &mut Built, problems: &mut Problems) {
+fn place(
+    name: &Sp<String>,
+    nodes: Option<&BTreeMap<Sp<String>, Sp<u32>>>,
+    built: &mut Built,
+    problems: &mut Problems,
+) {
     let each: Vec<(RegionId, u32)> = match nodes {
         None => built.topology.regions.keys().map(|region| (region.clone(), 1)).collect(),
         Some(nodes) => {
-            let known = nodes.iter().filter(|(region, _)| names::known("region", region, region.span, built.region_names(), problems));
+            let known = nodes.iter().filter(|(region, _)| {
+                names::known("region", region, region.span, built.region_names(), problems)
+            });
             known.map(|(region, count)| (region.as_str().into(), **count)).collect()
         }
     };
-    if each.iter().all(|(_, count)| *count == 0) && nodes.is_none_or(|nodes| nodes.values().all(|count| **count == 0)) {
+    if each.iter().all(|(_, count)| *count == 0)
+        && nodes.is_none_or(|nodes| nodes.values().all(|count| **count == 0))
+    {
         let message = format!("service `{}` has no node", name.value);
-        problems.push(Problem::new("range", name.span, message).label("runs nowhere").help("Add `nodes: {region: 1}`"));
+        problems.push(
+            Problem::new("range", name.span, message)
+                .label("runs nowhere")
+                .help("Add `nodes: {region: 1}`"),
+        );
     }
     let regions: Vec<RegionId> = built.topology.regions.keys().cloned().collect();
     for (region, count) in each {
@@ -267,8 +385,12 @@ fn place(name: &Sp<String>, nodes: Option<&BTreeMap<Sp<String>, Sp<u32>>>, built
         for i in 0..count {
             let zone = (!zones.is_empty()).then(|| zones[i as usize % zones.len()].clone());
             let address = addresses::of_node(number, before + i);
-            let node = Machine { region: region.clone(), zone, service: name.as_str().into(), address };
-            built.topology.nodes.insert(NodeId::from(format!("{}-{region}-{}", name.value, i + 1)), node);
+            let node =
+                Machine { region: region.clone(), zone, service: name.as_str().into(), address };
+            built
+                .topology
+                .nodes
+                .insert(NodeId::from(format!("{}-{region}-{}", name.value, i + 1)), node);
         }
     }
 }

@@ -35,7 +35,8 @@ impl fmt::Display for Warning {
 /// Everything worth a second look, in the order of gates, faults, phases.
 pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
     let mut warnings = vec![];
-    let mut warn = |about: &str, message: String| warnings.push(Warning { about: about.to_owned(), message });
+    let mut warn =
+        |about: &str, message: String| warnings.push(Warning { about: about.to_owned(), message });
     for gate in &plan.gates {
         let proof = proof::of(gate, plan, catalogs);
         if !proof.decidable {
@@ -55,7 +56,10 @@ pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
             if lost > plan.safety.tolerates_regions as usize {
                 warn(
                     window.id.as_str(),
-                    format!("takes {lost} regions, and {} may be lost: beyond that only safety is demanded", plan.safety.tolerates_regions),
+                    format!(
+                        "takes {lost} regions, and {} may be lost: beyond that only safety is demanded",
+                        plan.safety.tolerates_regions
+                    ),
                 );
             }
         }
@@ -64,7 +68,10 @@ pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
     if let Some(phase) = plan.phases.iter().find(|phase| phase.name.as_str() == "baseline")
         && phase.end.latest() - phase.start < slowest * 8
     {
-        warn("baseline", format!("is shorter than 8 intervals of the slowest stream ({})", Time(slowest * 8)));
+        warn(
+            "baseline",
+            format!("is shorter than 8 intervals of the slowest stream ({})", Time(slowest * 8)),
+        );
     }
     warnings
 }
@@ -79,25 +86,59 @@ fn resolution(gate: &str, limit: Duration, plan: &Plan, warn: &mut impl FnMut(&s
         } else {
             format!("; `probe: {{every: {}}}` with a gate on `rto.service` sees more", Time(probe))
         };
-        warn(gate, format!("readings come every {}, more than 10 % of the limit {}{advice}", Time(period), Time(limit)));
+        warn(
+            gate,
+            format!(
+                "readings come every {}, more than 10 % of the limit {}{advice}",
+                Time(period),
+                Time(limit)
+            ),
+        );
     }
 }
 
 /// A gate below the stack's own timers fails by construction.
-fn timers(gate: &str, limit: Duration, plan: &Plan, catalogs: &Catalogs, warn: &mut impl FnMut(&str, String)) {
+fn timers(
+    gate: &str,
+    limit: Duration,
+    plan: &Plan,
+    catalogs: &Catalogs,
+    warn: &mut impl FnMut(&str, String),
+) {
     let own = if gate == "rto.service" { Duration::ZERO } else { client_side(plan) };
     for (name, spec) in &plan.services {
         let Some(service) = evidence::made(catalogs, name, spec, &plan.topology) else { continue };
-        let bounding = service.timers().into_iter().filter(|timer| timer.bounds_failover).max_by_key(|timer| timer.value);
+        let bounding = service
+            .timers()
+            .into_iter()
+            .filter(|timer| timer.bounds_failover)
+            .max_by_key(|timer| timer.value);
         let Some(timer) = bounding.filter(|timer| limit < timer.value + own) else { continue };
-        let client = if own.is_zero() { String::new() } else { format!(" and the assets' own {} (interval and first backoff)", Time(own)) };
-        warn(gate, format!("the limit {} is below `{name}`'s own {} of {}{client}", Time(limit), timer.name, Time(timer.value)));
+        let client = if own.is_zero() {
+            String::new()
+        } else {
+            format!(" and the assets' own {} (interval and first backoff)", Time(own))
+        };
+        warn(
+            gate,
+            format!(
+                "the limit {} is below `{name}`'s own {} of {}{client}",
+                Time(limit),
+                timer.name,
+                Time(timer.value)
+            ),
+        );
     }
 }
 
 /// What an asset adds to an outage by itself: the slowest interval and the first wait of its backoff.
 fn client_side(plan: &Plan) -> Duration {
-    let backoff = plan.fleets.values().filter(|fleet| !fleet.probe).map(|fleet| fleet.connection.backoff.base).max();
+    let backoff = plan
+        .fleets
+        .values()
+        .filter(|fleet| !fleet.probe)
+        .map(|fleet| fleet.connection.backoff.base)
+        .max();
     slowest_period(plan) + backoff.unwrap_or_default()
 }
 
@@ -107,11 +148,22 @@ fn contacts(plan: &Plan, warn: &mut impl FnMut(&str, String)) {
     for (name, fleet) in &plan.fleets {
         let mut silent = false;
         for (region, cell) in &fleet.cells {
-            let spans = plan.topology.cells.get(cell).map(|cell| cell.track.contacts(end)).unwrap_or_default();
+            let spans = plan
+                .topology
+                .cells
+                .get(cell)
+                .map(|cell| cell.track.contacts(end))
+                .unwrap_or_default();
             silent |= spans != [(Duration::ZERO, end)];
             let last = spans.last().map_or(Duration::ZERO, |(_, los)| *los);
             if last < end && last <= plan.stop() {
-                warn(name.as_str(), format!("has no contact in `{region}` from {} on: what it records then is never sent", Time(last)));
+                warn(
+                    name.as_str(),
+                    format!(
+                        "has no contact in `{region}` from {} on: what it records then is never sent",
+                        Time(last)
+                    ),
+                );
             }
             let before = std::iter::once(Duration::ZERO).chain(spans.iter().map(|(_, los)| *los));
             let mut passes = spans.iter().zip(before).filter(|((aos, los), since)| {
@@ -120,7 +172,9 @@ fn contacts(plan: &Plan, warn: &mut impl FnMut(&str, String)) {
             });
             if let Some(((aos, _), since)) = passes.next() {
                 let (aos, silence, rate) = (Time(*aos), Time(*aos - since), fleet.recorder.rate);
-                let message = format!("its pass at {aos} in `{region}` is too short to replay {silence} of silence at {rate}x");
+                let message = format!(
+                    "its pass at {aos} in `{region}` is too short to replay {silence} of silence at {rate}x"
+                );
                 warn(name.as_str(), message);
             }
         }
@@ -132,13 +186,19 @@ fn contacts(plan: &Plan, warn: &mut impl FnMut(&str, String)) {
 
 /// A kill is a state: two of one node that touch are one.
 fn kills(plan: &Plan, catalogs: &Catalogs, warn: &mut impl FnMut(&str, String)) {
-    let touch = |a: &Window, b: &Window| earliest_open(a) <= latest_close(b) && earliest_open(b) <= latest_close(a);
+    let touch = |a: &Window, b: &Window| {
+        earliest_open(a) <= latest_close(b) && earliest_open(b) <= latest_close(a)
+    };
     for (i, first) in plan.windows.iter().enumerate() {
         for second in plan.windows.iter().skip(i + 1).filter(|second| touch(first, second)) {
-            let worlds = (blast::world(first, plan, catalogs), blast::world(second, plan, catalogs));
+            let worlds =
+                (blast::world(first, plan, catalogs), blast::world(second, plan, catalogs));
             let (Some(one), Some(other)) = worlds else { continue };
             if let Some(node) = blast::down(&one).intersection(&blast::down(&other)).next() {
-                let message = format!("touches `{}`, and both take `{node}` down: the two are one; leave time between them", first.id);
+                let message = format!(
+                    "touches `{}`, and both take `{node}` down: the two are one; leave time between them",
+                    first.id
+                );
                 warn(second.id.as_str(), message);
             }
         }

@@ -38,22 +38,36 @@ impl Builder<'_> {
         for node in parts.iter().filter_map(|part| root.find(part.id)) {
             let Some((id, window)) = self.window(node, &seen) else { continue };
             if let Some(first) = seen.insert(id.value.clone(), id.span) {
-                let problem = Problem::new("duplicate", id.span, format!("two faults are called `{}`", id.value)).label("again here");
-                self.problems.push(problem.note(first, "first here").help("Give one of them another `id`"));
+                let problem = Problem::new(
+                    "duplicate",
+                    id.span,
+                    format!("two faults are called `{}`", id.value),
+                )
+                .label("again here");
+                self.problems
+                    .push(problem.note(first, "first here").help("Give one of them another `id`"));
             }
             windows.extend(window);
         }
         windows
     }
 
-    fn window(&mut self, node: &Node, seen: &BTreeMap<String, Span>) -> Option<(Sp<String>, Option<Window>)> {
+    fn window(
+        &mut self,
+        node: &Node,
+        seen: &BTreeMap<String, Span>,
+    ) -> Option<(Sp<String>, Option<Window>)> {
         if !matches!(node.kind, Kind::Map(_)) {
-            let problem = Problem::new("type", node.span, "a fault is a mapping").label("expected a mapping");
-            self.problems.push(problem.help("Such as `{at: outage, region-loss: {region: us-west, how: power}}`"));
+            let problem =
+                Problem::new("type", node.span, "a fault is a mapping").label("expected a mapping");
+            self.problems.push(
+                problem.help("Such as `{at: outage, region-loss: {region: us-west, how: power}}`"),
+            );
             return None;
         }
         let others = kinds::other_keys(node, KEYS);
-        let own = node.without(&others.iter().map(|(key, _)| key.text.as_str()).collect::<Vec<_>>());
+        let own =
+            node.without(&others.iter().map(|(key, _)| key.text.as_str()).collect::<Vec<_>>());
         let raw = read_as::<grammar::Fault>(&own, self.problems)?;
         let family = Family::from(self.catalogs.faults);
         let [(key, value)] = others[..] else {
@@ -61,17 +75,29 @@ impl Builder<'_> {
             return None;
         };
         let id = raw.id.unwrap_or_else(|| {
-            let same = seen.keys().filter(|id| id.as_str() == key.text || id.starts_with(&format!("{}-", key.text))).count();
-            let name = if same == 0 { key.text.clone() } else { format!("{}-{}", key.text, same + 1) };
+            let same = seen
+                .keys()
+                .filter(|id| id.as_str() == key.text || id.starts_with(&format!("{}-", key.text)))
+                .count();
+            let name =
+                if same == 0 { key.text.clone() } else { format!("{}-{}", key.text, same + 1) };
             Sp { value: name, span: key.span }
         });
         names::declared("fault", &id, self.problems);
         let opening = self.opening(raw.at.as_ref(), raw.when.as_ref(), node);
         let closing = self.closing(raw.lasts.as_ref(), opening.as_ref());
         let Some(kind) = family.find(&key.text) else {
-            let mut problem = Problem::unknown("fault kind or key", &key.text, key.span, family.names().chain(KEYS.iter().copied()));
+            let mut problem = Problem::unknown(
+                "fault kind or key",
+                &key.text,
+                key.span,
+                family.names().chain(KEYS.iter().copied()),
+            );
             problem.code = "key";
-            self.problems.push(problem.help(format!("Faults are {}", names::quoted(&family.names().collect::<Vec<_>>()))));
+            self.problems.push(problem.help(format!(
+                "Faults are {}",
+                names::quoted(&family.names().collect::<Vec<_>>())
+            )));
             return Some((id, None));
         };
         let (params, follow) = self.lift_follow(kind.name, value);
@@ -82,36 +108,65 @@ impl Builder<'_> {
                 self.check(living.as_ref(), value, key.span);
             }
             let (opening, closing) = (opening?, closing?);
-            Some(Window { id: id.value.as_str().into(), fault, opening, closing, follow: follow || raw.follow.unwrap_or(false) })
+            Some(Window {
+                id: id.value.as_str().into(),
+                fault,
+                opening,
+                closing,
+                follow: follow || raw.follow.unwrap_or(false),
+            })
         });
         Some((id, window))
     }
 
-    fn not_one_kind(&mut self, node: &Node, others: &[(&seams::document::Key, &Node)], family: &Family) {
+    fn not_one_kind(
+        &mut self,
+        node: &Node,
+        others: &[(&seams::document::Key, &Node)],
+        family: &Family,
+    ) {
         let known = family.names().collect::<Vec<_>>();
         if others.is_empty() {
-            let problem = Problem::new("missing", node.span, "this fault says when but not what").label("no fault kind here");
+            let problem = Problem::new("missing", node.span, "this fault says when but not what")
+                .label("no fault kind here");
             self.problems.push(problem.help(format!("Add one of {}", names::quoted(&known))));
             return;
         }
-        let unknown: Vec<_> = others.iter().filter(|(key, _)| family.find(&key.text).is_none()).collect();
+        let unknown: Vec<_> =
+            others.iter().filter(|(key, _)| family.find(&key.text).is_none()).collect();
         for (key, _) in &unknown {
-            let mut problem = Problem::unknown("key of a fault", &key.text, key.span, known.iter().chain(KEYS));
+            let mut problem =
+                Problem::unknown("key of a fault", &key.text, key.span, known.iter().chain(KEYS));
             problem.code = "key";
-            self.problems.push(problem.help(format!("A fault has {} and exactly one fault kind", names::quoted(KEYS))));
+            self.problems.push(
+                problem.help(format!(
+                    "A fault has {} and exactly one fault kind",
+                    names::quoted(KEYS)
+                )),
+            );
         }
         if others.len() - unknown.len() > 1 {
             let mut kinds = others.iter().filter(|(key, _)| family.find(&key.text).is_some());
-            let (first, second) = (kinds.next().expect("two at least").0, kinds.next().expect("two at least").0);
-            let problem = Problem::new("logic", second.span, "two fault kinds in one fault").label("a second kind");
-            self.problems.push(problem.note(first.span, "the first kind").help("Write each as a fault of its own"));
+            let (first, second) =
+                (kinds.next().expect("two at least").0, kinds.next().expect("two at least").0);
+            let problem = Problem::new("logic", second.span, "two fault kinds in one fault")
+                .label("a second kind");
+            self.problems.push(
+                problem.note(first.span, "the first kind").help("Write each as a fault of its own"),
+            );
         }
     }
 
     /// `follow: true` may stand among the targets; it belongs to the window, unless the kind has such a key itself.
     fn lift_follow(&mut self, kind: &str, params: &Node) -> (Node, bool) {
-        let own = self.catalogs.faults.find(kind).is_some_and(|kind| kinds::properties(&(kind.schema)()).contains(&"follow"));
-        let Some(value) = params.at("follow").filter(|_| !own) else { return (params.clone(), false) };
+        let own = self
+            .catalogs
+            .faults
+            .find(kind)
+            .is_some_and(|kind| kinds::properties(&(kind.schema)()).contains(&"follow"));
+        let Some(value) = params.at("follow").filter(|_| !own) else {
+            return (params.clone(), false);
+        };
         (params.without(&["follow"]), read_as(value, self.problems).unwrap_or(false))
     }
 
@@ -121,16 +176,25 @@ impl Builder<'_> {
         self.phases.iter().find(|phase| phase.name.as_str() == name)
     }
 
-    fn opening(&mut self, at: Option<&Sp<String>>, when: Option<&Sp<grammar::When>>, node: &Node) -> Option<Opening> {
+    fn opening(
+        &mut self,
+        at: Option<&Sp<String>>,
+        when: Option<&Sp<grammar::When>>,
+        node: &Node,
+    ) -> Option<Opening> {
         match (at, when) {
             (Some(at), None) => self.moment(at).map(Opening::At),
             (None, Some(when)) => self.event(when),
             (Some(_), Some(when)) => {
-                self.problems.push(Problem::new("logic", when.span, "both `at` and `when`").label("keep one of them"));
+                self.problems.push(
+                    Problem::new("logic", when.span, "both `at` and `when`")
+                        .label("keep one of them"),
+                );
                 None
             }
             (None, None) => {
-                let first = self.phases.get(2).map_or("fault", |phase| phase.name.as_str()).to_owned();
+                let first =
+                    self.phases.get(2).map_or("fault", |phase| phase.name.as_str()).to_owned();
                 names::missing("this fault", "at", node.span, &first, self.problems);
                 None
             }
@@ -139,14 +203,18 @@ impl Builder<'_> {
 
     /// `phase` or `phase + 3s`.
     fn moment(&mut self, at: &Sp<String>) -> Option<Duration> {
-        let (name, offset) = at.split_once('+').map_or((at.as_str(), None), |(name, offset)| (name, Some(offset)));
+        let (name, offset) =
+            at.split_once('+').map_or((at.as_str(), None), |(name, offset)| (name, Some(offset)));
         let part = |text: &str| {
-            let start = at.span.start + (text.as_ptr() as usize - at.value.as_ptr() as usize) as u32;
+            let start =
+                at.span.start + (text.as_ptr() as usize - at.value.as_ptr() as usize) as u32;
             Span { start, end: start + text.len() as u32, ..at.span }
         };
         let raw = self.raw_span(at);
         let place = |text: &str| if raw { part(text) } else { at.span };
-        let phase = self.phase(name.trim(), place(name.trim())).map(|phase| (phase.start, phase.end.latest()));
+        let phase = self
+            .phase(name.trim(), place(name.trim()))
+            .map(|phase| (phase.start, phase.end.latest()));
         let offset = match offset.map(|text| (text.trim(), text.trim().parse::<Time>())) {
             None => Duration::ZERO,
             Some((_, Ok(time))) => time.0,
@@ -158,8 +226,14 @@ impl Builder<'_> {
         };
         let (start, end) = phase?;
         if start + offset > end {
-            let problem = Problem::new("range", at.span, "this moment lies behind the end of the phase").label("too late");
-            self.problems.push(problem.help(format!("The phase `{}` lasts {}", name.trim(), Time(end - start))));
+            let problem =
+                Problem::new("range", at.span, "this moment lies behind the end of the phase")
+                    .label("too late");
+            self.problems.push(problem.help(format!(
+                "The phase `{}` lasts {}",
+                name.trim(),
+                Time(end - start)
+            )));
         }
         Some(start + offset)
     }
@@ -182,7 +256,9 @@ impl Builder<'_> {
         let shard = when.of.as_ref().and_then(|of| Some((of.split_once('/')?.1, of.span)));
         let within = match &when.within {
             None => Some((Duration::ZERO, self.phases.last()?.end.latest())),
-            Some(name) => self.phase(name, name.span).map(|phase| (phase.start, phase.end.latest())),
+            Some(name) => {
+                self.phase(name, name.span).map(|phase| (phase.start, phase.end.latest()))
+            }
         };
         if let Some(role) = &when.role {
             names::known("role", role, role.span, ROLES.iter().copied(), self.problems);
@@ -190,7 +266,13 @@ impl Builder<'_> {
         let service = service?;
         if let (Some((shard, span)), Some(living)) = (shard, self.living(&service)) {
             let shards = living.shards();
-            names::known("shard", shard, span, shards.iter().map(model::ShardId::as_str), self.problems);
+            names::known(
+                "shard",
+                shard,
+                span,
+                shards.iter().map(model::ShardId::as_str),
+                self.problems,
+            );
         }
         let shard = shard.map(|(shard, _)| shard.into());
         let event = match event.value {
@@ -202,7 +284,12 @@ impl Builder<'_> {
             EventName::ProcessExited => EventPattern::ProcessExited { service },
         };
         let (from, to) = within?;
-        Some(Opening::When { event, from, to, after: when.after.map_or(Duration::ZERO, Into::into) })
+        Some(Opening::When {
+            event,
+            from,
+            to,
+            after: when.after.map_or(Duration::ZERO, Into::into),
+        })
     }
 
     fn living(&self, service: &model::ServiceId) -> Option<std::sync::Arc<dyn seams::Service>> {
@@ -220,8 +307,14 @@ impl Builder<'_> {
                 if let Some(Opening::At(at)) = opening
                     && end <= *at
                 {
-                    self.problems
-                        .push(Problem::new("range", span, format!("the phase `{name}` is over before the fault opens")).label("too early"));
+                    self.problems.push(
+                        Problem::new(
+                            "range",
+                            span,
+                            format!("the phase `{name}` is over before the fault opens"),
+                        )
+                        .label("too early"),
+                    );
                 }
                 Some(Closing::At(end))
             }
@@ -236,9 +329,13 @@ impl Builder<'_> {
                 match opening? {
                     Opening::At(at) => {
                         if *at + time.0 > stop {
-                            let problem = Problem::new("range", span, "the fault outlasts the traffic").label("too long");
-                            self.problems
-                                .push(problem.help(format!("Sending stops {} after this fault opens", Time(stop.saturating_sub(*at)))));
+                            let problem =
+                                Problem::new("range", span, "the fault outlasts the traffic")
+                                    .label("too long");
+                            self.problems.push(problem.help(format!(
+                                "Sending stops {} after this fault opens",
+                                Time(stop.saturating_sub(*at))
+                            )));
                         }
                         Some(Closing::At(*at + time.0))
                     }
@@ -264,16 +361,24 @@ impl Builder<'_> {
         if self.problems.len() > before {
             return;
         }
-        let names_fit = !self.problems.iter().any(|problem| matches!(problem.code, "name" | "key" | "trap" | "type"));
+        let names_fit = !self
+            .problems
+            .iter()
+            .any(|problem| matches!(problem.code, "name" | "key" | "trap" | "type"));
         for target in fault.targets().iter().filter(|_| names_fit) {
             if hits(target, topology) == 0 {
-                let problem = Problem::new("logic", at, "this fault hits nobody").label("zero targets");
-                self.problems.push(problem.help("No node of the stack fits all of its targets' words at once"));
+                let problem =
+                    Problem::new("logic", at, "this fault hits nobody").label("zero targets");
+                self.problems.push(
+                    problem.help("No node of the stack fits all of its targets' words at once"),
+                );
                 return;
             }
         }
         for sentence in fault.check(topology) {
-            let (message, help) = sentence.split_once('\n').map_or((sentence.as_str(), None), |(message, help)| (message, Some(help)));
+            let (message, help) = sentence
+                .split_once('\n')
+                .map_or((sentence.as_str(), None), |(message, help)| (message, Some(help)));
             let named = message.split('`').skip(1).step_by(2);
             let place = named.filter_map(|name| place_of(params, name)).next().unwrap_or(at);
             let problem = Problem::new("logic", place, message);
@@ -292,26 +397,46 @@ impl Builder<'_> {
             names::known(what, name, place(name), declared, problems);
         };
         if let Some(name) = region {
-            check("region", name.as_str(), topology.regions.keys().map(RegionId::as_str).collect(), self.problems);
+            check(
+                "region",
+                name.as_str(),
+                topology.regions.keys().map(RegionId::as_str).collect(),
+                self.problems,
+            );
         }
         if let Some(name) = role {
             check("role", name, ROLES.to_vec(), self.problems);
         }
         if let Some(name) = zone {
-            let zones = topology.regions.values().flat_map(|region| region.zones.iter().map(model::ZoneId::as_str)).collect();
+            let zones = topology
+                .regions
+                .values()
+                .flat_map(|region| region.zones.iter().map(model::ZoneId::as_str))
+                .collect();
             check("zone", name.as_str(), zones, self.problems);
         }
         if let Some(name) = service {
             check("service", name.as_str(), self.built.service_names().collect(), self.problems);
         }
         for name in node.iter().chain(exclude) {
-            check("node", name.as_str(), topology.nodes.keys().map(model::NodeId::as_str).collect(), self.problems);
+            check(
+                "node",
+                name.as_str(),
+                topology.nodes.keys().map(model::NodeId::as_str).collect(),
+                self.problems,
+            );
         }
-        if let (Some(name), Some(service)) = (shard, service.as_ref().or(self.built.services.keys().next()))
+        if let (Some(name), Some(service)) =
+            (shard, service.as_ref().or(self.built.services.keys().next()))
             && let Some(living) = self.living(service)
         {
             let shards = living.shards();
-            check("shard", name.as_str(), shards.iter().map(model::ShardId::as_str).collect(), self.problems);
+            check(
+                "shard",
+                name.as_str(),
+                shards.iter().map(model::ShardId::as_str).collect(),
+                self.problems,
+            );
         }
     }
 }
@@ -325,7 +450,11 @@ pub(crate) fn hits(target: &Target, topology: &Topology) -> usize {
 /// Where a name stands among a fault's parameters: whole, or as a part of `service/shard`.
 fn place_of(params: &Node, name: &str) -> Option<Span> {
     let whole = params.all().find(|node| node.text() == Some(name));
-    let part = || params.all().find(|node| node.text().is_some_and(|text| text.split('/').any(|part| part == name)));
+    let part = || {
+        params
+            .all()
+            .find(|node| node.text().is_some_and(|text| text.split('/').any(|part| part == name)))
+    };
     whole.or_else(part).map(|node| node.span)
 }
 
@@ -351,7 +480,11 @@ pub(crate) fn earliest_open(window: &Window) -> Duration {
 pub(crate) fn settle(phases: &mut [Phase], windows: &[Window]) {
     let touched: Vec<bool> = phases
         .iter()
-        .map(|phase| windows.iter().any(|window| earliest_open(window) < phase.end.latest() && latest_close(window) > phase.start))
+        .map(|phase| {
+            windows.iter().any(|window| {
+                earliest_open(window) < phase.end.latest() && latest_close(window) > phase.start
+            })
+        })
         .collect();
     for (i, phase) in phases.iter_mut().enumerate() {
         let after_fault = i > 0 && touched[i - 1];

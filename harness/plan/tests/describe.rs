@@ -29,7 +29,8 @@ reports: [terminal]
 ";
 
 fn load(text: &str) -> model::Plan {
-    wetdress_plan::load(text, "drill.yaml", &kinds::catalogs()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    wetdress_plan::load(text, "drill.yaml", &kinds::catalogs())
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 fn told(text: &str) -> Vec<String> {
@@ -48,8 +49,16 @@ fn a_plan_says_what_it_would_do() {
 #[test]
 fn a_gate_below_the_stacks_timers_is_told() {
     let text = DRILL.replace("rto: 5s", "rto: 3s");
-    assert!(told(&text).iter().any(|line| line.contains("election_timeout of 2s")), "{:?}", told(&text));
-    assert!(!told(&DRILL.replace("rto: 5s", "rto: 4500ms")).iter().any(|line| line.contains("election_timeout")));
+    assert!(
+        told(&text).iter().any(|line| line.contains("election_timeout of 2s")),
+        "{:?}",
+        told(&text)
+    );
+    assert!(
+        !told(&DRILL.replace("rto: 5s", "rto: 4500ms"))
+            .iter()
+            .any(|line| line.contains("election_timeout"))
+    );
 }
 
 #[test]
@@ -62,20 +71,39 @@ fn readings_too_rare_for_a_limit_are_told() {
 #[test]
 fn a_percentile_without_enough_readings_is_told() {
     let text = DRILL.replace("assets: 300", "assets: 5");
-    assert!(told(&text).iter().any(|line| line.contains("295 readings in baseline, and at least 299 are needed")), "{:?}", told(&text));
+    assert!(
+        told(&text)
+            .iter()
+            .any(|line| line.contains("295 readings in baseline, and at least 299 are needed")),
+        "{:?}",
+        told(&text)
+    );
     assert!(!told(DRILL).iter().any(|line| line.contains("are needed")));
     let text = DRILL.replace("for: 60s", "for: 59s");
-    assert!(told(&text).iter().any(|line| line.contains("45 s of whole 15 s slots, and at least 60 s are needed")), "{:?}", told(&text));
-    let text = DRILL.replace("during: baseline", "during: outage").replace("outage, for: 10s", "outage, for: 60s");
-    assert!(told(&text).iter().any(|line| line.contains("percentiles mean nothing")), "{:?}", told(&text));
+    assert!(
+        told(&text)
+            .iter()
+            .any(|line| line.contains("45 s of whole 15 s slots, and at least 60 s are needed")),
+        "{:?}",
+        told(&text)
+    );
+    let text = DRILL
+        .replace("during: baseline", "during: outage")
+        .replace("outage, for: 10s", "outage, for: 60s");
+    assert!(
+        told(&text).iter().any(|line| line.contains("percentiles mean nothing")),
+        "{:?}",
+        told(&text)
+    );
 }
 
 #[test]
 fn two_touching_kills_are_told() {
     let second = |at: &str| {
-        DRILL
-            .replace("  - rto: 5s\n", "")
-            .replace("gates:", &format!("  - {{id: again, at: {at}, kill: {{node: store-us-west-1}}}}\ngates:"))
+        DRILL.replace("  - rto: 5s\n", "").replace(
+            "gates:",
+            &format!("  - {{id: again, at: {at}, kill: {{node: store-us-west-1}}}}\ngates:"),
+        )
     };
     assert!(told(&second("outage + 2s")).iter().any(|line| line.contains("touches `lose-west`")));
     assert!(!told(&second("recovery + 1s")).iter().any(|line| line.contains("touches")));
@@ -98,7 +126,14 @@ fn kinds_explain_themselves() {
 fn the_schema_knows_every_kind_and_has_no_loose_reference() {
     let schema = schema(&kinds::catalogs());
     let text = schema.to_string();
-    for name in ["region-loss", "latency.ack.p99", "\"const\":\"reference\"", "\"pretend\"", "election_timeout", "max_inflight"] {
+    for name in [
+        "region-loss",
+        "latency.ack.p99",
+        "\"const\":\"reference\"",
+        "\"pretend\"",
+        "election_timeout",
+        "max_inflight",
+    ] {
         assert!(text.contains(name), "{name}");
     }
     let mut waiting = vec![&schema];

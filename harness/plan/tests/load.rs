@@ -21,7 +21,8 @@ gates:
 ";
 
 fn load(text: &str) -> model::Plan {
-    wetdress_plan::load(text, "test.yaml", &kinds::catalogs()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    wetdress_plan::load(text, "test.yaml", &kinds::catalogs())
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 #[test]
@@ -35,7 +36,10 @@ fn a_hurried_scenario_gets_everything_else_by_default() {
     assert_eq!(fleet.streams[0].every, Duration::from_secs(15));
     assert_eq!((fleet.driver.kind.as_str(), fleet.service.as_str()), ("reference", "ingest"));
     let observer = &plan.observers["ingest-record"];
-    assert!(observer.of_record && observer.region.as_str() != "us-west", "the default observer stays out of the lost region");
+    assert!(
+        observer.of_record && observer.region.as_str() != "us-west",
+        "the default observer stays out of the lost region"
+    );
     let names: Vec<&str> = plan.phases.iter().map(|phase| phase.name.as_str()).collect();
     assert_eq!(names, ["warmup", "baseline", "fault", "recovery", "failback", "verify"]);
     let steady: Vec<bool> = plan.phases.iter().map(|phase| phase.steady).collect();
@@ -44,7 +48,8 @@ fn a_hurried_scenario_gets_everything_else_by_default() {
     assert_eq!(window.opening, Opening::At(Duration::from_secs(130)));
     assert_eq!(window.closing, Closing::At(Duration::from_secs(190)));
     assert_eq!(window.fault.params, serde_json::json!({"region": "us-west", "how": "power"}));
-    let gates: Vec<(&str, u32)> = plan.gates.iter().map(|gate| (gate.name.as_str(), gate.line)).collect();
+    let gates: Vec<(&str, u32)> =
+        plan.gates.iter().map(|gate| (gate.name.as_str(), gate.line)).collect();
     assert_eq!(gates, [("latency.ack.p99", 12), ("acked_lost", 0)]);
     assert_eq!(plan.reports, ["html", "junit", "terminal"]);
 }
@@ -66,12 +71,19 @@ fn comments_and_order_do_not_change_the_hash_and_values_do() {
 
 #[test]
 fn a_pair_given_once_is_symmetric_and_given_reversed_is_not() {
-    let links = |lines: &str| load(&HURRY.replace("  services:", &format!("  links:\n{lines}  services:"))).topology.wan;
-    let one = links("    us-west ~ us-east: {delay: 32ms}\n");
-    let both = links("    us-west ~ us-east: {delay: 32ms}\n    us-east ~ us-west: {delay: 50ms, jitter: 1ms}\n");
-    let delay = |wan: &std::collections::BTreeMap<(model::RegionId, model::RegionId), model::LinkQuality>, from: &str, to: &str| {
-        wan[&(from.into(), to.into())].delay.as_millis()
+    let links = |lines: &str| {
+        load(&HURRY.replace("  services:", &format!("  links:\n{lines}  services:"))).topology.wan
     };
+    let one = links("    us-west ~ us-east: {delay: 32ms}\n");
+    let both = links(
+        "    us-west ~ us-east: {delay: 32ms}\n    us-east ~ us-west: {delay: 50ms, jitter: 1ms}\n",
+    );
+    let delay = |wan: &std::collections::BTreeMap<
+        (model::RegionId, model::RegionId),
+        model::LinkQuality,
+    >,
+                 from: &str,
+                 to: &str| { wan[&(from.into(), to.into())].delay.as_millis() };
     assert_eq!((delay(&one, "us-west", "us-east"), delay(&one, "us-east", "us-west")), (32, 32));
     assert_eq!((delay(&both, "us-west", "us-east"), delay(&both, "us-east", "us-west")), (32, 50));
     assert_eq!(delay(&one, "us-west", "eu-west"), 0);
@@ -98,9 +110,14 @@ gates:",
 fn cells_hold_every_asset_and_do_not_overlap() {
     let plan = load(HURRY);
     let cells: Vec<_> = plan.topology.cells.values().collect();
-    assert_eq!(cells.iter().filter(|cell| cell.fleet.is_some()).map(|cell| cell.hosts).sum::<u32>(), 2000);
+    assert_eq!(
+        cells.iter().filter(|cell| cell.fleet.is_some()).map(|cell| cell.hosts).sum::<u32>(),
+        2000
+    );
     for (i, cell) in cells.iter().enumerate() {
-        let span = |cell: &model::topology::Cell| (u32::from(cell.base), u32::from(cell.base) + (1u32 << (32 - cell.prefix)));
+        let span = |cell: &model::topology::Cell| {
+            (u32::from(cell.base), u32::from(cell.base) + (1u32 << (32 - cell.prefix)))
+        };
         let (start, end) = span(cell);
         assert!(end - start >= cell.hosts);
         assert!(cells[i + 1..].iter().all(|other| span(other).0 >= end || span(other).1 <= start));
@@ -109,7 +126,10 @@ fn cells_hold_every_asset_and_do_not_overlap() {
 
 #[test]
 fn a_profile_is_merged_deeply() {
-    let text = HURRY.replace("assets: 2000}", "assets: 20, streams: {status: {every: 1s}}, connection: {backoff: {max: 20s}}}");
+    let text = HURRY.replace(
+        "assets: 2000}",
+        "assets: 20, streams: {status: {every: 1s}}, connection: {backoff: {max: 20s}}}",
+    );
     let fleet = &load(&text).fleets["terminals"];
     assert_eq!(fleet.streams[0].every, Duration::from_secs(1));
     assert_eq!(fleet.streams[0].payload.p50, 450);

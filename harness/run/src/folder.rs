@@ -71,7 +71,11 @@ impl Folder {
         Ledger::open(self.readings(), schedule)
     }
 
-    pub fn append_sightings(&self, observer: &ObserverId, schedule: Arc<Schedule>) -> Result<Sightings, RunError> {
+    pub fn append_sightings(
+        &self,
+        observer: &ObserverId,
+        schedule: Arc<Schedule>,
+    ) -> Result<Sightings, RunError> {
         Sightings::open(self.sightings(observer), schedule)
     }
 
@@ -121,7 +125,8 @@ impl Folder {
     /// Characters of an observer's name that a file name should not have become `_`.
     pub fn sightings(&self, observer: &ObserverId) -> PathBuf {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let name: String = observer.as_str().chars().map(|c| if plain(c) { c } else { '_' }).collect();
+        let name: String =
+            observer.as_str().chars().map(|c| if plain(c) { c } else { '_' }).collect();
         self.ledger_folder().join(format!("observer-{name}.chunks"))
     }
 
@@ -135,7 +140,8 @@ impl Folder {
 
     fn point_latest(&self, runs: &Path) -> Result<(), RunError> {
         let name = self.path.file_name().expect("the folder was made under a name");
-        let (new, latest) = (runs.join(format!(".latest-{}", std::process::id())), runs.join("latest"));
+        let (new, latest) =
+            (runs.join(format!(".latest-{}", std::process::id())), runs.join("latest"));
         let _left_by_a_crash = fs::remove_file(&new);
         symlink(name, &new).map_err(RunError::io("link", &new))?;
         fs::rename(&new, &latest).map_err(RunError::io("replace", latest))

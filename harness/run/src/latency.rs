@@ -20,7 +20,8 @@ pub type Histogram = hdrhistogram::Histogram<u64>;
 
 /// An empty histogram from 1 us to an hour, three significant digits; what is slower counts as an hour.
 pub fn histogram() -> Histogram {
-    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("the bounds are constants that it accepts")
+    Histogram::new_with_bounds(1, 3_600_000_000, 3)
+        .expect("the bounds are constants that it accepts")
 }
 
 /// One tag's histogram of one interval.
@@ -41,7 +42,11 @@ pub struct Latency {
 
 impl Latency {
     pub(crate) fn open(path: PathBuf) -> Result<Self, RunError> {
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(RunError::io("open", &path))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(RunError::io("open", &path))?;
         let mut log = Self { file, path, serializer: V2DeflateSerializer::new() };
         let empty = log.file.metadata().map_err(RunError::io("read", &log.path))?.len() == 0;
         if empty {
@@ -51,7 +56,13 @@ impl Latency {
     }
 
     /// `tag` is `fleet/home`; characters that the format forbids in a tag become `_`. Times are kept to the millisecond.
-    pub fn append(&mut self, tag: &str, start: Micros, length: Duration, histogram: &Histogram) -> Result<(), RunError> {
+    pub fn append(
+        &mut self,
+        tag: &str,
+        start: Micros,
+        length: Duration,
+        histogram: &Histogram,
+    ) -> Result<(), RunError> {
         let tag = tag.replace([',', ' ', '\r', '\n'], "_");
         let mut line = Vec::new();
         IntervalLogWriterBuilder::new()
@@ -86,10 +97,18 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Interval>, RunError> {
     for entry in IntervalLogIterator::new(&bytes[..whole]) {
         let entry = entry.map_err(|error| RunError::damaged(path, format!("{error:?}")))?;
         let LogEntry::Interval(entry) = entry else { continue };
-        let coded = base64(entry.encoded_histogram()).ok_or_else(|| RunError::damaged(path, "a histogram is not base64"))?;
-        let histogram = deserializer.deserialize(&mut coded.as_slice()).map_err(|error| RunError::damaged(path, error))?;
+        let coded = base64(entry.encoded_histogram())
+            .ok_or_else(|| RunError::damaged(path, "a histogram is not base64"))?;
+        let histogram = deserializer
+            .deserialize(&mut coded.as_slice())
+            .map_err(|error| RunError::damaged(path, error))?;
         let tag = entry.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
-        intervals.push(Interval { tag, start: Micros::after(entry.start_timestamp()), length: entry.duration(), histogram });
+        intervals.push(Interval {
+            tag,
+            start: Micros::after(entry.start_timestamp()),
+            length: entry.duration(),
+            histogram,
+        });
     }
     Ok(intervals)
 }

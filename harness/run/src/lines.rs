@@ -19,7 +19,11 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn open(path: PathBuf) -> Result<Self, RunError> {
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(RunError::io("open", &path))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(RunError::io("open", &path))?;
         Ok(Self { file, path })
     }
 
@@ -28,7 +32,10 @@ impl Lines {
         self.file.set_len(length).map_err(RunError::io("cut", &self.path))
     }
 
-    pub(crate) fn append<T: Serialize>(&mut self, values: impl IntoIterator<Item = T>) -> Result<(), RunError> {
+    pub(crate) fn append<T: Serialize>(
+        &mut self,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<(), RunError> {
         let mut bytes = Vec::new();
         for value in values {
             serde_json::to_writer(&mut bytes, &value).expect("lines are plain data with text keys");
@@ -56,7 +63,8 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Read<T>, RunError
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let values = lines.enumerate().map(|(number, line)| {
-        serde_json::from_slice(line).map_err(|error| RunError::damaged(path, format!("line {}: {error}", number + 1)))
+        serde_json::from_slice(line)
+            .map_err(|error| RunError::damaged(path, format!("line {}: {error}", number + 1)))
     });
     Ok(Read { values: values.collect::<Result<_, _>>()?, length: whole as u64 })
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use model::{AssetRow, Identity, Micros, ObserverId, Plan, Record, Row, Sighting, ledger::Fate, schedule::Schedule};
+use model::{
+    AssetRow, Identity, Micros, ObserverId, Plan, Record, Row, Sighting, ledger::Fate,
+    schedule::Schedule,
+};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -28,7 +31,10 @@ impl Loaded {
         let folder = Folder::at(path.as_ref());
         let plan: Plan = json(&folder.plan())?;
         if plan.format != model::plan::FORMAT {
-            return Err(RunError::damaged(folder.plan(), format!("format {} is not {}", plan.format, model::plan::FORMAT)));
+            return Err(RunError::damaged(
+                folder.plan(),
+                format!("format {} is not {}", plan.format, model::plan::FORMAT),
+            ));
         }
         Ok(Self {
             summary: json(&folder.summary())?,
@@ -92,7 +98,16 @@ pub struct Generated {
 }
 
 pub(crate) fn pending(identity: Identity, ready: Micros) -> Row {
-    Row { identity, ready, attempts: Vec::new(), fate: Fate::Pending, acked: None, position: None, by: None, stored: false }
+    Row {
+        identity,
+        ready,
+        attempts: Vec::new(),
+        fate: Fate::Pending,
+        acked: None,
+        position: None,
+        by: None,
+        stored: false,
+    }
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use model::{
     KindSpec, Plan, Topology,
-    plan::{Backoff, BackoffJitter, Connection, FORMAT, Fleet, OnFull, Phase, PhaseEnd, Recorder, ReplayOrder, Safety, Source, Stream},
+    plan::{
+        Backoff, BackoffJitter, Connection, FORMAT, Fleet, OnFull, Phase, PhaseEnd, Recorder,
+        ReplayOrder, Safety, Source, Stream,
+    },
 };
 
 /// One fleet `terminals` for ten seconds.
@@ -23,7 +26,12 @@ pub(crate) fn plan(assets: u32, streams: Vec<Stream>) -> Plan {
         connection: Connection {
             connect_timeout: second,
             request_timeout: second,
-            backoff: Backoff { base: second, factor: 2.0, max: second, jitter: BackoffJitter::Full },
+            backoff: Backoff {
+                base: second,
+                factor: 2.0,
+                max: second,
+                jitter: BackoffJitter::Full,
+            },
             max_inflight: 4,
             attempts: 3,
             failback: None,

@@ -46,7 +46,8 @@ fn written(runs: &std::path::Path) -> (Folder, Vec<Row>) {
     let folder = Folder::create(runs, "sample", &plan, "scenario: sample\n").expect("a folder");
     let schedule = Arc::new(Schedule::new(&plan));
     let mut ledger = folder.append_ledger(schedule.clone()).expect("a ledger");
-    let observer = folder.append_sightings(&"log/west".into(), schedule.clone()).expect("sightings");
+    let observer =
+        folder.append_sightings(&"log/west".into(), schedule.clone()).expect("sightings");
     let mut expected = vec![];
     for second in 0..4 {
         let (from, to) = (Micros(second * 1_000_000), Micros((second + 1) * 1_000_000));
@@ -63,7 +64,12 @@ fn written(runs: &std::path::Path) -> (Folder, Vec<Row>) {
                     expected.push(super::loaded::pending(identity, ready));
                     continue;
                 }
-                observer.saw(Sighting { identity, at: Micros(to.0 + 5), position: row.position, intact: asset != 2 });
+                observer.saw(Sighting {
+                    identity,
+                    at: Micros(to.0 + 5),
+                    position: row.position,
+                    intact: asset != 2,
+                });
                 expected.push(row.clone());
                 ledger.push(row).expect("a row");
             }
@@ -85,7 +91,11 @@ fn a_run_that_was_killed_reads_back() {
     let mut torn = fs::read(folder.events()).expect("events");
     torn.extend(b"{\"number\":1,\"at");
     fs::write(folder.events(), torn).expect("events");
-    let again = folder.journal().expect("a journal").append(Micros(9), Event::GenerationStopped).expect("an event");
+    let again = folder
+        .journal()
+        .expect("a journal")
+        .append(Micros(9), Event::GenerationStopped)
+        .expect("an event");
     assert_eq!(again.number, 1);
 
     let loaded = Loaded::open(runs.path().join("latest")).expect("a run");
@@ -107,7 +117,9 @@ fn folders_are_never_written_over_and_latest_is_the_newest() {
     let first = Folder::create(runs.path(), "drill", &plan, "").expect("a folder");
     let second = Folder::create(runs.path(), "drill", &plan, "").expect("a folder");
     assert_eq!(second.path(), runs.path().join("drill-2"));
-    first.write_summary(&Summary::new(State::Finished, json!({"verdict": "pass"}))).expect("a summary");
+    first
+        .write_summary(&Summary::new(State::Finished, json!({"verdict": "pass"})))
+        .expect("a summary");
     assert_eq!(Loaded::open(first.path()).expect("a run").summary.body["verdict"], "pass");
     let latest = Loaded::open(runs.path().join("latest")).expect("a run");
     assert_eq!((latest.summary.state, latest.plan), (State::Running, plan));
@@ -116,21 +128,35 @@ fn folders_are_never_written_over_and_latest_is_the_newest() {
 #[test]
 fn counters_and_latencies_come_back() {
     let runs = tempfile::tempdir().expect("a directory");
-    let folder = Folder::create(runs.path(), "drill", &sample::plan(1, streams()), "").expect("a folder");
+    let folder =
+        Folder::create(runs.path(), "drill", &sample::plan(1, streams()), "").expect("a folder");
     let of = Counted::Fabric([("packets".to_owned(), 3)].into());
     let count = Count { at: Micros(1_000_000), of };
-    folder.append_counts().expect("counters").append(&[count.clone(), count.clone()]).expect("two lines");
+    folder
+        .append_counts()
+        .expect("counters")
+        .append(&[count.clone(), count.clone()])
+        .expect("two lines");
     let mut latencies = histogram();
     latencies.record_n(4_321, 10).expect("in range");
     for second in 0..2 {
         let mut log = folder.append_latency().expect("a log");
-        log.append("terminals/us west", Micros(second * 1_000_000), Duration::from_secs(1), &latencies).expect("a line");
+        log.append(
+            "terminals/us west",
+            Micros(second * 1_000_000),
+            Duration::from_secs(1),
+            &latencies,
+        )
+        .expect("a line");
     }
     let loaded = Loaded::open(folder.path()).expect("a run");
     assert_eq!(loaded.counts, [count.clone(), count]);
     let intervals = loaded.latencies().expect("a log");
     assert_eq!(intervals.len(), 2);
-    assert_eq!((intervals[1].tag.as_str(), intervals[1].start), ("terminals/us_west", Micros(1_000_000)));
+    assert_eq!(
+        (intervals[1].tag.as_str(), intervals[1].start),
+        ("terminals/us_west", Micros(1_000_000))
+    );
     assert_eq!(intervals[1].histogram, latencies);
 }
 
@@ -161,7 +187,10 @@ fn the_python_reader_agrees() {
     let (folder, _) = written(runs.path());
     let loaded = Loaded::open(folder.path()).expect("a run");
     let lines = |file: std::path::PathBuf| -> Vec<serde_json::Value> {
-        let output = Command::new("python3").args([script.as_ref(), folder.path(), file.as_path()]).output().expect("python3 starts");
+        let output = Command::new("python3")
+            .args([script.as_ref(), folder.path(), file.as_path()])
+            .output()
+            .expect("python3 starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
         text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
@@ -169,5 +198,8 @@ fn the_python_reader_agrees() {
     let rows: Vec<Row> = loaded.rows().expect("a ledger").collect::<Result<_, _>>().expect("rows");
     assert_eq!(lines(folder.readings()), rows.iter().map(|row| json!(row)).collect::<Vec<_>>());
     let seen = loaded.sightings(&"log/west".into()).expect("sightings");
-    assert_eq!(lines(folder.sightings(&"log/west".into())), seen.iter().map(|row| json!(row)).collect::<Vec<_>>());
+    assert_eq!(
+        lines(folder.sightings(&"log/west".into())),
+        seen.iter().map(|row| json!(row)).collect::<Vec<_>>()
+    );
 }

@@ -61,7 +61,12 @@ pub trait Params: Serialize + DeserializeOwned + JsonSchema {}
 impl<P: Serialize + DeserializeOwned + JsonSchema> Params for P {}
 
 impl<M> Kind<M> {
-    pub const fn new<P: Params>(name: &'static str, about: &'static str, example: &'static str, make: M) -> Self {
+    pub const fn new<P: Params>(
+        name: &'static str,
+        about: &'static str,
+        example: &'static str,
+        make: M,
+    ) -> Self {
         Self { name, about, example, schema: schema::<P>, read: read::<P>, make }
     }
 }
@@ -86,7 +91,11 @@ pub type MakeDriver = fn(&Value, &Site) -> Result<Arc<dyn Driver>, serde_json::E
 pub type MakeObserver = fn(&Value, &Site) -> Result<Arc<dyn Observer>, serde_json::Error>;
 
 /// A fault kind: its parameters are the fault.
-pub const fn fault<P: Params + Fault + 'static>(name: &'static str, about: &'static str, example: &'static str) -> Kind<MakeFault> {
+pub const fn fault<P: Params + Fault + 'static>(
+    name: &'static str,
+    about: &'static str,
+    example: &'static str,
+) -> Kind<MakeFault> {
     Kind::new::<P>(name, about, example, |params| Ok(Box::new(stored::<P>(params)?)))
 }
 

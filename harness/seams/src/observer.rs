@@ -32,8 +32,17 @@ pub trait Observer: fmt::Debug + Send + Sync {
     async fn watch(&self, ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eyes>) -> SystemError;
 
     /// The end that the system itself names, per shard, by the normal path.
-    async fn head(&self, ground: Arc<dyn Ground>, post: &Post) -> Result<BTreeMap<ShardId, u64>, SystemError>;
+    async fn head(
+        &self,
+        ground: Arc<dyn Ground>,
+        post: &Post,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError>;
 
     /// Reads everything once, after heal, by the normal path of this observer's region, and returns the last position read per shard.
-    async fn read_back(&self, ground: Arc<dyn Ground>, post: &Post, eyes: Arc<dyn Eyes>) -> Result<BTreeMap<ShardId, u64>, SystemError>;
+    async fn read_back(
+        &self,
+        ground: Arc<dyn Ground>,
+        post: &Post,
+        eyes: Arc<dyn Eyes>,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError>;
 }

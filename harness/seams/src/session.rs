@@ -112,7 +112,8 @@ impl<D: Dial> Lane for SessionLane<D> {
     fn connect(&mut self, seats: &[Seat]) {
         for seat in seats {
             self.disconnect(seat.asset, Leave::Close);
-            let life = spawn_local(live(self.dial.clone(), self.state.clone(), seat.clone())).abort_handle();
+            let life = spawn_local(live(self.dial.clone(), self.state.clone(), seat.clone()))
+                .abort_handle();
             let held = Held { life, session: None, under_way: HashMap::new() };
             self.state.inner.borrow_mut().seats.insert(seat.asset, held);
         }
@@ -137,13 +138,21 @@ impl<D: Dial> Lane for SessionLane<D> {
             let mut inner = self.state.inner.borrow_mut();
             let ticket = reading.ticket;
             let asset = reading.identity.asset;
-            let Some(session) = inner.seats.get(&asset).and_then(|held| held.session.clone()) else {
+            let Some(session) = inner.seats.get(&asset).and_then(|held| held.session.clone())
+            else {
                 // It went down while the fleet did not know yet: nothing has left.
-                inner.out.push(Progress::Done { ticket, outcome: Outcome::Refused, at, by: None, position: None });
+                inner.out.push(Progress::Done {
+                    ticket,
+                    outcome: Outcome::Refused,
+                    at,
+                    by: None,
+                    position: None,
+                });
                 continue;
             };
             inner.out.push(Progress::Sent { ticket, at });
-            let payload = arena.slice(reading.start as usize..(reading.start + reading.length) as usize);
+            let payload =
+                arena.slice(reading.start as usize..(reading.start + reading.length) as usize);
             let letter = Letter { identity: reading.identity, attempt: reading.attempt, payload };
             let state = self.state.clone();
             let task = spawn_local(async move {
@@ -180,7 +189,9 @@ impl<D: Dial> Drop for SessionLane<D> {
 
 impl<D: Dial> fmt::Debug for SessionLane<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionLane").field("seats", &self.state.inner.borrow().seats.len()).finish_non_exhaustive()
+        f.debug_struct("SessionLane")
+            .field("seats", &self.state.inner.borrow().seats.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -228,7 +239,13 @@ impl<S: Session> State<S> {
         let mut lost: Vec<u64> = held.under_way.into_keys().collect();
         lost.sort_unstable();
         for ticket in lost {
-            inner.say(Progress::Done { ticket, outcome: Outcome::Unknown, at, by: None, position: None });
+            inner.say(Progress::Done {
+                ticket,
+                outcome: Outcome::Unknown,
+                at,
+                by: None,
+                position: None,
+            });
         }
         inner.say(Progress::Down { asset, why });
     }

@@ -29,8 +29,10 @@ impl Contact {
     pub(crate) fn of(plan: &Plan, cell: Option<&CellId>) -> Self {
         let end = plan.latest_end();
         let cell = cell.and_then(|name| plan.topology.cells.get(name));
-        let spans = cell.map_or_else(|| vec![(Duration::ZERO, end)], |cell| cell.track.contacts(end));
-        let spans = spans.into_iter().map(|(aos, los)| (Micros::after(aos), Micros::after(los))).collect();
+        let spans =
+            cell.map_or_else(|| vec![(Duration::ZERO, end)], |cell| cell.track.contacts(end));
+        let spans =
+            spans.into_iter().map(|(aos, los)| (Micros::after(aos), Micros::after(los))).collect();
         Self { spans, end: Micros::after(end) }
     }
 
@@ -72,7 +74,10 @@ impl Fleet {
     pub(crate) fn watch_contacts(&mut self) {
         for (contact, cohort) in self.contacts.iter().zip(0..) {
             for (at, acquired) in contact.edges() {
-                self.timers.set(at, if acquired { Timer::Acquired { cohort } } else { Timer::Lost { cohort } });
+                self.timers.set(
+                    at,
+                    if acquired { Timer::Acquired { cohort } } else { Timer::Lost { cohort } },
+                );
             }
         }
     }
@@ -94,7 +99,9 @@ impl Fleet {
         let (since, until, never) = (contact.silent_since(at), contact.until(at), contact.end);
         for asset in self.members(cohort) {
             let state = &mut self.assets[asset as usize];
-            let moments = (0..).map(|turn: u32| self.replay_gap.map_or(never, |gap| at + gap.saturating_mul(turn)));
+            let moments = (0..).map(|turn: u32| {
+                self.replay_gap.map_or(never, |gap| at + gap.saturating_mul(turn))
+            });
             state.store.pace(since, until, self.plan.recorder.order, moments);
             (state.tries, state.acquired) = (0, Some(at));
             state.turn(Link::Off);
@@ -104,7 +111,8 @@ impl Fleet {
 
     /// Readings without a final outcome on assets that will not be in contact any more.
     pub(crate) fn out_of_reach(&self, now: Micros) -> u64 {
-        let over = self.contacts.iter().zip(&self.cohorts).filter(|(contact, _)| contact.is_over(now));
+        let over =
+            self.contacts.iter().zip(&self.cohorts).filter(|(contact, _)| contact.is_over(now));
         over.map(|(_, cohort)| cohort.backlog).sum()
     }
 

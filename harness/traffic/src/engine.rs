@@ -41,20 +41,29 @@ impl Engine {
             }
             if now >= second + SECOND {
                 let until = generated_until.unwrap_or(now);
-                self.record.cut(second, until, self.fleets.iter_mut().flat_map(|fleet| &mut fleet.cohorts));
+                self.record.cut(
+                    second,
+                    until,
+                    self.fleets.iter_mut().flat_map(|fleet| &mut fleet.cohorts),
+                );
                 second = now;
             }
             if (drain.is_some() || alone) && generated_until.is_none() {
                 self.fleets.iter_mut().for_each(Fleet::stop);
                 generated_until = Some(now);
             }
-            let over = drain.as_ref().is_some_and(|drain| self.is_decided(now) || now >= drain.latest);
+            let over =
+                drain.as_ref().is_some_and(|drain| self.is_decided(now) || now >= drain.latest);
             if over || alone {
                 self.end(second, generated_until.unwrap_or(now), drain);
                 return;
             }
-            let wake = self.fleets.iter_mut().filter_map(|fleet| fleet.next(now)).chain([second + SECOND]);
-            let wake = wake.chain(drain.as_ref().map(|drain| drain.latest)).min().expect("there is always a next second");
+            let wake =
+                self.fleets.iter_mut().filter_map(|fleet| fleet.next(now)).chain([second + SECOND]);
+            let wake = wake
+                .chain(drain.as_ref().map(|drain| drain.latest))
+                .min()
+                .expect("there is always a next second");
             tokio::select! {
                 biased;
                 ask = asks.recv(), if drain.is_none() => match ask {
@@ -80,7 +89,11 @@ impl Engine {
     fn end(mut self, second: Micros, generated_until: Micros, drain: Option<Drain>) {
         let complete = self.record.undecided == 0;
         self.fleets.iter_mut().for_each(|fleet| fleet.end(&mut self.record));
-        self.record.cut(second, generated_until, self.fleets.iter_mut().flat_map(|fleet| &mut fleet.cohorts));
+        self.record.cut(
+            second,
+            generated_until,
+            self.fleets.iter_mut().flat_map(|fleet| &mut fleet.cohorts),
+        );
         let lag = &self.record.lag;
         let drained = Drained {
             complete,

@@ -66,17 +66,33 @@ pub(crate) struct Flight {
 }
 
 impl Fleet {
-    pub(crate) fn new(name: &FleetId, whole: &Plan, schedule: Arc<Schedule>, clock: Clock, run: u64, lane: Box<dyn Lane>) -> Self {
+    pub(crate) fn new(
+        name: &FleetId,
+        whole: &Plan,
+        schedule: Arc<Schedule>,
+        clock: Clock,
+        run: u64,
+        lane: Box<dyn Lane>,
+    ) -> Self {
         let plan = &whole.fleets[name];
-        let contacts = plan.home.keys().map(|home| Contact::of(whole, plan.cells.get(home))).collect();
-        let nominal: f64 = plan.streams.iter().map(|stream| 1.0 / stream.every.as_secs_f64().max(1e-6)).sum();
-        let replay_gap = Duration::try_from_secs_f64(1.0 / (plan.recorder.rate * nominal)).ok().map(|gap| gap.max(REPLAY_GAP_MIN));
+        let contacts =
+            plan.home.keys().map(|home| Contact::of(whole, plan.cells.get(home))).collect();
+        let nominal: f64 =
+            plan.streams.iter().map(|stream| 1.0 / stream.every.as_secs_f64().max(1e-6)).sum();
+        let replay_gap = Duration::try_from_secs_f64(1.0 / (plan.recorder.rate * nominal))
+            .ok()
+            .map(|gap| gap.max(REPLAY_GAP_MIN));
         let cohorts = plan.home.keys().map(|home| {
-            let others = plan.failover.get(home).into_iter().flatten().filter(|region| *region != home);
+            let others =
+                plan.failover.get(home).into_iter().flatten().filter(|region| *region != home);
             Cohort::new(name.clone(), std::iter::once(home).chain(others).cloned().collect())
         });
         let cohorts = cohorts.collect();
-        let of_home = plan.home.values().zip(0..).flat_map(|(count, cohort)| std::iter::repeat_n(cohort, *count as usize));
+        let of_home = plan
+            .home
+            .values()
+            .zip(0..)
+            .flat_map(|(count, cohort)| std::iter::repeat_n(cohort, *count as usize));
         let assets = of_home.map(|cohort| Asset { cohort, ..Asset::default() }).collect();
         Self {
             plan: plan.clone(),
@@ -128,7 +144,9 @@ impl Fleet {
     pub(crate) fn advance(&mut self, now: Micros, record: &mut Record) {
         while let Some((at, timer)) = self.timers.pop(now) {
             match timer {
-                Timer::Generate { asset, stream, seq } => self.generate(asset, stream, seq, at, now, record),
+                Timer::Generate { asset, stream, seq } => {
+                    self.generate(asset, stream, seq, at, now, record)
+                }
                 Timer::Deadline { ticket } => self.overdue(ticket, now, record),
                 Timer::Connect { asset, epoch } => self.connect(asset, epoch, now),
                 Timer::Patience { asset, epoch } => self.out_of_patience(asset, epoch, now, record),
@@ -210,23 +228,48 @@ impl Fleet {
     }
 
     fn generate_later(&mut self, asset: u32, stream: u16, seq: u64) {
-        let series = self.schedule.series(self.plan.first + asset, stream).expect("the asset and the stream are of this plan");
+        let series = self
+            .schedule
+            .series(self.plan.first + asset, stream)
+            .expect("the asset and the stream are of this plan");
         let at = series.at(seq);
         if at < self.schedule.stop() {
             self.timers.set(at, Timer::Generate { asset, stream, seq });
         }
     }
 
-    fn generate(&mut self, asset: u32, stream: u16, seq: u64, generated: Micros, now: Micros, record: &mut Record) {
+    fn generate(
+        &mut self,
+        asset: u32,
+        stream: u16,
+        seq: u64,
+        generated: Micros,
+        now: Micros,
+        record: &mut Record,
+    ) {
         if self.stopped {
             return;
         }
         self.generate_later(asset, stream, seq + 1);
-        let series = self.schedule.series(self.plan.first + asset, stream).expect("the asset and the stream are of this plan");
+        let series = self
+            .schedule
+            .series(self.plan.first + asset, stream)
+            .expect("the asset and the stream are of this plan");
         let bytes = series.payload(seq);
         let ready = self.contacts[usize::from(self.assets[asset as usize].cohort)].from(generated);
         let attempts = Vec::new();
-        let reading = Reading { stream, seq, generated, ready, bytes, attempts, stored: false, unsure: false, refused: false, cut: false };
+        let reading = Reading {
+            stream,
+            seq,
+            generated,
+            ready,
+            bytes,
+            attempts,
+            stored: false,
+            unsure: false,
+            refused: false,
+            cut: false,
+        };
         record.generated += 1;
         record.undecided += 1;
         let state = &mut self.assets[asset as usize];
@@ -242,7 +285,8 @@ impl Fleet {
         }
         let room = self.has_room(asset);
         let state = &mut self.assets[asset as usize];
-        let behind = self.plan.recorder.order == ReplayOrder::OldestFirst && state.store.has_stored();
+        let behind =
+            self.plan.recorder.order == ReplayOrder::OldestFirst && state.store.has_stored();
         let offline = state.link != Link::Online && state.acquired.is_none();
         if offline || behind || ready > generated {
             state.store.push_stored(reading);
@@ -256,7 +300,8 @@ impl Fleet {
     }
 
     fn has_room(&self, asset: u32) -> bool {
-        self.assets[asset as usize].tickets.len() < usize::from(self.plan.connection.max_inflight.max(1))
+        self.assets[asset as usize].tickets.len()
+            < usize::from(self.plan.connection.max_inflight.max(1))
     }
 
     /// Sends what may go.
@@ -290,7 +335,8 @@ impl Fleet {
                 state.replay_lag = Duration::ZERO;
             }
             state.replay_at = if kept { state.replay_at } else { now } + gap;
-            let mut reading = state.store.pop_stored(self.plan.recorder.order).expect("it has something stored");
+            let mut reading =
+                state.store.pop_stored(self.plan.recorder.order).expect("it has something stored");
             reading.stored = self.plan.recorder.mark_stored;
             reading.cut = false;
             // Others of its silence may have been dropped: then its turn comes earlier.
@@ -306,7 +352,14 @@ impl Fleet {
         let identity = Identity { asset: id, stream: reading.stream, boot: 1, seq: reading.seq };
         let attempt = u16::try_from(reading.attempts.len() + 1).unwrap_or(u16::MAX);
         let Reading { generated, stored, bytes, .. } = reading;
-        let envelope = Envelope { run: self.run, identity, attempt, stored, generated, device_time: generated };
+        let envelope = Envelope {
+            run: self.run,
+            identity,
+            attempt,
+            stored,
+            generated,
+            device_time: generated,
+        };
         let start = self.arena.len();
         envelope.write(bytes as usize - envelope::LENGTH, &mut self.arena);
         let length = (self.arena.len() - start) as u32;

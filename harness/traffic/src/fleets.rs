@@ -62,14 +62,27 @@ pub struct Fleets {
 impl Fleets {
     /// Opens the files; nothing is sent before arming.
     pub fn new(setup: Setup, thread: Thread) -> Result<Self, TrafficError> {
-        if let Some(fleet) = setup.plan.fleets.keys().find(|fleet| !setup.drivers.contains_key(*fleet)) {
+        if let Some(fleet) =
+            setup.plan.fleets.keys().find(|fleet| !setup.drivers.contains_key(*fleet))
+        {
             return Err(TrafficError::NoDriver(fleet.clone()));
         }
         let schedule = Arc::new(Schedule::new(&setup.plan));
         let folder = &setup.folder;
         let (ledger, latency) = (folder.append_ledger(schedule.clone())?, folder.append_latency()?);
-        let record = Record::new(ledger, latency, folder.append_counts()?, setup.plan.topology.nodes.keys().cloned());
-        Ok(Self { thread, ready: Some((setup, record, schedule)), asks: None, sending: None, trouble: None })
+        let record = Record::new(
+            ledger,
+            latency,
+            folder.append_counts()?,
+            setup.plan.topology.nodes.keys().cloned(),
+        );
+        Ok(Self {
+            thread,
+            ready: Some((setup, record, schedule)),
+            asks: None,
+            sending: None,
+            trouble: None,
+        })
     }
 }
 
@@ -79,7 +92,8 @@ impl Traffic for Fleets {
         let Some((setup, record, schedule)) = self.ready.take() else { return };
         let (asks, asked) = mpsc::unbounded_channel();
         self.asks = Some(asks);
-        let sending = move || async move { engine(&setup, record, schedule, clock).run(asked).await };
+        let sending =
+            move || async move { engine(&setup, record, schedule, clock).run(asked).await };
         match self.thread {
             Thread::Callers => drop(spawn_local(sending())),
             Thread::Own => match on_own_thread(sending) {
@@ -94,7 +108,10 @@ impl Traffic for Fleets {
 
     async fn drain(&mut self, latest: Micros) -> Drained {
         let (answer, answered) = oneshot::channel();
-        let lost = || Drained { trouble: self.trouble.clone().or(Some("the sending thread has ended".to_owned())), ..Drained::default() };
+        let lost = || Drained {
+            trouble: self.trouble.clone().or(Some("the sending thread has ended".to_owned())),
+            ..Drained::default()
+        };
         let Some(asks) = self.asks.take() else { return lost() };
         if asks.send(Drain { latest, answer }).is_err() {
             return lost();
@@ -110,7 +127,10 @@ impl Traffic for Fleets {
 
 impl fmt::Debug for Fleets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fleets").field("thread", &self.thread).field("armed", &self.ready.is_none()).finish_non_exhaustive()
+        f.debug_struct("Fleets")
+            .field("thread", &self.thread)
+            .field("armed", &self.ready.is_none())
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,7 +143,9 @@ fn engine(setup: &Setup, record: Record, schedule: Arc<Schedule>, clock: Clock) 
 }
 
 /// `sending` is made on the new thread: lanes do not move between threads.
-fn on_own_thread<F: Future<Output = ()>>(sending: impl FnOnce() -> F + Send + 'static) -> Result<JoinHandle<()>, TrafficError> {
+fn on_own_thread<F: Future<Output = ()>>(
+    sending: impl FnOnce() -> F + Send + 'static,
+) -> Result<JoinHandle<()>, TrafficError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name("traffic".to_owned());
     Ok(thread.spawn(move || LocalSet::new().block_on(&runtime, async { sending().await }))?)

@@ -40,7 +40,8 @@ impl Cohort {
     }
 
     pub(crate) fn latency(&mut self, latency: Duration) {
-        self.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
+        self.latencies
+            .saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
     }
 
     /// What this second held; begins the next one.
@@ -90,9 +91,24 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(ledger: Ledger, latency: Latency, counts: Counts, nodes: impl Iterator<Item = NodeId>) -> Self {
+    pub(crate) fn new(
+        ledger: Ledger,
+        latency: Latency,
+        counts: Counts,
+        nodes: impl Iterator<Item = NodeId>,
+    ) -> Self {
         let nodes = nodes.zip(0..).collect();
-        Self { ledger, latency, counts, nodes, lag: histogram(), generated: 0, acked: 0, undecided: 0, trouble: None }
+        Self {
+            ledger,
+            latency,
+            counts,
+            nodes,
+            lag: histogram(),
+            generated: 0,
+            acked: 0,
+            undecided: 0,
+            trouble: None,
+        }
     }
 
     /// The start of a first attempt, late by this much.
@@ -104,19 +120,34 @@ impl Record {
         let identity = Identity { asset, stream: reading.stream, boot: 1, seq: reading.seq };
         let by = end.by.and_then(|node| self.nodes.get(&node).copied());
         let Reading { ready, attempts, stored, .. } = reading;
-        let row = Row { identity, ready, attempts, fate: end.fate, acked: end.acked, position: end.position, by, stored };
+        let row = Row {
+            identity,
+            ready,
+            attempts,
+            fate: end.fate,
+            acked: end.acked,
+            position: end.position,
+            by,
+            stored,
+        };
         let pushed = self.ledger.push(row);
         self.note(pushed);
     }
 
     /// The end of a stretch of time, usually a second. The schedule has been generated up to `until`.
-    pub(crate) fn cut<'a>(&mut self, from: Micros, until: Micros, cohorts: impl Iterator<Item = &'a mut Cohort>) {
+    pub(crate) fn cut<'a>(
+        &mut self,
+        from: Micros,
+        until: Micros,
+        cohorts: impl Iterator<Item = &'a mut Cohort>,
+    ) {
         let mut counts = Vec::new();
         for cohort in cohorts {
             counts.push(cohort.take(until));
             if !cohort.latencies.is_empty() {
                 let tag = format!("{}/{}", cohort.fleet, cohort.regions[0]);
-                let appended = self.latency.append(&tag, from, until.since(from), &cohort.latencies);
+                let appended =
+                    self.latency.append(&tag, from, until.since(from), &cohort.latencies);
                 self.note(appended);
                 cohort.latencies.reset();
             }

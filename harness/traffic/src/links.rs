@@ -15,7 +15,8 @@ impl Fleet {
     pub(crate) fn connect_later(&mut self, asset: u32, now: Micros) {
         let draws = self.draws(asset);
         let state = &mut self.assets[asset as usize];
-        let wait = schedule::backoff(&self.plan.connection.backoff, state.tries, draws, state.draws);
+        let wait =
+            schedule::backoff(&self.plan.connection.backoff, state.tries, draws, state.draws);
         state.tries = state.tries.saturating_add(1);
         state.draws += 1;
         state.turn(Link::Off);
@@ -33,7 +34,10 @@ impl Fleet {
         let region = regions[state.place % regions.len()].clone();
         let (end, host) = self.plan.cell_of(id).expect("plan gives every home of a fleet a cell");
         self.seats.push(Seat { asset: id, from: Origin { end, host }, region });
-        self.timers.set(now + self.plan.connection.connect_timeout, Timer::Patience { asset, epoch: state.epoch });
+        self.timers.set(
+            now + self.plan.connection.connect_timeout,
+            Timer::Patience { asset, epoch: state.epoch },
+        );
     }
 
     pub(crate) fn up(&mut self, asset: u32, now: Micros) {
@@ -51,7 +55,8 @@ impl Fleet {
         if let Some(failback) = self.plan.connection.failback.filter(|_| state.place != 0) {
             let spread = failback.jitter.mul_f64(draws.unit(Purpose::Failback, state.draws));
             state.draws += 1;
-            self.timers.set(now + failback.after + spread, Timer::Failback { asset, epoch: state.epoch });
+            self.timers
+                .set(now + failback.after + spread, Timer::Failback { asset, epoch: state.epoch });
         }
         self.pump(asset, now);
     }
@@ -67,7 +72,13 @@ impl Fleet {
         self.failed(asset, now, record);
     }
 
-    pub(crate) fn out_of_patience(&mut self, asset: u32, epoch: u32, now: Micros, record: &mut Record) {
+    pub(crate) fn out_of_patience(
+        &mut self,
+        asset: u32,
+        epoch: u32,
+        now: Micros,
+        record: &mut Record,
+    ) {
         if self.assets[asset as usize].epoch == epoch {
             self.disconnect(asset, Leave::Close, record);
             self.connect_later(asset, now);

@@ -34,7 +34,14 @@ impl Fleet {
         }
     }
 
-    pub(crate) fn acked(&mut self, flight: Flight, at: Micros, by: Option<NodeId>, position: Option<u64>, record: &mut Record) {
+    pub(crate) fn acked(
+        &mut self,
+        flight: Flight,
+        at: Micros,
+        by: Option<NodeId>,
+        position: Option<u64>,
+        record: &mut Record,
+    ) {
         let Flight { asset, reading, .. } = flight;
         let state = &mut self.assets[asset as usize];
         (state.failures, state.troubled) = (0, false);
@@ -44,7 +51,12 @@ impl Fleet {
         if self.plan.streams[usize::from(reading.stream)].ack == Ack::Required {
             cohort.latency(at.since(reading.ready));
         }
-        self.finish(asset, reading, End { fate: Fate::Acked, acked: Some(at), position, by }, record);
+        self.finish(
+            asset,
+            reading,
+            End { fate: Fate::Acked, acked: Some(at), position, by },
+            record,
+        );
     }
 
     /// The attempt was refused, or nobody knows.
@@ -130,7 +142,8 @@ impl Fleet {
             left.extend(self.assets[asset as usize].store.empty());
             for reading in left {
                 // Every attempt got a definite no: that is an outcome. A reading that was never sent, or may have arrived, has none.
-                let fate = if reading.refused && !reading.unsure { Fate::Refused } else { Fate::Pending };
+                let fate =
+                    if reading.refused && !reading.unsure { Fate::Refused } else { Fate::Pending };
                 record.row(self.plan.first + asset, reading, End::of(fate));
             }
             self.disconnect(asset, Leave::Close, record);

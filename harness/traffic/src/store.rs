@@ -92,9 +92,20 @@ impl Store {
     /// its moment, in the order of the replay. What loss of signal cut off takes a moment too, where it comes between them, and was ready
     /// all along: were its turn nobody's, every silent one after it would be sent that much after its moment. What trouble of the platform
     /// left takes none.
-    pub(crate) fn pace(&mut self, since: Micros, until: Micros, order: ReplayOrder, moments: impl Iterator<Item = Micros>) {
-        let silent = |reading: &Reading| reading.ready > reading.generated && reading.ready >= since && reading.attempts.is_empty();
-        let mut waiting: Vec<&mut Reading> = self.stored.values_mut().filter(|reading| silent(reading) || reading.cut).collect();
+    pub(crate) fn pace(
+        &mut self,
+        since: Micros,
+        until: Micros,
+        order: ReplayOrder,
+        moments: impl Iterator<Item = Micros>,
+    ) {
+        let silent = |reading: &Reading| {
+            reading.ready > reading.generated
+                && reading.ready >= since
+                && reading.attempts.is_empty()
+        };
+        let mut waiting: Vec<&mut Reading> =
+            self.stored.values_mut().filter(|reading| silent(reading) || reading.cut).collect();
         if order == ReplayOrder::NewestFirst {
             waiting.reverse();
         }
@@ -121,7 +132,9 @@ impl Store {
     /// Everything that waits, at the end.
     pub(crate) fn empty(&mut self) -> impl Iterator<Item = Reading> + use<> {
         self.shelve(false);
-        std::mem::take(&mut self.stored).into_values().chain(std::mem::take(&mut self.refused).into_values())
+        std::mem::take(&mut self.stored)
+            .into_values()
+            .chain(std::mem::take(&mut self.refused).into_values())
     }
 
     pub(crate) fn has_live(&self) -> bool {
@@ -147,11 +160,28 @@ mod tests {
     fn reading(seq: u64, refused: bool) -> Reading {
         let ready = Micros(seq.cast_signed());
         let attempts = Vec::new();
-        Reading { stream: 0, seq, generated: ready, ready, bytes: 100, attempts, stored: false, unsure: false, refused, cut: false }
+        Reading {
+            stream: 0,
+            seq,
+            generated: ready,
+            ready,
+            bytes: 100,
+            attempts,
+            stored: false,
+            unsure: false,
+            refused,
+            cut: false,
+        }
     }
 
     fn policy(on_full: OnFull) -> Recorder {
-        Recorder { capacity_bytes: 600, on_full, order: ReplayOrder::LiveFirst, rate: 1.0, mark_stored: true }
+        Recorder {
+            capacity_bytes: 600,
+            on_full,
+            order: ReplayOrder::LiveFirst,
+            rate: 1.0,
+            mark_stored: true,
+        }
     }
 
     /// Stored 3 and 4, refused 2, live 5 and 6; 1 is under way.
@@ -171,9 +201,16 @@ mod tests {
     #[test]
     fn the_oldest_that_waits_makes_room_wherever_it_waits() {
         let mut store = filled();
-        let gone: Vec<u64> = (0..5).flat_map(|_| store.admit(100, &policy(OnFull::DropOldest)).0).map(|reading| reading.seq).collect();
+        let gone: Vec<u64> = (0..5)
+            .flat_map(|_| store.admit(100, &policy(OnFull::DropOldest)).0)
+            .map(|reading| reading.seq)
+            .collect();
         assert_eq!(gone, [2, 3, 4, 5, 6]);
-        assert_eq!(store.admit(100, &policy(OnFull::DropOldest)), (vec![], false), "what is under way keeps its place");
+        assert_eq!(
+            store.admit(100, &policy(OnFull::DropOldest)),
+            (vec![], false),
+            "what is under way keeps its place"
+        );
         store.settled(&reading(1, false));
         assert_eq!(store.admit(100, &policy(OnFull::DropOldest)), (vec![], true));
     }
@@ -187,9 +224,12 @@ mod tests {
 
     #[test]
     fn refused_ones_are_replayed_last() {
-        for (order, expected) in [(ReplayOrder::OldestFirst, [3, 4, 2]), (ReplayOrder::NewestFirst, [4, 3, 2])] {
+        for (order, expected) in
+            [(ReplayOrder::OldestFirst, [3, 4, 2]), (ReplayOrder::NewestFirst, [4, 3, 2])]
+        {
             let mut store = filled();
-            let replayed: Vec<u64> = std::iter::from_fn(|| store.pop_stored(order)).map(|reading| reading.seq).collect();
+            let replayed: Vec<u64> =
+                std::iter::from_fn(|| store.pop_stored(order)).map(|reading| reading.seq).collect();
             assert_eq!(replayed, expected);
         }
     }
@@ -199,22 +239,41 @@ mod tests {
     fn what_loss_of_signal_cut_off_takes_a_turn_and_what_trouble_left_does_not() {
         let (lost, never) = (Micros(10), Micros(1_000));
         for (order, until, expected) in [
-            (ReplayOrder::LiveFirst, never, [(1, 1), (2, 2), (3, 3), (20, 120), (21, 130), (22, 140)]),
-            (ReplayOrder::NewestFirst, never, [(22, 100), (21, 110), (20, 120), (3, 3), (2, 2), (1, 1)]),
-            (ReplayOrder::LiveFirst, Micros(110), [(1, 1), (2, 2), (3, 3), (20, 120), (21, 130), (22, 140)]),
+            (
+                ReplayOrder::LiveFirst,
+                never,
+                [(1, 1), (2, 2), (3, 3), (20, 120), (21, 130), (22, 140)],
+            ),
+            (
+                ReplayOrder::NewestFirst,
+                never,
+                [(22, 100), (21, 110), (20, 120), (3, 3), (2, 2), (1, 1)],
+            ),
+            (
+                ReplayOrder::LiveFirst,
+                Micros(110),
+                [(1, 1), (2, 2), (3, 3), (20, 120), (21, 130), (22, 140)],
+            ),
         ] {
             let mut store = Store::default();
             store.push_stored(reading(1, false));
             (2..=3).for_each(|seq| store.push_live(reading(seq, false)));
             store.shelve(true);
-            (20..=22).for_each(|seq| store.push_stored(Reading { ready: Micros(100), ..reading(seq, false) }));
+            (20..=22).for_each(|seq| {
+                store.push_stored(Reading { ready: Micros(100), ..reading(seq, false) })
+            });
             store.pace(lost, until, order, (100..).step_by(10).map(Micros));
             let replayed: Vec<Reading> = std::iter::from_fn(|| store.pop_stored(order)).collect();
-            let ready: Vec<(u64, i64)> = replayed.iter().map(|reading| (reading.seq, reading.ready.0)).collect();
+            let ready: Vec<(u64, i64)> =
+                replayed.iter().map(|reading| (reading.seq, reading.ready.0)).collect();
             assert_eq!(ready, expected, "{order:?}");
             let cut = replayed.iter().filter(|reading| reading.cut).map(|reading| reading.seq);
             let left = if until == never { vec![] } else { vec![3] };
-            assert_eq!(cut.collect::<Vec<_>>(), left, "a turn after the contact is still to come: {order:?}");
+            assert_eq!(
+                cut.collect::<Vec<_>>(),
+                left,
+                "a turn after the contact is still to come: {order:?}"
+            );
         }
     }
 }

@@ -52,7 +52,12 @@ pub fn doctor() -> Vec<Finding> {
         Ok(inside) => inside,
         Err((step, error)) => {
             let remedy = Some(remedy::of_step(&step, &error, &host));
-            vec![Finding { what: "sandbox".into(), state: State::Missing, found: format!("failed to {step}: {error}"), remedy }]
+            vec![Finding {
+                what: "sandbox".into(),
+                state: State::Missing,
+                found: format!("failed to {step}: {error}"),
+                remedy,
+            }]
         }
     };
     findings.push(files());
@@ -71,17 +76,29 @@ fn try_inside() -> Result<Vec<Finding>, (String, io::Error)> {
     hear.read_to_end(&mut told).map_err(|error| ("hear from the sandbox".into(), error))?;
     match (outcome, serde_json::from_slice(&told)) {
         (Outcome::Exited(0), Ok(findings)) => Ok(findings),
-        (outcome, _) => Err(("keep a sandbox alive".into(), io::Error::other(format!("it ended with {outcome:?}")))),
+        (outcome, _) => Err((
+            "keep a sandbox alive".into(),
+            io::Error::other(format!("it ended with {outcome:?}")),
+        )),
     }
 }
 
 fn look_around(inside: &Inside) -> Vec<Finding> {
-    let works = |what: &str, found: &str| Finding { what: what.into(), state: State::Works, found: found.into(), remedy: None };
-    let mut findings = vec![works("sandbox", "user, mount, pid, network, ipc and uts namespaces, with a /proc of their own")];
+    let works = |what: &str, found: &str| Finding {
+        what: what.into(),
+        state: State::Works,
+        found: found.into(),
+        remedy: None,
+    };
+    let mut findings = vec![works(
+        "sandbox",
+        "user, mount, pid, network, ipc and uts namespaces, with a /proc of their own",
+    )];
     let tun = try_a_node(inside, Engine::Tun);
     let af_packet = try_a_node(inside, Engine::AfPacket);
     let other_works = [af_packet.is_ok(), tun.is_ok()];
-    let tried = [("tun", tun, "nodes over TUN"), ("af_packet", af_packet, "nodes over veth and AF_PACKET")];
+    let tried =
+        [("tun", tun, "nodes over TUN"), ("af_packet", af_packet, "nodes over veth and AF_PACKET")];
     for ((what, tried, found), other) in tried.into_iter().zip(other_works) {
         findings.push(match tried {
             Ok(()) => works(what, found),
@@ -89,7 +106,11 @@ fn look_around(inside: &Inside) -> Vec<Finding> {
                 what: what.into(),
                 state: if other { State::Degraded } else { State::Missing },
                 found: format!("failed to make {found}: {error}"),
-                remedy: Some(if what == "tun" { remedy::of_tun(&error) } else { remedy::of_af_packet(&error) }),
+                remedy: Some(if what == "tun" {
+                    remedy::of_tun(&error)
+                } else {
+                    remedy::of_af_packet(&error)
+                }),
             },
         });
     }
@@ -104,7 +125,8 @@ fn try_a_node(inside: &Inside, engine: Engine) -> io::Result<()> {
 }
 
 pub(crate) async fn probe(inside: &Inside, engine: Engine) -> io::Result<()> {
-    let fabric = Arc::new(Fabric::start(engine, 0, fabric::Options::default()).map_err(io::Error::other)?);
+    let fabric =
+        Arc::new(Fabric::start(engine, 0, fabric::Options::default()).map_err(io::Error::other)?);
     let wiring = Wiring::new(fabric, None)?;
     let addresses = Addresses { first: std::net::Ipv4Addr::new(198, 18, 255, 254), prefix: 32 };
     let place = wiring.place("probe", fabric::PortId(0), addresses)?;

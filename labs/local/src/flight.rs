@@ -58,7 +58,11 @@ impl Default for Packets {
 
 fn memory_within_bounds<'de, D: Deserializer<'de>>(from: D) -> Result<Size, D::Error> {
     let size = Size::deserialize(from)?;
-    if size.0 > MEMORY_MAX { Err(D::Error::custom("packets take at most `1GiB` of memory; write less")) } else { Ok(size) }
+    if size.0 > MEMORY_MAX {
+        Err(D::Error::custom("packets take at most `1GiB` of memory; write less"))
+    } else {
+        Ok(size)
+    }
 }
 
 fn ten_seconds() -> Time {
@@ -87,7 +91,9 @@ pub(crate) enum Heard {
 impl Heard {
     pub(crate) fn of(sight: &Sight) -> Option<Self> {
         match sight {
-            Sight::Hit { lever, at, first, .. } => Some(Self::Hit { lever: *lever, at: at.clone(), first: *first }),
+            Sight::Hit { lever, at, first, .. } => {
+                Some(Self::Hit { lever: *lever, at: at.clone(), first: *first })
+            }
             _ => None,
         }
     }
@@ -104,7 +110,11 @@ impl Notes {
 
     pub(crate) fn sentences(&self) -> Vec<String> {
         let (skipped, failures) = &*self.lock();
-        let skipped = (*skipped > 0).then(|| format!("Packets around {skipped} later effects were not written: {FILES_MAX} files a run."));
+        let skipped = (*skipped > 0).then(|| {
+            format!(
+                "Packets around {skipped} later effects were not written: {FILES_MAX} files a run."
+            )
+        });
         failures.iter().cloned().chain(skipped).collect()
     }
 }
@@ -133,7 +143,14 @@ struct Effect {
 
 impl Schedule {
     fn new(keep: Duration, notes: Notes) -> Self {
-        Self { keep, turns: Vec::new(), seen: BTreeSet::new(), pending: VecDeque::new(), planned: 0, notes }
+        Self {
+            keep,
+            turns: Vec::new(),
+            seen: BTreeSet::new(),
+            pending: VecDeque::new(),
+            planned: 0,
+            notes,
+        }
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -151,7 +168,10 @@ impl Schedule {
     }
 
     fn plan(&mut self, effect: Effect) {
-        let is_covered = self.pending.back().is_some_and(|before| effect.first.since(before.first) <= self.keep / 4);
+        let is_covered = self
+            .pending
+            .back()
+            .is_some_and(|before| effect.first.since(before.first) <= self.keep / 4);
         if is_covered {
             return;
         }
@@ -189,11 +209,20 @@ pub(crate) struct Writer {
 
 impl Flight {
     pub(crate) fn new(packets: Packets, clock: Clock, notes: Notes, writer: Writer) -> Self {
-        Self { schedule: Schedule::new(packets.keep.0, notes.clone()), clock, notes, writer: Arc::new(writer) }
+        Self {
+            schedule: Schedule::new(packets.keep.0, notes.clone()),
+            clock,
+            notes,
+            writer: Arc::new(writer),
+        }
     }
 
     /// Until the other end of `closing` is dropped; then writes what is still pending.
-    pub(crate) async fn live(mut self, mut heard: mpsc::UnboundedReceiver<Heard>, mut closing: watch::Receiver<()>) {
+    pub(crate) async fn live(
+        mut self,
+        mut heard: mpsc::UnboundedReceiver<Heard>,
+        mut closing: watch::Receiver<()>,
+    ) {
         loop {
             let due = self.schedule.due();
             tokio::select! {
@@ -213,11 +242,15 @@ impl Flight {
     async fn write_next(&mut self) {
         let Some(effect) = self.schedule.pending.pop_front() else { return };
         let ago = self.clock.now().since(effect.first) + self.schedule.keep / 2;
-        let since_ns = monotonic_ns().saturating_sub(u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX));
+        let since_ns =
+            monotonic_ns().saturating_sub(u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX));
         let writer = self.writer.clone();
         let written = tokio::task::spawn_blocking(move || writer.write(&effect, since_ns)).await;
         if let Ok(Err(error)) = written {
-            self.notes.lock().1.push(format!("Packets around an effect could not be written: {error}."));
+            self.notes
+                .lock()
+                .1
+                .push(format!("Packets around an effect could not be written: {error}."));
         }
     }
 }
@@ -228,7 +261,11 @@ impl Writer {
         if packets.is_empty() {
             return Ok(());
         }
-        let capture = Capture { comment: self.comment(effect), packets: &packets, boot_ns: realtime_ns().saturating_sub(monotonic_ns()) };
+        let capture = Capture {
+            comment: self.comment(effect),
+            packets: &packets,
+            boot_ns: realtime_ns().saturating_sub(monotonic_ns()),
+        };
         let folder = run::Folder::at(&self.run).packets();
         fs::create_dir_all(&folder)?;
         let path = folder.join(file_name(effect));
@@ -254,7 +291,8 @@ impl Writer {
     fn interface(&self, link: fabric::Link) -> Interface {
         let end = |port: fabric::PortId| self.numbering.end(port);
         let name = |port| end(port).map_or_else(|| format!("port {}", port.0), End::to_string);
-        let home = |port| end(port).map_or_else(|| "the lab's own".to_owned(), |end| self.home(end));
+        let home =
+            |port| end(port).map_or_else(|| "the lab's own".to_owned(), |end| self.home(end));
         Interface {
             name: format!("{} -> {}", name(link.from), name(link.to)),
             description: format!("{} -> {}", home(link.from), home(link.to)),
@@ -264,8 +302,16 @@ impl Writer {
     /// `198.19.4.0/22 in us-west`.
     fn home(&self, end: &End) -> String {
         let known = match end {
-            End::Node(name) => self.topology.nodes.get(name).map(|node| format!("{} in {}", node.address, node.region)),
-            End::Cell(name) => self.topology.cells.get(name).map(|cell| format!("{}/{} in {}", cell.base, cell.prefix, cell.region)),
+            End::Node(name) => self
+                .topology
+                .nodes
+                .get(name)
+                .map(|node| format!("{} in {}", node.address, node.region)),
+            End::Cell(name) => self
+                .topology
+                .cells
+                .get(name)
+                .map(|cell| format!("{}/{} in {}", cell.base, cell.prefix, cell.region)),
         };
         known.unwrap_or_else(|| "not in the topology".to_owned())
     }
@@ -275,7 +321,11 @@ impl Writer {
 fn file_name(effect: &Effect) -> String {
     const NAME_MAX: usize = 120;
     let name = format!("{}-{}-{}", effect.revision, word(effect.lever), place(&effect.at, "-"));
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).take(NAME_MAX).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' })
+        .take(NAME_MAX)
+        .collect();
     format!("{plain}.pcapng")
 }
 
@@ -335,7 +385,8 @@ mod tests {
 
     #[test]
     fn the_total_of_a_lever_that_is_let_go_is_no_effect() {
-        let schedule = schedule([turn(3, 20), hit("a", 21), turn(4, 60), hit("a", 21), hit("b", 22)]);
+        let schedule =
+            schedule([turn(3, 20), hit("a", 21), turn(4, 60), hit("a", 21), hit("b", 22)]);
         assert_eq!(effects(&schedule), [(3, at(21))]);
     }
 
@@ -347,15 +398,29 @@ mod tests {
 
     #[test]
     fn a_file_holds_effects_that_are_close_together() {
-        let schedule = schedule([turn(3, 20), hit("a", 20), turn(4, 22), hit("b", 22), turn(5, 24), hit("c", 24)]);
-        assert_eq!(effects(&schedule), [(3, at(20)), (5, at(24))], "4 s later there would be too little behind it");
+        let schedule = schedule([
+            turn(3, 20),
+            hit("a", 20),
+            turn(4, 22),
+            hit("b", 22),
+            turn(5, 24),
+            hit("c", 24),
+        ]);
+        assert_eq!(
+            effects(&schedule),
+            [(3, at(20)), (5, at(24))],
+            "4 s later there would be too little behind it"
+        );
     }
 
     #[test]
     fn a_flapping_fault_does_not_fill_the_disk() {
         let schedule = schedule((0..11).flat_map(|n| [turn(n, n * 20), hit("a", n * 20)]));
         assert_eq!(effects(&schedule).len(), FILES_MAX);
-        assert_eq!(schedule.notes.sentences(), ["Packets around 3 later effects were not written: 8 files a run."]);
+        assert_eq!(
+            schedule.notes.sentences(),
+            ["Packets around 3 later effects were not written: 8 files a run."]
+        );
     }
 
     #[test]

@@ -54,7 +54,11 @@ impl Inside {
     /// [`Report::Born`] or [`Report::Refused`].
     pub(crate) fn bear(&self, hostname: &str, network: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         let (ours, theirs) = wire::pair()?;
-        wire::send(&*self.server, &Birth { hostname: hostname.into() }, &[theirs.as_fd(), network])?;
+        wire::send(
+            &*self.server,
+            &Birth { hostname: hostname.into() },
+            &[theirs.as_fd(), network],
+        )?;
         Ok(ours)
     }
 }
@@ -85,8 +89,10 @@ fn deliver(birth: &Birth, control: OwnedFd, network: &OwnedFd) -> ! {
 }
 
 fn make_namespaces(birth: &Birth, network: &OwnedFd) -> Result<Side, SandboxError> {
-    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).step("enter the node's network namespace")?;
-    let namespaces = UnshareFlags::NEWPID | UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+        .step("enter the node's network namespace")?;
+    let namespaces =
+        UnshareFlags::NEWPID | UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     sys::unshare(namespaces).step("make the node's namespaces")?;
     rustix::system::sethostname(birth.hostname.as_bytes()).step("set the node's host name")?;
     sys::fork().step("fork the node's init")

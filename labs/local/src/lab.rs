@@ -47,7 +47,11 @@ pub struct Local {
     #[serde(default)]
     pub engine: EngineWish,
     /// Threads that move packets, 64 at most. Without it half of the cores, 4 at most.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "workers_within_bounds")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "workers_within_bounds"
+    )]
     pub workers: Option<NonZeroUsize>,
     /// Packets kept for a look at the effect of each fault, in `packets/` of the run folder.
     #[serde(default)]
@@ -58,10 +62,14 @@ pub struct Local {
     pub congestion: Option<String>,
 }
 
-fn workers_within_bounds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NonZeroUsize>, D::Error> {
+fn workers_within_bounds<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<NonZeroUsize>, D::Error> {
     let workers = Option::<NonZeroUsize>::deserialize(from)?;
     if workers.is_some_and(|workers| workers.get() > 64) {
-        return Err(D::Error::custom("more than 64 workers move no packet faster; write less, or leave it out"));
+        return Err(D::Error::custom(
+            "more than 64 workers move no packet faster; write less, or leave it out",
+        ));
     }
     Ok(workers)
 }
@@ -119,7 +127,13 @@ struct Flying {
 impl LocalLab {
     /// `run` is the run's folder; servers' data and logs go to `nodes/` and `logs/` below it. It must not lie below `/run` or
     /// `/proc`, which are the sandbox's own. The seed decides loss and jitter. Needs a tokio runtime.
-    pub fn new(inside: Inside, params: Local, topology: Arc<Topology>, run: PathBuf, seed: u64) -> Result<Self, LabError> {
+    pub fn new(
+        inside: Inside,
+        params: Local,
+        topology: Arc<Topology>,
+        run: PathBuf,
+        seed: u64,
+    ) -> Result<Self, LabError> {
         let run = fs::canonicalize(run)?;
         let (engine, note) = choose(params.engine)?;
         params.congestion.as_deref().map_or(Ok(()), try_congestion)?;
@@ -156,7 +170,13 @@ impl LocalLab {
         let (noise, null_ports) = (Noise::now(), numbering.null_ports());
         let null_target = NullTarget::open(wiring, null_ports)?;
         let congestion = null_target.place().namespace.congestion()?;
-        let meters = Meters { fabric: wiring.fabric.clone(), null_target: null_target.tally(), null_ports, noise, congestion };
+        let meters = Meters {
+            fabric: wiring.fabric.clone(),
+            null_target: null_target.tally(),
+            null_ports,
+            noise,
+            congestion,
+        };
         *self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(meters);
         let meters = self.meters.clone();
         tokio::spawn(async move {
@@ -203,7 +223,8 @@ fn choose(wish: EngineWish) -> Result<(Engine, Option<String>), LabError> {
         EngineWish::AfPacket => Ok((Engine::AfPacket, None)),
         EngineWish::Tun => tun().map(|()| (Engine::Tun, None)).map_err(|error| LabError::Refused {
             what: format!("open a TUN device: {error}"),
-            remedy: "write `engine: auto`, or give this user read and write access to /dev/net/tun".into(),
+            remedy: "write `engine: auto`, or give this user read and write access to /dev/net/tun"
+                .into(),
         }),
         EngineWish::Auto => Ok(match tun() {
             Ok(()) => (Engine::Tun, None),
@@ -235,8 +256,12 @@ impl Lab for LocalLab {
             return Err(io::Error::other("the lab is open already").into());
         }
         let fabric = Arc::new(
-            Fabric::start(self.engine, self.seed, Options { workers: self.workers, flight_bytes: self.packets.bytes() })
-                .map_err(io::Error::other)?,
+            Fabric::start(
+                self.engine,
+                self.seed,
+                Options { workers: self.workers, flight_bytes: self.packets.bytes() },
+            )
+            .map_err(io::Error::other)?,
         );
         let wiring = Wiring::new(fabric.clone(), self.congestion.clone())?;
         let numbering = Numbering::new(&self.topology);
@@ -252,7 +277,8 @@ impl Lab for LocalLab {
         let are_wanted = !self.packets.keep.0.is_zero();
         let (flight, to_flight) = are_wanted.then(|| self.fly(&fabric, &ask.clock)).unzip();
         let voice = Voice::new(ask.clock, ask.seen, to_flight);
-        let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) = (BTreeMap::new(), Vec::new());
+        let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) =
+            (BTreeMap::new(), Vec::new());
         let mut processes = ask.processes;
         for (name, node) in &self.topology.nodes {
             let (send, receive) = mpsc::unbounded_channel();
@@ -263,7 +289,11 @@ impl Lab for LocalLab {
                 inside: self.inside.clone(),
                 wiring: wiring.clone(),
                 places: places.clone(),
-                programs: Programs::new(name, processes.remove(name).unwrap_or_default(), &self.run)?,
+                programs: Programs::new(
+                    name,
+                    processes.remove(name).unwrap_or_default(),
+                    &self.run,
+                )?,
                 voice: voice.clone(),
                 answers: answers.clone(),
                 machine: None,
@@ -289,7 +319,9 @@ impl Lab for LocalLab {
         let reconciler = tokio::spawn(reconciler.live(ask.want, closing));
         *running = Some(Running { open, reconciler, nodes, null_target, flight });
         drop(running);
-        let outcome = opened.await.unwrap_or_else(|_| Err(io::Error::other("the lab was closed while it opened").into()));
+        let outcome = opened
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("the lab was closed while it opened").into()));
         if let Err(error) = outcome {
             self.close().await;
             return Err(error);
@@ -317,14 +349,19 @@ impl Lab for LocalLab {
 
     fn health(&self) -> Health {
         let mut health = Health::default();
-        if let Some(meters) = self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref() {
+        if let Some(meters) =
+            self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref()
+        {
             meters.report(&mut health);
         }
         health.notes.extend(self.packet_notes.sentences());
-        health.degraded.extend(self.note.iter().map(|note| format!("Packets travel over AF_PACKET, which is slower than TUN: {note}.")));
+        health.degraded.extend(self.note.iter().map(|note| {
+            format!("Packets travel over AF_PACKET, which is slower than TUN: {note}.")
+        }));
         health
     }
 }
 
 /// Beside those of links, which are the fabric's.
-const NODE_LEVERS: [Lever; 5] = [Lever::Stop, Lever::Freeze, Lever::Terminate, Lever::Crash, Lever::PowerLoss];
+const NODE_LEVERS: [Lever; 5] =
+    [Lever::Stop, Lever::Freeze, Lever::Terminate, Lever::Crash, Lever::PowerLoss];

@@ -34,7 +34,9 @@ impl Machine {
         tokio::spawn(listen(when_readable(control.clone())?, hear));
         match reports.recv().await {
             Some((Report::Born, mut beside)) => {
-                let init = beside.pop().ok_or_else(|| io::Error::other("the node's init came without its descriptor"))?;
+                let init = beside.pop().ok_or_else(|| {
+                    io::Error::other("the node's init came without its descriptor")
+                })?;
                 let init = when_readable(Arc::new(init))?;
                 Ok(Self { place, control, init, reports })
             }
@@ -87,7 +89,10 @@ impl Drop for Machine {
     }
 }
 
-async fn listen(control: AsyncFd<Arc<OwnedFd>>, hear: mpsc::UnboundedSender<(Report, Vec<OwnedFd>)>) {
+async fn listen(
+    control: AsyncFd<Arc<OwnedFd>>,
+    hear: mpsc::UnboundedSender<(Report, Vec<OwnedFd>)>,
+) {
     while let Ok(mut ready) = control.readable().await {
         match ready.try_io(|control| wire::receive::<Report>(control.get_ref().as_fd())) {
             // Nobody hears any more, or the stub is gone.

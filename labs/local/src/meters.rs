@@ -38,16 +38,23 @@ impl Meters {
         health.cpu_pressure = noise.pressure(&self.noise);
         health.congestion.clone_from(&self.congestion);
         null_target::lock(&self.null_target).report(Instant::now(), health);
-        let (Ok(stats), Ok(counters)) = (self.fabric.stats(), self.fabric.counters()) else { return };
+        let (Ok(stats), Ok(counters)) = (self.fabric.stats(), self.fabric.counters()) else {
+            return;
+        };
         health.fabric_drops = stats.kernel_drops + stats.overflows;
         health.fabric_late_p50_us = stats.lateness.p50_ns / 1000;
         health.fabric_late_p99_us = stats.lateness.p99_ns / 1000;
         health.fabric_late_max_us = stats.lateness.max_ns / 1000;
-        health.fabric_cpu = stats.cpu.as_secs_f64() / stats.wall.as_secs_f64().max(f64::MIN_POSITIVE);
-        let of_the_stack = counters.links.iter().filter(|(link, _)| !self.null_ports.contains(&link.from));
+        health.fabric_cpu =
+            stats.cpu.as_secs_f64() / stats.wall.as_secs_f64().max(f64::MIN_POSITIVE);
+        let of_the_stack =
+            counters.links.iter().filter(|(link, _)| !self.null_ports.contains(&link.from));
         health.packets = of_the_stack.map(|(_, counters)| counters.arrived.packets).sum();
         if stats.undivided > 0 {
-            health.degraded.push(format!("{} super-packets that cannot be taken apart met a draw as one.", stats.undivided));
+            health.degraded.push(format!(
+                "{} super-packets that cannot be taken apart met a draw as one.",
+                stats.undivided
+            ));
         }
         if health.fabric_late_p99_us > Health::LATE_US {
             let late = Duration::from_micros(health.fabric_late_p99_us);

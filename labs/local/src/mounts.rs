@@ -15,7 +15,8 @@ const PASSWD: &str = "/etc/passwd";
 /// To be called in a new mount and pid namespace: nothing gets out, processes of this pid namespace in /proc, an empty /run,
 /// and a name for the id that everything runs under.
 pub(crate) fn furnish() -> Result<(), SandboxError> {
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE).step("make the mounts private")?;
+    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
+        .step("make the mounts private")?;
     fresh_proc()?;
     fresh_run()?;
     name_the_id()
@@ -29,7 +30,8 @@ pub(crate) fn fresh_proc() -> Result<(), SandboxError> {
 
 /// Sockets and pid files of one node must not meet another's.
 pub(crate) fn fresh_run() -> Result<(), SandboxError> {
-    mount("tmpfs", "/run", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"mode=0755")).step("mount a tmpfs on /run")
+    mount("tmpfs", "/run", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"mode=0755"))
+        .step("mount a tmpfs on /run")
 }
 
 /// `initdb` and others ask the password file who they are.
@@ -41,8 +43,10 @@ fn name_the_id() -> Result<(), SandboxError> {
     }
     let made = Path::new("/run/passwd");
     let gap = if known.ends_with('\n') || known.is_empty() { "" } else { "\n" };
-    fs::write(made, format!("{known}{gap}wetdress:x:{id}:{id}:wetdress:/run:/bin/sh\n")).step("write a password file")?;
+    fs::write(made, format!("{known}{gap}wetdress:x:{id}:{id}:wetdress:/run:/bin/sh\n"))
+        .step("write a password file")?;
     mount_bind(made, PASSWD).step("bind a password file")?;
     // The node's own tmpfs on /run will hide the file, not the bind mount.
-    rustix::fs::accessat(CWD, PASSWD, rustix::fs::Access::READ_OK, rustix::fs::AtFlags::empty()).step("read the password file")
+    rustix::fs::accessat(CWD, PASSWD, rustix::fs::Access::READ_OK, rustix::fs::AtFlags::empty())
+        .step("read the password file")
 }

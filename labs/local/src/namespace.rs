@@ -48,14 +48,20 @@ impl Namespace {
     }
 
     /// Runs `task` inside and waits: for system calls that do not wait themselves.
-    pub(crate) fn run<T: Send + 'static>(&self, task: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        task: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let (tell, hear) = mpsc::sync_channel(1);
         self.post(move || drop(tell.send(task())))?;
         hear.recv().map_err(io::Error::other)?
     }
 
     /// The same, for tasks of a runtime.
-    pub(crate) async fn ask<T: Send + 'static>(&self, task: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        task: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let (tell, hear) = oneshot::channel();
         self.post(move || drop(tell.send(task())))?;
         hear.await.map_err(io::Error::other)?
@@ -73,7 +79,9 @@ impl Namespace {
     }
 
     fn post(&self, task: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        self.tasks.send(Box::new(task)).map_err(|_| io::Error::other("the namespace's thread has ended"))
+        self.tasks
+            .send(Box::new(task))
+            .map_err(|_| io::Error::other("the namespace's thread has ended"))
     }
 }
 

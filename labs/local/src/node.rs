@@ -67,7 +67,11 @@ pub(crate) struct Node {
 
 impl Node {
     /// Follows its goals until the lab closes, whatever it is doing then, and ends everything.
-    pub(crate) async fn live(mut self, mut goals: mpsc::UnboundedReceiver<Goal>, mut closing: watch::Receiver<()>) {
+    pub(crate) async fn live(
+        mut self,
+        mut goals: mpsc::UnboundedReceiver<Goal>,
+        mut closing: watch::Receiver<()>,
+    ) {
         loop {
             let goal = tokio::select! {
                 goal = goals.recv() => goal,
@@ -136,8 +140,10 @@ impl Node {
     async fn gain_power(&mut self) -> Result<bool, LabError> {
         let is_new = self.machine.is_none();
         if is_new {
-            let (wiring, name, port, addresses) = (self.wiring.clone(), self.name.clone(), self.port, self.addresses);
-            let made = tokio::task::spawn_blocking(move || wiring.place(name.as_str(), port, addresses));
+            let (wiring, name, port, addresses) =
+                (self.wiring.clone(), self.name.clone(), self.port, self.addresses);
+            let made =
+                tokio::task::spawn_blocking(move || wiring.place(name.as_str(), port, addresses));
             let place = made.await.map_err(io::Error::other)??;
             self.places.put(self.end(), place.clone());
             self.machine = Some(Machine::boot(&self.inside, self.name.as_str(), place).await?);
@@ -162,7 +168,9 @@ impl Node {
                 self.order(&Order::Start(job))?;
                 let end = self.wait_for(|report| match report {
                     Report::Ended { number: ended, end } if *ended == number => Some(Ok(*end)),
-                    Report::NotStarted { number: failed, why } if *failed == number => Some(Err(why.clone())),
+                    Report::NotStarted { number: failed, why } if *failed == number => {
+                        Some(Err(why.clone()))
+                    }
                     _ => None,
                 });
                 let why = match end.await? {
@@ -178,7 +186,9 @@ impl Node {
             self.order(&Order::Start(job))?;
             let started = self.wait_for(|report| match report {
                 Report::Started { number: started } if *started == number => Some(Ok(())),
-                Report::NotStarted { number: failed, why } if *failed == number => Some(Err(why.clone())),
+                Report::NotStarted { number: failed, why } if *failed == number => {
+                    Some(Err(why.clone()))
+                }
                 _ => None,
             });
             if let Err(why) = started.await? {
@@ -244,11 +254,16 @@ impl Node {
 
     async fn signal_all(&mut self, signal: i32) -> Result<(), LabError> {
         self.order(&Order::Signal(signal))?;
-        self.wait_for(|report| matches!(report, Report::Signalled { signal: sent, .. } if *sent == signal).then_some(())).await
+        self.wait_for(|report| {
+            matches!(report, Report::Signalled { signal: sent, .. } if *sent == signal)
+                .then_some(())
+        })
+        .await
     }
 
     fn order(&self, order: &Order) -> io::Result<()> {
-        let machine = self.machine.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NetworkDown))?;
+        let machine =
+            self.machine.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NetworkDown))?;
         machine.order(order)
     }
 
@@ -291,7 +306,13 @@ impl Node {
     fn prove(&self, lever: Option<Lever>, hit: usize) {
         if let (Some(lever), true) = (lever, hit > 0) {
             let first = self.voice.clock.now();
-            self.voice.say(Sight::Hit { lever, at: Spot::Node(self.name.clone()), count: hit as u64, first, established: 0 });
+            self.voice.say(Sight::Hit {
+                lever,
+                at: Spot::Node(self.name.clone()),
+                count: hit as u64,
+                first,
+                established: 0,
+            });
         }
     }
 

@@ -67,14 +67,22 @@ mod tests {
         let stat = "cpu  100 1 20 300 4 5 6 64 7 8\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
         assert_eq!(ticks(stat), Some(Ticks { all: 500, stolen: 64 }));
         assert_eq!(ticks("cpu  1 2 3\n"), None, "a kernel without steal");
-        assert_eq!(waited("some avg10=0.00 avg60=0.10 avg300=0.00 total=4242\nfull avg10=0.00 total=0\n"), Some(4242));
+        assert_eq!(
+            waited("some avg10=0.00 avg60=0.10 avg300=0.00 total=4242\nfull avg10=0.00 total=0\n"),
+            Some(4242)
+        );
     }
 
     #[test]
     fn shares_are_of_what_passed_since() {
         let at = Instant::now();
-        let then = Noise { at, ticks: Some(Ticks { all: 100, stolen: 10 }), waited_us: Some(1_000) };
-        let now = Noise { at: at + Duration::from_millis(10), ticks: Some(Ticks { all: 300, stolen: 60 }), waited_us: Some(6_000) };
+        let then =
+            Noise { at, ticks: Some(Ticks { all: 100, stolen: 10 }), waited_us: Some(1_000) };
+        let now = Noise {
+            at: at + Duration::from_millis(10),
+            ticks: Some(Ticks { all: 300, stolen: 60 }),
+            waited_us: Some(6_000),
+        };
         assert_eq!((now.steal(&then), now.pressure(&then)), (Some(0.25), Some(0.5)));
         assert_eq!(now.steal(&now), None, "nothing passed");
     }

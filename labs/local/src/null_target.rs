@@ -57,7 +57,8 @@ impl NullTarget {
         let tally = Arc::new(Mutex::new(Tally::new()));
         let (closing, open) = io::pipe()?;
         let prober = Prober { near, far, tally: tally.clone(), closing };
-        let thread = thread::Builder::new().name("null target".into()).spawn(move || prober.live())?;
+        let thread =
+            thread::Builder::new().name("null target".into()).spawn(move || prober.live())?;
         Ok(Self { tally, wiring: wiring.clone(), places, open: Some(open), thread: Some(thread) })
     }
 
@@ -99,7 +100,8 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn new() -> Self {
-        let answers = Histogram::new_with_bounds(1, FORGOTTEN_AFTER.as_micros() as u64, 3).expect("the bounds are in order");
+        let answers = Histogram::new_with_bounds(1, FORGOTTEN_AFTER.as_micros() as u64, 3)
+            .expect("the bounds are in order");
         Self { waiting: BTreeMap::new(), answers, forgotten: 0, trouble: None }
     }
 
@@ -112,7 +114,9 @@ impl Tally {
 
     fn sent(&mut self, number: u64, due: Instant, now: Instant) {
         self.waiting.insert(number, (due, now));
-        while let Some(oldest) = self.waiting.first_entry().filter(|oldest| now - oldest.get().1 > FORGOTTEN_AFTER) {
+        while let Some(oldest) =
+            self.waiting.first_entry().filter(|oldest| now - oldest.get().1 > FORGOTTEN_AFTER)
+        {
             oldest.remove();
             self.forgotten += 1;
         }
@@ -120,19 +124,26 @@ impl Tally {
 
     fn answered(&mut self, number: u64, now: Instant) {
         if let Some((due, _)) = self.waiting.remove(&number) {
-            self.answers.saturating_record(u64::try_from((now - due).as_micros()).unwrap_or(u64::MAX));
+            self.answers
+                .saturating_record(u64::try_from((now - due).as_micros()).unwrap_or(u64::MAX));
         }
     }
 
     /// Puts its figures down.
     pub(crate) fn report(&self, now: Instant, health: &mut Health) {
-        let late = self.waiting.values().filter(|(_, sent)| now.saturating_duration_since(*sent) > LOST_AFTER).count() as u64;
+        let late = self
+            .waiting
+            .values()
+            .filter(|(_, sent)| now.saturating_duration_since(*sent) > LOST_AFTER)
+            .count() as u64;
         health.null_lost = self.forgotten + late;
         health.null_count = self.answers.len() + health.null_lost;
         health.null_p50_us = self.answers.value_at_quantile(0.5);
         health.null_p99_us = self.answers.value_at_quantile(0.99);
         health.null_max_us = self.answers.max();
-        health.degraded.extend(self.trouble.iter().map(|why| format!("The null target ended early: {why}.")));
+        health
+            .degraded
+            .extend(self.trouble.iter().map(|why| format!("The null target ended early: {why}.")));
     }
 }
 
@@ -181,11 +192,17 @@ impl Prober {
 
     /// Until something came or `due` is there. False when the lab closes.
     fn wait_until(&self, due: Instant) -> io::Result<bool> {
-        let mut polled =
-            [PollFd::new(&self.closing, PollFlags::empty()), PollFd::new(&self.near, PollFlags::IN), PollFd::new(&self.far, PollFlags::IN)];
-        let left = Timespec::try_from(due.saturating_duration_since(Instant::now())).map_err(io::Error::other)?;
+        let mut polled = [
+            PollFd::new(&self.closing, PollFlags::empty()),
+            PollFd::new(&self.near, PollFlags::IN),
+            PollFd::new(&self.far, PollFlags::IN),
+        ];
+        let left = Timespec::try_from(due.saturating_duration_since(Instant::now()))
+            .map_err(io::Error::other)?;
         match poll(&mut polled, Some(&left)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(!polled[0].revents().contains(PollFlags::HUP)),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {
+                Ok(!polled[0].revents().contains(PollFlags::HUP))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -58,13 +58,19 @@ impl Places {
     }
 
     fn birthplace(&self, from: &Origin) -> io::Result<(Namespace, Ipv4Addr)> {
-        let place =
-            self.get(&from.end).ok_or_else(|| io::Error::new(io::ErrorKind::NetworkDown, format!("`{}` has no power", from.end)))?;
+        let place = self.get(&from.end).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NetworkDown, format!("`{}` has no power", from.end))
+        })?;
         let own = match &from.end {
             End::Node(name) => self.topology.nodes.get(name).map(|node| node.address),
             End::Cell(name) => self.topology.cells.get(name).map(|cell| cell.address(from.host)),
         };
-        let own = own.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("`{}` is not in the topology", from.end)))?;
+        let own = own.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("`{}` is not in the topology", from.end),
+            )
+        })?;
         Ok((place.namespace, own))
     }
 }
@@ -72,7 +78,8 @@ impl Places {
 #[async_trait]
 impl Ground for Places {
     fn address(&self, node: &NodeId, port: u16) -> SocketAddr {
-        let address = self.topology.nodes.get(node).map_or(Ipv4Addr::UNSPECIFIED, |node| node.address);
+        let address =
+            self.topology.nodes.get(node).map_or(Ipv4Addr::UNSPECIFIED, |node| node.address);
         SocketAddr::new(IpAddr::V4(address), port)
     }
 

@@ -39,8 +39,20 @@ impl Programs {
         let logs = run.join("logs").join(node.as_str());
         fs::create_dir_all(&data)?;
         fs::create_dir_all(&logs)?;
-        let programs = processes.into_iter().map(|process| Program { process, prepared: false, number: None, stands: false });
-        Ok(Self { node: node.clone(), data, logs, programs: programs.collect(), next_number: 0, began: false })
+        let programs = processes.into_iter().map(|process| Program {
+            process,
+            prepared: false,
+            number: None,
+            stands: false,
+        });
+        Ok(Self {
+            node: node.clone(),
+            data,
+            logs,
+            programs: programs.collect(),
+            next_number: 0,
+            began: false,
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -64,7 +76,11 @@ impl Programs {
     }
 
     pub(crate) fn error(&self, index: usize, why: String) -> LabError {
-        LabError::Process { node: self.node.clone(), process: self.programs[index].process.name.clone(), why }
+        LabError::Process {
+            node: self.node.clone(),
+            process: self.programs[index].process.name.clone(),
+            why,
+        }
     }
 
     /// Writes a program's files and gives the steps to take before its first start; empty ever after.
@@ -101,7 +117,10 @@ impl Programs {
         self.next_number += 1;
         let mut env = BTreeMap::from([
             ("HOME".to_owned(), self.data.to_string_lossy().into_owned()),
-            ("PATH".to_owned(), std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into())),
+            (
+                "PATH".to_owned(),
+                std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into()),
+            ),
         ]);
         env.extend(command.env.iter().map(|(name, value)| (name.clone(), self.filled(value))));
         Job {
@@ -156,7 +175,12 @@ impl Programs {
         let lost = lost.map(|program| {
             program.gone();
             let status = "was killed with the node's init".into();
-            Sight::Exited { node: node.clone(), process: program.process.name.clone(), status, asked: false }
+            Sight::Exited {
+                node: node.clone(),
+                process: program.process.name.clone(),
+                status,
+                asked: false,
+            }
         });
         lost.collect()
     }

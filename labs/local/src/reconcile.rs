@@ -63,7 +63,11 @@ pub(crate) struct Now {
 
 impl Reconciler {
     /// Until the other end of `closing` is dropped.
-    pub(crate) async fn live(mut self, mut want: watch::Receiver<Wanted>, mut closing: watch::Receiver<()>) {
+    pub(crate) async fn live(
+        mut self,
+        mut want: watch::Receiver<Wanted>,
+        mut closing: watch::Receiver<()>,
+    ) {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let first = want.borrow_and_update().clone();
@@ -101,8 +105,11 @@ impl Reconciler {
         self.now.revision = wanted.revision;
         self.voice.turn(wanted.revision);
         self.now.world = wanted.conditions.clone();
-        let states: Vec<(NodeId, NodeState)> = self.nodes.keys().map(|node| (node.clone(), wanted.conditions.node(node))).collect();
-        let these = |wanted| states.iter().filter(move |(_, state)| *state == wanted).map(|(node, _)| node.clone());
+        let states: Vec<(NodeId, NodeState)> =
+            self.nodes.keys().map(|node| (node.clone(), wanted.conditions.node(node))).collect();
+        let these = |wanted| {
+            states.iter().filter(move |(_, state)| *state == wanted).map(|(node, _)| node.clone())
+        };
         self.now.quiet.dark.extend(these(NodeState::PowerLost));
         self.now.quiet.frozen.extend(these(NodeState::Frozen));
         // Silence first, and only then the deeds that it has to hide.
@@ -139,7 +146,11 @@ impl Reconciler {
             Answer::Failed { revision, error } if revision == goal.revision => {
                 let Some(opened) = self.opened.take() else {
                     let lever = goal.state.lever().unwrap_or(Lever::Crash);
-                    self.voice.say(Sight::CannotDo { lever, end: End::Node(node.clone()), why: error.to_string() });
+                    self.voice.say(Sight::CannotDo {
+                        lever,
+                        end: End::Node(node.clone()),
+                        why: error.to_string(),
+                    });
                     return;
                 };
                 // Without a listener nobody opens any more.
@@ -152,7 +163,8 @@ impl Reconciler {
 
     fn tell_if_in_force(&mut self) {
         if self.now.waiting.is_empty() {
-            self.voice.say_at(self.now.in_force_from, Sight::InForce { revision: self.now.revision });
+            self.voice
+                .say_at(self.now.in_force_from, Sight::InForce { revision: self.now.revision });
             if let Some(opened) = self.opened.take() {
                 let _ = opened.send(Ok(()));
             }
@@ -162,13 +174,23 @@ impl Reconciler {
     /// Puts the links of the present world in force.
     fn enforce(&mut self) {
         let origin_ns = self.voice.origin_ns().unwrap_or(u64::MAX);
-        let policy = world::policy(&self.steady, &self.numbering, &self.now.world, &self.now.quiet, origin_ns);
+        let policy = world::policy(
+            &self.steady,
+            &self.numbering,
+            &self.now.world,
+            &self.now.quiet,
+            origin_ns,
+        );
         match self.fabric.apply(policy.clone()) {
             Ok(applied) => {
-                self.now.in_force_from = self.now.in_force_from.max(self.voice.stamp(applied.at_ns));
-                let closed = applied.closed.into_iter().filter_map(|(link, counters)| Some((self.numbering.to_model(link)?, counters)));
+                self.now.in_force_from =
+                    self.now.in_force_from.max(self.voice.stamp(applied.at_ns));
+                let closed = applied.closed.into_iter().filter_map(|(link, counters)| {
+                    Some((self.numbering.to_model(link)?, counters))
+                });
                 self.now.watch.turn(&self.now.world, &closed.collect(), &self.voice);
-                *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) = Some(policy.clone());
+                *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(policy.clone());
                 let before = std::mem::replace(&mut self.now.policy, policy);
                 self.probe(&before);
             }
@@ -183,10 +205,16 @@ impl Reconciler {
     /// A canary on every link whose cut changed, of a port that the cut means, and an eye on the freed ones.
     fn probe(&mut self, before: &fabric::Policy) {
         let now = &self.now.policy;
-        let is_cut =
-            |link: fabric::Link, port| now.links.get(&link).is_some_and(|rule| rule.cuts.iter().any(|cut| cut.ports.contains(port)));
-        self.now.watch.forget_healing(|link, port| self.numbering.to_fabric(link).is_none_or(|link| is_cut(link, port)));
-        let named: BTreeSet<fabric::Link> = before.links.keys().chain(now.links.keys()).copied().collect();
+        let is_cut = |link: fabric::Link, port| {
+            now.links
+                .get(&link)
+                .is_some_and(|rule| rule.cuts.iter().any(|cut| cut.ports.contains(port)))
+        };
+        self.now.watch.forget_healing(|link, port| {
+            self.numbering.to_fabric(link).is_none_or(|link| is_cut(link, port))
+        });
+        let named: BTreeSet<fabric::Link> =
+            before.links.keys().chain(now.links.keys()).copied().collect();
         for link in named {
             let (was, is) = (cut_port(before.links.get(&link)), cut_port(now.links.get(&link)));
             let Some(named) = self.numbering.to_model(link) else { continue };
@@ -204,9 +232,15 @@ impl Reconciler {
     /// The fabric knows a canary by its own port, at either end. Where some other port is meant, it leaves from that one: at the far
     /// end it still goes unread, and is not answered.
     fn send_canary(&self, link: &Link, port: u16) -> bool {
-        let (Some(place), Some(to)) = (self.places.get(&link.from), self.places.first_address(&link.to)) else { return false };
+        let (Some(place), Some(to)) =
+            (self.places.get(&link.from), self.places.first_address(&link.to))
+        else {
+            return false;
+        };
         let to = std::net::SocketAddr::from((to, CANARY_PORT));
-        let send = move |socket: &OwnedFd| Ok(sendto(socket, b"wetdress", SendFlags::DONTWAIT, &to).map(drop)?);
+        let send = move |socket: &OwnedFd| {
+            Ok(sendto(socket, b"wetdress", SendFlags::DONTWAIT, &to).map(drop)?)
+        };
         if port == CANARY_PORT {
             return send(&place.canaries).is_ok();
         }
@@ -219,10 +253,12 @@ impl Reconciler {
         if let Ok(snapshot) = self.fabric.counters() {
             self.now.watch.look(&snapshot, &self.numbering, &self.voice);
         }
-        let frozen = |end: &End| matches!(end, End::Node(node) if self.now.quiet.frozen.contains(node));
+        let frozen =
+            |end: &End| matches!(end, End::Node(node) if self.now.quiet.frozen.contains(node));
         let now = self.voice.clock.now().since(Micros::ZERO);
         // A machine that stands still holds canaries too: they would only fill its queue. A link out of contact lets none pass.
-        let may_pass = |link: &Link| !frozen(&link.from) && !frozen(&link.to) && self.steady.is_up(link, now);
+        let may_pass =
+            |link: &Link| !frozen(&link.from) && !frozen(&link.to) && self.steady.is_up(link, now);
         for (link, port) in self.now.watch.healing().filter(|(link, _)| may_pass(link)) {
             let _is_asked_again_anyway = self.send_canary(link, port);
         }

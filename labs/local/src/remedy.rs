@@ -17,7 +17,9 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn read() -> Self {
-        let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|found| found.trim() == value);
+        let is = |path: &str, value: &str| {
+            fs::read_to_string(path).is_ok_and(|found| found.trim() == value)
+        };
         Self {
             apparmor_restricts: is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
             userns_switched_off: is("/proc/sys/kernel/unprivileged_userns_clone", "0"),
@@ -35,7 +37,10 @@ pub(crate) fn of_step(step: &str, error: &io::Error, host: &Host) -> String {
         let kind = if step.contains("user") {
             "user"
         } else {
-            ["mount", "network", "pid", "ipc", "uts"].into_iter().find(|kind| step.contains(kind)).unwrap_or("user")
+            ["mount", "network", "pid", "ipc", "uts"]
+                .into_iter()
+                .find(|kind| step.contains(kind))
+                .unwrap_or("user")
         };
         let key = match kind {
             "mount" => "mnt",
@@ -77,7 +82,9 @@ pub(crate) fn of_tun(error: &io::Error) -> String {
 
 pub(crate) fn of_af_packet(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(libc::EOPNOTSUPP | libc::ENODEV | libc::EAFNOSUPPORT) => "`sudo modprobe veth af_packet`".into(),
+        Some(libc::EOPNOTSUPP | libc::ENODEV | libc::EAFNOSUPPORT) => {
+            "`sudo modprobe veth af_packet`".into()
+        }
         Some(libc::EPERM | libc::EACCES) => DOCKER.into(),
         _ => "see the cause above".into(),
     }
@@ -94,14 +101,28 @@ mod tests {
     #[test]
     fn each_cause_has_its_own_remedy() {
         let plain = Host::default();
-        assert_eq!(refused("make a user namespace", libc::ENOSPC, &plain), "`sudo sysctl user.max_user_namespaces=15000`");
-        assert_eq!(refused("make a network namespace", libc::ENOSPC, &plain), "`sudo sysctl user.max_net_namespaces=15000`");
+        assert_eq!(
+            refused("make a user namespace", libc::ENOSPC, &plain),
+            "`sudo sysctl user.max_user_namespaces=15000`"
+        );
+        assert_eq!(
+            refused("make a network namespace", libc::ENOSPC, &plain),
+            "`sudo sysctl user.max_net_namespaces=15000`"
+        );
         assert!(refused("mount /proc", libc::EPERM, &plain).contains("systempaths=unconfined"));
         let ubuntu = Host { apparmor_restricts: true, ..Host::default() };
-        assert!(refused("write /proc/self/uid_map", libc::EPERM, &ubuntu).contains("apparmor_restrict_unprivileged_userns=0"));
+        assert!(
+            refused("write /proc/self/uid_map", libc::EPERM, &ubuntu)
+                .contains("apparmor_restrict_unprivileged_userns=0")
+        );
         let old_debian = Host { userns_switched_off: true, ..Host::default() };
-        assert!(refused("make a user namespace", libc::EPERM, &old_debian).contains("unprivileged_userns_clone=1"));
+        assert!(
+            refused("make a user namespace", libc::EPERM, &old_debian)
+                .contains("unprivileged_userns_clone=1")
+        );
         let docker = Host { in_container: true, ..Host::default() };
-        assert!(refused("make a user namespace", libc::EPERM, &docker).contains("seccomp=unconfined"));
+        assert!(
+            refused("make a user namespace", libc::EPERM, &docker).contains("seccomp=unconfined")
+        );
     }
 }

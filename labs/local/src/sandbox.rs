@@ -20,7 +20,8 @@ use std::{
 
 use rustix::{
     process::{
-        Pid, Resource, Rlimit, Signal, WaitOptions, getrlimit, kill_process, set_parent_process_death_signal, setrlimit, setsid, waitpid,
+        Pid, Resource, Rlimit, Signal, WaitOptions, getrlimit, kill_process,
+        set_parent_process_death_signal, setrlimit, setsid, waitpid,
     },
     thread::UnshareFlags,
 };
@@ -101,18 +102,26 @@ fn supervise(body: impl FnOnce(Inside) -> u8, before: &Signals) -> Result<Outcom
     words.read_to_end(&mut word).step("read the sandbox's last word")?;
     match serde_json::from_slice(&word) {
         Ok(Word::Ended(outcome)) => Ok(outcome),
-        Ok(Word::Refused { step, errno }) => Err(SandboxError { step, source: io::Error::from_raw_os_error(errno) }),
+        Ok(Word::Refused { step, errno }) => {
+            Err(SandboxError { step, source: io::Error::from_raw_os_error(errno) })
+        }
         Err(_) => Ok(Outcome::Torn),
     }
 }
 
 /// The door: makes the namespaces, forks pid 1 into them, and stays because only children enter a new pid namespace.
-fn stand_at_the_door(body: impl FnOnce(Inside) -> u8, before: &Signals, mut tell: io::PipeWriter) -> ! {
+fn stand_at_the_door(
+    body: impl FnOnce(Inside) -> u8,
+    before: &Signals,
+    mut tell: io::PipeWriter,
+) -> ! {
     let code = match open_the_door() {
         Ok(None) => live_as_pid_1(body, before, tell),
         Ok(Some(init)) => {
             drop(tell);
-            let end = init.guard(|signal| if signal == libc::SIGQUIT { Some(Signal::KILL) } else { Some(Signal::TERM) });
+            let end = init.guard(|signal| {
+                if signal == libc::SIGQUIT { Some(Signal::KILL) } else { Some(Signal::TERM) }
+            });
             i32::from(end.is_err())
         }
         Err(refused) => {
@@ -156,7 +165,9 @@ fn raise_file_limit() -> rustix::io::Result<()> {
 }
 
 fn live_as_pid_1(body: impl FnOnce(Inside) -> u8, before: &Signals, mut tell: io::PipeWriter) -> ! {
-    let harness = mounts::furnish().and_then(|()| name()).and_then(|()| Bound::fork().step("fork the harness"));
+    let harness = mounts::furnish()
+        .and_then(|()| name())
+        .and_then(|()| Bound::fork().step("fork the harness"));
     let word = match harness {
         Ok(None) => {
             drop(tell);
@@ -234,7 +245,11 @@ impl Bound {
         self.attend(None, translate)
     }
 
-    fn attend(&self, whom: Option<Pid>, mut translate: impl FnMut(i32) -> Option<Signal>) -> io::Result<Outcome> {
+    fn attend(
+        &self,
+        whom: Option<Pid>,
+        mut translate: impl FnMut(i32) -> Option<Signal>,
+    ) -> io::Result<Outcome> {
         let watched = Signals::of(&WATCHED);
         loop {
             let signal = watched.wait()?;
@@ -247,7 +262,9 @@ impl Bound {
             while let Some((pid, status)) = next_end(whom)? {
                 if pid == self.pid {
                     return Ok(match (status.exit_status(), status.terminating_signal()) {
-                        (Some(code), _) => Outcome::Exited(u8::try_from(code & 0xff).expect("masked to one byte")),
+                        (Some(code), _) => {
+                            Outcome::Exited(u8::try_from(code & 0xff).expect("masked to one byte"))
+                        }
                         (None, Some(signal)) => Outcome::Signalled(signal),
                         (None, None) => continue,
                     });
@@ -258,7 +275,9 @@ impl Bound {
 }
 
 /// A child that has ended, if any.
-pub(crate) fn next_end(whom: Option<Pid>) -> io::Result<Option<(Pid, rustix::process::WaitStatus)>> {
+pub(crate) fn next_end(
+    whom: Option<Pid>,
+) -> io::Result<Option<(Pid, rustix::process::WaitStatus)>> {
     match waitpid(whom, WaitOptions::NOHANG) {
         Ok(end) => Ok(end),
         Err(rustix::io::Errno::CHILD) => Ok(None),

@@ -85,7 +85,10 @@ pub(crate) enum End {
 
 impl Report {
     pub(crate) fn refused(error: &SandboxError) -> Self {
-        Self::Refused { step: error.step.clone(), errno: error.source.raw_os_error().unwrap_or(libc::EIO) }
+        Self::Refused {
+            step: error.step.clone(),
+            errno: error.source.raw_os_error().unwrap_or(libc::EIO),
+        }
     }
 }
 
@@ -97,7 +100,8 @@ pub(crate) fn tell(control: &OwnedFd, report: &Report) {
 }
 
 pub(crate) fn live(control: &OwnedFd) -> ! {
-    let end = settle(control).and_then(|signals| attend(control, &signals).step("attend to the node"));
+    let end =
+        settle(control).and_then(|signals| attend(control, &signals).step("attend to the node"));
     if let Err(refused) = end {
         tell(control, &Report::refused(&refused));
     }
@@ -148,7 +152,9 @@ fn start(control: &OwnedFd, job: &Job, jobs: &mut HashMap<Pid, u32>) {
             jobs.insert(pid, job.number);
             tell(control, &Report::Started { number: job.number });
         }
-        Err(error) => tell(control, &Report::NotStarted { number: job.number, why: error.to_string() }),
+        Err(error) => {
+            tell(control, &Report::NotStarted { number: job.number, why: error.to_string() })
+        }
     }
 }
 

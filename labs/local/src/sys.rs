@@ -28,12 +28,16 @@ fn check(result: c_int) -> io::Result<c_int> {
 pub(crate) fn fork() -> io::Result<Side> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
-        return Err(io::Error::other(format!("{threads} threads run already, and only a process with one may be forked")));
+        return Err(io::Error::other(format!(
+            "{threads} threads run already, and only a process with one may be forked"
+        )));
     }
     // SAFETY: the process has a single thread, so that the child owns every lock and may go on as ordinary code.
     match check(unsafe { libc::fork() })? {
         0 => Ok(Side::Child),
-        pid => Ok(Side::Parent(Pid::from_raw(pid).expect("fork gives a positive id to the parent"))),
+        pid => {
+            Ok(Side::Parent(Pid::from_raw(pid).expect("fork gives a positive id to the parent")))
+        }
     }
 }
 
@@ -45,7 +49,10 @@ pub(crate) fn leave(code: i32) -> ! {
 
 /// Moves the calling thread into new namespaces. The file table stays shared.
 pub(crate) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
-    assert!(!namespaces.contains(UnshareFlags::FILES), "a thread with its own file table would break the promises of owned descriptors");
+    assert!(
+        !namespaces.contains(UnshareFlags::FILES),
+        "a thread with its own file table would break the promises of owned descriptors"
+    );
     // SAFETY: namespaces only, see the assertion; no memory or descriptor is unshared.
     Ok(unsafe { rustix::thread::unshare_unsafe(namespaces) }?)
 }
@@ -101,7 +108,9 @@ impl Signals {
     /// A descriptor that becomes readable when one of these, which must be blocked, arrives.
     pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
         // SAFETY: the set is valid; -1 asks for a new descriptor.
-        let fd = check(unsafe { libc::signalfd(-1, &raw const self.0, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) })?;
+        let fd = check(unsafe {
+            libc::signalfd(-1, &raw const self.0, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+        })?;
         // SAFETY: `fd` was just opened and nobody else owns it.
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
@@ -113,7 +122,15 @@ pub(crate) fn bind_address_no_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     let on: c_int = 1;
     let length = size_of::<c_int>() as libc::socklen_t;
     // SAFETY: the option value is one int that lives across the call.
-    check(unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_IP, IP_BIND_ADDRESS_NO_PORT, (&raw const on).cast(), length) })?;
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_IP,
+            IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            length,
+        )
+    })?;
     Ok(())
 }
 

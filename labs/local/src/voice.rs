@@ -20,7 +20,11 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    pub(crate) fn new(clock: Clock, seen: mpsc::UnboundedSender<Seen>, flight: Option<mpsc::UnboundedSender<Heard>>) -> Self {
+    pub(crate) fn new(
+        clock: Clock,
+        seen: mpsc::UnboundedSender<Seen>,
+        flight: Option<mpsc::UnboundedSender<Heard>>,
+    ) -> Self {
         Self { clock, seen, flight, anchor: (Instant::now(), monotonic_ns()) }
     }
 
@@ -51,7 +55,9 @@ impl Voice {
     }
 
     fn tell_flight(&self, news: impl FnOnce() -> Option<Heard>) {
-        if let Some((flight, news)) = self.flight.as_ref().and_then(|flight| Some((flight, news()?))) {
+        if let Some((flight, news)) =
+            self.flight.as_ref().and_then(|flight| Some((flight, news()?)))
+        {
             // It ends with the lab, and then there is nothing more to write.
             let _ = flight.send(news);
         }

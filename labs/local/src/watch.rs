@@ -19,11 +19,18 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn is_busy(&self) -> bool {
-        self.open.values().any(|told| !told) || !self.healing.is_empty() || !self.canaries.is_empty()
+        self.open.values().any(|told| !told)
+            || !self.healing.is_empty()
+            || !self.canaries.is_empty()
     }
 
     /// A new world holds. `closed` are the last counters of the links that changed.
-    pub(crate) fn turn(&mut self, world: &Conditions, closed: &BTreeMap<Link, LinkCounters>, voice: &Voice) {
+    pub(crate) fn turn(
+        &mut self,
+        world: &Conditions,
+        closed: &BTreeMap<Link, LinkCounters>,
+        voice: &Voice,
+    ) {
         let all = |(link, condition): (&Link, &model::LinkCondition)| {
             let link = link.clone();
             condition.levers().into_iter().map(move |lever| (link.clone(), lever))
@@ -35,7 +42,9 @@ impl Watch {
             }
         }
         self.open.retain(|open, _| wanted.contains(open));
-        self.healing.retain(|link, port| !closed.get(link).is_some_and(|counters| tell_healed(link, *port, counters, voice)));
+        self.healing.retain(|link, port| {
+            !closed.get(link).is_some_and(|counters| tell_healed(link, *port, counters, voice))
+        });
         for open in wanted {
             self.open.entry(open).or_insert(false);
         }
@@ -65,10 +74,13 @@ impl Watch {
         for ((link, lever), told) in self.open.iter_mut().filter(|(_, told)| !**told) {
             *told = counters(link).is_some_and(|counters| tell_hit(link, *lever, counters, voice));
         }
-        self.healing.retain(|link, port| !counters(link).is_some_and(|counters| tell_healed(link, *port, counters, voice)));
+        self.healing.retain(|link, port| {
+            !counters(link).is_some_and(|counters| tell_healed(link, *port, counters, voice))
+        });
         self.canaries.retain(|link| {
             let Some(counters) = counters(link) else { return true };
-            let (hit, passed) = (counters.cut_hits().canaries > 0, counters.passed_hits.canaries > 0);
+            let (hit, passed) =
+                (counters.cut_hits().canaries > 0, counters.passed_hits.canaries > 0);
             if hit || passed {
                 voice.say(Sight::Canary { link: link.clone(), passed });
             }
@@ -80,7 +92,9 @@ impl Watch {
     pub(crate) fn finish(&mut self, snapshot: &Snapshot, numbering: &Numbering, voice: &Voice) {
         self.look(snapshot, numbering, voice);
         for (link, lever) in std::mem::take(&mut self.open).into_keys() {
-            if let Some(counters) = numbering.to_fabric(&link).and_then(|link| snapshot.links.get(&link)) {
+            if let Some(counters) =
+                numbering.to_fabric(&link).and_then(|link| snapshot.links.get(&link))
+            {
                 tell_hit(&link, lever, counters, voice);
             }
         }
@@ -101,8 +115,16 @@ fn tell_healed(link: &Link, port: u16, counters: &LinkCounters, voice: &Voice) -
 
 /// False where there is nothing to tell yet.
 fn tell_hit(link: &Link, lever: Lever, counters: &LinkCounters, voice: &Voice) -> bool {
-    let Hits { packets, established, first_ns: Some(first), .. } = counters.hits(lever) else { return false };
+    let Hits { packets, established, first_ns: Some(first), .. } = counters.hits(lever) else {
+        return false;
+    };
     let first = voice.stamp(first);
-    voice.say(Sight::Hit { lever, at: Spot::Link(link.clone()), count: packets, first, established });
+    voice.say(Sight::Hit {
+        lever,
+        at: Spot::Link(link.clone()),
+        count: packets,
+        first,
+        established,
+    });
     true
 }

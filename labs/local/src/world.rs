@@ -7,7 +7,9 @@ use std::{
 };
 
 use fabric::{Clocked, PortId, Rule};
-use model::{Conditions, Cut, CutForm, End, Link, LinkCondition, LinkQuality, NodeId, Ports, Topology, Track};
+use model::{
+    Conditions, Cut, CutForm, End, Link, LinkCondition, LinkQuality, NodeId, Ports, Topology, Track,
+};
 
 /// The fabric's number of each end: its position in [`Topology::ends`].
 #[derive(Clone, Debug)]
@@ -86,14 +88,27 @@ impl Steady {
 }
 
 /// The policy of a world. `origin_ns` is when tracks begin, on the fabric's clock; before it is known their first slot holds.
-pub(crate) fn policy(steady: &Steady, numbering: &Numbering, conditions: &Conditions, quiet: &Quiet, origin_ns: u64) -> fabric::Policy {
+pub(crate) fn policy(
+    steady: &Steady,
+    numbering: &Numbering,
+    conditions: &Conditions,
+    quiet: &Quiet,
+    origin_ns: u64,
+) -> fabric::Policy {
     let untouched = LinkCondition::default();
     let rules = steady.links.iter().filter_map(|(link, (quality, track))| {
         let condition = conditions.links.get(link).unwrap_or(&untouched);
         let clocked = track.as_ref().map(|track| Clocked { origin_ns, track: track.clone() });
-        let mut rule = Rule { cuts: condition.cuts.clone(), quality: quality.then(&condition.quality), clocked };
-        let one_is =
-            |nodes: &BTreeSet<NodeId>| [&link.from, &link.to].into_iter().any(|end| matches!(end, End::Node(node) if nodes.contains(node)));
+        let mut rule = Rule {
+            cuts: condition.cuts.clone(),
+            quality: quality.then(&condition.quality),
+            clocked,
+        };
+        let one_is = |nodes: &BTreeSet<NodeId>| {
+            [&link.from, &link.to]
+                .into_iter()
+                .any(|end| matches!(end, End::Node(node) if nodes.contains(node)))
+        };
         if one_is(&quiet.dark) {
             rule.cuts = [Cut { ports: Ports::All, form: CutForm::Drop }].into();
         } else if one_is(&quiet.frozen) {
@@ -119,10 +134,20 @@ mod tests {
         let mut topology = Topology::default();
         for (number, name) in (1u8..).zip(["a", "b", "c"]) {
             topology.regions.insert(name.into(), Region::default());
-            let node = Node { region: name.into(), zone: None, service: "s".into(), address: [198, 18, 0, number].into() };
+            let node = Node {
+                region: name.into(),
+                zone: None,
+                service: "s".into(),
+                address: [198, 18, 0, number].into(),
+            };
             topology.nodes.insert(name.into(), node);
         }
-        let quality = LinkQuality { delay: ms(30), loss: vec![Chance(10_000)], rate: Some(BitRate(8_000_000)), ..LinkQuality::default() };
+        let quality = LinkQuality {
+            delay: ms(30),
+            loss: vec![Chance(10_000)],
+            rate: Some(BitRate(8_000_000)),
+            ..LinkQuality::default()
+        };
         topology.wan.insert(("a".into(), "b".into()), quality);
         topology
     }
@@ -142,17 +167,28 @@ mod tests {
     }
 
     fn rule_of(policy: &fabric::Policy, numbering: &Numbering, from: &str, to: &str) -> Rule {
-        numbering.to_fabric(&link(from, to)).and_then(|link| policy.links.get(&link).cloned()).unwrap_or_default()
+        numbering
+            .to_fabric(&link(from, to))
+            .and_then(|link| policy.links.get(&link).cloned())
+            .unwrap_or_default()
     }
 
     #[test]
     fn steady_links_and_conditions_add_up() {
         let mut world = Conditions::default();
-        let asked = LinkQuality { delay: ms(5), loss: vec![Chance(500_000)], rate: Some(BitRate(16_000_000)), ..LinkQuality::default() };
+        let asked = LinkQuality {
+            delay: ms(5),
+            loss: vec![Chance(500_000)],
+            rate: Some(BitRate(16_000_000)),
+            ..LinkQuality::default()
+        };
         *world.quality_mut(link("a", "b")) = asked;
         let (policy, numbering) = of(&world, &Quiet::default());
         let rule = rule_of(&policy, &numbering, "a", "b");
-        assert_eq!((rule.quality.delay, &rule.quality.loss[..]), (ms(35), &[Chance(10_000), Chance(500_000)][..]));
+        assert_eq!(
+            (rule.quality.delay, &rule.quality.loss[..]),
+            (ms(35), &[Chance(10_000), Chance(500_000)][..])
+        );
         assert_eq!(rule.quality.rate, Some(BitRate(8_000_000)), "the tighter one");
         assert_eq!(rule.quality.queue_bytes(), Some(100_000), "100 ms of it");
         assert_eq!(policy.links.len(), 1, "what forwards at once needs no rule");
@@ -163,7 +199,10 @@ mod tests {
         let mut world = Conditions::default();
         world.cut(link("b", "c"), Ports::Only([2379].into()), CutForm::Reject);
         let (policy, numbering) = of(&world, &Quiet::default());
-        assert_eq!(rule_of(&policy, &numbering, "b", "c"), Rule::cut(Ports::Only([2379].into()), CutForm::Reject));
+        assert_eq!(
+            rule_of(&policy, &numbering, "b", "c"),
+            Rule::cut(Ports::Only([2379].into()), CutForm::Reject)
+        );
         assert_eq!(rule_of(&policy, &numbering, "c", "b"), Rule::default(), "one way");
     }
 
@@ -172,7 +211,10 @@ mod tests {
         let quiet = Quiet { dark: ["b".into()].into(), frozen: ["b".into()].into() };
         let (policy, numbering) = of(&Conditions::default(), &quiet);
         for (from, to) in [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")] {
-            assert_eq!(rule_of(&policy, &numbering, from, to).cuts, Rule::cut(Ports::All, CutForm::Drop).cuts);
+            assert_eq!(
+                rule_of(&policy, &numbering, from, to).cuts,
+                Rule::cut(Ports::All, CutForm::Drop).cuts
+            );
         }
         assert_eq!(rule_of(&policy, &numbering, "a", "c"), Rule::default());
     }

@@ -25,7 +25,10 @@ impl Channel {
         follow(&mut self.jitter, asked);
         // Losses of the same message are numbered too.
         let draws = draws.named("jitter");
-        (0..).zip(&mut self.jitter).map(|(number, (jitter, last))| spread(*jitter, last, draws.then(number))).sum()
+        (0..)
+            .zip(&mut self.jitter)
+            .map(|(number, (jitter, last))| spread(*jitter, last, draws.then(number)))
+            .sum()
     }
 
     /// What takes a message, if anything does. A corrupt one fails its checksum and is as good as lost.
@@ -64,7 +67,9 @@ fn spread(jitter: Jitter, last: &mut Option<f64>, draws: Draws) -> f64 {
         return width * (2.0 * draws.unit(Purpose::Message, 0) - 1.0);
     }
     let fresh = draws.normal(Purpose::Message, 0);
-    let deviate = last.map_or(fresh, |last| correlation * last + (1.0 - correlation * correlation).sqrt() * fresh);
+    let deviate = last.map_or(fresh, |last| {
+        correlation * last + (1.0 - correlation * correlation).sqrt() * fresh
+    });
     *last = Some(deviate);
     width * quantile(shape, deviate)
 }
@@ -74,7 +79,8 @@ fn quantile(shape: Shape, deviate: f64) -> f64 {
     let above = 0.5 * libm::erfc(deviate / std::f64::consts::SQRT_2);
     let normal = deviate.clamp(-SIGMAS_MAX, SIGMAS_MAX);
     // x = u^(-1/3) has a mean of 3/2 and a variance of 3/4 (Pareto with a shape of 3 and a scale of 1).
-    let pareto = ((above.max(f64::MIN_POSITIVE).cbrt().recip() - 1.5) / 0.75f64.sqrt()).min(SIGMAS_MAX);
+    let pareto =
+        ((above.max(f64::MIN_POSITIVE).cbrt().recip() - 1.5) / 0.75f64.sqrt()).min(SIGMAS_MAX);
     match shape {
         Shape::Uniform => 1.0 - 2.0 * above,
         Shape::Normal => normal,
@@ -95,7 +101,10 @@ mod tests {
 
     /// Draws of a jitter of one second.
     fn drawn(shape: Shape, correlation: u32) -> Vec<f64> {
-        let (mut channel, jitter) = (Channel::default(), Jitter { width: Duration::from_secs(1), shape, correlation: Chance(correlation) });
+        let (mut channel, jitter) = (
+            Channel::default(),
+            Jitter { width: Duration::from_secs(1), shape, correlation: Chance(correlation) },
+        );
         (0..MANY).map(|number| channel.jitter(&[jitter], Draws::of(1).then(number))).collect()
     }
 
@@ -128,26 +137,45 @@ mod tests {
             let deviation = mean(all.iter().map(|x| x * x)).sqrt();
             assert!((deviation - 1.0).abs() < 0.05, "a deviation of {deviation}");
             let found = mean(all.windows(2).map(|pair| pair[0] * pair[1])) / deviation.powi(2);
-            assert!((found - f64::from(correlation) / 1e6).abs() < 0.03, "a correlation of {found} for {correlation}");
+            assert!(
+                (found - f64::from(correlation) / 1e6).abs() < 0.03,
+                "a correlation of {found} for {correlation}"
+            );
         }
     }
 
     #[test]
     fn several_jitters_add_up_as_independent_draws() {
-        let jitter = |ms| Jitter { width: Duration::from_millis(ms), shape: Shape::Uniform, correlation: Chance(0) };
+        let jitter = |ms| Jitter {
+            width: Duration::from_millis(ms),
+            shape: Shape::Uniform,
+            correlation: Chance(0),
+        };
         let mut channel = Channel::default();
-        let all: Vec<f64> = (0..MANY).map(|number| channel.jitter(&[jitter(30), jitter(40)], Draws::of(2).then(number))).collect();
+        let all: Vec<f64> = (0..MANY)
+            .map(|number| channel.jitter(&[jitter(30), jitter(40)], Draws::of(2).then(number)))
+            .collect();
         let deviation = mean(all.iter().map(|x| x * x)).sqrt();
-        assert!((deviation - 0.05 / 3f64.sqrt()).abs() < 0.001, "variances add, not widths: {deviation}");
+        assert!(
+            (deviation - 0.05 / 3f64.sqrt()).abs() < 0.001,
+            "variances add, not widths: {deviation}"
+        );
         assert!(all.iter().all(|x| x.abs() <= 0.07));
     }
 
     #[test]
     fn bursts_lose_their_share_in_runs_of_their_length() {
-        let bursts = Bursts { enter: Chance(20_000), leave: Chance(200_000), bad: Chance::ALWAYS, good: Chance(0) };
+        let bursts = Bursts {
+            enter: Chance(20_000),
+            leave: Chance(200_000),
+            bad: Chance::ALWAYS,
+            good: Chance(0),
+        };
         let quality = LinkQuality { bursts: vec![bursts], ..LinkQuality::default() };
         let mut channel = Channel::default();
-        let lost: Vec<bool> = (0..MANY).map(|number| channel.takes(&quality, Draws::of(3).then(number)).is_some()).collect();
+        let lost: Vec<bool> = (0..MANY)
+            .map(|number| channel.takes(&quality, Draws::of(3).then(number)).is_some())
+            .collect();
         let losses = lost.iter().filter(|lost| **lost).count() as f64;
         let runs = lost.windows(2).filter(|pair| !pair[0] && pair[1]).count() as f64;
         assert!((losses / MANY as f64 - bursts.share_lost()).abs() < 0.02, "{losses} of {MANY}");
@@ -157,7 +185,11 @@ mod tests {
     #[test]
     fn what_is_lost_anyway_is_not_called_corrupt() {
         let take = |loss: u32, corrupt: u32| {
-            let quality = LinkQuality { loss: vec![Chance(loss)], corrupt: vec![Chance(corrupt)], ..LinkQuality::default() };
+            let quality = LinkQuality {
+                loss: vec![Chance(loss)],
+                corrupt: vec![Chance(corrupt)],
+                ..LinkQuality::default()
+            };
             Channel::default().takes(&quality, Draws::of(4))
         };
         assert_eq!(take(0, 0), None);

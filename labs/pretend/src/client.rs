@@ -26,8 +26,14 @@ impl Connection {
         let (sender, state) = watch::channel(LineState::Opening);
         let line = memory.stir(|world, now| {
             let line = world.number();
-            world.lines.insert(line, Line { from: from.clone(), node: node.clone(), life: None, state: sender });
-            world.send(now, Message { from: from.clone(), to: Origin::node(&node), body: Body::Hello { line } });
+            world.lines.insert(
+                line,
+                Line { from: from.clone(), node: node.clone(), life: None, state: sender },
+            );
+            world.send(
+                now,
+                Message { from: from.clone(), to: Origin::node(&node), body: Body::Hello { line } },
+            );
             line
         });
         let mut connection = Self { memory: memory.clone(), line, from, node, state };
@@ -45,7 +51,14 @@ impl Connection {
         self.memory.stir(|world, now| {
             let (line, call) = (self.line, world.number());
             world.calls.insert(call, caller);
-            world.send(now, Message { from: self.from.clone(), to: Origin::node(&self.node), body: Body::Ask { line, call, ask } });
+            world.send(
+                now,
+                Message {
+                    from: self.from.clone(),
+                    to: Origin::node(&self.node),
+                    body: Body::Ask { line, call, ask },
+                },
+            );
         });
         answer.await.ok()
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use model::{NodeId, Outcome, RegionId};
 use schemars::JsonSchema;
-use seams::{Answer, Clock, Dial, Driver, Ground, Lane, Leave, Letter, Seat, Session, SessionLane, Site};
+use seams::{
+    Answer, Clock, Dial, Driver, Ground, Lane, Leave, Letter, Seat, Session, SessionLane, Site,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -29,7 +31,8 @@ impl Driver for Sender {
     }
 
     fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
-        let dialer = Dialer { memory: Memory::of(&*ground), site: self.site.clone(), clock: clock.clone() };
+        let dialer =
+            Dialer { memory: Memory::of(&*ground), site: self.site.clone(), clock: clock.clone() };
         Box::new(SessionLane::new(dialer, clock))
     }
 }
@@ -42,7 +45,9 @@ struct Dialer {
 
 impl Dialer {
     fn node(&self, region: &RegionId, asset: u32) -> Option<NodeId> {
-        let here = self.site.nodes().filter(|node| self.site.topology.nodes.get(*node).is_some_and(|node| node.region == *region));
+        let here = self.site.nodes().filter(|node| {
+            self.site.topology.nodes.get(*node).is_some_and(|node| node.region == *region)
+        });
         let here: Vec<&NodeId> = here.collect();
         here.get(asset as usize % here.len().max(1)).map(|node| (*node).clone())
     }
@@ -52,8 +57,11 @@ impl Dial for Dialer {
     type Session = Talk;
 
     async fn connect(&self, seat: &Seat) -> Result<Talk, String> {
-        let memory = self.memory.as_ref().ok_or("the `pretend` system runs in the `pretend` lab only")?;
-        let node = self.node(&seat.region, seat.asset).ok_or_else(|| format!("{} has no node in {}", self.site.service, seat.region))?;
+        let memory =
+            self.memory.as_ref().ok_or("the `pretend` system runs in the `pretend` lab only")?;
+        let node = self
+            .node(&seat.region, seat.asset)
+            .ok_or_else(|| format!("{} has no node in {}", self.site.service, seat.region))?;
         let connection = Connection::open(memory, seat.from.clone(), node).await?;
         Ok(Talk { connection, clock: self.clock.clone() })
     }
@@ -70,10 +78,15 @@ impl Session for Talk {
     }
 
     async fn send(&self, letter: Letter) -> Answer {
-        let reply = self.connection.ask(Ask::Append { asset: letter.identity.asset, payload: letter.payload }).await;
+        let reply = self
+            .connection
+            .ask(Ask::Append { asset: letter.identity.asset, payload: letter.payload })
+            .await;
         let at = self.clock.now();
         match reply {
-            Some(Reply::Appended { by, position }) => Answer { outcome: Outcome::Acked, at, by: Some(by), position: Some(position) },
+            Some(Reply::Appended { by, position }) => {
+                Answer { outcome: Outcome::Acked, at, by: Some(by), position: Some(position) }
+            }
             Some(Reply::Refused) => Answer::refused(at),
             Some(Reply::Shown(_) | Reply::Heads(_)) | None => Answer::unknown(at),
         }

@@ -45,9 +45,17 @@ impl Group {
         now: Instant,
     ) -> Self {
         let count = copies.len();
-        let replica = |me| Replica::new(me, count, first, election, draws.named(copies[me].as_str()), now);
+        let replica =
+            |me| Replica::new(me, count, first, election, draws.named(copies[me].as_str()), now);
         let replicas = (0..count).map(replica).collect();
-        Self { service, shard, copies, replicas, waiting: vec![vec![]; count], shelves: (0..count).map(|_| Shelf::default()).collect() }
+        Self {
+            service,
+            shard,
+            copies,
+            replicas,
+            waiting: vec![vec![]; count],
+            shelves: (0..count).map(|_| Shelf::default()).collect(),
+        }
     }
 
     pub(crate) fn copy_of(&self, node: &NodeId) -> Option<usize> {
@@ -77,13 +85,16 @@ impl Group {
 
     /// The copy that leads with the highest term.
     pub(crate) fn leader(&self) -> Option<usize> {
-        let leaders = (0..self.replicas.len()).filter(|copy| self.replicas[*copy].role == Role::Leader);
+        let leaders =
+            (0..self.replicas.len()).filter(|copy| self.replicas[*copy].role == Role::Leader);
         leaders.max_by_key(|copy| self.replicas[*copy].term)
     }
 
     pub(crate) fn entries(&self, copy: usize, after: u64) -> (Vec<Sighting>, u64) {
         let replica = &self.replicas[copy];
-        let readings = replica.committed(after).filter_map(|(position, entry)| sighting(entry.payload.as_ref()?, position));
+        let readings = replica
+            .committed(after)
+            .filter_map(|(position, entry)| sighting(entry.payload.as_ref()?, position));
         (readings.map(|(sighting, _)| sighting).collect(), replica.commit)
     }
 
@@ -91,7 +102,11 @@ impl Group {
     pub(crate) fn values(&mut self, copy: usize, after: u64) -> (Vec<Sighting>, u64) {
         let (replica, shelf) = (&self.replicas[copy], &mut self.shelves[copy]);
         for (position, entry) in replica.committed(shelf.upto) {
-            let Some((sighting, generated)) = entry.payload.as_ref().and_then(|payload| sighting(payload, position)) else { continue };
+            let Some((sighting, generated)) =
+                entry.payload.as_ref().and_then(|payload| sighting(payload, position))
+            else {
+                continue;
+            };
             let key = (sighting.identity.asset, sighting.identity.stream);
             let value = shelf.values.entry(key).or_insert((generated, sighting));
             if generated > value.0 {
@@ -99,7 +114,11 @@ impl Group {
             }
         }
         shelf.upto = replica.commit;
-        let newer = shelf.values.values().map(|(_, sighting)| *sighting).filter(|sighting| sighting.position > Some(after));
+        let newer = shelf
+            .values
+            .values()
+            .map(|(_, sighting)| *sighting)
+            .filter(|sighting| sighting.position > Some(after));
         (newer.collect(), replica.commit)
     }
 }

@@ -58,14 +58,23 @@ impl Lab for Pretend {
     }
 
     async fn offers(&self) -> BTreeSet<Lever> {
-        use Lever::{Corrupt, Crash, Cut, CutPorts, Delay, Freeze, Jam, Jitter, Loss, PowerLoss, Rate, Reject, Stop, Terminate};
+        use Lever::{
+            Corrupt, Crash, Cut, CutPorts, Delay, Freeze, Jam, Jitter, Loss, PowerLoss, Rate,
+            Reject, Stop, Terminate,
+        };
         // Not duplicates, order and MTU: those of packets, which a message does not feel.
-        [Cut, CutPorts, Reject, Jam, Delay, Jitter, Loss, Corrupt, Rate, Stop, Freeze, Terminate, Crash, PowerLoss].into()
+        [
+            Cut, CutPorts, Reject, Jam, Delay, Jitter, Loss, Corrupt, Rate, Stop, Freeze,
+            Terminate, Crash, PowerLoss,
+        ]
+        .into()
     }
 
     async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {
         let Open { processes, want, seen, clock, .. } = ask;
-        let names = |(node, processes): (NodeId, Vec<seams::Process>)| (node, processes.into_iter().map(|process| process.name).collect());
+        let names = |(node, processes): (NodeId, Vec<seams::Process>)| {
+            (node, processes.into_iter().map(|process| process.name).collect())
+        };
         let processes: BTreeMap<NodeId, Vec<String>> = processes.into_iter().map(names).collect();
         let world = World::new(self.topology.clone(), processes, self.seed, clock, seen);
         let memory = Memory(Arc::new(Shared { world: Mutex::new(world), stirred: Notify::new() }));
@@ -83,7 +92,10 @@ impl Lab for Pretend {
     }
 
     fn health(&self) -> Health {
-        Health { notes: vec!["simulated: figures say what a model does".to_owned()], ..Default::default() }
+        Health {
+            notes: vec!["simulated: figures say what a model does".to_owned()],
+            ..Default::default()
+        }
     }
 }
 
@@ -152,7 +164,8 @@ struct Air {
 #[async_trait]
 impl Ground for Air {
     fn address(&self, node: &NodeId, port: u16) -> SocketAddr {
-        let address = self.topology.nodes.get(node).map_or([0, 0, 0, 0].into(), |node| node.address);
+        let address =
+            self.topology.nodes.get(node).map_or([0, 0, 0, 0].into(), |node| node.address);
         SocketAddr::from((address, port))
     }
 
@@ -170,5 +183,8 @@ impl Ground for Air {
 }
 
 fn no_sockets() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "the pretend lab has no sockets; only its own `pretend` system runs in it")
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "the pretend lab has no sockets; only its own `pretend` system runs in it",
+    )
 }

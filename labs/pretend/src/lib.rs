@@ -40,20 +40,32 @@ pub static SYSTEM: System = System {
             "pretend",
             "A simulated replicated log, in the `pretend` lab only.",
             "{shards: 12, election_timeout: 1s}",
-            |params, site| Ok(Arc::new(service::Logs { params: stored(params)?, site: site.clone() })),
+            |params, site| {
+                Ok(Arc::new(service::Logs { params: stored(params)?, site: site.clone() }))
+            },
         )],
     },
     drivers: Catalog {
         noun: "driver",
-        kinds: &[Kind::new::<DriverParams>("pretend", "Sends to the simulated service.", "{}", |params, site| {
-            let DriverParams {} = stored(params)?;
-            Ok(Arc::new(driver::Sender { site: site.clone() }))
-        })],
+        kinds: &[Kind::new::<DriverParams>(
+            "pretend",
+            "Sends to the simulated service.",
+            "{}",
+            |params, site| {
+                let DriverParams {} = stored(params)?;
+                Ok(Arc::new(driver::Sender { site: site.clone() }))
+            },
+        )],
     },
     observers: Catalog {
         noun: "observer",
-        kinds: &[Kind::new::<ObserverParams>("pretend", "Reads the simulated service.", "{poll: 50ms}", |params, site| {
-            Ok(Arc::new(observer::Reader { params: stored(params)?, site: site.clone() }))
-        })],
+        kinds: &[Kind::new::<ObserverParams>(
+            "pretend",
+            "Reads the simulated service.",
+            "{poll: 50ms}",
+            |params, site| {
+                Ok(Arc::new(observer::Reader { params: stored(params)?, site: site.clone() }))
+            },
+        )],
     },
 };

@@ -107,10 +107,14 @@ impl Body {
     pub(crate) fn ports(&self, from: &Origin, to: &Origin) -> (u16, u16) {
         let port = |origin: &Origin| match origin.end {
             model::End::Node(_) => CLIENT_PORT,
-            model::End::Cell(_) => u16::try_from(EPHEMERAL + origin.host % (65_536 - EPHEMERAL)).expect("below 65536"),
+            model::End::Cell(_) => {
+                u16::try_from(EPHEMERAL + origin.host % (65_536 - EPHEMERAL)).expect("below 65536")
+            }
         };
         match self {
-            Self::Peer { .. } | Self::Forward { .. } | Self::Forwarded { .. } => (PEER_PORT, PEER_PORT),
+            Self::Peer { .. } | Self::Forward { .. } | Self::Forwarded { .. } => {
+                (PEER_PORT, PEER_PORT)
+            }
             _ => (port(from), port(to)),
         }
     }
@@ -119,19 +123,29 @@ impl Body {
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Peer { letter: Letter::Append { entries, .. }, .. } => {
-                entries.iter().map(|entry| 16 + entry.payload.as_ref().map_or(0, Bytes::len)).sum::<usize>() + 32
+                entries
+                    .iter()
+                    .map(|entry| 16 + entry.payload.as_ref().map_or(0, Bytes::len))
+                    .sum::<usize>()
+                    + 32
             }
-            Self::Forward { payload, .. } | Self::Ask { ask: Ask::Append { payload, .. }, .. } => payload.len() + 32,
-            Self::Reply { reply: Reply::Shown(shown), .. } => shown.values().map(|(all, _)| 64 * all.len()).sum::<usize>() + 32,
+            Self::Forward { payload, .. } | Self::Ask { ask: Ask::Append { payload, .. }, .. } => {
+                payload.len() + 32
+            }
+            Self::Reply { reply: Reply::Shown(shown), .. } => {
+                shown.values().map(|(all, _)| 64 * all.len()).sum::<usize>() + 32
+            }
             _ => 32,
         }
     }
 
     pub(crate) fn line(&self) -> Option<u64> {
         match self {
-            Self::Hello { line } | Self::Welcome { line } | Self::Gone { line, .. } | Self::Ask { line, .. } | Self::Reply { line, .. } => {
-                Some(*line)
-            }
+            Self::Hello { line }
+            | Self::Welcome { line }
+            | Self::Gone { line, .. }
+            | Self::Ask { line, .. }
+            | Self::Reply { line, .. } => Some(*line),
             Self::Peer { .. } | Self::Forward { .. } | Self::Forwarded { .. } => None,
         }
     }
@@ -145,5 +159,13 @@ pub(crate) fn sighting(payload: &[u8], position: u64) -> Option<(Sighting, Micro
         Err(Unreadable::Corrupt(envelope)) => (envelope, false),
         Err(Unreadable::TooShort | Unreadable::Foreign) => return None,
     };
-    Some((Sighting { identity: envelope.identity, at: Micros::ZERO, position: Some(position), intact }, envelope.generated))
+    Some((
+        Sighting {
+            identity: envelope.identity,
+            at: Micros::ZERO,
+            position: Some(position),
+            intact,
+        },
+        envelope.generated,
+    ))
 }

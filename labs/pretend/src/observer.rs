@@ -48,7 +48,9 @@ impl Observer for Reader {
         let mut after = BTreeMap::new();
         let mut seen = post.clock.now();
         loop {
-            if let Ok(connection) = patient(Connection::open(&memory, post.origin.clone(), node.clone())).await {
+            if let Ok(connection) =
+                patient(Connection::open(&memory, post.origin.clone(), node.clone())).await
+            {
                 while let Some(shown) = self.look(&connection, &post, &after).await {
                     let at = post.clock.now();
                     if at.since(seen) > self.params.poll.0 * 4 {
@@ -63,25 +65,42 @@ impl Observer for Reader {
         }
     }
 
-    async fn head(&self, ground: Arc<dyn Ground>, post: &Post) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+    async fn head(
+        &self,
+        ground: Arc<dyn Ground>,
+        post: &Post,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         let memory = memory(&*ground, "read the ends")?;
         let mut best: BTreeMap<ShardId, (u64, u64)> = BTreeMap::new();
         for node in self.site.nodes() {
-            let Some(Reply::Heads(heads)) = ask(&memory, post, node, Ask::Heads).await else { continue };
+            let Some(Reply::Heads(heads)) = ask(&memory, post, node, Ask::Heads).await else {
+                continue;
+            };
             for (shard, head) in heads {
                 let known = best.entry(shard).or_insert(head);
                 *known = (*known).max(head);
             }
         }
-        self.whole(&memory, best.into_iter().map(|(shard, (_, end))| (shard, end)).collect(), "read the ends")
+        self.whole(
+            &memory,
+            best.into_iter().map(|(shard, (_, end))| (shard, end)).collect(),
+            "read the ends",
+        )
     }
 
-    async fn read_back(&self, ground: Arc<dyn Ground>, post: &Post, eyes: Arc<dyn Eyes>) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+    async fn read_back(
+        &self,
+        ground: Arc<dyn Ground>,
+        post: &Post,
+        eyes: Arc<dyn Eyes>,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         let memory = memory(&*ground, "read back")?;
         let mut last = BTreeMap::new();
         for node in self.site.nodes() {
             let after = BTreeMap::new();
-            if let Some(Reply::Shown(shown)) = ask(&memory, post, node, Ask::Entries { after, leading: true }).await {
+            if let Some(Reply::Shown(shown)) =
+                ask(&memory, post, node, Ask::Entries { after, leading: true }).await
+            {
                 show(shown, post.clock.now(), &*eyes, &mut last);
             }
         }
@@ -91,13 +110,22 @@ impl Observer for Reader {
 
 impl Reader {
     fn near(&self, post: &Post) -> Result<NodeId, SystemError> {
-        let here = |node: &&NodeId| self.site.topology.nodes.get(*node).is_some_and(|node| node.region == post.region);
-        let why =
-            || SystemError::Answer { doing: "watch".to_owned(), why: format!("{} has no node in {}", self.site.service, post.region) };
+        let here = |node: &&NodeId| {
+            self.site.topology.nodes.get(*node).is_some_and(|node| node.region == post.region)
+        };
+        let why = || SystemError::Answer {
+            doing: "watch".to_owned(),
+            why: format!("{} has no node in {}", self.site.service, post.region),
+        };
         self.site.nodes().find(here).cloned().ok_or_else(why)
     }
 
-    async fn look(&self, connection: &Connection, post: &Post, after: &BTreeMap<ShardId, u64>) -> Option<Shown> {
+    async fn look(
+        &self,
+        connection: &Connection,
+        post: &Post,
+        after: &BTreeMap<ShardId, u64>,
+    ) -> Option<Shown> {
         let after = after.clone();
         let ask = match post.shows {
             Shows::CurrentValue => Ask::Values { after },
@@ -110,8 +138,14 @@ impl Reader {
     }
 
     /// Every shard must have answered: a part of the truth is no truth.
-    fn whole(&self, memory: &Memory, ends: BTreeMap<ShardId, u64>, doing: &str) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let shards = memory.world().groups.iter().filter(|group| group.service == self.site.service).count();
+    fn whole(
+        &self,
+        memory: &Memory,
+        ends: BTreeMap<ShardId, u64>,
+        doing: &str,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+        let shards =
+            memory.world().groups.iter().filter(|group| group.service == self.site.service).count();
         if ends.len() == shards {
             return Ok(ends);
         }
@@ -133,7 +167,8 @@ fn show(shown: Shown, at: Micros, eyes: &dyn Eyes, after: &mut BTreeMap<ShardId,
 }
 
 async fn ask(memory: &Memory, post: &Post, node: &NodeId, ask: Ask) -> Option<Reply> {
-    let connection = patient(Connection::open(memory, post.origin.clone(), node.clone())).await.ok()?;
+    let connection =
+        patient(Connection::open(memory, post.origin.clone(), node.clone())).await.ok()?;
     timeout(PATIENCE, connection.ask(ask)).await.ok()?
 }
 

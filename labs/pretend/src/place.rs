@@ -45,9 +45,16 @@ impl Place {
                 change.freed.insert(link.clone());
             }
         }
-        self.machines = nodes.iter().filter(|(_, state)| **state != NodeState::Up).map(|(name, state)| (name.clone(), *state)).collect();
-        self.ways =
-            links.iter().filter(|(_, condition)| **condition != LinkCondition::default()).map(|(a, b)| (a.clone(), b.clone())).collect();
+        self.machines = nodes
+            .iter()
+            .filter(|(_, state)| **state != NodeState::Up)
+            .map(|(name, state)| (name.clone(), *state))
+            .collect();
+        self.ways = links
+            .iter()
+            .filter(|(_, condition)| **condition != LinkCondition::default())
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect();
         change
     }
 

@@ -85,7 +85,14 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// A copy of `copies`; the first leader is appointed, so that a run does not begin with elections.
-    pub(crate) fn new(me: usize, copies: usize, first_leader: usize, election: Duration, draws: Draws, now: Instant) -> Self {
+    pub(crate) fn new(
+        me: usize,
+        copies: usize,
+        first_leader: usize,
+        election: Duration,
+        draws: Draws,
+        now: Instant,
+    ) -> Self {
         let mut replica = Self {
             me,
             term: 1,
@@ -133,7 +140,8 @@ impl Replica {
 
     /// By the leader's own view: each copy has had everything committed within the last election timeout.
     pub(crate) fn redundant(&self, now: Instant) -> bool {
-        let fresh = |copy: usize| copy == self.me || now.duration_since(self.fresh[copy]) < self.election;
+        let fresh =
+            |copy: usize| copy == self.me || now.duration_since(self.fresh[copy]) < self.election;
         self.role == Role::Leader && (0..self.fresh.len()).all(fresh)
     }
 
@@ -156,7 +164,8 @@ impl Replica {
     /// The deadline has come. A leader whom no majority has answered for an election timeout leads no more.
     pub(crate) fn tick(&mut self, now: Instant) -> Post {
         self.answered[self.me] = now;
-        let answered = self.answered.iter().filter(|at| now.duration_since(**at) <= self.election).count();
+        let answered =
+            self.answered.iter().filter(|at| now.duration_since(**at) <= self.election).count();
         if self.role == Role::Leader && self.majority(answered) {
             self.deadline = now + self.election / 10;
             return self.append_all();
@@ -174,14 +183,26 @@ impl Replica {
                 self.append(now, from, (term, after, after_term), entries, commit)
             }
             Letter::Appended { term, ok, index } => self.appended(now, from, term, ok, index),
-            Letter::Vote { term, pre, last_term, last } => self.vote(now, from, (term, pre), (last_term, last)),
+            Letter::Vote { term, pre, last_term, last } => {
+                self.vote(now, from, (term, pre), (last_term, last))
+            }
             Letter::Voted { term, pre, granted } => self.voted(now, from, (term, pre), granted),
         }
     }
 
-    fn append(&mut self, now: Instant, from: usize, (term, after, after_term): (u64, u64, u64), entries: Vec<Entry>, commit: u64) -> Post {
+    fn append(
+        &mut self,
+        now: Instant,
+        from: usize,
+        (term, after, after_term): (u64, u64, u64),
+        entries: Vec<Entry>,
+        commit: u64,
+    ) -> Post {
         if term < self.term {
-            return vec![(from, Letter::Appended { term: self.term, ok: false, index: self.last() })];
+            return vec![(
+                from,
+                Letter::Appended { term: self.term, ok: false, index: self.last() },
+            )];
         }
         self.step_down(term);
         self.leader = Some(from);
@@ -226,11 +247,21 @@ impl Replica {
     }
 
     /// A voter that hears a leader refuses; so a node that comes back from isolation disturbs nobody.
-    fn vote(&mut self, now: Instant, from: usize, (term, pre): (u64, bool), log: (u64, u64)) -> Post {
-        let led = self.role == Role::Leader || self.heard.is_some_and(|heard| now.duration_since(heard) < self.election);
+    fn vote(
+        &mut self,
+        now: Instant,
+        from: usize,
+        (term, pre): (u64, bool),
+        log: (u64, u64),
+    ) -> Post {
+        let led = self.role == Role::Leader
+            || self.heard.is_some_and(|heard| now.duration_since(heard) < self.election);
         let complete = log >= (self.term_at(self.last()), self.last());
         if pre {
-            return vec![(from, Letter::Voted { term, pre, granted: term > self.term && complete && !led })];
+            return vec![(
+                from,
+                Letter::Voted { term, pre, granted: term > self.term && complete && !led },
+            )];
         }
         if term > self.term {
             self.step_down(term);
@@ -243,7 +274,13 @@ impl Replica {
         vec![(from, Letter::Voted { term: self.term, pre, granted })]
     }
 
-    fn voted(&mut self, now: Instant, from: usize, (term, pre): (u64, bool), granted: bool) -> Post {
+    fn voted(
+        &mut self,
+        now: Instant,
+        from: usize,
+        (term, pre): (u64, bool),
+        granted: bool,
+    ) -> Post {
         let asked = match self.role {
             Role::Hopeful => pre && term == self.term + 1,
             Role::Candidate => !pre && term == self.term,
@@ -300,7 +337,13 @@ impl Replica {
         let from = usize::try_from(after).expect("a log fits into memory");
         let entries: Vec<Entry> = self.log[from..].iter().take(BATCH).cloned().collect();
         self.next[copy] += entries.len() as u64;
-        let letter = Letter::Append { term: self.term, after, after_term: self.term_at(after), entries, commit: self.commit };
+        let letter = Letter::Append {
+            term: self.term,
+            after,
+            after_term: self.term_at(after),
+            entries,
+            commit: self.commit,
+        };
         (copy, letter)
     }
 

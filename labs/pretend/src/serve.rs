@@ -23,22 +23,34 @@ impl World {
                 self.post(now, group, me, post);
                 self.settle(now, group, me);
             }
-            Body::Forward { group, payload, route } => self.append(now, node, group, payload, route),
+            Body::Forward { group, payload, route } => {
+                self.append(now, node, group, payload, route)
+            }
             Body::Forwarded { route, reply } => self.reply(now, &route, reply),
             Body::Hello { line } => {
                 let life = self.life(node);
                 let Some(open) = self.lines.get_mut(&line) else { return };
                 open.life = life;
-                self.send(now, Message { from: message.to, to: message.from, body: Body::Welcome { line } });
+                self.send(
+                    now,
+                    Message { from: message.to, to: message.from, body: Body::Welcome { line } },
+                );
             }
             Body::Ask { line, call, ask } => {
-                let known = self.lines.get(&line).is_some_and(|line| line.life.is_some() && line.life == self.life(node));
+                let known = self
+                    .lines
+                    .get(&line)
+                    .is_some_and(|line| line.life.is_some() && line.life == self.life(node));
                 if known {
                     self.serve(now, node, Route { entry: node.clone(), line, call }, ask);
                 } else {
                     self.refuse(
                         now,
-                        Message { from: message.from, to: message.to, body: Body::Gone { line, why: "" } },
+                        Message {
+                            from: message.from,
+                            to: message.to,
+                            body: Body::Gone { line, why: "" },
+                        },
                         "connection reset",
                     );
                 }
@@ -48,13 +60,21 @@ impl World {
     }
 
     fn serve(&mut self, now: Instant, node: &NodeId, route: Route, ask: Ask) {
-        let Some(service) = self.topology().nodes.get(node).map(|node| node.service.clone()) else { return };
+        let Some(service) = self.topology().nodes.get(node).map(|node| node.service.clone()) else {
+            return;
+        };
         let reply = match ask {
-            Ask::Append { asset, payload } => return self.enter(now, node, &service, asset, payload, route),
-            Ask::Entries { after, leading } => {
-                self.shown(node, &service, leading, |group, copy, shard| group.entries(copy, position(&after, shard)))
+            Ask::Append { asset, payload } => {
+                return self.enter(now, node, &service, asset, payload, route);
             }
-            Ask::Values { after } => self.shown(node, &service, false, |group, copy, shard| group.values(copy, position(&after, shard))),
+            Ask::Entries { after, leading } => {
+                self.shown(node, &service, leading, |group, copy, shard| {
+                    group.entries(copy, position(&after, shard))
+                })
+            }
+            Ask::Values { after } => self.shown(node, &service, false, |group, copy, shard| {
+                group.values(copy, position(&after, shard))
+            }),
             Ask::Heads => Reply::Heads(self.heads(node, &service)),
         };
         self.reply(now, &route, reply);
@@ -83,23 +103,43 @@ impl World {
         let groups = self.groups.iter().filter(|group| group.service == *service);
         let led = groups.filter_map(|group| {
             let replica = &group.replicas[group.copy_of(node)?];
-            (replica.role == Role::Leader).then(|| (group.shard.clone(), (replica.term, replica.commit)))
+            (replica.role == Role::Leader)
+                .then(|| (group.shard.clone(), (replica.term, replica.commit)))
         });
         led.collect()
     }
 
     /// A reading came to this node: it appends, or hands on to whom it takes for the leader.
-    fn enter(&mut self, now: Instant, node: &NodeId, service: &ServiceId, asset: u32, payload: Bytes, route: Route) {
-        let own: Vec<usize> = (0..self.groups.len()).filter(|group| self.groups[*group].service == *service).collect();
+    fn enter(
+        &mut self,
+        now: Instant,
+        node: &NodeId,
+        service: &ServiceId,
+        asset: u32,
+        payload: Bytes,
+        route: Route,
+    ) {
+        let own: Vec<usize> = (0..self.groups.len())
+            .filter(|group| self.groups[*group].service == *service)
+            .collect();
         let group = own.get(asset as usize % own.len().max(1)).copied();
-        let Some((group, me)) = group.and_then(|group| Some((group, self.groups[group].copy_of(node)?))) else {
+        let Some((group, me)) =
+            group.and_then(|group| Some((group, self.groups[group].copy_of(node)?)))
+        else {
             return self.reply(now, &route, Reply::Refused);
         };
         match self.groups[group].replicas[me].leader {
             Some(leader) if leader == me => self.append(now, node, group, payload, route),
             Some(leader) => {
                 let to = Origin::node(&self.groups[group].copies[leader]);
-                self.send(now, Message { from: Origin::node(node), to, body: Body::Forward { group, payload, route } });
+                self.send(
+                    now,
+                    Message {
+                        from: Origin::node(node),
+                        to,
+                        body: Body::Forward { group, payload, route },
+                    },
+                );
             }
             None => self.reply(now, &route, Reply::Refused),
         }
@@ -122,13 +162,20 @@ impl World {
     pub(crate) fn settle(&mut self, now: Instant, group: usize, me: usize) {
         let Group { replicas, waiting, copies, .. } = &mut self.groups[group];
         let (replica, node) = (&replicas[me], copies[me].clone());
-        let decided = |wait: &Waiting| wait.index <= replica.commit || replica.term_at(wait.index) != wait.term;
-        let (done, left): (Vec<_>, Vec<_>) = std::mem::take(&mut waiting[me]).into_iter().partition(decided);
+        let decided = |wait: &Waiting| {
+            wait.index <= replica.commit || replica.term_at(wait.index) != wait.term
+        };
+        let (done, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut waiting[me]).into_iter().partition(decided);
         waiting[me] = left;
         let kept = |wait: &Waiting| replica.term_at(wait.index) == wait.term;
         let answers: Vec<_> = done.into_iter().map(|wait| (kept(&wait), wait)).collect();
         for (kept, Waiting { index, route, .. }) in answers {
-            let reply = if kept { Reply::Appended { by: node.clone(), position: index } } else { Reply::Refused };
+            let reply = if kept {
+                Reply::Appended { by: node.clone(), position: index }
+            } else {
+                Reply::Refused
+            };
             self.answer(now, &node, &route, reply);
         }
     }
@@ -139,14 +186,23 @@ impl World {
             self.reply(now, route, reply);
         } else {
             let body = Body::Forwarded { route: route.clone(), reply };
-            self.send(now, Message { from: Origin::node(node), to: Origin::node(&route.entry), body });
+            self.send(
+                now,
+                Message { from: Origin::node(node), to: Origin::node(&route.entry), body },
+            );
         }
     }
 
     fn reply(&mut self, now: Instant, route: &Route, reply: Reply) {
         let Route { entry, line, call } = route;
-        let Some(open) = self.lines.get(line).filter(|line| line.life == self.life(entry)) else { return };
-        let message = Message { from: Origin::node(entry), to: open.from.clone(), body: Body::Reply { line: *line, call: *call, reply } };
+        let Some(open) = self.lines.get(line).filter(|line| line.life == self.life(entry)) else {
+            return;
+        };
+        let message = Message {
+            from: Origin::node(entry),
+            to: open.from.clone(),
+            body: Body::Reply { line: *line, call: *call, reply },
+        };
         self.send(now, message);
     }
 }

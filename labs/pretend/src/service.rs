@@ -45,7 +45,11 @@ impl Service for Logs {
     }
 
     fn timers(&self) -> Vec<Timer> {
-        vec![Timer { name: "election_timeout".to_owned(), value: self.params.election_timeout.0, bounds_failover: true }]
+        vec![Timer {
+            name: "election_timeout".to_owned(),
+            value: self.params.election_timeout.0,
+            bounds_failover: true,
+        }]
     }
 
     fn shards(&self) -> Vec<ShardId> {
@@ -61,13 +65,18 @@ impl Service for Logs {
         let world = memory.world();
         match self.site.nodes().find(|node| world.place.machine(node) != NodeState::Up) {
             None => Ok(()),
-            Some(node) => Err(SystemError::Answer { doing: format!("ask {node} whether it is up"), why: "it is not".to_owned() }),
+            Some(node) => Err(SystemError::Answer {
+                doing: format!("ask {node} whether it is up"),
+                why: "it is not".to_owned(),
+            }),
         }
     }
 
     async fn provision(&self, ground: &dyn Ground) -> Result<(), SystemError> {
         let memory = memory(ground, "make shards")?;
-        memory.stir(|world, now| world.found(&self.site.service, &self.shards(), self.params.election_timeout.0, now));
+        memory.stir(|world, now| {
+            world.found(&self.site.service, &self.shards(), self.params.election_timeout.0, now)
+        });
         Ok(())
     }
 
@@ -80,12 +89,19 @@ impl Service for Logs {
         let memory = memory(ground, doing)?;
         let world = memory.world();
         if world.place.machine(node) != NodeState::Up {
-            return Err(SystemError::Answer { doing: doing.to_owned(), why: format!("{node} does not answer") });
+            return Err(SystemError::Answer {
+                doing: doing.to_owned(),
+                why: format!("{node} does not answer"),
+            });
         }
         let groups = world.groups.iter().filter(|group| group.service == self.site.service);
         let roles = groups.filter_map(|group| {
             let replica = &group.replicas[group.copy_of(node)?];
-            Some(Role { shard: group.shard.clone(), role: word(replica.role).to_owned(), term: replica.term })
+            Some(Role {
+                shard: group.shard.clone(),
+                role: word(replica.role).to_owned(),
+                term: replica.term,
+            })
         });
         Ok(roles.collect())
     }
@@ -96,7 +112,10 @@ impl Service for Logs {
         let up = self.site.nodes().all(|node| world.place.machine(node) == NodeState::Up);
         let mut groups = world.groups.iter().filter(|group| group.service == self.site.service);
         let now = Instant::now();
-        Ok(up && groups.all(|group| group.leader().is_some_and(|leader| group.replicas[leader].redundant(now))))
+        Ok(up
+            && groups.all(|group| {
+                group.leader().is_some_and(|leader| group.replicas[leader].redundant(now))
+            }))
     }
 }
 
@@ -109,6 +128,9 @@ fn word(role: raft::Role) -> &'static str {
 }
 
 pub(crate) fn memory(ground: &dyn Ground, doing: &str) -> Result<Memory, SystemError> {
-    let why = || SystemError::Answer { doing: doing.to_owned(), why: "the `pretend` system runs in the `pretend` lab only".to_owned() };
+    let why = || SystemError::Answer {
+        doing: doing.to_owned(),
+        why: "the `pretend` system runs in the `pretend` lab only".to_owned(),
+    };
     Memory::of(ground).ok_or_else(why)
 }

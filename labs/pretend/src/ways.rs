@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use model::{CutForm, Lever, Link, LinkCondition, LinkQuality, Micros, Topology, Track, schedule::Draws};
+use model::{
+    CutForm, Lever, Link, LinkCondition, LinkQuality, Micros, Topology, Track, schedule::Draws,
+};
 use seams::{Origin, Sight, Spot};
 use tokio::time::Instant;
 
@@ -54,7 +56,11 @@ pub(crate) enum Fate {
 
 impl Ways {
     pub(crate) fn new(topology: Arc<Topology>, draws: Draws) -> Self {
-        let steady = |link: &Link| Steady { quality: topology.quality(link), track: topology.track(link), channel: Channel::default() };
+        let steady = |link: &Link| Steady {
+            quality: topology.quality(link),
+            track: topology.track(link),
+            channel: Channel::default(),
+        };
         let steady = topology.links().map(|link| (link.clone(), steady(&link))).collect();
         let (asked, free, flows, hits) = Default::default();
         Self { topology, draws, sent: 0, steady, asked, free, flows, hits }
@@ -78,8 +84,14 @@ impl Ways {
         // Loss of signal is silence, as a cut is.
         let Some(steady) = self.steady(&link, way.at) else { return Fate::Lost };
         let asked = &condition.quality;
-        let Some(leaves) = self.leaves(&link, &steady, asked, draws, &way, sights) else { return Fate::Lost };
-        let late = [(Lever::Delay, !asked.delay.is_zero()), (Lever::Jitter, !asked.jitter.is_empty()), (Lever::Rate, asked.rate.is_some())];
+        let Some(leaves) = self.leaves(&link, &steady, asked, draws, &way, sights) else {
+            return Fate::Lost;
+        };
+        let late = [
+            (Lever::Delay, !asked.delay.is_zero()),
+            (Lever::Jitter, !asked.jitter.is_empty()),
+            (Lever::Rate, asked.rate.is_some()),
+        ];
         for (lever, _) in late.into_iter().filter(|(_, asked)| *asked) {
             self.hit(lever, &link, &way, sights);
         }
@@ -91,7 +103,9 @@ impl Ways {
 
     /// What the link does by itself at a moment; None where it has no signal.
     fn steady(&self, link: &Link, at: Micros) -> Option<LinkQuality> {
-        let Some(Steady { quality, track, .. }) = self.steady.get(link) else { return Some(LinkQuality::default()) };
+        let Some(Steady { quality, track, .. }) = self.steady.get(link) else {
+            return Some(LinkQuality::default());
+        };
         // Before the origin the first slot holds.
         let moment = Duration::from_micros(u64::try_from(at.0).unwrap_or(0));
         match track.at(moment) {
@@ -113,8 +127,10 @@ impl Ways {
         let mut waited = Duration::ZERO;
         for number in 0..TRIES {
             let draws = draws.then(u64::from(number) + 1);
-            let by_nature = self.steady.get_mut(link).and_then(|link| link.channel.takes(steady, draws));
-            let by_fault = self.asked.entry(link.clone()).or_default().takes(asked, of_fault(draws));
+            let by_nature =
+                self.steady.get_mut(link).and_then(|link| link.channel.takes(steady, draws));
+            let by_fault =
+                self.asked.entry(link.clone()).or_default().takes(asked, of_fault(draws));
             if let Some(lever) = by_fault {
                 self.hit(lever, link, way, sights);
             }
@@ -134,10 +150,19 @@ impl Ways {
 
     /// When the link has carried it, with everything before it; None where its queue is full. Who waited before being sent again does
     /// not keep the link idle for others.
-    fn queued(&mut self, link: &Link, quality: &LinkQuality, way: &Way<'_>, waited: Duration) -> Option<Instant> {
+    fn queued(
+        &mut self,
+        link: &Link,
+        quality: &LinkQuality,
+        way: &Way<'_>,
+        waited: Duration,
+    ) -> Option<Instant> {
         let enters = way.now + waited;
-        let (Some(rate), Some(room)) = (quality.rate, quality.queue_bytes()) else { return Some(enters) };
-        let seconds = |bytes: u64| Duration::from_secs_f64(bytes as f64 * 8.0 / rate.0.max(1) as f64);
+        let (Some(rate), Some(room)) = (quality.rate, quality.queue_bytes()) else {
+            return Some(enters);
+        };
+        let seconds =
+            |bytes: u64| Duration::from_secs_f64(bytes as f64 * 8.0 / rate.0.max(1) as f64);
         let takes = seconds(way.size as u64 + HEADERS);
         let free = self.free.entry(link.clone()).or_insert(way.now);
         let begins = (*free).max(enters);
@@ -149,10 +174,22 @@ impl Ways {
     }
 
     /// The delay and every jitter, never below zero.
-    fn flight(&mut self, link: &Link, steady: &LinkQuality, asked: &LinkQuality, draws: Draws) -> Duration {
-        let by_nature = self.steady.get_mut(link).map_or(0.0, |link| link.channel.jitter(&steady.jitter, draws));
-        let by_fault = self.asked.entry(link.clone()).or_default().jitter(&asked.jitter, of_fault(draws));
-        Duration::from_secs_f64(((steady.delay + asked.delay).as_secs_f64() + by_nature + by_fault).max(0.0))
+    fn flight(
+        &mut self,
+        link: &Link,
+        steady: &LinkQuality,
+        asked: &LinkQuality,
+        draws: Draws,
+    ) -> Duration {
+        let by_nature = self
+            .steady
+            .get_mut(link)
+            .map_or(0.0, |link| link.channel.jitter(&steady.jitter, draws));
+        let by_fault =
+            self.asked.entry(link.clone()).or_default().jitter(&asked.jitter, of_fault(draws));
+        Duration::from_secs_f64(
+            ((steady.delay + asked.delay).as_secs_f64() + by_nature + by_fault).max(0.0),
+        )
     }
 
     fn hit(&mut self, lever: Lever, link: &Link, way: &Way<'_>, sights: &mut Vec<Sight>) {
@@ -160,12 +197,29 @@ impl Ways {
     }
 
     /// Counts a hit; the first is told at once.
-    pub(crate) fn count(&mut self, lever: Lever, spot: Spot, at: Micros, established: bool, sights: &mut Vec<Sight>) {
-        let count = self.hits.entry((lever, spot.clone())).or_insert(Count { hits: 0, established: 0, first: at });
+    pub(crate) fn count(
+        &mut self,
+        lever: Lever,
+        spot: Spot,
+        at: Micros,
+        established: bool,
+        sights: &mut Vec<Sight>,
+    ) {
+        let count = self.hits.entry((lever, spot.clone())).or_insert(Count {
+            hits: 0,
+            established: 0,
+            first: at,
+        });
         count.hits += 1;
         count.established += u64::from(established);
         if count.hits == 1 {
-            sights.push(Sight::Hit { lever, at: spot, count: 1, first: at, established: count.established });
+            sights.push(Sight::Hit {
+                lever,
+                at: spot,
+                count: 1,
+                first: at,
+                established: count.established,
+            });
         }
     }
 

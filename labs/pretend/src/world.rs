@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use model::{Conditions, End, Micros, NodeId, NodeState, ServiceId, ShardId, Topology, event::HealedBy, schedule::Draws};
+use model::{
+    Conditions, End, Micros, NodeId, NodeState, ServiceId, ShardId, Topology, event::HealedBy,
+    schedule::Draws,
+};
 use seams::{Clock, Origin, Seen, Sight, Spot};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -71,7 +74,10 @@ impl World {
         seen: mpsc::UnboundedSender<Seen>,
     ) -> Self {
         let draws = Draws::of(seed).named("pretend");
-        let hosts = processes.into_iter().map(|(node, processes)| (node, Host { processes, life: 1, held: vec![] })).collect();
+        let hosts = processes
+            .into_iter()
+            .map(|(node, processes)| (node, Host { processes, life: 1, held: vec![] }))
+            .collect();
         let world = Self {
             place: Place::default(),
             ways: Ways::new(topology, draws.named("ways")),
@@ -91,14 +97,28 @@ impl World {
     }
 
     /// Makes the shards of a service, one copy on each of its nodes; their first leaders are spread over the nodes.
-    pub(crate) fn found(&mut self, service: &ServiceId, shards: &[ShardId], election: Duration, now: Instant) {
+    pub(crate) fn found(
+        &mut self,
+        service: &ServiceId,
+        shards: &[ShardId],
+        election: Duration,
+        now: Instant,
+    ) {
         if self.groups.iter().any(|group| group.service == *service) {
             return;
         }
         let copies: Vec<NodeId> = self.topology().nodes_of(service).cloned().collect();
         for (number, shard) in shards.iter().enumerate().filter(|_| !copies.is_empty()) {
             let draws = self.draws.named(service.as_str()).named(shard.as_str());
-            self.groups.push(Group::new(service.clone(), shard.clone(), copies.clone(), number % copies.len(), election, draws, now));
+            self.groups.push(Group::new(
+                service.clone(),
+                shard.clone(),
+                copies.clone(),
+                number % copies.len(),
+                election,
+                draws,
+                now,
+            ));
         }
     }
 
@@ -131,9 +151,13 @@ impl World {
     /// When something is due next.
     pub(crate) fn next(&self) -> Option<Instant> {
         let arrival = self.flight.keys().next().map(|(at, _)| *at);
-        let replicas = self.groups.iter().flat_map(|group| group.copies.iter().zip(&group.replicas));
+        let replicas =
+            self.groups.iter().flat_map(|group| group.copies.iter().zip(&group.replicas));
         let still = self.place.still();
-        let tick = replicas.filter(|(node, _)| !still.contains_key(*node)).map(|(_, replica)| replica.deadline).min();
+        let tick = replicas
+            .filter(|(node, _)| !still.contains_key(*node))
+            .map(|(_, replica)| replica.deadline)
+            .min();
         arrival.into_iter().chain(tick).min()
     }
 
@@ -146,7 +170,9 @@ impl World {
             self.ways.let_go(lever, Spot::Link(link), &mut sights);
         }
         // A canary would pass now: nothing stands in its way.
-        sights.extend(change.freed.into_iter().map(|link| Sight::Healed { link, by: HealedBy::Canary }));
+        sights.extend(
+            change.freed.into_iter().map(|link| Sight::Healed { link, by: HealedBy::Canary }),
+        );
         for (node, was, is) in change.machines {
             if let Some(lever) = was.lever() {
                 self.ways.let_go(lever, Spot::Node(node.clone()), &mut sights);
@@ -166,7 +192,8 @@ impl World {
         let mut sights = vec![];
         self.ways.let_all_go(&mut sights);
         sights.into_iter().for_each(|sight| self.tell(at, sight));
-        let running: Vec<NodeId> = self.hosts.keys().filter(|node| !self.place.machine(node).is_down()).cloned().collect();
+        let running: Vec<NodeId> =
+            self.hosts.keys().filter(|node| !self.place.machine(node).is_down()).cloned().collect();
         running.iter().for_each(|node| self.tell_exited(at, node, "the lab was closed"));
         self.flight.clear();
         self.groups.clear();
@@ -187,7 +214,8 @@ impl World {
             return;
         }
         self.groups.iter_mut().for_each(|group| group.resume(node, now));
-        let held = self.hosts.get_mut(node).map(|host| std::mem::take(&mut host.held)).unwrap_or_default();
+        let held =
+            self.hosts.get_mut(node).map(|host| std::mem::take(&mut host.held)).unwrap_or_default();
         held.into_iter().for_each(|message| self.arrive(now, message));
     }
 
@@ -215,7 +243,14 @@ impl World {
             .collect();
         open.sort_unstable();
         for (line, to) in open {
-            self.send(now, Message { from: Origin::node(node), to, body: Body::Gone { line, why: "closed by the node" } });
+            self.send(
+                now,
+                Message {
+                    from: Origin::node(node),
+                    to,
+                    body: Body::Gone { line, why: "closed by the node" },
+                },
+            );
         }
     }
 
@@ -228,7 +263,16 @@ impl World {
         let Message { from, to, body } = &message;
         let established = !matches!(body, Body::Hello { .. } | Body::Welcome { .. });
         let carries_data = established && !matches!(body, Body::Gone { .. });
-        let way = Way { from, to, ports: body.ports(from, to), size: body.size(), now, at: self.stamp(now), established, carries_data };
+        let way = Way {
+            from,
+            to,
+            ports: body.ports(from, to),
+            size: body.size(),
+            now,
+            at: self.stamp(now),
+            established,
+            carries_data,
+        };
         let mut sights = vec![];
         let fate = self.ways.send(&self.place, way, &mut sights);
         let at = self.stamp(now);
@@ -251,17 +295,23 @@ impl World {
     }
 
     fn arrive(&mut self, now: Instant, message: Message) {
-        let End::Node(node) = message.to.end.clone() else { return self.arrive_at_client(message.body) };
+        let End::Node(node) = message.to.end.clone() else {
+            return self.arrive_at_client(message.body);
+        };
         match self.place.machine(&node) {
             NodeState::Up => self.arrive_at_node(now, &node, message),
             // The kernel of a node whose processes stand still goes on to take connections.
-            NodeState::Stopped if matches!(message.body, Body::Hello { .. }) => self.arrive_at_node(now, &node, message),
+            NodeState::Stopped if matches!(message.body, Body::Hello { .. }) => {
+                self.arrive_at_node(now, &node, message)
+            }
             NodeState::Stopped | NodeState::Frozen => {
                 if let Some(host) = self.hosts.get_mut(&node) {
                     host.held.push(message);
                 }
             }
-            NodeState::Terminated | NodeState::Crashed => self.refuse(now, message, "connection refused"),
+            NodeState::Terminated | NodeState::Crashed => {
+                self.refuse(now, message, "connection refused")
+            }
             NodeState::PowerLost => {}
         }
     }
@@ -269,7 +319,10 @@ impl World {
     /// The kernel answers for processes that are not there.
     pub(crate) fn refuse(&mut self, now: Instant, message: Message, why: &'static str) {
         if let Some(line) = message.body.line() {
-            self.send(now, Message { from: message.to, to: message.from, body: Body::Gone { line, why } });
+            self.send(
+                now,
+                Message { from: message.to, to: message.from, body: Body::Gone { line, why } },
+            );
         }
     }
 
@@ -300,7 +353,10 @@ impl World {
         let copies = self.groups[group].copies.clone();
         for (copy, letter) in post {
             let body = Body::Peer { group, copy: me, letter };
-            self.send(now, Message { from: Origin::node(&copies[me]), to: Origin::node(&copies[copy]), body });
+            self.send(
+                now,
+                Message { from: Origin::node(&copies[me]), to: Origin::node(&copies[copy]), body },
+            );
         }
     }
 
@@ -326,7 +382,15 @@ impl World {
 
     fn tell_exited(&self, at: Micros, node: &NodeId, status: &str) {
         for process in self.processes(node) {
-            self.tell(at, Sight::Exited { node: node.clone(), process, status: status.to_owned(), asked: true });
+            self.tell(
+                at,
+                Sight::Exited {
+                    node: node.clone(),
+                    process,
+                    status: status.to_owned(),
+                    asked: true,
+                },
+            );
         }
     }
 

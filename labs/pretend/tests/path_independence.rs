@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition, LinkQuality, NodeId, NodeState, Ports, Shape,
+    BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition,
+    LinkQuality, NodeId, NodeState, Ports, Shape,
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -63,13 +64,19 @@ fn a_lab_that_keeps_something_is_noticed() {
         }),
     ];
     for (name, reconcile) in broken {
-        assert!(path_independent(reconcile, TestRunner::deterministic()).is_err(), "went unnoticed: {name}");
+        assert!(
+            path_independent(reconcile, TestRunner::deterministic()).is_err(),
+            "went unnoticed: {name}"
+        );
     }
 }
 
 /// The world that a place is in.
 fn inverse(place: &Place) -> Conditions {
-    let nodes = names().map(|name| (name.clone(), place.machine(&name))).filter(|(_, state)| *state != NodeState::Up).collect();
+    let nodes = names()
+        .map(|name| (name.clone(), place.machine(&name)))
+        .filter(|(_, state)| *state != NodeState::Up)
+        .collect();
     let ends = || names().map(End::Node);
     let links = ends().flat_map(|from| ends().map(move |to| Link::new(from.clone(), to)));
     let links = links.filter_map(|link| Some((link.clone(), place.way(&link)?.clone()))).collect();
@@ -87,25 +94,49 @@ fn world() -> impl Strategy<Value = Conditions> {
     let link = (end.clone(), end).prop_map(|(from, to)| Link::new(from, to));
     let state = prop_oneof![Just(Up), Just(Stopped), Just(Frozen), Just(Crashed), Just(PowerLost)];
     let form = prop_oneof![Just(CutForm::Drop), Just(CutForm::Reject), Just(CutForm::Jam)];
-    let cut = (form, any::<bool>()).prop_map(|(form, all)| Cut { ports: if all { Ports::All } else { Ports::Only([1].into()) }, form });
-    let condition = (btree_set(cut, 0..2), quality()).prop_map(|(cuts, quality)| LinkCondition { cuts, quality });
-    (btree_map(link, condition, 0..3), btree_map(node, state, 0..3)).prop_map(|(links, nodes)| Conditions { links, nodes })
+    let cut = (form, any::<bool>()).prop_map(|(form, all)| Cut {
+        ports: if all { Ports::All } else { Ports::Only([1].into()) },
+        form,
+    });
+    let condition = (btree_set(cut, 0..2), quality())
+        .prop_map(|(cuts, quality)| LinkCondition { cuts, quality });
+    (btree_map(link, condition, 0..3), btree_map(node, state, 0..3))
+        .prop_map(|(links, nodes)| Conditions { links, nodes })
 }
 
 fn quality() -> impl Strategy<Value = LinkQuality> {
     let chances = || (0usize..2).prop_map(|count| vec![Chance(1); count]);
     let listed = (chances(), chances(), chances(), chances(), any::<bool>(), any::<bool>());
     let limits = (option::of(1u64..3), option::of(1u64..3), option::of(68u32..70));
-    (0u64..3, listed, limits).prop_map(|(delay, (loss, duplicate, corrupt, reorder, jitter, bursts), (rate, queue, mtu))| LinkQuality {
-        delay: Duration::from_millis(delay),
-        jitter: vec![Jitter { width: Duration::from_millis(1), shape: Shape::Normal, correlation: Chance(1) }; usize::from(jitter)],
-        loss,
-        bursts: vec![Bursts { enter: Chance(1), leave: Chance(1), bad: Chance::ALWAYS, good: Chance(0) }; usize::from(bursts)],
-        duplicate,
-        corrupt,
-        reorder,
-        rate: rate.map(BitRate),
-        queue,
-        mtu,
-    })
+    (0u64..3, listed, limits).prop_map(
+        |(delay, (loss, duplicate, corrupt, reorder, jitter, bursts), (rate, queue, mtu))| {
+            LinkQuality {
+                delay: Duration::from_millis(delay),
+                jitter: vec![
+                    Jitter {
+                        width: Duration::from_millis(1),
+                        shape: Shape::Normal,
+                        correlation: Chance(1)
+                    };
+                    usize::from(jitter)
+                ],
+                loss,
+                bursts: vec![
+                    Bursts {
+                        enter: Chance(1),
+                        leave: Chance(1),
+                        bad: Chance::ALWAYS,
+                        good: Chance(0)
+                    };
+                    usize::from(bursts)
+                ],
+                duplicate,
+                corrupt,
+                reorder,
+                rate: rate.map(BitRate),
+                queue,
+                mtu,
+            }
+        },
+    )
 }

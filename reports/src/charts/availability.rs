@@ -15,7 +15,9 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
     let mut rows: Vec<(&str, &[Step])> = vec![("fleet", &run.findings.u)];
     rows.extend(charts.u_by_region.iter().map(|(name, steps)| (name.as_str(), steps.as_slice())));
     if charts.u_by_shard.len() > 1 && charts.u_by_shard.len() <= SHARDS_MAX {
-        rows.extend(charts.u_by_shard.iter().map(|(name, steps)| (name.as_str(), steps.as_slice())));
+        rows.extend(
+            charts.u_by_shard.iter().map(|(name, steps)| (name.as_str(), steps.as_slice())),
+        );
     }
     let bottom = 4 + rows.len() as i32 * ROW;
     sheet(bottom as u32 + 24, |area| {
@@ -25,7 +27,12 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
             text_before(area, (LEFT - 6, y), name);
             for (at, step) in steps.iter().enumerate() {
                 let end = steps.get(at + 1).map_or(run.findings.end, |next| next.t);
-                bar(area, (axis.x(step.t), y + 1), (axis.x(end), y + ROW - 2), color(step).mix(0.85));
+                bar(
+                    area,
+                    (axis.x(step.t), y + 1),
+                    (axis.x(end), y + ROW - 2),
+                    color(step).mix(0.85),
+                );
             }
         }
         shade(area, run, 0, bottom);

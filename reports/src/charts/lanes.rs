@@ -4,18 +4,23 @@ use std::collections::BTreeMap;
 
 use findings::facts::{Proof, RoleSeen};
 
-use super::sheet::{Area, Axis, BAD, BLUE, FAINT, GOOD, INK, PURPLE, SLOW, bar, color_of, seconds_axis, sheet, text, text_before};
+use super::sheet::{
+    Area, Axis, BAD, BLUE, FAINT, GOOD, INK, PURPLE, SLOW, bar, color_of, seconds_axis, sheet,
+    text, text_before,
+};
 use crate::RunView;
 use plotters::style::{Color, RGBColor};
 
 const ROW: i32 = 18;
 /// More shards than this are not drawn one by one.
 const SHARDS_MAX: usize = 24;
-const NODES: [RGBColor; 6] = [BLUE, GOOD, PURPLE, SLOW, RGBColor(20, 148, 160), RGBColor(200, 90, 160)];
+const NODES: [RGBColor; 6] =
+    [BLUE, GOOD, PURPLE, SLOW, RGBColor(20, 148, 160), RGBColor(200, 90, 160)];
 
 pub(super) fn draw(run: &RunView<'_>) -> String {
     let leaders = leaders(&run.findings.happened.roles);
-    let rows = 1 + run.findings.happened.windows.len() + leaders.len() + usize::from(!leaders.is_empty());
+    let rows =
+        1 + run.findings.happened.windows.len() + leaders.len() + usize::from(!leaders.is_empty());
     let height = rows as i32 * ROW + 34;
     sheet(height as u32, |area| {
         let axis = Axis::of(run.findings);
@@ -34,7 +39,13 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
                 Proof::Unproven => "NOT PROVEN",
                 Proof::Masked => "masked",
             };
-            text(area, (axis.x(window.asked) + 4, y + 2), 10.5, INK, &format!("{} {}: {said}", window.kind, window.picked.join(", ")));
+            text(
+                area,
+                (axis.x(window.asked) + 4, y + 2),
+                10.5,
+                INK,
+                &format!("{} {}: {said}", window.kind, window.picked.join(", ")),
+            );
             y += ROW;
         }
         let names: Vec<&str> = run.plan.topology.nodes.keys().map(|node| node.as_str()).collect();
@@ -42,8 +53,16 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
             text_before(area, (super::sheet::LEFT - 6, y + 2), &format!("leader {shard}"));
             for (i, spell) in spells.iter().enumerate() {
                 let end = spells.get(i + 1).map_or(run.findings.end, |next| next.t);
-                let color = names.iter().position(|name| *name == spell.node).map_or(FAINT, |at| NODES[at % NODES.len()]);
-                bar(area, (axis.x(spell.t.max(run.findings.start)), y + 2), (axis.x(end), y + ROW - 5), color.mix(0.8));
+                let color = names
+                    .iter()
+                    .position(|name| *name == spell.node)
+                    .map_or(FAINT, |at| NODES[at % NODES.len()]);
+                bar(
+                    area,
+                    (axis.x(spell.t.max(run.findings.start)), y + 2),
+                    (axis.x(end), y + ROW - 5),
+                    color.mix(0.8),
+                );
             }
             y += ROW;
         }
@@ -72,7 +91,13 @@ fn phases(area: &Area<'_>, axis: Axis, run: &RunView<'_>, y: i32) {
             FAINT.mix(0.55)
         };
         bar(area, (axis.x(from), y), (axis.x(to), y + ROW - 4), color);
-        text(area, (axis.x(from) + 4, y + 2), 10.5, if phase.name.as_str() == "outage" { BAD } else { INK }, phase.name.as_str());
+        text(
+            area,
+            (axis.x(from) + 4, y + 2),
+            10.5,
+            if phase.name.as_str() == "outage" { BAD } else { INK },
+            phase.name.as_str(),
+        );
     }
 }
 

@@ -26,14 +26,30 @@ pub fn all(run: &RunView<'_>) -> Vec<Chart> {
         return vec![];
     }
     let mut charts = vec![
-        Chart { name: "timeline".into(), title: "Phases, faults as asked and as proven, leaders".into(), svg: lanes::draw(run) },
-        Chart { name: "availability".into(), title: "Share of assets in outage, by region and shard".into(), svg: availability::draw(run) },
+        Chart {
+            name: "timeline".into(),
+            title: "Phases, faults as asked and as proven, leaders".into(),
+            svg: lanes::draw(run),
+        },
+        Chart {
+            name: "availability".into(),
+            title: "Share of assets in outage, by region and shard".into(),
+            svg: availability::draw(run),
+        },
     ];
     for (region, series) in &findings.charts.regions {
         let title = format!("Ack latency from the intended time, home region {region} (log scale)");
-        charts.push(Chart { name: format!("latency-{region}"), title, svg: latency::draw(run, series) });
+        charts.push(Chart {
+            name: format!("latency-{region}"),
+            title,
+            svg: latency::draw(run, series),
+        });
     }
-    charts.push(Chart { name: "rate".into(), title: "Readings per second by intended time, and backlog".into(), svg: rate::draw(run) });
+    charts.push(Chart {
+        name: "rate".into(),
+        title: "Readings per second by intended time, and backlog".into(),
+        svg: rate::draw(run),
+    });
     charts
 }
 

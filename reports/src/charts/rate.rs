@@ -13,7 +13,13 @@ const HEIGHT: u32 = 150;
 pub(super) fn draw(run: &RunView<'_>) -> String {
     let (findings, charts) = (run.findings, &run.findings.charts);
     let sum = |of: &dyn Fn(&findings::PerSecond) -> &Vec<u32>| -> Vec<f64> {
-        let at = |second| charts.regions.values().map(|series| f64::from(of(series).get(second).copied().unwrap_or(0))).sum();
+        let at = |second| {
+            charts
+                .regions
+                .values()
+                .map(|series| f64::from(of(series).get(second).copied().unwrap_or(0)))
+                .sum()
+        };
         (0..seconds(findings)).map(at).collect()
     };
     let (acked, failed) = (sum(&|series| &series.acked), sum(&|series| &series.failed));
@@ -32,12 +38,22 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
             .label_style(style)
             .y_labels(4)
             .x_labels(14);
-        drawn(mesh.x_label_formatter(&|x| format!("{x:.0}")).y_label_formatter(&|y| format!("{y:.0}")).draw());
+        drawn(
+            mesh.x_label_formatter(&|x| format!("{x:.0}"))
+                .y_label_formatter(&|y| format!("{y:.0}"))
+                .draw(),
+        );
         shade(area, run, 18, HEIGHT as i32 - 22);
         let points = |values: &[f64]| -> Vec<(f64, f64)> {
-            values.iter().enumerate().map(|(s, value)| (findings.start as f64 / 1e6 + s as f64 + 0.5, *value)).collect()
+            values
+                .iter()
+                .enumerate()
+                .map(|(s, value)| (findings.start as f64 / 1e6 + s as f64 + 0.5, *value))
+                .collect()
         };
-        drawn(chart.draw_series(AreaSeries::new(points(&acked), 0.0, GOOD.mix(0.15)).border_style(GOOD.stroke_width(2))));
+        drawn(chart.draw_series(
+            AreaSeries::new(points(&acked), 0.0, GOOD.mix(0.15)).border_style(GOOD.stroke_width(2)),
+        ));
         drawn(chart.draw_series(LineSeries::new(points(&failed), BAD.stroke_width(2))));
         drawn(chart.draw_series(LineSeries::new(points(&backlog), PURPLE.stroke_width(2))));
         let mut x = LEFT;

@@ -52,7 +52,10 @@ pub(super) struct Axis {
 
 impl Axis {
     pub(super) fn of(findings: &Findings) -> Self {
-        Self { start: findings.start as f64 / 1e6, end: findings.end.max(findings.start + 1_000_000) as f64 / 1e6 }
+        Self {
+            start: findings.start as f64 / 1e6,
+            end: findings.end.max(findings.start + 1_000_000) as f64 / 1e6,
+        }
     }
 
     pub(super) fn range(self) -> std::ops::Range<f64> {
@@ -99,7 +102,11 @@ pub(super) fn bar(area: &Area<'_>, from: (i32, i32), to: (i32, i32), color: RGBA
 }
 
 pub(super) fn text(area: &Area<'_>, at: (i32, i32), size: f64, color: RGBColor, words: &str) {
-    drawn(area.draw(&Text::new(words.to_owned(), at, ("sans-serif", size).into_font().color(&color))));
+    drawn(area.draw(&Text::new(
+        words.to_owned(),
+        at,
+        ("sans-serif", size).into_font().color(&color),
+    )));
 }
 
 /// Text that ends at `at`: names of lanes.

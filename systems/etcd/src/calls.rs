@@ -9,7 +9,8 @@ use tonic::{Request, Status, Streaming, codegen::tokio_stream};
 use crate::{
     CALL_TIMEOUT, keys,
     proto::etcdserverpb::{
-        PutRequest, RangeRequest, RangeResponse, StatusRequest, StatusResponse, WatchCreateRequest, WatchRequest, WatchResponse,
+        PutRequest, RangeRequest, RangeResponse, StatusRequest, StatusResponse, WatchCreateRequest,
+        WatchRequest, WatchResponse,
         kv_client::KvClient,
         maintenance_client::MaintenanceClient,
         range_request::{SortOrder, SortTarget},
@@ -27,7 +28,10 @@ pub(crate) async fn put(wire: &Wire, key: Vec<u8>, value: Vec<u8>) -> Result<u64
     let mut request = Request::new(PutRequest { key, value });
     request.metadata_mut().insert("hasleader", "true".parse().expect("plain ASCII"));
     let answer = kv(wire).put(request).await?.into_inner();
-    answer.header.map(|header| revision(header.revision)).ok_or_else(|| Status::unknown("a put was answered without a header"))
+    answer
+        .header
+        .map(|header| revision(header.revision))
+        .ok_or_else(|| Status::unknown("a put was answered without a header"))
 }
 
 /// What the member knows of itself; it needs no leader for that.
@@ -52,7 +56,12 @@ pub(crate) async fn newest(wire: &Wire, run: u64) -> Result<RangeResponse, Statu
 }
 
 /// One page of a run as it was at `at_revision`, from the member's own store.
-pub(crate) async fn page(wire: &Wire, run: u64, from: Vec<u8>, at_revision: i64) -> Result<RangeResponse, Status> {
+pub(crate) async fn page(
+    wire: &Wire,
+    run: u64,
+    from: Vec<u8>,
+    at_revision: i64,
+) -> Result<RangeResponse, Status> {
     let request = RangeRequest {
         key: from,
         range_end: keys::end(run),
@@ -65,17 +74,30 @@ pub(crate) async fn page(wire: &Wire, run: u64, from: Vec<u8>, at_revision: i64)
 }
 
 /// Everything that is put under a run, from a revision on, that one included.
-pub(crate) async fn watch(wire: &Wire, run: u64, start_revision: i64) -> Result<Streaming<WatchResponse>, Status> {
-    let create = WatchCreateRequest { key: keys::prefix(run), range_end: keys::end(run), start_revision, progress_notify: false };
+pub(crate) async fn watch(
+    wire: &Wire,
+    run: u64,
+    start_revision: i64,
+) -> Result<Streaming<WatchResponse>, Status> {
+    let create = WatchCreateRequest {
+        key: keys::prefix(run),
+        range_end: keys::end(run),
+        start_revision,
+        progress_notify: false,
+    };
     let create = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
     // The server ends the watch when our half of the stream ends, so it stays open.
-    let asking = tokio_stream::StreamExt::chain(tokio_stream::once(create), tokio_stream::pending());
+    let asking =
+        tokio_stream::StreamExt::chain(tokio_stream::once(create), tokio_stream::pending());
     let client = WatchClient::with_origin(wire.clone(), wire.origin.clone());
     Ok(client.max_decoding_message_size(usize::MAX).watch(asking).await?.into_inner())
 }
 
 /// Waits for an answer, for a while: a stopped server accepts connections and says nothing.
-pub(crate) async fn answered<T>(doing: &str, call: impl Future<Output = Result<T, Status>>) -> Result<T, SystemError> {
+pub(crate) async fn answered<T>(
+    doing: &str,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, SystemError> {
     let why = match timeout(CALL_TIMEOUT, call).await {
         Ok(Ok(answer)) => return Ok(answer),
         Ok(Err(status)) => chain(&status),

@@ -62,7 +62,12 @@ pub(crate) struct EtcdSession {
 }
 
 impl EtcdDial {
-    pub(crate) fn new(site: Site, connect_timeout: Duration, ground: Arc<dyn Ground>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        site: Site,
+        connect_timeout: Duration,
+        ground: Arc<dyn Ground>,
+        clock: Clock,
+    ) -> Self {
         let (lines, asked, silent) = (RefCell::default(), RefCell::default(), Rc::default());
         Self { site, connect_timeout, ground, clock, lines, asked, silent }
     }
@@ -70,7 +75,11 @@ impl EtcdDial {
     /// The member that an asset is pinned to now: the next one of the region at each wish.
     fn member(&self, asset: u32, region: &RegionId) -> Option<NodeId> {
         let topology = &self.site.topology;
-        let here: Vec<_> = self.site.nodes().filter(|node| topology.nodes.get(*node).is_some_and(|node| node.region == *region)).collect();
+        let here: Vec<_> = self
+            .site
+            .nodes()
+            .filter(|node| topology.nodes.get(*node).is_some_and(|node| node.region == *region))
+            .collect();
         let mut asked = self.asked.borrow_mut();
         let asked = asked.entry(asset).or_default();
         let turn = (asset as usize).wrapping_add(*asked);
@@ -86,7 +95,12 @@ impl EtcdDial {
             Some(line) => line,
             None => {
                 self.silent.borrow_mut().retain(|line| !line.has_ended());
-                let line = Rc::new(Line::begin(self.ground.clone(), from.clone(), node.clone(), self.connect_timeout));
+                let line = Rc::new(Line::begin(
+                    self.ground.clone(),
+                    from.clone(),
+                    node.clone(),
+                    self.connect_timeout,
+                ));
                 *known = Rc::downgrade(&line);
                 line
             }
@@ -123,9 +137,17 @@ impl Session for EtcdSession {
         match calls::put(&wire, key, letter.payload.to_vec()).await {
             Ok(revision) => {
                 let at = self.clock.stamp(wire.last_read());
-                Answer { outcome: Outcome::Acked, at, by: Some(self.node.clone()), position: Some(revision) }
+                Answer {
+                    outcome: Outcome::Acked,
+                    at,
+                    by: Some(self.node.clone()),
+                    position: Some(revision),
+                }
             }
-            Err(status) => Answer { outcome: verdict::of_failure(&status), ..Answer::unknown(self.clock.now()) },
+            Err(status) => Answer {
+                outcome: verdict::of_failure(&status),
+                ..Answer::unknown(self.clock.now())
+            },
         }
     }
 
@@ -186,7 +208,11 @@ impl Drop for Line {
 }
 
 /// A connection stands when the member has answered: a stopped one accepts connections all the same.
-async fn connect(ground: &dyn Ground, from: &Origin, node: &NodeId) -> Result<(Wire, JoinHandle<String>), String> {
+async fn connect(
+    ground: &dyn Ground,
+    from: &Origin,
+    node: &NodeId,
+) -> Result<(Wire, JoinHandle<String>), String> {
     let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
     let opening = wire::open(ground, from, ground.address(node, CLIENT_PORT), keepalive);
     let (wire, ended) = opening.await.map_err(|error| chain(&error))?;

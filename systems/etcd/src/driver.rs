@@ -49,7 +49,8 @@ impl Driver for Sender {
     }
 
     fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
-        let dial = EtcdDial::new(self.site.clone(), self.params.connect_timeout.0, ground, clock.clone());
+        let dial =
+            EtcdDial::new(self.site.clone(), self.params.connect_timeout.0, ground, clock.clone());
         Box::new(SessionLane::new(dial, clock))
     }
 }

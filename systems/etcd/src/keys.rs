@@ -52,8 +52,12 @@ mod tests {
 
     #[test]
     fn foreign_keys_name_nobody() {
-        for foreign in ["wd/0000000000000005/1/2/3/4", "wd/0000000000000005/1/2/3/4/5/6", "wd/0000000000000005/x/2/3/4/5", "service/leader"]
-        {
+        for foreign in [
+            "wd/0000000000000005/1/2/3/4",
+            "wd/0000000000000005/1/2/3/4/5/6",
+            "wd/0000000000000005/x/2/3/4/5",
+            "service/leader",
+        ] {
             assert_eq!(identity(5, foreign.as_bytes()), None, "{foreign}");
         }
         assert_eq!(identity(6, &key(5, &IDENTITY, 1)), None, "another run");

@@ -50,7 +50,8 @@ impl Observer for Watcher {
             Ok(members) => members,
             Err(error) => return error,
         };
-        let mut sight = Sight { watcher: self, post: &post, eyes: &*eyes, next: 1, dark: Instant::now() };
+        let mut sight =
+            Sight { watcher: self, post: &post, eyes: &*eyes, next: 1, dark: Instant::now() };
         loop {
             for member in &members {
                 sight.look(&*ground, member).await;
@@ -59,23 +60,34 @@ impl Observer for Watcher {
         }
     }
 
-    async fn head(&self, ground: Arc<dyn Ground>, post: &Post) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+    async fn head(
+        &self,
+        ground: Arc<dyn Ground>,
+        post: &Post,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         let wire = self.any_member(&*ground, post).await?;
-        let answer = calls::answered("read the newest key", calls::newest(&wire, self.site.run)).await?;
+        let answer =
+            calls::answered("read the newest key", calls::newest(&wire, self.site.run)).await?;
         let newest = answer.kvs.first().map_or(0, |kv| calls::revision(kv.mod_revision));
         Ok(BTreeMap::from([(self.shard.clone(), newest)]))
     }
 
     /// A linearizable read makes the member catch up with its quorum; then its own store is read page by page at that revision. So the
     /// same call is the read of record, and compares the copies when it is made in every region.
-    async fn read_back(&self, ground: Arc<dyn Ground>, post: &Post, eyes: Arc<dyn Eyes>) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+    async fn read_back(
+        &self,
+        ground: Arc<dyn Ground>,
+        post: &Post,
+        eyes: Arc<dyn Eyes>,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         let wire = self.any_member(&*ground, post).await?;
         let run = self.site.run;
         let newest = calls::answered("read the newest key", calls::newest(&wire, run)).await?;
         let head = newest.header.map_or(0, |header| header.revision);
         let mut from = keys::prefix(run);
         loop {
-            let page = calls::answered("read a page of keys", calls::page(&wire, run, from, head)).await?;
+            let page =
+                calls::answered("read a page of keys", calls::page(&wire, run, from, head)).await?;
             let at = wire.last_read();
             for kv in &page.kvs {
                 // Another version under the key of one attempt: the system applied it twice.
@@ -98,10 +110,16 @@ impl Observer for Watcher {
 impl Watcher {
     fn members(&self, region: &RegionId) -> Result<Vec<NodeId>, SystemError> {
         let topology = &self.site.topology;
-        let here = self.site.nodes().filter(|node| topology.nodes.get(*node).is_some_and(|node| node.region == *region));
+        let here = self
+            .site
+            .nodes()
+            .filter(|node| topology.nodes.get(*node).is_some_and(|node| node.region == *region));
         let here: Vec<_> = here.cloned().collect();
         if here.is_empty() {
-            return Err(SystemError::Answer { doing: format!("find a member in {region}"), why: "none is there".to_owned() });
+            return Err(SystemError::Answer {
+                doing: format!("find a member in {region}"),
+                why: "none is there".to_owned(),
+            });
         }
         Ok(here)
     }
@@ -121,8 +139,14 @@ impl Watcher {
     fn show(&self, kv: &KeyValue, position: i64, at: Instant, post: &Post, eyes: &dyn Eyes) {
         let run = self.site.run;
         let Some(identity) = keys::identity(run, &kv.key) else { return };
-        let intact = Envelope::read(&kv.value).is_ok_and(|envelope| envelope.run == run && envelope.identity == identity);
-        eyes.saw(Sighting { identity, at: post.clock.stamp(at), position: Some(calls::revision(position)), intact });
+        let intact = Envelope::read(&kv.value)
+            .is_ok_and(|envelope| envelope.run == run && envelope.identity == identity);
+        eyes.saw(Sighting {
+            identity,
+            at: post.clock.stamp(at),
+            position: Some(calls::revision(position)),
+            intact,
+        });
     }
 }
 
@@ -168,7 +192,12 @@ impl Sight<'_> {
         for kv in puts.filter_map(|event| event.kv.as_ref()) {
             self.watcher.show(kv, kv.mod_revision, at, self.post, self.eyes);
         }
-        let last = response.events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision).max();
+        let last = response
+            .events
+            .iter()
+            .filter_map(|event| event.kv.as_ref())
+            .map(|kv| kv.mod_revision)
+            .max();
         if let Some(last) = last {
             self.next = last + 1;
             self.eyes.passed(&self.watcher.shard, calls::revision(last));

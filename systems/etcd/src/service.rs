@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use model::{NodeId, ShardId};
 use schemars::JsonSchema;
-use seams::{Command, Ground, Origin, Process, Role, Service, Site, SystemError, Timer, document::units::Time};
+use seams::{
+    Command, Ground, Origin, Process, Role, Service, Site, SystemError, Timer,
+    document::units::Time,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -55,7 +58,8 @@ impl TryFrom<Settings> for EtcdService {
     type Error = String;
 
     fn try_from(settings: Settings) -> Result<Self, String> {
-        let (heartbeat, election) = (settings.heartbeat_interval.0.as_millis(), settings.election_timeout.0.as_millis());
+        let (heartbeat, election) =
+            (settings.heartbeat_interval.0.as_millis(), settings.election_timeout.0.as_millis());
         if heartbeat == 0 {
             return Err("`heartbeat_interval` is less than a millisecond, etcd's unit".to_owned());
         }
@@ -63,7 +67,9 @@ impl TryFrom<Settings> for EtcdService {
             return Err("`election_timeout` is less than five times `heartbeat_interval`; etcd does not start with it".to_owned());
         }
         if election >= ELECTION_TIMEOUT_END_MS {
-            return Err("`election_timeout` is 50 s or more; etcd does not start with it".to_owned());
+            return Err(
+                "`election_timeout` is 50 s or more; etcd does not start with it".to_owned()
+            );
         }
         Ok(Self(settings))
     }
@@ -84,12 +90,20 @@ struct Cluster {
 #[async_trait]
 impl Service for Cluster {
     fn processes(&self, node: &NodeId) -> Vec<Process> {
-        let command = Command { program: self.params.program.clone(), args: self.flags(node), ..Command::default() };
+        let command = Command {
+            program: self.params.program.clone(),
+            args: self.flags(node),
+            ..Command::default()
+        };
         vec![Process { name: "etcd".to_owned(), command, ..Process::default() }]
     }
 
     fn timers(&self) -> Vec<Timer> {
-        let timer = |name: &str, value: Time, bounds_failover| Timer { name: name.to_owned(), value: value.0, bounds_failover };
+        let timer = |name: &str, value: Time, bounds_failover| Timer {
+            name: name.to_owned(),
+            value: value.0,
+            bounds_failover,
+        };
         vec![
             timer("heartbeat-interval", self.params.heartbeat_interval, false),
             timer("election-timeout", self.params.election_timeout, true),
@@ -114,15 +128,21 @@ impl Service for Cluster {
     }
 
     async fn version(&self, ground: &dyn Ground) -> Result<String, SystemError> {
-        let versions: BTreeSet<String> = self.in_step(ground).await?.into_iter().map(|status| status.version).collect();
+        let versions: BTreeSet<String> =
+            self.in_step(ground).await?.into_iter().map(|status| status.version).collect();
         Ok(format!("etcd {}", versions.into_iter().collect::<Vec<_>>().join(" and ")))
     }
 
     async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
         let wire = inside(ground, node).await?;
-        let status = calls::answered(&format!("ask {node} for its status"), calls::status(&wire)).await?;
+        let status =
+            calls::answered(&format!("ask {node} for its status"), calls::status(&wire)).await?;
         let role = if leads(&status) { "leader" } else { "follower" };
-        Ok(vec![Role { shard: ShardId::from(SHARD), role: role.to_owned(), term: status.raft_term }])
+        Ok(vec![Role {
+            shard: ShardId::from(SHARD),
+            role: role.to_owned(),
+            term: status.raft_term,
+        }])
     }
 
     /// A member that does not answer, or lags behind what its quorum has committed, is a copy too few.
@@ -139,7 +159,13 @@ impl Cluster {
     }
 
     fn url(&self, node: &NodeId, port: u16) -> String {
-        let address = self.site.topology.nodes.get(node).expect("a node of the service is in the topology").address;
+        let address = self
+            .site
+            .topology
+            .nodes
+            .get(node)
+            .expect("a node of the service is in the topology")
+            .address;
         format!("http://{address}:{port}")
     }
 
@@ -177,7 +203,11 @@ impl Cluster {
             if let Some(why) = trouble(&status, all.first()) {
                 return Err(SystemError::Answer { doing, why });
             }
-            calls::answered(&format!("read the newest key on {node}"), calls::newest(&wire, self.site.run)).await?;
+            calls::answered(
+                &format!("read the newest key on {node}"),
+                calls::newest(&wire, self.site.run),
+            )
+            .await?;
             all.push(status);
         }
         Ok(all)
@@ -195,7 +225,8 @@ fn trouble(status: &StatusResponse, first: Option<&StatusResponse>) -> Option<St
     if !status.errors.is_empty() {
         return Some(status.errors.join(", "));
     }
-    let agrees = first.is_none_or(|first| (first.leader, first.raft_term) == (status.leader, status.raft_term));
+    let agrees = first
+        .is_none_or(|first| (first.leader, first.raft_term) == (status.leader, status.raft_term));
     (!agrees).then(|| "it follows another leader than the first member".to_owned())
 }
 
@@ -212,6 +243,8 @@ async fn inside(ground: &dyn Ground, node: &NodeId) -> Result<Wire, SystemError>
     match timeout(CALL_TIMEOUT, opening).await {
         Ok(Ok((wire, _))) => Ok(wire),
         Ok(Err(source)) => Err(SystemError::Io { doing, source }),
-        Err(_) => Err(SystemError::Answer { doing, why: format!("no answer within {CALL_TIMEOUT:?}") }),
+        Err(_) => {
+            Err(SystemError::Answer { doing, why: format!("no answer within {CALL_TIMEOUT:?}") })
+        }
     }
 }

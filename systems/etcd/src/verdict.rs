@@ -40,7 +40,12 @@ fn never_sent(status: &Status) -> bool {
 }
 
 fn refused_by_server(status: &Status) -> bool {
-    let by_code = [Code::InvalidArgument, Code::FailedPrecondition, Code::PermissionDenied, Code::Unauthenticated];
+    let by_code = [
+        Code::InvalidArgument,
+        Code::FailedPrecondition,
+        Code::PermissionDenied,
+        Code::Unauthenticated,
+    ];
     match status.message() {
         "etcdserver: no leader" | "etcdserver: too many requests" | "raft proposal dropped" => true,
         text => text.starts_with("etcdserver: ") && by_code.contains(&status.code()),
@@ -62,7 +67,11 @@ mod tests {
             (Code::PermissionDenied, "etcdserver: permission denied", Refused),
             (Code::Unavailable, "etcdserver: leader changed", Unknown),
             (Code::Unavailable, "etcdserver: request timed out", Unknown),
-            (Code::Unavailable, "etcdserver: request timed out, possibly due to previous leader failure", Unknown),
+            (
+                Code::Unavailable,
+                "etcdserver: request timed out, possibly due to previous leader failure",
+                Unknown,
+            ),
             (Code::Unavailable, "etcdserver: server stopped", Unknown),
             (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded", Unknown),
             (Code::DataLoss, "etcdserver: corrupt cluster", Unknown),

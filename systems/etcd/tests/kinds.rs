@@ -30,8 +30,12 @@ fn examples<M>(catalog: &'static Catalog<M>) -> Vec<(&'static Kind<M>, Value)> {
 }
 
 fn site() -> Site {
-    let node =
-        |last| topology::Node { region: "r".into(), zone: None, service: ServiceId::from("locks"), address: [198, 18, 0, last].into() };
+    let node = |last| topology::Node {
+        region: "r".into(),
+        zone: None,
+        service: ServiceId::from("locks"),
+        address: [198, 18, 0, last].into(),
+    };
     let nodes = [("a", 1), ("b", 2), ("c", 3)].map(|(name, last)| (NodeId::from(name), node(last)));
     let topology = Topology { nodes: nodes.into(), ..Topology::default() };
     Site { service: "locks".into(), topology: Arc::new(topology), run: 7, seed: 1 }
@@ -40,7 +44,10 @@ fn site() -> Site {
 #[test]
 fn every_kind() {
     for (kind, params) in examples(&SYSTEM.services) {
-        assert_eq!((kind.make)(&params, &site()).expect("what was read can be made").timers().len(), 2);
+        assert_eq!(
+            (kind.make)(&params, &site()).expect("what was read can be made").timers().len(),
+            2
+        );
     }
     for (kind, params) in examples(&SYSTEM.drivers) {
         let policy = (kind.make)(&params, &site()).expect("what was read can be made").policy();
@@ -60,7 +67,10 @@ fn timers_that_etcd_refuses_are_refused_before_it_is_asked() {
         ("{election_timeout: 50s}", "50 s or more"),
     ] {
         let (params, problems) = read(kind, yaml);
-        assert!(params.is_none() && problems.len() == 1 && problems[0].message.contains(why), "{yaml}: {problems:?}");
+        assert!(
+            params.is_none() && problems.len() == 1 && problems[0].message.contains(why),
+            "{yaml}: {problems:?}"
+        );
     }
 }
 
@@ -80,6 +90,10 @@ fn a_member_is_told_of_all_members() {
         "--election-timeout=2000",
         "--pre-vote=false",
     ] {
-        assert!(process.command.args.iter().any(|arg| arg == flag), "{flag} is not among {:?}", process.command.args);
+        assert!(
+            process.command.args.iter().any(|arg| arg == flag),
+            "{flag} is not among {:?}",
+            process.command.args
+        );
     }
 }

@@ -42,7 +42,8 @@ pub struct Client {
 
 impl Client {
     pub async fn over(stream: TcpStream) -> Result<Self, ClientError> {
-        let host = stream.peer_addr().and_then(|peer| stream.set_nodelay(true).map(|()| peer.to_string()));
+        let host =
+            stream.peer_addr().and_then(|peer| stream.set_nodelay(true).map(|()| peer.to_string()));
         let host = host.map_err(ClientError::Connect)?;
         let (sender, mut connection) = http1::handshake(TokioIo::new(stream)).await?;
         let (leave, told) = oneshot::channel();
@@ -78,9 +79,16 @@ impl Client {
         self.exchange(Method::POST, path, body).await
     }
 
-    async fn exchange(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+    async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
         let request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
-        let request = request.body(Full::new(body)).map_err(|error| ClientError::Answer(error.to_string()))?;
+        let request = request
+            .body(Full::new(body))
+            .map_err(|error| ClientError::Answer(error.to_string()))?;
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();
         Ok(Answer::from_parts(head, body.collect().await?.to_bytes()))
@@ -111,7 +119,11 @@ async fn part(stream: TcpStream, how: Leave) {
 /// The JSON of an answer that must be 200.
 pub fn json<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, ClientError> {
     if answer.status() != StatusCode::OK {
-        return Err(ClientError::Answer(format!("{}: {}", answer.status(), String::from_utf8_lossy(answer.body()))));
+        return Err(ClientError::Answer(format!(
+            "{}: {}",
+            answer.status(),
+            String::from_utf8_lossy(answer.body())
+        )));
     }
     serde_json::from_slice(answer.body()).map_err(|error| ClientError::Answer(error.to_string()))
 }
@@ -119,20 +131,29 @@ pub fn json<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, Client
 /// The frames of an answer that must be 200: positions and payloads.
 pub fn readings(answer: &Answer) -> Result<Vec<(u64, Bytes)>, ClientError> {
     if answer.status() != StatusCode::OK {
-        return Err(ClientError::Answer(format!("{}: {}", answer.status(), String::from_utf8_lossy(answer.body()))));
+        return Err(ClientError::Answer(format!(
+            "{}: {}",
+            answer.status(),
+            String::from_utf8_lossy(answer.body())
+        )));
     }
     let (mut rest, mut found) = (answer.body().clone(), vec![]);
     while let Some((position, after)) = rest.split_first_chunk::<8>()
         && let Some((length, after)) = after.split_first_chunk::<4>()
     {
-        let (position, length) = (u64::from_le_bytes(*position), u32::from_le_bytes(*length) as usize);
+        let (position, length) =
+            (u64::from_le_bytes(*position), u32::from_le_bytes(*length) as usize);
         if after.len() < length {
             break;
         }
         let _ = rest.split_to(12);
         found.push((position, rest.split_to(length)));
     }
-    if rest.is_empty() { Ok(found) } else { Err(ClientError::Answer("a list that ends inside a frame".into())) }
+    if rest.is_empty() {
+        Ok(found)
+    } else {
+        Err(ClientError::Answer("a list that ends inside a frame".into()))
+    }
 }
 
 /// A number in a header of an answer, such as `wetdress-end`.

@@ -20,15 +20,27 @@ pub(crate) fn shard_id(number: u16) -> ShardId {
 /// The service's nodes in a region; an error when there is none.
 pub(crate) fn nodes_in(site: &Site, region: &RegionId) -> Result<Vec<NodeId>, SystemError> {
     let nodes = &site.topology.nodes;
-    let here: Vec<NodeId> = site.nodes().filter(|node| nodes.get(*node).is_some_and(|node| node.region == *region)).cloned().collect();
+    let here: Vec<NodeId> = site
+        .nodes()
+        .filter(|node| nodes.get(*node).is_some_and(|node| node.region == *region))
+        .cloned()
+        .collect();
     if here.is_empty() {
-        return Err(SystemError::Answer { doing: format!("find a node of {} in {region}", site.service), why: "none is there".into() });
+        return Err(SystemError::Answer {
+            doing: format!("find a node of {} in {region}", site.service),
+            why: "none is there".into(),
+        });
     }
     Ok(here)
 }
 
-pub(crate) async fn connect(ground: &dyn Ground, from: &Origin, node: &NodeId) -> Result<Client, ClientError> {
-    let stream = ground.tcp(from, ground.address(node, CLIENT_PORT)).await.map_err(ClientError::Connect)?;
+pub(crate) async fn connect(
+    ground: &dyn Ground,
+    from: &Origin,
+    node: &NodeId,
+) -> Result<Client, ClientError> {
+    let stream =
+        ground.tcp(from, ground.address(node, CLIENT_PORT)).await.map_err(ClientError::Connect)?;
     Client::over(stream).await
 }
 
@@ -41,14 +53,20 @@ pub(crate) async fn within<T>(
     let failed = |why: String| SystemError::Answer { doing: doing.to_owned(), why };
     match timeout(patience, call).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(ClientError::Connect(source))) => Err(SystemError::Io { doing: doing.to_owned(), source }),
+        Ok(Err(ClientError::Connect(source))) => {
+            Err(SystemError::Io { doing: doing.to_owned(), source })
+        }
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(failed(format!("no answer within {patience:?}"))),
     }
 }
 
 /// One question to a node from inside itself, over a connection of its own.
-pub(crate) async fn probe(ground: &dyn Ground, node: &NodeId, path: &str) -> Result<Answer, SystemError> {
+pub(crate) async fn probe(
+    ground: &dyn Ground,
+    node: &NodeId,
+    path: &str,
+) -> Result<Answer, SystemError> {
     let doing = format!("ask {node} for {path}");
     let call = async { connect(ground, &Origin::node(node), node).await?.get(path).await };
     within(CALL_TIMEOUT, &doing, call).await

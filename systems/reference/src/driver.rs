@@ -5,7 +5,10 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
 use hyper::StatusCode;
 use model::{NodeId, Outcome};
 use schemars::JsonSchema;
-use seams::{Answer, Clock, Dial, Driver, Ground, Lane, Leave, Letter, Seat, Session, SessionLane, Site, document::units::Time};
+use seams::{
+    Answer, Clock, Dial, Driver, Ground, Lane, Leave, Letter, Seat, Session, SessionLane, Site,
+    document::units::Time,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{sync::Mutex, time::timeout};
@@ -55,7 +58,13 @@ impl Driver for Sender {
     fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
         let site = self.site.clone();
         let tries = RefCell::default();
-        let dialler = Dialler { site, ground, clock: clock.clone(), connect_timeout: self.params.connect_timeout.0, tries };
+        let dialler = Dialler {
+            site,
+            ground,
+            clock: clock.clone(),
+            connect_timeout: self.params.connect_timeout.0,
+            tries,
+        };
         Box::new(SessionLane::new(dialler, clock))
     }
 }
@@ -84,10 +93,18 @@ impl Dial for Dialler {
         let connecting = connect(&*self.ground, &seat.from, &node);
         let client = match timeout(self.connect_timeout, connecting).await {
             Ok(client) => client.map_err(|error| error.to_string())?,
-            Err(_) => return Err(format!("no connection to {node} within {:?}", self.connect_timeout)),
+            Err(_) => {
+                return Err(format!("no connection to {node} within {:?}", self.connect_timeout));
+            }
         };
         let names = self.site.nodes().cloned().collect();
-        Ok(Line { gone: client.gone(), client: Mutex::new(Some(client)), node, names, clock: self.clock.clone() })
+        Ok(Line {
+            gone: client.gone(),
+            client: Mutex::new(Some(client)),
+            node,
+            names,
+            clock: self.clock.clone(),
+        })
     }
 }
 
@@ -136,8 +153,15 @@ impl Line {
     fn verdict(&self, answer: &client::Answer, at: model::Micros) -> Answer {
         let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
         if answer.status() == StatusCode::OK {
-            let by = body["node"].as_str().and_then(|name| self.names.iter().find(|node| node.as_str() == name));
-            return Answer { outcome: Outcome::Acked, at, by: by.cloned(), position: body["position"].as_u64() };
+            let by = body["node"]
+                .as_str()
+                .and_then(|name| self.names.iter().find(|node| node.as_str() == name));
+            return Answer {
+                outcome: Outcome::Acked,
+                at,
+                by: by.cloned(),
+                position: body["position"].as_u64(),
+            };
         }
         match body["outcome"].as_str() {
             Some("refused") => Answer::refused(at),

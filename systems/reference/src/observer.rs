@@ -10,7 +10,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use model::{Micros, NodeId, ShardId, Sighting, envelope::Envelope, envelope::Unreadable, plan::Shows};
+use model::{
+    Micros, NodeId, ShardId, Sighting, envelope::Envelope, envelope::Unreadable, plan::Shows,
+};
 use schemars::JsonSchema;
 use seams::{Eyes, Ground, Observer, Post, Site, SystemError, document::units::Time};
 use serde::{Deserialize, Serialize};
@@ -60,24 +62,40 @@ impl Observer for Watcher {
             Err(error) => return error,
         };
         match post.shows {
-            Shows::CurrentValue => current::watch(ground, post, eyes, nodes, self.params.poll.0).await,
-            Shows::Log | Shows::Replica | Shows::ReadBack => log::watch(ground, post, eyes, nodes).await,
+            Shows::CurrentValue => {
+                current::watch(ground, post, eyes, nodes, self.params.poll.0).await
+            }
+            Shows::Log | Shows::Replica | Shows::ReadBack => {
+                log::watch(ground, post, eyes, nodes).await
+            }
         }
     }
 
     /// The last position of every shard that has one.
-    async fn head(&self, ground: Arc<dyn Ground>, post: &Post) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+    async fn head(
+        &self,
+        ground: Arc<dyn Ground>,
+        post: &Post,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         let (mut client, shards) = self.any_node(&*ground, post).await?;
         let mut heads = BTreeMap::new();
         for shard in 0..shards {
             let path = format!("/v1/log/{shard}?max=0&read=linearizable");
-            let end = within(READ_TIMEOUT, "read the end of a log", async { end(&client.get(&path).await?) }).await?;
+            let end = within(READ_TIMEOUT, "read the end of a log", async {
+                end(&client.get(&path).await?)
+            })
+            .await?;
             heads.extend(end.checked_sub(1).map(|last| (shard_id(shard), last)));
         }
         Ok(heads)
     }
 
-    async fn read_back(&self, ground: Arc<dyn Ground>, post: &Post, eyes: Arc<dyn Eyes>) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+    async fn read_back(
+        &self,
+        ground: Arc<dyn Ground>,
+        post: &Post,
+        eyes: Arc<dyn Eyes>,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         let (mut client, shards) = self.any_node(&*ground, post).await?;
         let mut heads = BTreeMap::new();
         for shard in 0..shards {
@@ -102,7 +120,11 @@ impl Observer for Watcher {
 
 impl Watcher {
     /// The first node of the region that answers, and how many shards it has.
-    async fn any_node(&self, ground: &dyn Ground, post: &Post) -> Result<(Client, u16), SystemError> {
+    async fn any_node(
+        &self,
+        ground: &dyn Ground,
+        post: &Post,
+    ) -> Result<(Client, u16), SystemError> {
         let mut why = None;
         for node in nodes_in(&self.site, &post.region)? {
             let opening = within(CALL_TIMEOUT, "reach a node", open(ground, post, &node)).await;
@@ -116,7 +138,11 @@ impl Watcher {
 }
 
 /// A connection to a node, and how many shards it has.
-async fn open(ground: &dyn Ground, post: &Post, node: &NodeId) -> Result<(Client, u16), ClientError> {
+async fn open(
+    ground: &dyn Ground,
+    post: &Post,
+    node: &NodeId,
+) -> Result<(Client, u16), ClientError> {
     let mut client = connect(ground, &post.origin, node).await?;
     let status: Status = client::json(&client.get("/v1/status").await?)?;
     Ok((client, u16::try_from(status.shards.len()).unwrap_or(u16::MAX)))

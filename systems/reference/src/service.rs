@@ -77,12 +77,17 @@ struct Cluster {
 #[async_trait]
 impl Service for Cluster {
     fn processes(&self, node: &NodeId) -> Vec<Process> {
-        let command = Command { program: "{self}".into(), args: self.args(node), ..Command::default() };
+        let command =
+            Command { program: "{self}".into(), args: self.args(node), ..Command::default() };
         vec![Process { name: "reference".into(), command, ..Process::default() }]
     }
 
     fn timers(&self) -> Vec<Timer> {
-        let timer = |name: &str, value: Duration, bounds_failover| Timer { name: name.into(), value, bounds_failover };
+        let timer = |name: &str, value: Duration, bounds_failover| Timer {
+            name: name.into(),
+            value,
+            bounds_failover,
+        };
         vec![
             timer("heartbeat", self.params.heartbeat.0, false),
             timer("election_timeout", self.params.election_timeout.0, true),
@@ -102,7 +107,9 @@ impl Service for Cluster {
     async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
         match self.trouble(ground).await? {
             None => Ok(()),
-            Some(why) => Err(SystemError::Answer { doing: format!("start {}", self.site.service), why }),
+            Some(why) => {
+                Err(SystemError::Answer { doing: format!("start {}", self.site.service), why })
+            }
         }
     }
 
@@ -115,7 +122,8 @@ impl Service for Cluster {
         let mut versions = BTreeSet::new();
         for node in self.site.nodes() {
             let answer = probe(ground, node, "/v1/version").await?;
-            let version: serde_json::Value = client::json(&answer).map_err(|error| unreadable(node, &error))?;
+            let version: serde_json::Value =
+                client::json(&answer).map_err(|error| unreadable(node, &error))?;
             versions.insert(version["version"].as_str().unwrap_or("of no version").to_owned());
         }
         Ok(format!("reference {}", versions.into_iter().collect::<Vec<_>>().join(" and ")))
@@ -123,7 +131,11 @@ impl Service for Cluster {
 
     async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
         let status = self.status(ground, node).await?;
-        let role = |shard: crate::node::ShardStatus| Role { shard: shard_id(shard.shard), role: shard.role, term: shard.term };
+        let role = |shard: crate::node::ShardStatus| Role {
+            shard: shard_id(shard.shard),
+            role: shard.role,
+            term: shard.term,
+        };
         Ok(status.shards.into_iter().map(role).collect())
     }
 
@@ -136,9 +148,12 @@ impl Service for Cluster {
 impl Cluster {
     fn args(&self, node: &NodeId) -> Vec<String> {
         let nodes = &self.site.topology.nodes;
-        let place = |node: &NodeId| nodes.get(node).expect("a node of the service is in the topology");
+        let place =
+            |node: &NodeId| nodes.get(node).expect("a node of the service is in the topology");
         let own = place(node).address;
-        let peer = |node: &NodeId| format!("{node}={}:{PEER_PORT}@{}", place(node).address, place(node).region);
+        let peer = |node: &NodeId| {
+            format!("{node}={}:{PEER_PORT}@{}", place(node).address, place(node).region)
+        };
         let peers: Vec<String> = self.site.nodes().map(peer).collect();
         let params = &self.params;
         let ms = |time: Time| time.0.as_millis().to_string();
@@ -191,7 +206,10 @@ fn lacking(status: &Status, first: &Status) -> Option<String> {
     status.shards.iter().zip(&first.shards).find_map(|(shard, other)| {
         let number = shard.shard;
         if shard.leader.is_none() || (&shard.leader, shard.term) != (&other.leader, other.term) {
-            return Some(format!("{node} and {} do not follow the same leader of s{number}", first.node));
+            return Some(format!(
+                "{node} and {} do not follow the same leader of s{number}",
+                first.node
+            ));
         }
         let behind = shard.behind.iter().find(|(_, lacks)| **lacks > IN_STEP);
         behind.map(|(peer, lacks)| format!("{peer} lacks {lacks} entries of s{number}"))

@@ -35,12 +35,18 @@ pub fn run(scenario: &str) -> Option<Ran> {
     fs::write(&file, scenario).expect("a file can be written");
     let doctor = wetdress(&["doctor".as_ref()]).output().expect("the binary starts");
     if !doctor.status.success() {
-        println!("skipped: the local lab does not work here:\n{}", String::from_utf8_lossy(&doctor.stdout));
+        println!(
+            "skipped: the local lab does not work here:\n{}",
+            String::from_utf8_lossy(&doctor.stdout)
+        );
         return None;
     }
     let runs = kept.path().join("runs");
-    let out = wetdress(&["run".as_ref(), file.as_ref(), "--runs".as_ref(), runs.as_ref()]).output().expect("the binary starts");
-    let said = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
+    let out = wetdress(&["run".as_ref(), file.as_ref(), "--runs".as_ref(), runs.as_ref()])
+        .output()
+        .expect("the binary starts");
+    let said =
+        String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
     let folder = runs.join("latest");
     let summary: Value = fs::read(folder.join("run.json"))
         .ok()
@@ -69,21 +75,29 @@ impl Ran {
     pub fn of_nodes(&self, file: &str) -> Vec<Value> {
         let nodes = fs::read_dir(self.folder.join("nodes")).expect("nodes have folders");
         let files = nodes.filter_map(Result::ok).flat_map(|node| found(&node.path(), file));
-        let lines = files.flat_map(|file| fs::read_to_string(file).expect("text").lines().map(str::to_owned).collect::<Vec<_>>());
+        let lines = files.flat_map(|file| {
+            fs::read_to_string(file).expect("text").lines().map(str::to_owned).collect::<Vec<_>>()
+        });
         lines.map(|line| serde_json::from_str(&line).expect("a line of JSON")).collect()
     }
 
     /// What happened, without numbers and times.
     pub fn events(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.folder.join("events.jsonl")).expect("every run has events");
-        let records = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+        let text =
+            fs::read_to_string(self.folder.join("events.jsonl")).expect("every run has events");
+        let records =
+            text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
         records.map(|record| record["event"].clone()).collect()
     }
 
     /// What a gate said.
     pub fn gate(&self, name: &str) -> &Value {
-        let gates = self.verdicts["gates"].as_array().unwrap_or_else(|| panic!("no gates:\n{}", self.said));
-        gates.iter().find(|gate| gate["name"] == name).unwrap_or_else(|| panic!("no gate {name}:\n{}", self.said))
+        let gates =
+            self.verdicts["gates"].as_array().unwrap_or_else(|| panic!("no gates:\n{}", self.said));
+        gates
+            .iter()
+            .find(|gate| gate["name"] == name)
+            .unwrap_or_else(|| panic!("no gate {name}:\n{}", self.said))
     }
 }
 

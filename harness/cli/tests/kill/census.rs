@@ -33,8 +33,13 @@ pub(crate) struct Census {
 impl Census {
     /// `mark` is a text that no other process has in its environment.
     pub(crate) fn new(supervisor: u32, mark: &Path) -> Self {
-        let mut census = Self { mark: mark.as_os_str().as_encoded_bytes().to_vec(), known: BTreeSet::new(), namespaces: BTreeMap::new() };
-        let supervisor = processes().into_iter().find(|process| u32::try_from(process.pid) == Ok(supervisor));
+        let mut census = Self {
+            mark: mark.as_os_str().as_encoded_bytes().to_vec(),
+            known: BTreeSet::new(),
+            namespaces: BTreeMap::new(),
+        };
+        let supervisor =
+            processes().into_iter().find(|process| u32::try_from(process.pid) == Ok(supervisor));
         census.known.extend(supervisor.map(|process| process.id()));
         census
     }
@@ -44,7 +49,11 @@ impl Census {
         let (mut others, mut members): (Vec<Process>, Vec<Process>) = (processes(), vec![]);
         loop {
             let parents: BTreeSet<i32> = members.iter().map(|member| member.pid).collect();
-            let belongs = |one: &Process| parents.contains(&one.parent) || self.known.contains(&one.id()) || one.has(&self.mark);
+            let belongs = |one: &Process| {
+                parents.contains(&one.parent)
+                    || self.known.contains(&one.id())
+                    || one.has(&self.mark)
+            };
             let (found, rest): (Vec<Process>, Vec<Process>) = others.into_iter().partition(belongs);
             if found.is_empty() {
                 return members;
@@ -57,10 +66,14 @@ impl Census {
 
     /// Takes hold of every namespace that a member is in or has open; how many network namespaces there are.
     pub(crate) fn hold_namespaces(&mut self) -> usize {
-        let own: BTreeSet<PathBuf> = namespaces_of("self".as_ref()).filter_map(|path| fs::read_link(path).ok()).collect();
-        for path in self.members().iter().flat_map(|member| namespaces_of(member.pid.to_string().as_ref())) {
+        let own: BTreeSet<PathBuf> =
+            namespaces_of("self".as_ref()).filter_map(|path| fs::read_link(path).ok()).collect();
+        for path in
+            self.members().iter().flat_map(|member| namespaces_of(member.pid.to_string().as_ref()))
+        {
             let Ok(held) = File::open(path) else { continue };
-            let name = fs::read_link(format!("/proc/self/fd/{}", held.as_raw_fd())).expect("it was opened just now");
+            let name = fs::read_link(format!("/proc/self/fd/{}", held.as_raw_fd()))
+                .expect("it was opened just now");
             if !own.contains(&name) {
                 self.namespaces.insert(name, held);
             }
@@ -72,12 +85,18 @@ impl Census {
     pub(crate) fn left(&mut self) -> Vec<String> {
         let members = self.members();
         if !members.is_empty() {
-            return members.iter().map(|member| format!("process {} {}", member.pid, member.name)).collect();
+            return members
+                .iter()
+                .map(|member| format!("process {} {}", member.pid, member.name))
+                .collect();
         }
         let us = std::process::id().to_string();
-        let others = processes().into_iter().map(|one| one.pid.to_string()).filter(|pid| *pid != us);
+        let others =
+            processes().into_iter().map(|one| one.pid.to_string()).filter(|pid| *pid != us);
         let held = others.flat_map(|pid| namespaces_of(pid.as_ref()).collect::<Vec<_>>());
-        let ours = held.filter(|path| fs::read_link(path).is_ok_and(|name| self.namespaces.contains_key(&name)));
+        let ours = held.filter(|path| {
+            fs::read_link(path).is_ok_and(|name| self.namespaces.contains_key(&name))
+        });
         ours.map(|path| format!("namespace at {}", path.display())).collect()
     }
 }
@@ -119,14 +138,19 @@ fn process(stat: &str) -> Option<Process> {
 /// Links to every namespace that a process, or a thread of it, is in or has open.
 fn namespaces_of(pid: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let process = Path::new("/proc").join(pid);
-    let list = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let list = |folder: PathBuf| {
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+    };
     let threads = list(process.join("task")).map(|thread| thread.join("ns/net"));
-    let open = list(process.join("fd")).filter(|path| fs::read_link(path).is_ok_and(|to| is_namespace(&to.to_string_lossy())));
+    let open = list(process.join("fd"))
+        .filter(|path| fs::read_link(path).is_ok_and(|to| is_namespace(&to.to_string_lossy())));
     let own = ["user", "net", "mnt", "pid", "ipc", "uts"].map(|kind| process.join("ns").join(kind));
     own.into_iter().chain(threads).chain(open)
 }
 
 /// Sockets and pipes are written like this too.
 fn is_namespace(link: &str) -> bool {
-    ["user:[", "net:[", "mnt:[", "pid:[", "ipc:[", "uts:["].iter().any(|kind| link.starts_with(kind))
+    ["user:[", "net:[", "mnt:[", "pid:[", "ipc:[", "uts:["]
+        .iter()
+        .any(|kind| link.starts_with(kind))
 }

@@ -19,7 +19,8 @@ fn nothing_was_started(runs: &Path) {
 
 pub(crate) fn mistakes_are_told_before_anything_starts(stage: &Stage) -> Result<(), Failed> {
     let place = stage.place("mistakes", User::This);
-    let wrong = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/wrong/duplicate-key.yaml");
+    let wrong =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/wrong/duplicate-key.yaml");
     let (runs, wrong) = (place.runs(), wrong.to_string_lossy().into_owned());
     let ran = place.output(&["run", "--runs", &runs.to_string_lossy(), &wrong]);
     let words = String::from_utf8_lossy(&ran.stderr);

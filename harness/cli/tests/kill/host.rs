@@ -18,7 +18,10 @@ impl Host {
         Self {
             mounts: fs::read_to_string("/proc/self/mountinfo").expect("a /proc"),
             devices: names("/sys/class/net", |_| true),
-            files: ["/tmp", "/var/tmp", "/dev/shm", "/run"].iter().flat_map(|folder| names(folder, is_ours)).collect(),
+            files: ["/tmp", "/var/tmp", "/dev/shm", "/run"]
+                .iter()
+                .flat_map(|folder| names(folder, is_ours))
+                .collect(),
         }
     }
 }

@@ -40,13 +40,21 @@ impl Gone {
     }
 
     pub(crate) fn tell(&self) {
-        for (victim, (count, most)) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (victim, (count, most)) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
             println!("{victim:?} killed {count} times: nothing was left after {most:.2?} at most");
         }
     }
 }
 
-pub(crate) fn leaves_nothing(stage: &Stage, gone: &Gone, name: &str, user: User, victim: Victim, step: Step) -> Result<(), Failed> {
+pub(crate) fn leaves_nothing(
+    stage: &Stage,
+    gone: &Gone,
+    name: &str,
+    user: User,
+    victim: Victim,
+    step: Step,
+) -> Result<(), Failed> {
     let host = Host::now();
     let mut run = stage.start(name, user);
     let tear = match step.reach(&mut run) {
@@ -59,7 +67,9 @@ pub(crate) fn leaves_nothing(stage: &Stage, gone: &Gone, name: &str, user: User,
     let networks = run.census.hold_namespaces();
     match step {
         Step::Writing => assert_eq!(run.census.members().len(), 1, "only the supervisor is there"),
-        Step::Node(number) => assert!(networks > number, "the sandbox's own and one per node; {networks}"),
+        Step::Node(number) => {
+            assert!(networks > number, "the sandbox's own and one per node; {networks}")
+        }
         _ => assert!(networks >= 1, "the sandbox's own"),
     }
     let pid = pid_of(victim, &mut run);
@@ -71,8 +81,14 @@ pub(crate) fn leaves_nothing(stage: &Stage, gone: &Gone, name: &str, user: User,
     let words = run.words();
     match victim {
         Victim::Supervisor => assert_eq!(status.signal(), Some(9), "{words}"),
-        Victim::PidOne => assert!(status.code() == Some(5) && words.contains("somebody killed the sandbox"), "{status}: {words}"),
-        Victim::Harness => assert!(status.code() == Some(5) && words.contains("ended by signal 9"), "{status}: {words}"),
+        Victim::PidOne => assert!(
+            status.code() == Some(5) && words.contains("somebody killed the sandbox"),
+            "{status}: {words}"
+        ),
+        Victim::Harness => assert!(
+            status.code() == Some(5) && words.contains("ended by signal 9"),
+            "{status}: {words}"
+        ),
     }
     assert_eq!(Host::now(), host, "mounts, devices and files of the host");
     let strange = run.place.strange_files();
@@ -98,9 +114,15 @@ fn pid_of(victim: Victim, run: &mut Started) -> Pid {
     };
     let members = run.census.members();
     // Whoever pid 1 has just forked still bears its name.
-    let door = members.iter().find(|member| member.parent == run.pid()).expect("the supervisor has a child");
-    let init = members.iter().find(|member| member.parent == door.pid).expect("the door has a child");
-    let found = members.iter().find(|member| member.name == wanted && (member.pid == init.pid || member.parent == init.pid));
+    let door = members
+        .iter()
+        .find(|member| member.parent == run.pid())
+        .expect("the supervisor has a child");
+    let init =
+        members.iter().find(|member| member.parent == door.pid).expect("the door has a child");
+    let found = members.iter().find(|member| {
+        member.name == wanted && (member.pid == init.pid || member.parent == init.pid)
+    });
     Pid::from_raw(found.expect("the step has been reached").pid).expect("not zero")
 }
 
@@ -118,11 +140,15 @@ pub(crate) fn is_judged(place: &Place, broke_off: bool) {
     let reported = place.of_run(&["report", "--format", "html"]);
     assert!(reported.status.success(), "{}", String::from_utf8_lossy(&reported.stderr));
     let page = fs::read_to_string(html).expect("it was written");
-    assert!(page.to_ascii_lowercase().starts_with("<!doctype html") && page.contains("to-be-killed"), "{page}");
+    assert!(
+        page.to_ascii_lowercase().starts_with("<!doctype html") && page.contains("to-be-killed"),
+        "{page}"
+    );
 }
 
 pub(crate) fn state(place: &Place) -> String {
     let text = fs::read(place.run().join("run.json")).expect("every run has one");
-    let summary: serde_json::Value = serde_json::from_slice(&text).expect("it is replaced in one step");
+    let summary: serde_json::Value =
+        serde_json::from_slice(&text).expect("it is replaced in one step");
     summary["state"].as_str().expect("part of every summary").to_owned()
 }

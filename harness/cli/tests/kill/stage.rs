@@ -77,7 +77,11 @@ impl Stage {
 
     /// A place for one trial: its `runs`, and a `home` that must stay empty.
     pub(crate) fn place(&self, name: &str, user: User) -> Place {
-        let place = Place { program: self.folder.path().join("wetdress"), path: self.folder.path().join(name), user };
+        let place = Place {
+            program: self.folder.path().join("wetdress"),
+            path: self.folder.path().join(name),
+            user,
+        };
         for folder in [place.path.clone(), place.home(), place.runs()] {
             fs::create_dir(&folder).expect("each trial has a name of its own");
             place.give_away(&folder);
@@ -129,7 +133,12 @@ impl Place {
     /// The program under this place's user. Servers that it starts have a home below the same path.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(args).current_dir(self.home()).env("HOME", self.home()).env("TMPDIR", self.home()).stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(self.home())
+            .env("HOME", self.home())
+            .env("TMPDIR", self.home())
+            .stdin(Stdio::null());
         if !self.user.is_this() {
             command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
         }
@@ -146,10 +155,19 @@ impl Place {
 
     /// Everything but the one run folder and the link to it.
     pub(crate) fn strange_files(&self) -> Vec<PathBuf> {
-        let list = |folder: &Path| fs::read_dir(folder).expect("it is ours").flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+        let list = |folder: &Path| {
+            fs::read_dir(folder)
+                .expect("it is ours")
+                .flatten()
+                .map(|entry| entry.path())
+                .collect::<Vec<_>>()
+        };
         let run = fs::canonicalize(self.run()).expect("a run has a folder");
-        let beside = list(&self.runs()).into_iter().filter(|path| *path != self.run() && *path != run);
-        let above = list(&self.path).into_iter().filter(|path| *path != self.home() && *path != self.runs());
+        let beside =
+            list(&self.runs()).into_iter().filter(|path| *path != self.run() && *path != run);
+        let above = list(&self.path)
+            .into_iter()
+            .filter(|path| *path != self.home() && *path != self.runs());
         list(&self.home()).into_iter().chain(beside).chain(above).collect()
     }
 }

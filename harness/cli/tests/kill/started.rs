@@ -45,7 +45,8 @@ pub(crate) struct Started {
 
 impl Started {
     pub(crate) fn new(place: Place, mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program runs");
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program runs");
         let lines = listen(child.stderr.take().expect("it is piped"));
         Self { census: Census::new(child.id(), place.path()), child, lines, heard: vec![], place }
     }
@@ -58,7 +59,8 @@ impl Started {
     pub(crate) fn hear(&mut self, wanted: &str) -> Result<(), Refused> {
         // A start under load takes long, and is not what is measured here.
         let end = Instant::now() + 10 * patience();
-        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
             let found = line.contains(wanted);
             self.heard.push(line);
             if found {
@@ -69,7 +71,11 @@ impl Started {
     }
 
     /// Waits for something that /proc or a folder shows.
-    pub(crate) fn see(&mut self, wanted: &str, mut holds: impl FnMut(&mut Self) -> bool) -> Result<(), Refused> {
+    pub(crate) fn see(
+        &mut self,
+        wanted: &str,
+        mut holds: impl FnMut(&mut Self) -> bool,
+    ) -> Result<(), Refused> {
         let mut found = false;
         until(10 * patience(), || {
             found = holds(self);
@@ -83,7 +89,9 @@ impl Started {
         let status = self.ended();
         let words = self.words();
         match words.lines().find(|line| line.contains(REFUSED)) {
-            Some(line) if status.and_then(|status| status.code()) == Some(4) => Refused(line.to_owned()),
+            Some(line) if status.and_then(|status| status.code()) == Some(4) => {
+                Refused(line.to_owned())
+            }
             _ => panic!("waited for `{wanted}`; status {status:?}; it said:\n{words}"),
         }
     }

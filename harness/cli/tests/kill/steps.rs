@@ -37,7 +37,15 @@ pub(crate) enum Step {
 }
 
 /// All at which the supervisor, pid 1 and the harness are there.
-pub(crate) const STEPS: [Step; 7] = [Step::Namespaces, Step::Node(1), Step::Node(2), Step::Node(3), Step::Apply, Step::Cut, Step::Drain];
+pub(crate) const STEPS: [Step; 7] = [
+    Step::Namespaces,
+    Step::Node(1),
+    Step::Node(2),
+    Step::Node(3),
+    Step::Apply,
+    Step::Cut,
+    Step::Drain,
+];
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,7 +63,9 @@ impl fmt::Display for Step {
 impl Step {
     /// Comes back as soon as the run is there.
     pub(crate) fn reach(self, run: &mut Started) -> Result<Option<Tear>, Refused> {
-        let named = |run: &mut Started, name| run.census.members().iter().filter(|member| member.name == name).count();
+        let named = |run: &mut Started, name| {
+            run.census.members().iter().filter(|member| member.name == name).count()
+        };
         match self {
             Self::Namespaces => run.see("a harness", |run| named(run, HARNESS) == 1)?,
             Self::Node(number) => run.see("nodes", |run| named(run, NODE) >= number)?,
@@ -83,17 +93,20 @@ pub(crate) struct Tear {
 impl Tear {
     fn new(place: &Place) -> Self {
         let path = place.run().join("run.json.new");
-        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("nobody writes there during a run");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+            .expect("nobody writes there during a run");
         place.give_away(&path);
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag of open(2)");
-        let pipe = OpenOptions::new().read(true).custom_flags(flags).open(&path).expect("made just now");
+        let pipe =
+            OpenOptions::new().read(true).custom_flags(flags).open(&path).expect("made just now");
         rustix::pipe::fcntl_setpipe_size(&pipe, 4096).expect("a page is always allowed");
         Self { path, pipe }
     }
 
     fn begun(&self) -> bool {
         let mut polled = [PollFd::new(&self.pipe, PollFlags::IN)];
-        poll(&mut polled, Some(&Timespec::try_from(Duration::ZERO).expect("zero fits"))).expect("an open pipe");
+        poll(&mut polled, Some(&Timespec::try_from(Duration::ZERO).expect("zero fits")))
+            .expect("an open pipe");
         polled[0].revents().contains(PollFlags::IN)
     }
 

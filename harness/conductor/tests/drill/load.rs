@@ -39,19 +39,46 @@ pub struct Load {
 }
 
 impl Load {
-    pub fn new(driver: &dyn Driver, ground: Arc<dyn Ground>, clock: Clock, topology: &Topology, assets: u32) -> Self {
-        let cells: Vec<(&CellId, &RegionId)> =
-            topology.cells.iter().filter(|(_, cell)| cell.fleet.is_some()).map(|(name, cell)| (name, &cell.region)).collect();
+    pub fn new(
+        driver: &dyn Driver,
+        ground: Arc<dyn Ground>,
+        clock: Clock,
+        topology: &Topology,
+        assets: u32,
+    ) -> Self {
+        let cells: Vec<(&CellId, &RegionId)> = topology
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.fleet.is_some())
+            .map(|(name, cell)| (name, &cell.region))
+            .collect();
         let all: Vec<RegionId> = topology.regions.keys().cloned().collect();
         let asset = |number: u32| {
             let (cell, home) = cells[number as usize % cells.len()];
             let mut regions = all.clone();
-            let first = regions.iter().position(|region| region == home).expect("a cell's region is a region");
+            let first = regions
+                .iter()
+                .position(|region| region == home)
+                .expect("a cell's region is a region");
             regions.rotate_left(first);
-            Asset { regions, cell: cell.clone(), up: false, since: Micros::ZERO, failures: 0, seq: 0 }
+            Asset {
+                regions,
+                cell: cell.clone(),
+                up: false,
+                since: Micros::ZERO,
+                failures: 0,
+                seq: 0,
+            }
         };
         let assets = (0..assets).map(|number| (number, asset(number))).collect();
-        Self { lane: driver.lane(ground, clock.clone()), clock, assets, under_way: BTreeMap::new(), ticket: 0, acked: vec![] }
+        Self {
+            lane: driver.lane(ground, clock.clone()),
+            clock,
+            assets,
+            under_way: BTreeMap::new(),
+            ticket: 0,
+            acked: vec![],
+        }
     }
 
     pub async fn run(mut self, until: Micros) -> Vec<Acked> {
@@ -81,12 +108,18 @@ impl Load {
     /// What was not answered in time failed, and so did a connect.
     fn expire(&mut self) {
         let now = self.clock.now();
-        let (late, left) = self.under_way.iter().partition(|(_, (_, sent))| now.since(*sent) >= DEADLINE);
+        let (late, left) =
+            self.under_way.iter().partition(|(_, (_, sent))| now.since(*sent) >= DEADLINE);
         self.under_way = left;
         let late: BTreeMap<u64, (u32, Micros)> = late;
         let mut failed: Vec<u32> = late.values().map(|(asset, _)| *asset).collect();
         late.keys().for_each(|ticket| self.lane.abandon(*ticket));
-        failed.extend(self.assets.iter().filter(|(_, asset)| !asset.up && now.since(asset.since) >= DEADLINE).map(|(name, _)| *name));
+        failed.extend(
+            self.assets
+                .iter()
+                .filter(|(_, asset)| !asset.up && now.since(asset.since) >= DEADLINE)
+                .map(|(name, _)| *name),
+        );
         failed.dedup();
         for name in failed {
             self.fail(name);
@@ -107,7 +140,15 @@ impl Load {
             asset.seq += 1;
             self.ticket += 1;
             let start = arena.len();
-            Envelope { run: 1, identity, attempt: 1, stored: false, generated: now, device_time: now }.write(8, &mut arena);
+            Envelope {
+                run: 1,
+                identity,
+                attempt: 1,
+                stored: false,
+                generated: now,
+                device_time: now,
+            }
+            .write(8, &mut arena);
             let (start, length) = (start as u32, (arena.len() - start) as u32);
             readings.push(Outgoing { ticket: self.ticket, identity, attempt: 1, start, length });
             self.under_way.insert(self.ticket, (*name, now));
@@ -117,7 +158,9 @@ impl Load {
 
     fn take(&mut self, progress: Progress) {
         match progress {
-            Progress::Up { asset, .. } => self.assets.get_mut(&asset).expect("an asset of this load").up = true,
+            Progress::Up { asset, .. } => {
+                self.assets.get_mut(&asset).expect("an asset of this load").up = true
+            }
             Progress::Down { asset, .. } => {
                 let asset = self.assets.get_mut(&asset).expect("an asset of this load");
                 asset.up = false;

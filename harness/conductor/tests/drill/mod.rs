@@ -9,9 +9,12 @@ use std::{
 };
 
 use model::{
-    CellId, Chance, Event, Jitter, KindSpec, LinkQuality, Micros, NodeId, Plan, RegionId, Shape, ShardId, Sighting, Topology,
+    CellId, Chance, Event, Jitter, KindSpec, LinkQuality, Micros, NodeId, Plan, RegionId, Shape,
+    ShardId, Sighting, Topology,
     event::Claim,
-    plan::{Closing, EventPattern, FORMAT, Opening, Phase, PhaseEnd, Safety, Shows, Source, Window},
+    plan::{
+        Closing, EventPattern, FORMAT, Opening, Phase, PhaseEnd, Safety, Shows, Source, Window,
+    },
     topology::{Cell, Node},
 };
 use seams::{
@@ -42,7 +45,10 @@ pub fn at(at: u64, lasts: u64) -> (Opening, Closing) {
 /// Opens on an event between two seconds, and lasts so many.
 pub fn when(event: EventPattern, (from, to): (u64, u64), lasts: u64) -> (Opening, Closing) {
     let (from, to) = (Duration::from_secs(from), Duration::from_secs(to));
-    (Opening::When { event, from, to, after: Duration::ZERO }, Closing::After(Duration::from_secs(lasts)))
+    (
+        Opening::When { event, from, to, after: Duration::ZERO },
+        Closing::After(Duration::from_secs(lasts)),
+    )
 }
 
 pub struct Drill {
@@ -69,8 +75,13 @@ pub struct Asked {
 
 impl Drill {
     pub fn new() -> Self {
-        let phase =
-            |name: &str, start, end| Phase { name: name.into(), start: Duration::from_secs(start), end, measure: true, steady: false };
+        let phase = |name: &str, start, end| Phase {
+            name: name.into(),
+            start: Duration::from_secs(start),
+            end,
+            measure: true,
+            steady: false,
+        };
         let to = |end| PhaseEnd::At(Duration::from_secs(end));
         let phases = vec![
             phase("baseline", 0, to(30)),
@@ -87,7 +98,11 @@ impl Drill {
             source: Source { file: "drill.yaml".to_owned(), sha256: String::new() },
             lab: kind(serde_json::json!({})),
             topology: topology(),
-            services: [("logs".into(), kind(serde_json::json!({"shards": 6, "election_timeout": "1s"})))].into(),
+            services: [(
+                "logs".into(),
+                kind(serde_json::json!({"shards": 6, "election_timeout": "1s"})),
+            )]
+            .into(),
             fleets: BTreeMap::new(),
             observers: BTreeMap::new(),
             theta: Duration::from_secs(1),
@@ -113,12 +128,21 @@ impl Drill {
         self.any_window(id, kind, yaml, span, true)
     }
 
-    fn any_window(mut self, id: &str, name: &str, yaml: &str, (opening, closing): (Opening, Closing), follow: bool) -> Self {
+    fn any_window(
+        mut self,
+        id: &str,
+        name: &str,
+        yaml: &str,
+        (opening, closing): (Opening, Closing),
+        follow: bool,
+    ) -> Self {
         let kind = faults::CATALOG.find(name).expect("a fault kind");
         let (mut sources, mut problems) = (Sources::default(), Problems::new());
         let source = sources.add("window", yaml);
         let node = parse(yaml, source, &mut Ids::default(), &mut problems);
-        let params = node.and_then(|node| (kind.read)(&node, &mut problems)).unwrap_or_else(|| panic!("{problems:?}"));
+        let params = node
+            .and_then(|node| (kind.read)(&node, &mut problems))
+            .unwrap_or_else(|| panic!("{problems:?}"));
         self.faults.push((kind.make)(&params).expect("the stored form is read back"));
         let fault = KindSpec { kind: name.to_owned(), params };
         self.plan.windows.push(Window { id: id.into(), fault, opening, closing, follow });
@@ -127,7 +151,11 @@ impl Drill {
 
     /// Plays it. The read-back, as in a real run, comes after the heal and before the end, and ends the last phase.
     pub fn run(self) -> Told {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
         LocalSet::new().block_on(&runtime, self.play())
     }
 
@@ -135,18 +163,26 @@ impl Drill {
         let Self { plan, faults } = self;
         let plan = Arc::new(plan);
         let topology = Arc::new(plan.topology.clone());
-        let site = Site { service: "logs".into(), topology: topology.clone(), run: 1, seed: plan.seed };
+        let site =
+            Site { service: "logs".into(), topology: topology.clone(), run: 1, seed: plan.seed };
         let params = &plan.services[&site.service].params;
-        let service = (pretend::SYSTEM.services.kinds[0].make)(params, &site).expect("stored parameters");
-        let driver = (pretend::SYSTEM.drivers.kinds[0].make)(&serde_json::json!({}), &site).expect("stored parameters");
-        let observer = (pretend::SYSTEM.observers.kinds[0].make)(&serde_json::json!({"poll": "50ms"}), &site).expect("stored parameters");
+        let service =
+            (pretend::SYSTEM.services.kinds[0].make)(params, &site).expect("stored parameters");
+        let driver = (pretend::SYSTEM.drivers.kinds[0].make)(&serde_json::json!({}), &site)
+            .expect("stored parameters");
+        let observer =
+            (pretend::SYSTEM.observers.kinds[0].make)(&serde_json::json!({"poll": "50ms"}), &site)
+                .expect("stored parameters");
 
         let clock = Clock::unarmed();
         let (want, wanted) = watch::channel(Default::default());
         let (to_seen, seen) = mpsc::unbounded_channel();
         let lab = pretend::Pretend::new(topology.clone(), plan.seed);
         let processes = site.nodes().map(|node| (node.clone(), service.processes(node))).collect();
-        let ground = lab.open(Open { processes, want: wanted, seen: to_seen, clock: clock.clone() }).await.expect("a lab in memory opens");
+        let ground = lab
+            .open(Open { processes, want: wanted, seen: to_seen, clock: clock.clone() })
+            .await
+            .expect("a lab in memory opens");
         service.ready(&*ground).await.expect("nodes are up");
         service.provision(&*ground).await.expect("shards are made");
 
@@ -161,7 +197,9 @@ impl Drill {
         let eyes = Arc::new(Album::default());
         let (watching, watched, watching_post) = (observer.clone(), ground.clone(), post.clone());
         let seeing = eyes.clone();
-        let watcher = tokio::task::spawn_local(async move { watching.watch(watched, watching_post, seeing).await });
+        let watcher = tokio::task::spawn_local(async move {
+            watching.watch(watched, watching_post, seeing).await
+        });
         let stop = Micros::after(plan.stop());
         let load = load::Load::new(&*driver, ground.clone(), clock.clone(), &topology, ASSETS);
         let load = tokio::task::spawn_local(load.run(stop));
@@ -169,7 +207,16 @@ impl Drill {
         let (journal, mut recorded) = mpsc::unbounded_channel();
         let windows = plan.windows.iter().cloned().zip(faults).collect();
         let services = [(site.service.clone(), service as Arc<dyn Service>)].into();
-        let stage = Stage { plan: plan.clone(), windows, services, ground: ground.clone(), clock: clock.clone(), want, seen, journal };
+        let stage = Stage {
+            plan: plan.clone(),
+            windows,
+            services,
+            ground: ground.clone(),
+            clock: clock.clone(),
+            want,
+            seen,
+            journal,
+        };
         let back = Arc::new(Album::default());
         let quiesced = async {
             clock.until(stop + Duration::from_secs(2)).await;
@@ -205,28 +252,37 @@ impl Told {
 
     pub fn asked(&self, id: &str) -> Asked {
         let asked = |(at, event): &(Micros, Event)| match event {
-            Event::FaultAsked { window, picked, claims, affected, .. } if window.as_str() == id => Some(Asked {
-                at: *at,
-                picked: picked.concat(),
-                claims: claims.clone(),
-                regions: affected.regions.clone(),
-                shards: affected.shards.clone(),
-            }),
+            Event::FaultAsked { window, picked, claims, affected, .. } if window.as_str() == id => {
+                Some(Asked {
+                    at: *at,
+                    picked: picked.concat(),
+                    claims: claims.clone(),
+                    regions: affected.regions.clone(),
+                    shards: affected.shards.clone(),
+                })
+            }
             _ => None,
         };
-        self.events.iter().find_map(asked).unwrap_or_else(|| panic!("{id} was asked: {:#?}", self.events))
+        self.events
+            .iter()
+            .find_map(asked)
+            .unwrap_or_else(|| panic!("{id} was asked: {:#?}", self.events))
     }
 
     pub fn moves(&self, id: &str) -> Vec<(Micros, Vec<NodeId>)> {
         let moved = |(at, event): &(Micros, Event)| match event {
-            Event::FaultMoved { window, picked, .. } if window.as_str() == id => Some((*at, picked.concat())),
+            Event::FaultMoved { window, picked, .. } if window.as_str() == id => {
+                Some((*at, picked.concat()))
+            }
             _ => None,
         };
         self.events.iter().filter_map(moved).collect()
     }
 
     pub fn closed(&self, id: &str) -> Option<Micros> {
-        self.first(|event| matches!(event, Event::FaultClosed { window, .. } if window.as_str() == id))
+        self.first(
+            |event| matches!(event, Event::FaultClosed { window, .. } if window.as_str() == id),
+        )
     }
 
     pub fn missed(&self, id: &str) -> Option<String> {
@@ -259,7 +315,9 @@ impl Told {
     /// Leaders of a shard after a moment.
     pub fn leaders(&self, of: &str) -> Vec<(Micros, NodeId, u64)> {
         let leader = |(at, event): &(Micros, Event)| match event {
-            Event::RoleChanged { shard, node, role, term, .. } if shard.as_str() == of && role == "leader" => {
+            Event::RoleChanged { shard, node, role, term, .. }
+                if shard.as_str() == of && role == "leader" =>
+            {
                 Some((*at, node.clone(), *term))
             }
             _ => None,
@@ -287,7 +345,12 @@ impl Eyes for Album {
 }
 
 fn topology() -> Topology {
-    let node = |region: &str| Node { region: region.into(), zone: None, service: "logs".into(), address: [198, 18, 0, 1].into() };
+    let node = |region: &str| Node {
+        region: region.into(),
+        zone: None,
+        service: "logs".into(),
+        address: [198, 18, 0, 1].into(),
+    };
     let access = LinkQuality { delay: Duration::from_millis(5), ..Default::default() };
     let cell = |region: &str, fleet: bool| Cell {
         region: region.into(),
@@ -299,14 +362,30 @@ fn topology() -> Topology {
         track: Default::default(),
     };
     let cells = REGIONS.iter().flat_map(|region| {
-        [(CellId::from(format!("{region}/assets")), cell(region, true)), (CellId::from(format!("{region}/observers")), cell(region, false))]
+        [
+            (CellId::from(format!("{region}/assets")), cell(region, true)),
+            (CellId::from(format!("{region}/observers")), cell(region, false)),
+        ]
     });
-    let jitter = Jitter { width: Duration::from_millis(2), shape: Shape::Uniform, correlation: Chance(0) };
-    let wan = LinkQuality { delay: Duration::from_millis(30), jitter: vec![jitter], ..Default::default() };
-    let pairs = REGIONS.iter().flat_map(|a| REGIONS.iter().filter(move |b| a != *b).map(move |b| (RegionId::from(*a), RegionId::from(*b))));
+    let jitter =
+        Jitter { width: Duration::from_millis(2), shape: Shape::Uniform, correlation: Chance(0) };
+    let wan = LinkQuality {
+        delay: Duration::from_millis(30),
+        jitter: vec![jitter],
+        ..Default::default()
+    };
+    let pairs = REGIONS.iter().flat_map(|a| {
+        REGIONS
+            .iter()
+            .filter(move |b| a != *b)
+            .map(move |b| (RegionId::from(*a), RegionId::from(*b)))
+    });
     Topology {
         regions: REGIONS.iter().map(|region| ((*region).into(), Default::default())).collect(),
-        nodes: REGIONS.iter().map(|region| (format!("logs-{region}").into(), node(region))).collect(),
+        nodes: REGIONS
+            .iter()
+            .map(|region| (format!("logs-{region}").into(), node(region)))
+            .collect(),
         cells: cells.collect(),
         wan: pairs.map(|pair| (pair, wan.clone())).collect(),
         ..Default::default()

@@ -26,7 +26,9 @@ impl Args {
     pub(crate) fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let mut args = Self::default();
         while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("`{}` needs a value; {USAGE}", word.display()));
+            let mut value = || {
+                words.next().ok_or_else(|| format!("`{}` needs a value; {USAGE}", word.display()))
+            };
             match word.to_str() {
                 // Cargo says it to every bench.
                 Some("--bench") => {}
@@ -49,7 +51,8 @@ fn number(word: &OsString) -> Result<usize, String> {
 }
 
 fn engine(word: &OsString) -> Result<Engine, String> {
-    let known = [Engine::Tun, Engine::AfPacket].into_iter().find(|engine| word == engine_name(*engine));
+    let known =
+        [Engine::Tun, Engine::AfPacket].into_iter().find(|engine| word == engine_name(*engine));
     known.ok_or_else(|| format!("`{}` is no engine; {USAGE}", word.display()))
 }
 

@@ -46,23 +46,52 @@ pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
         load.over.store(true, Ordering::Relaxed);
         seen
     })?;
-    let late: Vec<String> =
-        seen.iter().enumerate().flat_map(|(cut, seen)| seen.late.iter().map(move |late| format!("; cut {cut}: {late}"))).collect();
+    let late: Vec<String> = seen
+        .iter()
+        .enumerate()
+        .flat_map(|(cut, seen)| seen.late.iter().map(move |late| format!("; cut {cut}: {late}")))
+        .collect();
     let note = format!("{} cuts under UDP both ways and a TCP stream{}", seen.len(), late.concat());
     Ok(vec![
         percentile("cut: call to last packet, p50", &seen, |seen| seen.last, 0.5, Goals::REPORT),
         percentile("cut: call to last packet, p99", &seen, |seen| seen.last, 0.99, LAST),
-        percentile("cut: call to acknowledgement, p50", &seen, |seen| seen.acknowledged, 0.5, Goals::REPORT),
-        percentile("cut: call to acknowledgement, p99", &seen, |seen| seen.acknowledged, 0.99, Goals::REPORT),
-        Row { note, ..Row::plain("cut: packets after the acknowledgement", "", vec![late.len() as f64], Goals::both(Goal::Never)) },
+        percentile(
+            "cut: call to acknowledgement, p50",
+            &seen,
+            |seen| seen.acknowledged,
+            0.5,
+            Goals::REPORT,
+        ),
+        percentile(
+            "cut: call to acknowledgement, p99",
+            &seen,
+            |seen| seen.acknowledged,
+            0.99,
+            Goals::REPORT,
+        ),
+        Row {
+            note,
+            ..Row::plain(
+                "cut: packets after the acknowledgement",
+                "",
+                vec![late.len() as f64],
+                Goals::both(Goal::Never),
+            )
+        },
     ])
 }
 
 /// The percentile of all cuts; the parts of the run are its rounds.
 fn percentile(name: &str, seen: &[Seen], figure: fn(&Seen) -> f64, q: f64, goals: Goals) -> Row {
     let all: Vec<f64> = seen.iter().map(figure).collect();
-    let rounds = all.chunks(all.len().div_ceil(PARTS).max(1)).map(|part| quantile(part, q)).collect();
-    let note = format!("{:.0} us over all {}, at most {:.0} us", quantile(&all, q), all.len(), quantile(&all, 1.0));
+    let rounds =
+        all.chunks(all.len().div_ceil(PARTS).max(1)).map(|part| quantile(part, q)).collect();
+    let note = format!(
+        "{:.0} us over all {}, at most {:.0} us",
+        quantile(&all, q),
+        all.len(),
+        quantile(&all, 1.0)
+    );
     Row { figure: quantile(&all, q), note, ..Row::plain(name, "us", rounds, goals) }
 }
 
@@ -95,7 +124,11 @@ fn open(net: &Net, way: &Way, load: &Load, watch: &mut Watch, delay: Duration) -
 
 fn judge(shuts: &[Shut], watch: &Watch) -> Vec<Seen> {
     let us = |from_ns: u64, to_ns: u64| (to_ns - from_ns) as f64 / 1e3;
-    let unseen = |shut: &Shut| Seen { last: 0.0, acknowledged: us(shut.called_ns, shut.acknowledged_ns), late: Vec::new() };
+    let unseen = |shut: &Shut| Seen {
+        last: 0.0,
+        acknowledged: us(shut.called_ns, shut.acknowledged_ns),
+        late: Vec::new(),
+    };
     let mut seen: Vec<Seen> = shuts.iter().map(unseen).collect();
     for (arrivals, machine) in watch.arrivals.iter().zip(["a", "b"]) {
         for &Arrival { at_ns, protocol } in arrivals {
@@ -103,7 +136,10 @@ fn judge(shuts: &[Shut], watch: &Watch) -> Vec<Seen> {
             let (shut, seen) = (shuts[cut], &mut seen[cut]);
             seen.last = seen.last.max(us(shut.called_ns, at_ns));
             if at_ns > shut.acknowledged_ns {
-                seen.late.push(format!("protocol {protocol} at {machine}, {:.0} us after", us(shut.acknowledged_ns, at_ns)));
+                seen.late.push(format!(
+                    "protocol {protocol} at {machine}, {:.0} us after",
+                    us(shut.acknowledged_ns, at_ns)
+                ));
             }
         }
     }

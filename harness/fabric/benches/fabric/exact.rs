@@ -33,7 +33,10 @@ pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
             ..Row::deviation("loss off its share", "sigma", sigmas, Goals::both(Goal::AtMost(4.0)))
         },
         Row {
-            note: format!("worst of {} windows of 1 s at 8 Mbit/s, kernel stamps", effort.rate_windows),
+            note: format!(
+                "worst of {} windows of 1 s at 8 Mbit/s, kernel stamps",
+                effort.rate_windows
+            ),
             ..Row::deviation("rate off", "%", off, Goals::both(Goal::AtMost(1.0)))
         },
     ])
@@ -55,7 +58,9 @@ fn loss(engine: Engine, packets: u64) -> io::Result<Vec<f64>> {
             }
             sent += BATCH;
             // One batch at a time: what is lost is lost to the draw, and to no buffer.
-            wait_for("all packets to reach the fabric", || Ok(net.counters(A_TO_B)?.arrived.packets == sent))?;
+            wait_for("all packets to reach the fabric", || {
+                Ok(net.counters(A_TO_B)?.arrived.packets == sent)
+            })?;
             while received < net.counters(A_TO_B)?.passed.packets {
                 b.recv(&mut [0; 8])?;
                 received += 1;
@@ -82,19 +87,30 @@ fn rate(engine: Engine, windows: u64) -> io::Result<Vec<f64>> {
     let (origin, mut sent) = (Instant::now(), 0);
     // The first packets fill the queue; a window begins behind them.
     let warm = |first: u64| first + SECOND_NS / 5;
-    while stamps.first().is_none_or(|first| stamps[stamps.len() - 1] < warm(*first) + windows * SECOND_NS) {
+    while stamps
+        .first()
+        .is_none_or(|first| stamps[stamps.len() - 1] < warm(*first) + windows * SECOND_NS)
+    {
         if origin.elapsed() > Duration::from_secs(windows + 10) {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "too little arrives at 8 Mbit/s"));
         }
         until(origin + Duration::from_micros(500) * sent);
         a.send(&[7; PAYLOAD_BYTES])?;
         sent += 1;
-        stamps.extend(capture.drain()?.iter().filter(|arrival| arrival.protocol == UDP).map(|arrival| arrival.at_ns));
+        stamps.extend(
+            capture
+                .drain()?
+                .iter()
+                .filter(|arrival| arrival.protocol == UDP)
+                .map(|arrival| arrival.at_ns),
+        );
     }
     let start = warm(stamps[0]);
     let bits = |window: u64| {
         let from = start + window * SECOND_NS;
-        stamps.iter().filter(|at| (from..from + SECOND_NS).contains(*at)).count() as f64 * PACKET_BYTES * 8.0
+        stamps.iter().filter(|at| (from..from + SECOND_NS).contains(*at)).count() as f64
+            * PACKET_BYTES
+            * 8.0
     };
     Ok((0..windows).map(|window| (bits(window) / RATE.0 as f64 - 1.0) * 100.0).collect())
 }

@@ -32,7 +32,8 @@ pub(crate) fn until(due: Instant) {
         if left.is_zero() {
             return;
         }
-        let request = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        let request =
+            Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
         // When a signal cuts it short, the loop looks at what is left.
         let _ = clock_nanosleep_relative(ClockId::Monotonic, &request);
     }

@@ -68,7 +68,8 @@ fn flood(net: &Net, time: Duration) -> io::Result<Flood> {
         let link = snapshot.links.get(&A_TO_B).copied().unwrap_or_default();
         (link.passed.packets as f64, link.arrived.packets as f64)
     };
-    let (passed, arrived) = (packets(&after).0 - packets(&before).0, packets(&after).1 - packets(&before).1);
+    let (passed, arrived) =
+        (packets(&after).0 - packets(&before).0, packets(&after).1 - packets(&before).1);
     let dropped = (after.1.kernel_drops - before.1.kernel_drops) as f64;
     Ok(Flood {
         delivered: passed / seconds / 1e3,
@@ -88,7 +89,9 @@ pub(crate) fn send(way: &Way, socket: &UdpSocket, over: &AtomicBool) -> io::Resu
     while !over.load(Ordering::Relaxed) {
         match socket.send(&[7; PAYLOAD_BYTES]) {
             // The device's queue is full: what a flood is for.
-            Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::EAGAIN)) => return Err(error),
+            Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::EAGAIN)) => {
+                return Err(error);
+            }
             _ => {}
         }
     }

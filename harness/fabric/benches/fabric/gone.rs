@@ -32,7 +32,9 @@ pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
         rounds.push(took_ms);
         namespaces = watched;
     }
-    let note = format!("until the process is reaped and its {namespaces} network namespaces are dismantled");
+    let note = format!(
+        "until the process is reaped and its {namespaces} network namespaces are dismantled"
+    );
     Ok(vec![Row { note, ..Row::plain("everything gone after kill -9", "ms", rounds, GONE) }])
 }
 
@@ -45,7 +47,9 @@ fn kill(engine: Engine) -> io::Result<(f64, usize)> {
     child.0.wait()?;
     let netlink = Netlink::open()?;
     wait_for("the namespaces to go", || {
-        Ok(witnesses.iter().all(|name| netlink.link_index(name).is_err_and(|error| error.raw_os_error() == Some(libc::ENODEV))))
+        Ok(witnesses.iter().all(|name| {
+            netlink.link_index(name).is_err_and(|error| error.raw_os_error() == Some(libc::ENODEV))
+        }))
     })?;
     Ok((start.elapsed().as_secs_f64() * 1e3, witnesses.len()))
 }
@@ -63,18 +67,26 @@ impl Drop for Killed {
 
 fn start(engine: Engine) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["--doomed", "--engine", engine_name(engine)]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(["--doomed", "--engine", engine_name(engine)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let mut said = String::new();
     // It ends when it cannot, and then its output does too.
     BufReader::new(child.stdout.as_mut().expect("it was piped")).read_line(&mut said)?;
-    if said.trim() == READY { Ok(child) } else { Err(io::Error::other("the process to be killed did not start")) }
+    if said.trim() == READY {
+        Ok(child)
+    } else {
+        Err(io::Error::other("the process to be killed did not start"))
+    }
 }
 
 /// Puts a veth end into every network namespace that this process holds; returns the names of the ends that stay here.
 fn watch(child: &Child) -> io::Result<Vec<String>> {
     let process = PathBuf::from(format!("/proc/{}", child.id()));
-    let mut held = BTreeMap::from([(fs::read_link(process.join("ns/net"))?, process.join("ns/net"))]);
+    let mut held =
+        BTreeMap::from([(fs::read_link(process.join("ns/net"))?, process.join("ns/net"))]);
     for entry in fs::read_dir(process.join("fd"))? {
         let path = entry?.path();
         let target = fs::read_link(&path)?;
@@ -87,7 +99,12 @@ fn watch(child: &Child) -> io::Result<Vec<String>> {
     for (number, path) in held.values().enumerate() {
         let (netns, name) = (File::open(path)?, format!("watch{number}"));
         let near = VethEnd { name: &name, mac: [2, 0, 0, 0, 2, 1], mtu: 1500, netns: None };
-        let far = VethEnd { name: "watched", mac: [2, 0, 0, 0, 2, 2], mtu: 1500, netns: Some(netns.as_fd()) };
+        let far = VethEnd {
+            name: "watched",
+            mac: [2, 0, 0, 0, 2, 2],
+            mtu: 1500,
+            netns: Some(netns.as_fd()),
+        };
         netlink.add_veth(near, far)?;
         names.push(name);
     }

@@ -48,7 +48,8 @@ pub(crate) fn gbit_per_s(way: &Way) -> io::Result<f64> {
         said.read_to_string(&mut text)?;
         Ok(text)
     })?;
-    received(&report).ok_or_else(|| io::Error::other(format!("iperf3 measured nothing: {}", report.trim())))
+    received(&report)
+        .ok_or_else(|| io::Error::other(format!("iperf3 measured nothing: {}", report.trim())))
 }
 
 fn start(place: &Place, words: &[&str]) -> io::Result<Reaped> {
@@ -65,8 +66,12 @@ fn received(report: &str) -> Option<f64> {
 }
 
 /// What `read` returns, unless it takes too long: then the process behind it is killed by its owner, which ends `read` too.
-fn within<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+fn within<T: Send + 'static>(
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     let (done, result) = mpsc::channel();
     thread::spawn(move || done.send(read()));
-    result.recv_timeout(WITHIN).map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "iperf3 took too long"))?
+    result
+        .recv_timeout(WITHIN)
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "iperf3 took too long"))?
 }

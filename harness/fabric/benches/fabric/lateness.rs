@@ -37,8 +37,18 @@ pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
         let [own_p50, own_p99, seen_p50, seen_p99] = rounds;
         rows.push(Row::plain(format!("own lateness at {delay_ms} ms, p50"), "us", own_p50, P50));
         rows.push(Row::plain(format!("own lateness at {delay_ms} ms, p99"), "us", own_p99, P99));
-        rows.push(Row::plain(format!("end to end beyond {delay_ms} ms, p50"), "us", seen_p50, Goals::REPORT));
-        rows.push(Row::plain(format!("end to end beyond {delay_ms} ms, p99"), "us", seen_p99, Goals::REPORT));
+        rows.push(Row::plain(
+            format!("end to end beyond {delay_ms} ms, p50"),
+            "us",
+            seen_p50,
+            Goals::REPORT,
+        ));
+        rows.push(Row::plain(
+            format!("end to end beyond {delay_ms} ms, p99"),
+            "us",
+            seen_p99,
+            Goals::REPORT,
+        ));
     }
     Ok(rows)
 }

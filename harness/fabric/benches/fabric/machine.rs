@@ -35,9 +35,15 @@ pub(crate) struct Work {
 impl Ticks {
     pub(crate) fn now() -> io::Result<Self> {
         let text = fs::read_to_string("/proc/stat")?;
-        let (busy, steal) = read_ticks(&text).ok_or_else(|| io::Error::other("/proc/stat has no line for all cores"))?;
+        let (busy, steal) = read_ticks(&text)
+            .ok_or_else(|| io::Error::other("/proc/stat has no line for all cores"))?;
         let own = clock_gettime(ClockId::ProcessCPUTime);
-        Ok(Self { busy, steal, at: Instant::now(), own: Duration::new(own.tv_sec.cast_unsigned(), own.tv_nsec as u32) })
+        Ok(Self {
+            busy,
+            steal,
+            at: Instant::now(),
+            own: Duration::new(own.tv_sec.cast_unsigned(), own.tv_nsec as u32),
+        })
     }
 
     pub(crate) fn since(self) -> io::Result<Work> {
@@ -61,8 +67,16 @@ impl Work {
 
 /// Busy and stolen ticks of all cores. Guests' time is part of the user's.
 fn read_ticks(stat: &str) -> Option<(u64, u64)> {
-    let fields: Vec<u64> = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().map_while(|field| field.parse().ok()).collect();
-    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = fields[..] else { return None };
+    let fields: Vec<u64> = stat
+        .lines()
+        .next()?
+        .strip_prefix("cpu ")?
+        .split_whitespace()
+        .map_while(|field| field.parse().ok())
+        .collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = fields[..] else {
+        return None;
+    };
     Some((user + nice + system + irq + softirq, steal))
 }
 

@@ -1,8 +1,15 @@
 //! `cargo xtask bench fabric`: the fabric against a veth pair in the same run, as ratios, beside its goals. What a figure means stands
 //! in `docs/concepts/fabric-performance.md`. The process enters its own user and network namespace before any thread exists, so nothing
 //! here touches the host's network and no privilege is needed.
-#![allow(clippy::disallowed_methods, reason = "the sockets here are born in namespaces of the bench's own")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to the person who runs it")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the sockets here are born in namespaces of the bench's own"
+)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench talks to the person who runs it"
+)]
 
 mod args;
 #[path = "../../tests/shells/capture.rs"]
@@ -61,7 +68,11 @@ fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    match if args.doomed { gone::doomed(args.engine.unwrap_or(Engine::Tun)).map(|()| true) } else { bench(&args) } {
+    match if args.doomed {
+        gone::doomed(args.engine.unwrap_or(Engine::Tun)).map(|()| true)
+    } else {
+        bench(&args)
+    } {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -89,18 +100,26 @@ impl Found {
 
 /// False when something is broken: a measurement failed, or what must never happen did. An error when nothing was measured at all.
 fn bench(args: &Args) -> io::Result<bool> {
-    sys::enter_namespaces()
-        .map_err(|error| io::Error::other(format!("no user namespace on this host ({error}); `wetdress doctor` says why")))?;
+    sys::enter_namespaces().map_err(|error| {
+        io::Error::other(format!(
+            "no user namespace on this host ({error}); `wetdress doctor` says why"
+        ))
+    })?;
     let effort = if args.quick { Effort::quick(args.cuts) } else { Effort::full(args.cuts) };
     let (began, facts, ticks) = (SystemTime::now(), machine::facts(), Ticks::now()?);
     let free = cores::allowed().len() >= cores::FREE_CORES;
     println!("machine  {facts}");
-    println!("goals    {}", if free { "free cores; threads are pinned" } else { "the 2-core table; nothing is pinned" });
+    println!(
+        "goals    {}",
+        if free { "free cores; threads are pinned" } else { "the 2-core table; nothing is pinned" }
+    );
 
     let found = measure(args, &effort);
     if found.is_empty() {
         let names = MEASURES.map(|(what, _)| format!("`{what}`")).join(", ");
-        let message = format!("nothing was measured: no engine to measure, or no name holds what `--only` asks for; the names are {names}");
+        let message = format!(
+            "nothing was measured: no engine to measure, or no name holds what `--only` asks for; the names are {names}"
+        );
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
     let work = ticks.since()?;
@@ -130,13 +149,21 @@ fn bench(args: &Args) -> io::Result<bool> {
 
 fn measure(args: &Args, effort: &Effort) -> Found {
     let (start, mut found) = (Instant::now(), Found::default());
-    for engine in [Engine::Tun, Engine::AfPacket].into_iter().filter(|engine| args.engine.is_none_or(|asked| asked == *engine)) {
+    for engine in [Engine::Tun, Engine::AfPacket]
+        .into_iter()
+        .filter(|engine| args.engine.is_none_or(|asked| asked == *engine))
+    {
         let name = engine_name(engine);
-        if engine == Engine::Tun && std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_err() {
+        if engine == Engine::Tun
+            && std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_err()
+        {
             println!("skipped  {name}: /dev/net/tun cannot be opened here");
             continue;
         }
-        for (what, measure) in MEASURES.into_iter().filter(|(what, _)| args.only.as_ref().is_none_or(|only| what.contains(only))) {
+        for (what, measure) in MEASURES
+            .into_iter()
+            .filter(|(what, _)| args.only.as_ref().is_none_or(|only| what.contains(only)))
+        {
             if start.elapsed() > effort.limit {
                 found.left_out.push(format!("{name}: {what}"));
                 continue;

@@ -49,8 +49,17 @@ pub(crate) fn rows(engine: Engine, effort: &Effort) -> io::Result<Vec<Row>> {
     }
     let passed = net.counters(A_TO_B)?.passed;
     let speed = Row {
-        note: format!("the fabric's packets hold {:.1} kB on average", passed.bytes as f64 / passed.packets.max(1) as f64 / 1e3),
-        ..Row::ratio("TCP one stream, own probe", "Gbit/s", each(&moved, |moved| moved.gbit_per_s), "veth", SPEED)
+        note: format!(
+            "the fabric's packets hold {:.1} kB on average",
+            passed.bytes as f64 / passed.packets.max(1) as f64 / 1e3
+        ),
+        ..Row::ratio(
+            "TCP one stream, own probe",
+            "Gbit/s",
+            each(&moved, |moved| moved.gbit_per_s),
+            "veth",
+            SPEED,
+        )
     };
     let [total, own] = cpu_rows(&moved);
     Ok(vec![speed, iperf_row(&ways, effort)?, total, own])
@@ -61,14 +70,19 @@ fn cpu_rows(moved: &[Vec<Moved>; 2]) -> [Row; 2] {
     let background = median(&each(moved, |moved| moved.background).concat());
     let quiet = background <= QUIET;
     let (machine, process) = if quiet { (WORK, Goals::REPORT) } else { (Goals::REPORT, WORK) };
-    let total = Row::ratio("total CPU per Gbit", "s", each(moved, |moved| moved.machine), "veth", machine);
+    let total =
+        Row::ratio("total CPU per Gbit", "s", each(moved, |moved| moved.machine), "veth", machine);
     let total = Row {
         noisy: total.noisy || !quiet,
-        note: format!("/proc/stat of all cores with softirq, less a background of {background:.2} cores"),
+        note: format!(
+            "/proc/stat of all cores with softirq, less a background of {background:.2} cores"
+        ),
         ..total
     };
     let own = Row {
-        note: "CPU clock of this process: blind to others' load, and to softirq outside its threads".into(),
+        note:
+            "CPU clock of this process: blind to others' load, and to softirq outside its threads"
+                .into(),
         ..Row::ratio("own CPU per Gbit", "s", each(moved, |moved| moved.own), "veth", process)
     };
     [total, own]
@@ -85,7 +99,10 @@ fn iperf_row(ways: &[Way; 2], effort: &Effort) -> io::Result<Row> {
             match iperf::gbit_per_s(way) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let note = "iperf3 is not installed (ci/install-servers installs it)".into();
-                    return Ok(Row { note, ..Row::plain("TCP one stream, iperf3", "Gbit/s", Vec::new(), Goals::REPORT) });
+                    return Ok(Row {
+                        note,
+                        ..Row::plain("TCP one stream, iperf3", "Gbit/s", Vec::new(), Goals::REPORT)
+                    });
                 }
                 moved => rounds.push(moved?),
             }
@@ -107,7 +124,12 @@ fn stream(way: &Way, time: Duration) -> io::Result<Moved> {
 
     let gbit = bytes as f64 * 8.0 / 1e9;
     let machine = (work.busy.as_secs_f64() - background * work.wall.as_secs_f64()).max(0.0);
-    Ok(Moved { gbit_per_s: gbit / work.wall.as_secs_f64(), machine: machine / gbit, own: work.own.as_secs_f64() / gbit, background })
+    Ok(Moved {
+        gbit_per_s: gbit / work.wall.as_secs_f64(),
+        machine: machine / gbit,
+        own: work.own.as_secs_f64() / gbit,
+        background,
+    })
 }
 
 /// Bytes that arrived.

@@ -63,31 +63,73 @@ pub(crate) enum Kind {
 }
 
 impl Row {
-    pub(crate) fn plain(name: impl Into<String>, unit: &'static str, rounds: Vec<f64>, goals: Goals) -> Self {
+    pub(crate) fn plain(
+        name: impl Into<String>,
+        unit: &'static str,
+        rounds: Vec<f64>,
+        goals: Goals,
+    ) -> Self {
         let (figure, spread) = (median(&rounds), spread(&rounds));
         let (name, noisy) = (name.into(), spread > NOISY);
-        Self { name, unit, rounds, peer: None, figure, kind: Kind::Plain, spread: Some(spread), noisy, goals, note: String::new() }
+        Self {
+            name,
+            unit,
+            rounds,
+            peer: None,
+            figure,
+            kind: Kind::Plain,
+            spread: Some(spread),
+            noisy,
+            goals,
+            note: String::new(),
+        }
     }
 
     /// How far off something exact is: the worst of all rounds, which are no repetitions of each other.
-    pub(crate) fn deviation(name: impl Into<String>, unit: &'static str, rounds: Vec<f64>, goals: Goals) -> Self {
+    pub(crate) fn deviation(
+        name: impl Into<String>,
+        unit: &'static str,
+        rounds: Vec<f64>,
+        goals: Goals,
+    ) -> Self {
         let worst = rounds.iter().fold(0.0, |worst: f64, round| worst.max(round.abs()));
         Self { figure: worst, spread: None, noisy: false, ..Self::plain(name, unit, rounds, goals) }
     }
 
     /// Figures over the same figures of a peer, measured next to each other.
-    pub(crate) fn ratio(name: impl Into<String>, unit: &'static str, of: [Vec<f64>; 2], peer: &'static str, goals: Goals) -> Self {
+    pub(crate) fn ratio(
+        name: impl Into<String>,
+        unit: &'static str,
+        of: [Vec<f64>; 2],
+        peer: &'static str,
+        goals: Goals,
+    ) -> Self {
         Self::against(name, unit, of, peer, goals, Kind::Ratio)
     }
 
     /// What comes on top of the peer's.
-    pub(crate) fn added(name: impl Into<String>, unit: &'static str, of: [Vec<f64>; 2], peer: &'static str, goals: Goals) -> Self {
+    pub(crate) fn added(
+        name: impl Into<String>,
+        unit: &'static str,
+        of: [Vec<f64>; 2],
+        peer: &'static str,
+        goals: Goals,
+    ) -> Self {
         Self::against(name, unit, of, peer, goals, Kind::Added)
     }
 
-    fn against(name: impl Into<String>, unit: &'static str, of: [Vec<f64>; 2], peer: &'static str, goals: Goals, kind: Kind) -> Self {
+    fn against(
+        name: impl Into<String>,
+        unit: &'static str,
+        of: [Vec<f64>; 2],
+        peer: &'static str,
+        goals: Goals,
+        kind: Kind,
+    ) -> Self {
         let [own, theirs] = of;
-        let compare = |(own, theirs): (&f64, &f64)| if kind == Kind::Ratio { own / theirs } else { own - theirs };
+        let compare = |(own, theirs): (&f64, &f64)| {
+            if kind == Kind::Ratio { own / theirs } else { own - theirs }
+        };
         let compared: Vec<f64> = own.iter().zip(&theirs).map(compare).collect();
         let spread = spread(&compared);
         let noisy = spread > NOISY;
@@ -142,11 +184,27 @@ impl Row {
     }
 
     fn cells(&self, engine: &str, free: bool) -> [String; 8] {
-        let peer = self.peer.as_ref().map_or_else(|| "-".into(), |(name, rounds)| format!("{name} {}", short(median(rounds))));
+        let peer = self.peer.as_ref().map_or_else(
+            || "-".into(),
+            |(name, rounds)| format!("{name} {}", short(median(rounds))),
+        );
         let noise = if self.noisy { ", noisy" } else { "" };
         let verdict = format!("{}{noise}", self.verdict(free));
-        let measured = if self.rounds.is_empty() { "-".into() } else { format!("{} {}", short(median(&self.rounds)), self.unit) };
-        [engine.into(), self.name.clone(), measured, peer, self.figure_text(), self.goal_text(free), verdict, self.note.clone()]
+        let measured = if self.rounds.is_empty() {
+            "-".into()
+        } else {
+            format!("{} {}", short(median(&self.rounds)), self.unit)
+        };
+        [
+            engine.into(),
+            self.name.clone(),
+            measured,
+            peer,
+            self.figure_text(),
+            self.goal_text(free),
+            verdict,
+            self.note.clone(),
+        ]
     }
 
     pub(crate) fn json(&self, engine: &str, free: bool) -> Value {
@@ -181,8 +239,11 @@ fn short(figure: f64) -> String {
 
 /// All rows in columns.
 pub(crate) fn show(rows: &[(&str, Row)], free: bool) -> String {
-    let head = ["engine", "figure", "measured", "peer", "judged", "goal", "verdict", ""].map(str::to_owned);
-    let lines: Vec<[String; 8]> = std::iter::once(head).chain(rows.iter().map(|(engine, row)| row.cells(engine, free))).collect();
+    let head = ["engine", "figure", "measured", "peer", "judged", "goal", "verdict", ""]
+        .map(str::to_owned);
+    let lines: Vec<[String; 8]> = std::iter::once(head)
+        .chain(rows.iter().map(|(engine, row)| row.cells(engine, free)))
+        .collect();
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..8).map(width).collect();
     let mut text = String::new();

@@ -50,7 +50,12 @@ impl Way {
         let b = Place::new(Ipv4Addr::new(198, 18, 1, 2), Role::Receiver)?;
         a.enter(|| {
             let near = VethEnd { name: INTERFACE, mac: [2, 0, 0, 0, 1, 1], mtu: 1500, netns: None };
-            let far = VethEnd { name: INTERFACE, mac: [2, 0, 0, 0, 1, 2], mtu: 1500, netns: Some(b.netns.as_fd()) };
+            let far = VethEnd {
+                name: INTERFACE,
+                mac: [2, 0, 0, 0, 1, 2],
+                mtu: 1500,
+                netns: Some(b.netns.as_fd()),
+            };
             Netlink::open()?.add_veth(near, far)
         })?;
         for place in [&a, &b] {
@@ -100,7 +105,11 @@ impl Place {
     }
 
     fn of(machine: &Machine, role: Role) -> io::Result<Self> {
-        Ok(Self { netns: machine.enter(|| File::open("/proc/thread-self/ns/net"))?, address: machine.v4(), role })
+        Ok(Self {
+            netns: machine.enter(|| File::open("/proc/thread-self/ns/net"))?,
+            address: machine.v4(),
+            role,
+        })
     }
 
     pub(crate) fn address(&self) -> Ipv4Addr {
@@ -113,7 +122,10 @@ impl Place {
     }
 
     /// Runs `make` on a thread inside. Sockets and processes that are made there stay there, on this place's core.
-    pub(crate) fn enter<T: Send>(&self, make: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    pub(crate) fn enter<T: Send>(
+        &self,
+        make: impl FnOnce() -> io::Result<T> + Send,
+    ) -> io::Result<T> {
         thread::scope(|scope| {
             let inside = scope.spawn(|| {
                 move_into_link_name_space(self.netns.as_fd(), Some(LinkNameSpaceType::Network))?;

@@ -51,7 +51,8 @@ impl Message {
         self.bytes(&[0; 2]);
         self.bytes(&kind.to_ne_bytes());
         fill(self);
-        let length = u16::try_from(self.bytes.len() - start).expect("attributes here are far below 64 KiB");
+        let length =
+            u16::try_from(self.bytes.len() - start).expect("attributes here are far below 64 KiB");
         self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }

@@ -11,7 +11,8 @@ use crate::switch::{Framing, VNET_BYTES};
 impl Sample {
     /// The naive segmenter: the same packet with the payload, the numbers and the flags of `first..end`.
     fn part(&self, first: usize, end: usize) -> Self {
-        let payload = &self.payload[first * self.gso_size..self.payload.len().min(end * self.gso_size)];
+        let payload =
+            &self.payload[first * self.gso_size..self.payload.len().min(end * self.gso_size)];
         let (is_first, is_last) = (first == 0, end * self.gso_size >= self.payload.len());
         let [fin, psh, ece, cwr] = self.flags;
         Self {
@@ -113,7 +114,10 @@ fn sequence_numbers_wrap_and_flags_stay_at_their_ends() {
     let mut seen = Vec::new();
     for index in 0..whole.count() {
         whole.run(&frame, index, index + 1, &mut head);
-        let tcp = Packet::read(&[&head.bytes()[VNET_BYTES..], &[0; 10]].concat()).expect("it has a length").tcp.expect("it is TCP");
+        let tcp = Packet::read(&[&head.bytes()[VNET_BYTES..], &[0; 10]].concat())
+            .expect("it has a length")
+            .tcp
+            .expect("it is TCP");
         seen.push((tcp.sequence, tcp.flags));
     }
     assert_eq!(seen, [(u32::MAX - 5, 0xd0), (4, 0x50), (14, 0x59)]);
@@ -139,7 +143,14 @@ fn what_cannot_be_cut_is_one_packet() {
     assert!(!changed(VNET_BYTES + 6, 0x20), "a first fragment");
     assert!(!changed(VNET_BYTES + 25, 34), "a UDP length that is not that of the packet");
     let extended = |extension| {
-        let sample = Sample { is_v4: false, is_tcp: true, extension, tcp_options: 10, framing: Framing::Ethernet, ..plain(true) };
+        let sample = Sample {
+            is_v4: false,
+            is_tcp: true,
+            extension,
+            tcp_options: 10,
+            framing: Framing::Ethernet,
+            ..plain(true)
+        };
         sample.super_of(&sample.frame(Sum::Partial)).is_some()
     };
     assert!(extended(8) && !extended(9), "headers of 188 and 196 bytes");

@@ -61,7 +61,13 @@ impl Switch {
         self.carry_run(arrival, parts, begun..parts.count(), sink);
     }
 
-    fn carry_run(&mut self, arrival: &Arrival<'_>, parts: &Super, run: Range<usize>, sink: &mut impl Sink) {
+    fn carry_run(
+        &mut self,
+        arrival: &Arrival<'_>,
+        parts: &Super,
+        run: Range<usize>,
+        sink: &mut impl Sink,
+    ) {
         if !run.is_empty() {
             let mut head = Head::default();
             self.carry(arrival, cargo_of(arrival, parts, run, &mut head), false, sink);
@@ -69,7 +75,13 @@ impl Switch {
     }
 
     /// Does to one packet what was drawn for it.
-    pub(super) fn deal(&mut self, arrival: &Arrival<'_>, cargo: Cargo<'_>, drawn: Drawn, sink: &mut impl Sink) {
+    pub(super) fn deal(
+        &mut self,
+        arrival: &Arrival<'_>,
+        cargo: Cargo<'_>,
+        drawn: Drawn,
+        sink: &mut impl Sink,
+    ) {
         let Cargo { class, load, .. } = cargo;
         let counters = &mut self.links.flows[arrival.link].counters;
         if drawn.lost {
@@ -98,7 +110,8 @@ impl Switch {
         cargo.frame.iter().for_each(|part| scratch.extend_from_slice(part));
         let ip_at = self.framing.ip_at();
         let flow = &mut self.links.flows[arrival.link];
-        let flipped = Packet::read(&scratch[ip_at..]).is_some_and(|packet| corrupt(scratch, ip_at, &packet, flow.random.bits()));
+        let flipped = Packet::read(&scratch[ip_at..])
+            .is_some_and(|packet| corrupt(scratch, ip_at, &packet, flow.random.bits()));
         if flipped {
             flow.counters.corrupted.add(cargo.load);
             flow.counters.hit(Lever::Corrupt, arrival.now, cargo.class, cargo.load);
@@ -107,7 +120,13 @@ impl Switch {
     }
 
     /// Sends a packet on its way: at once, or when the rate and the delay allow it.
-    pub(super) fn carry(&mut self, arrival: &Arrival<'_>, cargo: Cargo<'_>, jumps: bool, sink: &mut impl Sink) {
+    pub(super) fn carry(
+        &mut self,
+        arrival: &Arrival<'_>,
+        cargo: Cargo<'_>,
+        jumps: bool,
+        sink: &mut impl Sink,
+    ) {
         let Cargo { frame, class, load, note } = cargo;
         let (now, flow) = (arrival.now, &mut self.links.flows[arrival.link]);
         let Some(times) = flow.times(now, load, jumps, &self.slab) else {
@@ -122,7 +141,11 @@ impl Switch {
             let delivered = sink.send(flow.link.to, &parts[..used]);
             flow.book(now, class, load, delivered);
             let passed = note.unwrap_or(Note::Passed);
-            return self.note_cargo(arrival, &cargo, if delivered { passed } else { Note::Undelivered });
+            return self.note_cargo(
+                arrival,
+                &cargo,
+                if delivered { passed } else { Note::Undelivered },
+            );
         }
         let waiting = Waiting::new(class, load, arrival.link as u32, times.sent, times.due);
         let has_room = flow.has_room(frame[0].len() + frame[1].len());
@@ -155,12 +178,22 @@ impl Switch {
 
     /// What became of a whole frame, for the flight recorder.
     pub(super) fn note(&mut self, arrival: &Arrival<'_>, note: Note) {
-        self.note_cargo(arrival, &Cargo::new([arrival.frame, &[]], arrival.packet.class, Tally::default()), note);
+        self.note_cargo(
+            arrival,
+            &Cargo::new([arrival.frame, &[]], arrival.packet.class, Tally::default()),
+            note,
+        );
     }
 
     pub(super) fn note_cargo(&mut self, arrival: &Arrival<'_>, cargo: &Cargo<'_>, note: Note) {
         let link = self.links.flows[arrival.link].link;
-        self.flight.record(arrival.now, link, note, &cargo.frame[0][self.framing.ip_at()..], cargo.class.bytes);
+        self.flight.record(
+            arrival.now,
+            link,
+            note,
+            &cargo.frame[0][self.framing.ip_at()..],
+            cargo.class.bytes,
+        );
     }
 }
 
@@ -170,7 +203,12 @@ pub(super) fn load_of(parts: &Super, run: Range<usize>) -> Tally {
 }
 
 /// Some segments of a super-packet, whose headers are written into `head`.
-fn cargo_of<'a>(arrival: &Arrival<'a>, parts: &Super, run: Range<usize>, head: &'a mut Head) -> Cargo<'a> {
+fn cargo_of<'a>(
+    arrival: &Arrival<'a>,
+    parts: &Super,
+    run: Range<usize>,
+    head: &'a mut Head,
+) -> Cargo<'a> {
     let body = parts.run(arrival.frame, run.start, run.end, head);
     let load = load_of(parts, run);
     let ip_bytes = arrival.packet.bytes - parts.payload_bytes() + body.len();

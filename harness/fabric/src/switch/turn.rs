@@ -23,7 +23,9 @@ impl Switch {
 
     /// Turns the links whose slot has ended and on which something waits: no packet need arrive for the next rate to hold.
     pub(super) fn turn_waiting(&mut self, now: u64) {
-        while let Some(Reverse((_, link))) = self.turns.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+        while let Some(Reverse((_, link))) =
+            self.turns.peek().copied().filter(|Reverse((at, _))| *at <= now)
+        {
             self.turns.pop();
             self.turn(now, link);
             let flow = &mut self.links.flows[link];
@@ -49,7 +51,8 @@ impl Switch {
     pub(super) fn rewind(&mut self, now: u64, change_of: impl Fn(usize) -> Option<Change>) {
         let mut all: Vec<(u64, Stored)> = Vec::new();
         // In the order in which they are serialised.
-        self.wheel.drain(&mut self.slab, |slab, stored| all.push((slab.waiting(stored).sent, stored)));
+        self.wheel
+            .drain(&mut self.slab, |slab, stored| all.push((slab.waiting(stored).sent, stored)));
         all.sort_unstable();
         for (_, stored) in all {
             let index = self.slab.waiting(stored).flow as usize;

@@ -70,7 +70,12 @@ unsafe impl Send for Ring {}
 impl Ring {
     /// Gives the packet socket `fd`, not yet bound, a ring.
     pub(crate) fn new(fd: &OwnedFd, size: Size) -> io::Result<Self> {
-        set_option(fd, libc::SOL_PACKET, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V2 as libc::c_int))?;
+        set_option(
+            fd,
+            libc::SOL_PACKET,
+            libc::PACKET_VERSION,
+            &(libc::tpacket_versions::TPACKET_V2 as libc::c_int),
+        )?;
         let request = libc::tpacket_req {
             tp_block_size: BLOCK_BYTES as libc::c_uint,
             tp_block_nr: size.blocks() as libc::c_uint,
@@ -81,7 +86,9 @@ impl Ring {
         let access = libc::PROT_READ | libc::PROT_WRITE;
         let bytes = BLOCK_BYTES * size.blocks();
         // SAFETY: a new shared mapping of the ring that was just asked for, at an address of the kernel's choice.
-        let memory = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
+        let memory = unsafe {
+            libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd.as_raw_fd(), 0)
+        };
         check(if memory == libc::MAP_FAILED { -1 } else { 0 })?;
         let memory = NonNull::new(memory.cast()).expect("a mapping that succeeded is not null");
         Ok(Self { memory, size, next: 0 })
@@ -89,7 +96,8 @@ impl Ring {
 
     fn slot(&self) -> NonNull<u8> {
         let per_block = self.size.slots_per_block();
-        let offset = self.next / per_block * BLOCK_BYTES + self.next % per_block * self.size.slot_bytes();
+        let offset =
+            self.next / per_block * BLOCK_BYTES + self.next % per_block * self.size.slot_bytes();
         // SAFETY: `next` counts slots of the mapping, so the slot lies inside it.
         unsafe { self.memory.add(offset) }
     }
@@ -120,7 +128,9 @@ impl Ring {
             look(Slot::Cut)
         } else {
             // SAFETY: `from + length` was checked to lie inside the slot, which is ours until the store below.
-            look(Slot::Frame(unsafe { std::slice::from_raw_parts(self.slot().as_ptr().add(from), length) }))
+            look(Slot::Frame(unsafe {
+                std::slice::from_raw_parts(self.slot().as_ptr().add(from), length)
+            }))
         };
         self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
         self.next = (self.next + 1) % (self.size.blocks() * self.size.slots_per_block());

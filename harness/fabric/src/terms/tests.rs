@@ -11,7 +11,8 @@ fn chance(percent: u32) -> Chance {
 }
 
 fn jitters(shape: Shape, correlation: u32) -> Vec<f64> {
-    let jitter = Jitter { width: Duration::from_millis(1), shape, correlation: chance(correlation) };
+    let jitter =
+        Jitter { width: Duration::from_millis(1), shape, correlation: chance(correlation) };
     let (mut random, mut last) = (Random::new(7), f64::NAN);
     (0..DRAWS).map(|_| jittered(jitter, &mut last, &mut random) / 1e6).collect()
 }
@@ -48,7 +49,11 @@ fn every_shape_has_its_mean_width_and_bounds() {
             let values = jitters(shape, correlation);
             let name = format!("{shape:?} at {correlation}%");
             assert!(mean(&values).abs() < 0.06, "{name}: mean {}", mean(&values));
-            assert!((deviation(&values) - sigma).abs() < 0.08, "{name}: deviation {}", deviation(&values));
+            assert!(
+                (deviation(&values) - sigma).abs() < 0.08,
+                "{name}: deviation {}",
+                deviation(&values)
+            );
             assert!(quantile(&values, 0.0) >= low && quantile(&values, 1.0) <= high, "{name}");
         }
     }
@@ -56,14 +61,17 @@ fn every_shape_has_its_mean_width_and_bounds() {
 
 #[test]
 fn correlation_is_what_was_asked_and_leaves_the_distribution_alone() {
-    for (asked, shape) in [(0, Shape::Normal), (25, Shape::Normal), (90, Shape::Normal), (60, Shape::Uniform)] {
+    for (asked, shape) in
+        [(0, Shape::Normal), (25, Shape::Normal), (90, Shape::Normal), (60, Shape::Uniform)]
+    {
         let values = jitters(shape, asked);
         let (mean, sigma) = (mean(&values), deviation(&values));
         let pairs = values.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum::<f64>();
         let found = pairs / (values.len() - 1) as f64 / sigma.powi(2);
         // Under a uniform distribution the rank correlation is 6/pi asin(r/2), a little less than r.
         let r = f64::from(asked) / 100.0;
-        let expected = if shape == Shape::Uniform { 6.0 / std::f64::consts::PI * (r / 2.0).asin() } else { r };
+        let expected =
+            if shape == Shape::Uniform { 6.0 / std::f64::consts::PI * (r / 2.0).asin() } else { r };
         assert!((found - expected).abs() < 0.03, "{shape:?} asked {asked}%: {found}");
         for q in [0.1, 0.5, 0.9] {
             let off = (quantile(&values, q) - quantile(&jitters(shape, 0), q)).abs();
@@ -74,7 +82,8 @@ fn correlation_is_what_was_asked_and_leaves_the_distribution_alone() {
 
 #[test]
 fn bursts_have_their_share_and_their_length() {
-    let bursts = Bursts { enter: chance(1), leave: chance(20), bad: chance(90), good: Chance(1_000) };
+    let bursts =
+        Bursts { enter: chance(1), leave: chance(20), bad: chance(90), good: Chance(1_000) };
     let quality = LinkQuality { bursts: vec![bursts], ..LinkQuality::default() };
     let (mut terms, mut random) = (Terms::new(&quality, true), Random::new(3));
     let lost: Vec<bool> = (0..DRAWS).map(|_| terms.draw(&mut random).lost).collect();
@@ -82,7 +91,8 @@ fn bursts_have_their_share_and_their_length() {
     assert!((share - bursts.share_lost()).abs() < 0.004, "{share} against {}", bursts.share_lost());
     // A loss is followed by another one far more often than its share: 0.8 * 0.9 inside a burst.
     let pairs = lost.windows(2).filter(|pair| pair[0]);
-    let (all, again) = pairs.fold((0, 0), |(all, again), pair| (all + 1, again + i32::from(pair[1])));
+    let (all, again) =
+        pairs.fold((0, 0), |(all, again), pair| (all + 1, again + i32::from(pair[1])));
     let again = f64::from(again) / f64::from(all);
     assert!((0.66..0.76).contains(&again), "{again}");
 }
@@ -99,13 +109,16 @@ fn chances_come_true_as_often_as_asked_and_only_for_survivors() {
     let (mut terms, mut random) = (Terms::new(&quality, true), Random::new(11));
     let drawn: Vec<Drawn> = (0..DRAWS).map(|_| terms.draw(&mut random)).collect();
     let survivors = drawn.iter().filter(|drawn| !drawn.lost).count() as f64;
-    let share = |of: fn(&Drawn) -> bool| drawn.iter().filter(|drawn| of(drawn)).count() as f64 / survivors;
+    let share =
+        |of: fn(&Drawn) -> bool| drawn.iter().filter(|drawn| of(drawn)).count() as f64 / survivors;
     let within = |found: f64, p: f64, n: f64| (found - p).abs() <= 4.0 * (p * (1.0 - p) / n).sqrt();
     assert!(within(survivors / DRAWS as f64, 0.72, DRAWS as f64), "{survivors}");
     assert!(within(share(|drawn| drawn.corrupt), 0.05, survivors));
     assert!(within(share(|drawn| drawn.twice), 1.0 - 0.97f64.powi(2), survivors));
     assert!(within(share(|drawn| drawn.jumps), 0.25, survivors));
-    assert!(drawn.iter().all(|drawn| !drawn.lost || !(drawn.corrupt || drawn.twice || drawn.jumps)));
+    assert!(
+        drawn.iter().all(|drawn| !drawn.lost || !(drawn.corrupt || drawn.twice || drawn.jumps))
+    );
 }
 
 #[test]
@@ -113,6 +126,8 @@ fn certainty_draws_nothing() {
     let certain = LinkQuality { loss: vec![Chance::ALWAYS], ..LinkQuality::default() };
     let mut random = Random::new(5);
     assert!((0..100).all(|_| Terms::new(&certain, true).draw(&mut random).lost));
-    assert!((0..100).all(|_| Terms::new(&LinkQuality::default(), true).draw(&mut random).is_plain()));
+    assert!(
+        (0..100).all(|_| Terms::new(&LinkQuality::default(), true).draw(&mut random).is_plain())
+    );
     assert_eq!(random.bits(), Random::new(5).bits());
 }

@@ -35,7 +35,11 @@ impl Sink for Out {
         if to == DARK {
             return false;
         }
-        self.sent.push(Sent { at: self.now, to, frame: frame.iter().flat_map(|part| part.to_vec()).collect() });
+        self.sent.push(Sent {
+            at: self.now,
+            to,
+            frame: frame.iter().flat_map(|part| part.to_vec()).collect(),
+        });
         true
     }
 }
@@ -67,7 +71,10 @@ impl Bench {
             let due = due.max(self.out.now);
             self.out.now = due;
             // Nothing: the wheel has only come nearer to what waits in it.
-            assert!(matches!(self.switch.release(due, &mut self.out), Some(0) | None), "nothing is late on this clock");
+            assert!(
+                matches!(self.switch.release(due, &mut self.out), Some(0) | None),
+                "nothing is late on this clock"
+            );
         }
         self.out.now = now;
     }
@@ -128,7 +135,8 @@ pub(crate) fn udp(from: PortId, to: PortId, port: u16, tag: u64, payload_bytes: 
 }
 
 pub(crate) fn udp_with(from: PortId, to: PortId, port: u16, payload: &[u8]) -> Vec<u8> {
-    let packet = PacketBuilder::ipv4(address(from.0).octets(), address(to.0).octets(), 64).udp(40_000, port);
+    let packet =
+        PacketBuilder::ipv4(address(from.0).octets(), address(to.0).octets(), 64).udp(40_000, port);
     let mut frame = vec![0; VNET_BYTES];
     packet.write(&mut frame, payload).expect("a vector takes everything");
     frame

@@ -13,13 +13,17 @@ const REFUSED: u64 = 1_000;
 fn what_is_refused_takes_no_time_and_counts_as_nothing_but_refused() {
     // 40 bytes at 8 Mbit/s: 40 microseconds each.
     const EACH: u64 = 40_000;
-    let jittery = LinkQuality { delay: std::time::Duration::from_nanos(1), ..LinkQuality::default() };
+    let jittery =
+        LinkQuality { delay: std::time::Duration::from_nanos(1), ..LinkQuality::default() };
     let jittery = LinkQuality { jitter: uniform(std::time::Duration::ZERO), ..jittery };
     let mut bench = Bench::with_rule(1, jittery.then(&rate(8_000_000, u64::MAX)).into());
     let frame = udp(A, B, 9, 0, 12);
     (0..FIT + REFUSED).for_each(|_| bench.receive(A, &frame));
     let link = bench.link(A_TO_B);
-    assert_eq!((link.waiting.packets, link.overflow.packets, link.bound_overflow), (FIT, REFUSED, REFUSED));
+    assert_eq!(
+        (link.waiting.packets, link.overflow.packets, link.bound_overflow),
+        (FIT, REFUSED, REFUSED)
+    );
     let hits = [Lever::Delay, Lever::Jitter, Lever::Rate].map(|lever| link.hits(lever).packets);
     assert_eq!(hits, [FIT, FIT, FIT - 1], "the first found no backlog");
     bench.advance(EACH + 1);

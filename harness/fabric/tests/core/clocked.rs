@@ -32,9 +32,19 @@ fn in_flight(bench: &mut Bench, at: u64) -> Option<u64> {
 fn every_slot_begins_at_its_moment() {
     let origin = 1_000 * MS;
     let mut bench = Bench::with_rule(1, passes(origin, delay(Duration::from_millis(10)).quality));
-    assert_eq!(in_flight(&mut bench, 20 * MS), Some(11 * MS), "before the origin the first slot holds");
-    for (at, expected) in [(99, Some(11)), (200, None), (299, None), (300, Some(12)), (9_000, Some(12))] {
-        assert_eq!(in_flight(&mut bench, origin + at * MS), expected.map(|ms| ms * MS), "at {at} ms");
+    assert_eq!(
+        in_flight(&mut bench, 20 * MS),
+        Some(11 * MS),
+        "before the origin the first slot holds"
+    );
+    for (at, expected) in
+        [(99, Some(11)), (200, None), (299, None), (300, Some(12)), (9_000, Some(12))]
+    {
+        assert_eq!(
+            in_flight(&mut bench, origin + at * MS),
+            expected.map(|ms| ms * MS),
+            "at {at} ms"
+        );
     }
     assert_eq!(bench.link(A_TO_B).dark.packets, 2);
     let mut bench = Bench::with_rule(1, passes(origin, LinkQuality::default()));
@@ -58,7 +68,10 @@ fn a_shorter_way_does_not_overtake_a_longer_one() {
     bench.advance_to(101 * MS);
     bench.receive(A, &udp(A, B, 9, 2, 8));
     bench.advance_to(500 * MS);
-    assert_eq!(bench.out.sent.iter().map(|sent| (sent.at, tag(&sent.frame))).collect::<Vec<_>>(), [(149 * MS, 1), (149 * MS, 2)]);
+    assert_eq!(
+        bench.out.sent.iter().map(|sent| (sent.at, tag(&sent.frame))).collect::<Vec<_>>(),
+        [(149 * MS, 1), (149 * MS, 2)]
+    );
 }
 
 #[test]
@@ -69,7 +82,14 @@ fn a_new_slot_closes_no_account() {
     }
     let hits = bench.link(A_TO_B).hits(Lever::Delay);
     assert_eq!((hits.packets, hits.since, hits.first_ns), (3, Epoch(1), Some(10 * MS)));
-    let later = Rule { clocked: passes(77 * MS, LinkQuality::default()).clocked, ..passes(0, delay(Duration::from_millis(1)).quality) };
+    let later = Rule {
+        clocked: passes(77 * MS, LinkQuality::default()).clocked,
+        ..passes(0, delay(Duration::from_millis(1)).quality)
+    };
     bench.apply(&policy(later));
-    assert_eq!(bench.link(A_TO_B).hits(Lever::Delay).since, Epoch(1), "another origin is not another fault");
+    assert_eq!(
+        bench.link(A_TO_B).hits(Lever::Delay).since,
+        Epoch(1),
+        "another origin is not another fault"
+    );
 }

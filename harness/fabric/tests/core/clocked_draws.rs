@@ -22,7 +22,12 @@ fn short_slots() -> Clocked {
 
 /// Bursts of 50 packets, all of which are lost.
 fn bursts() -> LinkQuality {
-    let bursts = Bursts { enter: Chance(10_000), leave: Chance(20_000), bad: Chance::ALWAYS, good: Chance(0) };
+    let bursts = Bursts {
+        enter: Chance(10_000),
+        leave: Chance(20_000),
+        bad: Chance::ALWAYS,
+        good: Chance(0),
+    };
     LinkQuality { bursts: vec![bursts], ..LinkQuality::default() }
 }
 
@@ -75,13 +80,21 @@ fn equal_processes_keep_a_state_each() {
 
 #[test]
 fn correlated_jitter_outlasts_short_slots() {
-    let jitter = vec![Jitter { width: Duration::from_millis(2), shape: Shape::Normal, correlation: Chance(900_000) }];
-    let quality = LinkQuality { delay: Duration::from_millis(10), jitter, ..LinkQuality::default() };
+    let jitter = vec![Jitter {
+        width: Duration::from_millis(2),
+        shape: Shape::Normal,
+        correlation: Chance(900_000),
+    }];
+    let quality =
+        LinkQuality { delay: Duration::from_millis(10), jitter, ..LinkQuality::default() };
     let run = |rule| {
         let mut bench = Bench::with_rule(7, rule);
         losses(&mut bench, 5_000);
         bench.advance(100 * MS);
         bench.out.sent
     };
-    assert_eq!(run(Rule { clocked: Some(short_slots()), ..quality.clone().into() }), run(quality.into()));
+    assert_eq!(
+        run(Rule { clocked: Some(short_slots()), ..quality.clone().into() }),
+        run(quality.into())
+    );
 }

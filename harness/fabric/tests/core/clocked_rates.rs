@@ -17,8 +17,15 @@ const QUEUE: u64 = 60_000;
 
 /// One rate, and from a moment on another, on top of `steady`.
 fn two_rates(first: u64, turn_us: u64, second: u64, steady: LinkQuality) -> Rule {
-    let slot = |from_us, bps| Slot { from: Duration::from_micros(from_us), quality: rate(bps, QUEUE), up: true };
-    let clocked = Some(Clocked { origin_ns: 0, track: Arc::new(Track { slots: vec![slot(0, first), slot(turn_us, second)] }) });
+    let slot = |from_us, bps| Slot {
+        from: Duration::from_micros(from_us),
+        quality: rate(bps, QUEUE),
+        up: true,
+    };
+    let clocked = Some(Clocked {
+        origin_ns: 0,
+        track: Arc::new(Track { slots: vec![slot(0, first), slot(turn_us, second)] }),
+    });
     Rule { quality: steady, clocked, ..Rule::default() }
 }
 
@@ -29,7 +36,10 @@ fn send(bench: &mut Bench, first: u64, count: u64) {
 
 /// When each packet left, in microseconds; they left in order.
 fn times_us(bench: &Bench) -> Vec<u64> {
-    assert!(bench.out.sent.iter().map(|sent| tag(&sent.frame)).eq(0..bench.out.sent.len() as u64), "in order");
+    assert!(
+        bench.out.sent.iter().map(|sent| tag(&sent.frame)).eq(0..bench.out.sent.len() as u64),
+        "in order"
+    );
     bench.out.sent.iter().map(|sent| sent.at / US).collect()
 }
 
@@ -43,7 +53,10 @@ fn a_faster_slot_empties_the_queue_at_its_own_rate_though_no_packet_arrives() {
     let mut bench = Bench::with_rule(1, two_rates(SLOW, 105_000, FAST, LinkQuality::default()));
     send(&mut bench, 0, 50);
     bench.advance(1_000 * MS);
-    assert_eq!(times_us(&bench), every(10_000, 10_000, 10).chain(every(105_050, 100, 40)).collect::<Vec<_>>());
+    assert_eq!(
+        times_us(&bench),
+        every(10_000, 10_000, 10).chain(every(105_050, 100, 40)).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -56,20 +69,27 @@ fn a_backlog_of_a_slow_slot_is_no_more_bytes_in_a_fast_one() {
     let link = bench.link(A_TO_B);
     assert_eq!((link.waiting.packets, link.overflow.packets), (60, 10));
     bench.advance(1_000 * MS);
-    assert_eq!(times_us(&bench), every(10_000, 10_000, 10).chain(every(100_100, 100, 60)).collect::<Vec<_>>());
+    assert_eq!(
+        times_us(&bench),
+        every(10_000, 10_000, 10).chain(every(100_100, 100, 60)).collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn a_slower_slot_holds_back_what_a_faster_one_took_in() {
     for delay_ms in [0, 20] {
-        let mut bench = Bench::with_rule(1, two_rates(FAST, 1_000, SLOW, delay(Duration::from_millis(delay_ms)).quality));
+        let mut bench = Bench::with_rule(
+            1,
+            two_rates(FAST, 1_000, SLOW, delay(Duration::from_millis(delay_ms)).quality),
+        );
         send(&mut bench, 0, 50);
         bench.advance_to(MS);
         // 40 wait for the rate, whether or not those before them are still in flight.
         send(&mut bench, 50, 30);
         assert_eq!(bench.link(A_TO_B).overflow.packets, 10);
         bench.advance(2_000 * MS);
-        let expected = every(100, 100, 10).chain(every(11_000, 10_000, 60)).map(|us| us + delay_ms * 1_000);
+        let expected =
+            every(100, 100, 10).chain(every(11_000, 10_000, 60)).map(|us| us + delay_ms * 1_000);
         assert_eq!(times_us(&bench), expected.collect::<Vec<_>>(), "{delay_ms} ms of delay");
     }
 }
@@ -77,8 +97,12 @@ fn a_slower_slot_holds_back_what_a_faster_one_took_in() {
 #[test]
 fn a_slot_without_a_rate_lets_everything_go() {
     let mut rule = two_rates(SLOW, 100_000, FAST, LinkQuality::default());
-    let slots = [rate(SLOW, QUEUE), LinkQuality::default(), rate(SLOW, QUEUE)].into_iter().zip([0, 100, 200]);
-    let slots = slots.map(|(quality, ms)| Slot { from: Duration::from_millis(ms), quality, up: true }).collect();
+    let slots = [rate(SLOW, QUEUE), LinkQuality::default(), rate(SLOW, QUEUE)]
+        .into_iter()
+        .zip([0, 100, 200]);
+    let slots = slots
+        .map(|(quality, ms)| Slot { from: Duration::from_millis(ms), quality, up: true })
+        .collect();
     rule.clocked = Some(Clocked { origin_ns: 0, track: Arc::new(Track { slots }) });
     let mut bench = Bench::with_rule(1, rule);
     send(&mut bench, 0, 50);
@@ -87,7 +111,8 @@ fn a_slot_without_a_rate_lets_everything_go() {
     bench.advance_to(200 * MS);
     send(&mut bench, 51, 2);
     bench.advance(1_000 * MS);
-    let expected = every(10_000, 10_000, 10).chain([100_000; 40]).chain([150_000, 210_000, 220_000]);
+    let expected =
+        every(10_000, 10_000, 10).chain([100_000; 40]).chain([150_000, 210_000, 220_000]);
     assert_eq!(times_us(&bench), expected.collect::<Vec<_>>());
 }
 
@@ -97,14 +122,16 @@ fn packets_of_a_reordering_link_are_timed_anew_as_well() {
     let reordering = LinkQuality { reorder: vec![Chance(0)], ..LinkQuality::default() };
     for (first, turn_us, second) in [(SLOW, 105_000, FAST), (FAST, 1_000, SLOW)] {
         let mut bench = Bench::with_rule(1, two_rates(first, turn_us, second, reordering.clone()));
-        let mut ordered = Bench::with_rule(1, two_rates(first, turn_us, second, LinkQuality::default()));
+        let mut ordered =
+            Bench::with_rule(1, two_rates(first, turn_us, second, LinkQuality::default()));
         for bench in [&mut bench, &mut ordered] {
             send(bench, 0, 50);
             bench.advance(1_000 * MS);
         }
         let pairs = bench.out.sent.iter().zip(&ordered.out.sent);
         assert_eq!((bench.out.sent.len(), ordered.out.sent.len()), (50, 50));
-        assert!(pairs.clone().all(|(wheel, queue)| wheel.frame == queue.frame && (0..1_024).contains(&(wheel.at - queue.at))));
+        assert!(pairs.clone().all(|(wheel, queue)| wheel.frame == queue.frame
+            && (0..1_024).contains(&(wheel.at - queue.at))));
     }
 }
 
@@ -127,7 +154,10 @@ fn a_rule_that_changes_the_track_alone_changes_the_serialiser() {
         bench.advance_to(15 * MS);
         bench.apply(&policy(two_rates(next, 5_000_000, next, LinkQuality::default())));
         bench.advance(1_000 * MS);
-        assert_eq!(times_us(&bench), [10_000].into_iter().chain(every(15_000 + rest_us, gap_us, 29)).collect::<Vec<_>>());
+        assert_eq!(
+            times_us(&bench),
+            [10_000].into_iter().chain(every(15_000 + rest_us, gap_us, 29)).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -138,7 +168,10 @@ fn a_packet_longer_than_its_slots_gets_through() {
         let bps = if number.is_multiple_of(2) { SLOW } else { SLOW / 2 };
         Slot { from: Duration::from_millis(3 * number), quality: rate(bps, QUEUE), up: true }
     };
-    let clocked = Some(Clocked { origin_ns: 0, track: Arc::new(Track { slots: (0..100).map(slot).collect() }) });
+    let clocked = Some(Clocked {
+        origin_ns: 0,
+        track: Arc::new(Track { slots: (0..100).map(slot).collect() }),
+    });
     let mut bench = Bench::with_rule(1, Rule { clocked, ..Rule::default() });
     send(&mut bench, 0, 1);
     bench.advance(250 * MS);

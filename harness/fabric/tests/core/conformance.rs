@@ -33,7 +33,9 @@ impl Wire for Memory {
 /// The payload of a datagram whose checksum is right.
 fn accepted(ip: &[u8]) -> Option<Vec<u8>> {
     let packet = SlicedPacket::from_ip(ip).ok()?;
-    let (Some(etherparse::NetSlice::Ipv4(v4)), Some(etherparse::TransportSlice::Udp(udp))) = (&packet.net, &packet.transport) else {
+    let (Some(etherparse::NetSlice::Ipv4(v4)), Some(etherparse::TransportSlice::Udp(udp))) =
+        (&packet.net, &packet.transport)
+    else {
         return None;
     };
     let header = udp.to_header();

@@ -70,7 +70,10 @@ fn loss_is_within_four_sigma() {
         (0..SENT).for_each(|_| bench.receive(A, &frame));
         let p = 1.0 - list.iter().map(|p| 1.0 - p).product::<f64>();
         let off = (bench.link(A_TO_B).lost.packets as f64 - SENT as f64 * p).abs();
-        assert!(off <= 4.0 * (SENT as f64 * p * (1.0 - p)).sqrt(), "seed {seed}, {list:?}: off by {off}");
+        assert!(
+            off <= 4.0 * (SENT as f64 * p * (1.0 - p)).sqrt(),
+            "seed {seed}, {list:?}: off by {off}"
+        );
     }
 }
 
@@ -87,7 +90,10 @@ fn certain_loss_loses_everything_and_none_loses_nothing() {
 #[test]
 fn the_seed_decides_every_draw() {
     let run = |seed| {
-        let jittery = LinkQuality { jitter: uniform(Duration::from_millis(1)), ..delay(Duration::from_millis(2)).quality };
+        let jittery = LinkQuality {
+            jitter: uniform(Duration::from_millis(1)),
+            ..delay(Duration::from_millis(2)).quality
+        };
         let mut bench = Bench::with_rule(seed, jittery.then(&loss(&[0.3])).into());
         (0..500).for_each(|number| {
             bench.receive(A, &udp(A, B, 9, number, 8));

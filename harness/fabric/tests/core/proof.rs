@@ -33,10 +33,16 @@ fn a_change_closes_the_account_and_shows_the_heal() {
     let mut bench = Bench::with_rule(1, cut_all());
     bench.receive(A, &udp(A, B, 9, 0, 8));
     let applied = bench.apply(&policy(Rule::default()));
-    let [(link, last)] = applied.closed[..] else { panic!("one link changed: {:?}", applied.closed) };
+    let [(link, last)] = applied.closed[..] else {
+        panic!("one link changed: {:?}", applied.closed)
+    };
     assert_eq!((link, last.hits(Lever::Cut).packets), (A_TO_B, 1));
     let healed = bench.link(A_TO_B);
-    assert_eq!((healed.hits(Lever::Cut).packets, healed.cut.packets), (0, 1), "hits begin anew, totals stay");
+    assert_eq!(
+        (healed.hits(Lever::Cut).packets, healed.cut.packets),
+        (0, 1),
+        "hits begin anew, totals stay"
+    );
     assert_eq!((healed.passed_hits.since, healed.passed_hits.packets), (Epoch(2), 0));
     bench.advance(MS);
     bench.receive(A, &udp(A, B, 9, 0, 8));
@@ -48,7 +54,9 @@ fn a_change_closes_the_account_and_shows_the_heal() {
 fn established_connections_are_told_apart() {
     let mut bench = Bench::with_rule(1, cut_all());
     let step = || PacketBuilder::ipv4(address(0).octets(), address(1).octets(), 64).tcp(1, 2, 3, 4);
-    for (step, payload) in [(step().syn(), 0), (step().syn().ack(1), 0), (step().rst().ack(1), 0), (step().ack(1), 10)] {
+    for (step, payload) in
+        [(step().syn(), 0), (step().syn().ack(1), 0), (step().rst().ack(1), 0), (step().ack(1), 10)]
+    {
         let mut frame = vec![0; VNET_BYTES];
         step.write(&mut frame, &vec![0; payload]).expect("a vector takes everything");
         bench.receive(A, &frame);
@@ -71,7 +79,10 @@ fn a_shorter_delay_lets_the_waiting_go_and_never_reorders() {
 
 #[test]
 fn a_rate_that_ends_lets_the_waiting_go_in_order() {
-    let jittery = LinkQuality { jitter: uniform(Duration::from_millis(4)), ..delay(Duration::from_millis(5)).quality };
+    let jittery = LinkQuality {
+        jitter: uniform(Duration::from_millis(4)),
+        ..delay(Duration::from_millis(5)).quality
+    };
     let mut bench = Bench::with_rule(1, jittery.then(&rate(800_000, 100_000)).into());
     (0..50).for_each(|number| bench.receive(A, &udp(A, B, 9, number, 972)));
     bench.advance(20 * MS);

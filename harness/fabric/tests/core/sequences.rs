@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fabric::{Clocked, Link, Policy, PortId, Rule};
-use model::{BitRate, Bursts, Chance, Cut, CutForm, Jitter, LinkQuality, Ports, Shape, Slot, Track};
+use model::{
+    BitRate, Bursts, Chance, Cut, CutForm, Jitter, LinkQuality, Ports, Shape, Slot, Track,
+};
 use proptest::prelude::*;
 
 use crate::bench::{Bench, DARK, MACHINES, MS, tag, udp};
@@ -22,8 +24,12 @@ fn port() -> impl Strategy<Value = u16> {
 }
 
 fn cut() -> impl Strategy<Value = Cut> {
-    let ports = prop_oneof![Just(Ports::All), prop::collection::btree_set(port(), 1..3).prop_map(Ports::Only)];
-    (ports, prop_oneof![Just(CutForm::Drop), Just(CutForm::Reject), Just(CutForm::Jam)]).prop_map(|(ports, form)| Cut { ports, form })
+    let ports = prop_oneof![
+        Just(Ports::All),
+        prop::collection::btree_set(port(), 1..3).prop_map(Ports::Only)
+    ];
+    (ports, prop_oneof![Just(CutForm::Drop), Just(CutForm::Reject), Just(CutForm::Jam)])
+        .prop_map(|(ports, form)| Cut { ports, form })
 }
 
 fn chances() -> impl Strategy<Value = Vec<Chance>> {
@@ -31,7 +37,12 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
 }
 
 fn jitter() -> impl Strategy<Value = Jitter> {
-    let shape = prop_oneof![Just(Shape::Uniform), Just(Shape::Normal), Just(Shape::Pareto), Just(Shape::ParetoNormal)];
+    let shape = prop_oneof![
+        Just(Shape::Uniform),
+        Just(Shape::Normal),
+        Just(Shape::Pareto),
+        Just(Shape::ParetoNormal)
+    ];
     (0u64..5, shape, 0u32..=1_000_000).prop_map(|(width, shape, correlation)| Jitter {
         width: Duration::from_millis(width),
         shape,
@@ -41,31 +52,44 @@ fn jitter() -> impl Strategy<Value = Jitter> {
 
 fn bursts() -> impl Strategy<Value = Bursts> {
     let chance = || (0u32..=1_000_000).prop_map(Chance);
-    (chance(), chance(), chance(), chance()).prop_map(|(enter, leave, bad, good)| Bursts { enter, leave, bad, good })
+    (chance(), chance(), chance(), chance()).prop_map(|(enter, leave, bad, good)| Bursts {
+        enter,
+        leave,
+        bad,
+        good,
+    })
 }
 
 /// Anything but reordering, which has laws of its own.
 fn quality() -> impl Strategy<Value = LinkQuality> {
     let times = (0u64..20, prop::collection::vec(jitter(), 0..3));
     let losses = (chances(), prop::collection::vec(bursts(), 0..2), chances(), chances());
-    let limits = (prop::option::of(100_000u64..100_000_000), prop::option::of(0u64..20_000), prop::option::of(300u32..1_500));
-    (times, losses, limits).prop_map(|((delay, jitter), (loss, bursts, duplicate, corrupt), (rate, queue, mtu))| LinkQuality {
-        delay: Duration::from_millis(delay),
-        jitter,
-        loss,
-        bursts,
-        duplicate,
-        corrupt,
-        reorder: vec![],
-        rate: rate.map(BitRate),
-        queue,
-        mtu,
-    })
+    let limits = (
+        prop::option::of(100_000u64..100_000_000),
+        prop::option::of(0u64..20_000),
+        prop::option::of(300u32..1_500),
+    );
+    (times, losses, limits).prop_map(
+        |((delay, jitter), (loss, bursts, duplicate, corrupt), (rate, queue, mtu))| LinkQuality {
+            delay: Duration::from_millis(delay),
+            jitter,
+            loss,
+            bursts,
+            duplicate,
+            corrupt,
+            reorder: vec![],
+            rate: rate.map(BitRate),
+            queue,
+            mtu,
+        },
+    )
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
-    let cuts = prop_oneof![2 => Just(Default::default()), 1 => prop::collection::btree_set(cut(), 1..3)];
-    (cuts, quality(), prop::option::weighted(0.3, clocked())).prop_map(|(cuts, quality, clocked)| Rule { cuts, quality, clocked })
+    let cuts =
+        prop_oneof![2 => Just(Default::default()), 1 => prop::collection::btree_set(cut(), 1..3)];
+    (cuts, quality(), prop::option::weighted(0.3, clocked()))
+        .prop_map(|(cuts, quality, clocked)| Rule { cuts, quality, clocked })
 }
 
 /// A few slots, short enough that packets wait across their edges.
@@ -122,9 +146,29 @@ fn steps(rule: impl Strategy<Value = Rule>) -> impl Strategy<Value = Vec<Step>> 
 fn assert_conserved(bench: &Bench) -> Result<(), TestCaseError> {
     let snapshot = bench.switch.snapshot(bench.out.now);
     for (link, c) in &snapshot.links {
-        let accounts = [c.passed, c.cut, c.rejected, c.dark, c.too_big, c.lost, c.overflow, c.undelivered, c.waiting];
-        prop_assert_eq!(c.arrived.packets + c.copies.packets, accounts.iter().map(|tally| tally.packets).sum::<u64>(), "{:?}", link);
-        prop_assert_eq!(c.arrived.bytes + c.copies.bytes, accounts.iter().map(|tally| tally.bytes).sum::<u64>(), "{:?}", link);
+        let accounts = [
+            c.passed,
+            c.cut,
+            c.rejected,
+            c.dark,
+            c.too_big,
+            c.lost,
+            c.overflow,
+            c.undelivered,
+            c.waiting,
+        ];
+        prop_assert_eq!(
+            c.arrived.packets + c.copies.packets,
+            accounts.iter().map(|tally| tally.packets).sum::<u64>(),
+            "{:?}",
+            link
+        );
+        prop_assert_eq!(
+            c.arrived.bytes + c.copies.bytes,
+            accounts.iter().map(|tally| tally.bytes).sum::<u64>(),
+            "{:?}",
+            link
+        );
         if link.to == DARK {
             prop_assert_eq!(c.passed.packets, 0);
         }

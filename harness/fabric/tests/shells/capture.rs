@@ -79,7 +79,11 @@ impl Watch {
         wait_for("UDP and TCP to pass", || {
             self.drain()?;
             Ok(self.arrivals.iter().zip(looked_at).all(|(arrivals, looked_at)| {
-                let passed = |protocol| arrivals[looked_at..].iter().any(|seen| seen.protocol == protocol && seen.at_ns >= since_ns);
+                let passed = |protocol| {
+                    arrivals[looked_at..]
+                        .iter()
+                        .any(|seen| seen.protocol == protocol && seen.at_ns >= since_ns)
+                };
                 passed(UDP) && passed(TCP)
             }))
         })

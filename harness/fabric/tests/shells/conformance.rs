@@ -51,7 +51,8 @@ impl Real {
         wait_for("the link to be quiet", || {
             self.drain();
             let link = self.link();
-            Ok(link.arrived.packets - self.before.arrived.packets == self.sent && link.waiting.packets == 0)
+            Ok(link.arrived.packets - self.before.arrived.packets == self.sent
+                && link.waiting.packets == 0)
         })
         .expect("within our patience");
         self.link()
@@ -69,7 +70,13 @@ impl Wire for Real {
         // An ICMP error for an earlier datagram is reported at the next call; then this one was not sent.
         let to = SocketAddr::from((self.net.b.v4(), port));
         while let Err(error) = self.from.send_to(payload, to) {
-            assert!(matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable), "{error}");
+            assert!(
+                matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable
+                ),
+                "{error}"
+            );
         }
         self.sent += 1;
         if self.sent.is_multiple_of(50) {

@@ -42,11 +42,16 @@ pub(crate) fn no_packet_after_the_acknowledgement(engine: Engine) -> Result<(), 
     for arrival in watch.arrivals.iter().flatten() {
         if let Some(round) = Shut::find(&shuts, arrival.at_ns) {
             let shut = shuts[round];
-            assert!(arrival.at_ns <= shut.acknowledged_ns, "cut {round}: {arrival:?} arrived during {shut:?}");
+            assert!(
+                arrival.at_ns <= shut.acknowledged_ns,
+                "cut {round}: {arrival:?} arrived during {shut:?}"
+            );
             last_after_call_ns = last_after_call_ns.max(arrival.at_ns - shut.called_ns);
         }
     }
-    eprintln!("{engine:?}: {CUTS} cuts, {seen:?} packets captured, the last one {last_after_call_ns} ns after a call");
+    eprintln!(
+        "{engine:?}: {CUTS} cuts, {seen:?} packets captured, the last one {last_after_call_ns} ns after a call"
+    );
     Ok(())
 }
 
@@ -103,7 +108,11 @@ impl Load {
         a.connect(b.local_addr()?)?;
         b.connect(a.local_addr()?)?;
         let (streams, renewed) = mpsc::channel();
-        let mut load = Self { streams, probes: Vec::new(), threads: vec![thread::spawn(move || stream(&renewed))] };
+        let mut load = Self {
+            streams,
+            probes: Vec::new(),
+            threads: vec![thread::spawn(move || stream(&renewed))],
+        };
         for socket in [a, b] {
             let (probe, stopped) = mpsc::channel();
             load.probes.push(probe);
@@ -121,7 +130,9 @@ impl Load {
 
     fn stop(self) -> io::Result<()> {
         drop((self.streams, self.probes));
-        self.threads.into_iter().try_for_each(|thread| thread.join().expect("the load does not panic"))
+        self.threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().expect("the load does not panic"))
     }
 }
 

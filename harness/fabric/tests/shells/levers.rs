@@ -45,7 +45,10 @@ pub(crate) fn delay_is_a_lower_bound(engine: Engine) -> Result<(), Failed> {
     assert_eq!((link.hits(Lever::Delay).packets, link.passed.packets), (20, 20));
     let lateness = net.fabric.stats()?.lateness;
     assert_eq!(lateness.count, 40);
-    eprintln!("{engine:?}: lateness p50 {} ns, p99 {} ns, max {} ns", lateness.p50_ns, lateness.p99_ns, lateness.max_ns);
+    eprintln!(
+        "{engine:?}: lateness p50 {} ns, p99 {} ns, max {} ns",
+        lateness.p50_ns, lateness.p99_ns, lateness.max_ns
+    );
     Ok(())
 }
 
@@ -53,14 +56,20 @@ pub(crate) fn loss_hits_its_share(engine: Engine) -> Result<(), Failed> {
     const SENT: u64 = 10_000;
     let net = Net::new(engine)?;
     let (a, b) = udp_pair(&net)?;
-    net.apply(A_TO_B, LinkQuality { loss: vec![Chance(50_000), Chance(100_000)], ..LinkQuality::default() }.into())?;
+    net.apply(
+        A_TO_B,
+        LinkQuality { loss: vec![Chance(50_000), Chance(100_000)], ..LinkQuality::default() }
+            .into(),
+    )?;
     let mut received = 0;
     let mut bytes = [0; 8];
     for sent in (100..=SENT).step_by(100) {
         for _ in 0..100 {
             a.send(b"x")?;
         }
-        wait_for("all packets to reach the fabric", || Ok(net.counters(A_TO_B)?.arrived.packets == sent))?;
+        wait_for("all packets to reach the fabric", || {
+            Ok(net.counters(A_TO_B)?.arrived.packets == sent)
+        })?;
         while received < net.counters(A_TO_B)?.passed.packets {
             b.recv(&mut bytes)?;
             received += 1;
@@ -71,7 +80,12 @@ pub(crate) fn loss_hits_its_share(engine: Engine) -> Result<(), Failed> {
     let lost = 1.0 - 0.9 * 0.95;
     let sigma = (SENT as f64 * lost * (1.0 - lost)).sqrt();
     let off = (link.lost.packets as f64 - SENT as f64 * lost).abs();
-    assert!(off <= 4.0 * sigma, "{} of {SENT} lost, expected {}", link.lost.packets, SENT as f64 * lost);
+    assert!(
+        off <= 4.0 * sigma,
+        "{} of {SENT} lost, expected {}",
+        link.lost.packets,
+        SENT as f64 * lost
+    );
     Ok(())
 }
 
@@ -81,17 +95,31 @@ pub(crate) fn rate_is_kept(engine: Engine) -> Result<(), Failed> {
     let net = Net::new(engine)?;
     let (a, b) = udp_pair(&net)?;
     // 1 000 bytes of IP at 8 Mbit/s: a millisecond each.
-    net.apply(A_TO_B, LinkQuality { rate: Some(BitRate(8_000_000)), queue: Some(50_000), ..LinkQuality::default() }.into())?;
+    net.apply(
+        A_TO_B,
+        LinkQuality {
+            rate: Some(BitRate(8_000_000)),
+            queue: Some(50_000),
+            ..LinkQuality::default()
+        }
+        .into(),
+    )?;
     let start = Instant::now();
     for _ in 0..PACKETS {
         a.send(&[7; PAYLOAD])?;
     }
-    wait_for("all packets to reach the fabric", || Ok(net.counters(A_TO_B)?.arrived.packets == PACKETS))?;
+    wait_for("all packets to reach the fabric", || {
+        Ok(net.counters(A_TO_B)?.arrived.packets == PACKETS)
+    })?;
     let admitted = PACKETS - net.counters(A_TO_B)?.overflow.packets;
     for _ in 0..admitted {
         b.recv(&mut [0; PAYLOAD])?;
     }
-    assert!(start.elapsed() >= Duration::from_millis(admitted), "{admitted} ms worth of packets in {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= Duration::from_millis(admitted),
+        "{admitted} ms worth of packets in {:?}",
+        start.elapsed()
+    );
     let link = net.counters(A_TO_B)?;
     assert_eq!((link.passed.packets, link.waiting.packets), (admitted, 0));
     assert!(link.hits(Lever::Rate).packets > 0);
@@ -106,17 +134,24 @@ pub(crate) fn reject_answers(engine: Engine) -> Result<(), Failed> {
     net.apply_both(&Rule::cut(Ports::Only(ports), CutForm::Reject))?;
 
     let closed = SocketAddr::from((net.b.v4(), 9));
-    let refused = net.a.enter(|| TcpStream::connect_timeout(&closed, PATIENCE)).expect_err("the port is cut");
+    let refused =
+        net.a.enter(|| TcpStream::connect_timeout(&closed, PATIENCE)).expect_err("the port is cut");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 
     let socket = udp(&net.a)?;
     socket.connect(closed)?;
     socket.send(b"anybody?")?;
-    assert_eq!(socket.recv(&mut [0; 8]).expect_err("the port is cut").kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(
+        socket.recv(&mut [0; 8]).expect_err("the port is cut").kind(),
+        ErrorKind::ConnectionRefused
+    );
 
     for stream in [&mut near, &mut far] {
         io::Write::write_all(stream, b"still there?")?;
-        assert_eq!(stream.read(&mut [0; 8]).expect_err("the connection is cut").kind(), ErrorKind::ConnectionReset);
+        assert_eq!(
+            stream.read(&mut [0; 8]).expect_err("the connection is cut").kind(),
+            ErrorKind::ConnectionReset
+        );
     }
     let open = spared.local_addr()?;
     net.a.enter(|| TcpStream::connect_timeout(&open, PATIENCE))?;
@@ -125,7 +160,10 @@ pub(crate) fn reject_answers(engine: Engine) -> Result<(), Failed> {
     assert!(before.established > 0 && before.first_established_ns.is_some(), "{before:?}");
     socket.connect(SocketAddr::from((net.b.v4(), CANARY_PORT)))?;
     socket.send(b"canary")?;
-    assert_eq!(socket.recv(&mut [0; 8]).expect_err("the port is cut").kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(
+        socket.recv(&mut [0; 8]).expect_err("the port is cut").kind(),
+        ErrorKind::ConnectionRefused
+    );
     let after = net.counters(A_TO_B)?.hits(Lever::Reject);
     assert_eq!((after.canaries, after.packets), (1, before.packets), "a canary proves nothing");
     Ok(())

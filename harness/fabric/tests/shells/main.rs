@@ -1,7 +1,10 @@
 //! The real shells: packets between two network namespaces through a fabric, over TUN and over
 //! AF_PACKET. The process enters its own user and network namespace before any thread exists, so
 //! nothing here touches the host's network and no privilege is needed.
-#![allow(clippy::disallowed_methods, reason = "the sockets here are born in namespaces of the test's own")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the sockets here are born in namespaces of the test's own"
+)]
 #![allow(clippy::print_stderr, reason = "measured figures are worth a line where a test has one")]
 
 mod capture;
@@ -46,7 +49,9 @@ fn main() {
     let trials = [Engine::Tun, Engine::AfPacket].into_iter().flat_map(|engine| {
         CHECKS.map(|(name, check)| {
             let kind = if engine == Engine::Tun { "tun" } else { "af_packet" };
-            Trial::test(name, move || check(engine)).with_kind(kind).with_ignored_flag(engine == Engine::Tun && !has_tun)
+            Trial::test(name, move || check(engine))
+                .with_kind(kind)
+                .with_ignored_flag(engine == Engine::Tun && !has_tun)
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit();

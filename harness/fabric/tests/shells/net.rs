@@ -8,7 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fabric::netlink::{Netlink, RouteKind, VethEnd};
-use fabric::{Device, Engine, Fabric, Link, LinkCounters, Options, Policy, PortId, PortSpec, Prefix, Rule, af_packet_open, tun_open};
+use fabric::{
+    Device, Engine, Fabric, Link, LinkCounters, Options, Policy, PortId, PortSpec, Prefix, Rule,
+    af_packet_open, tun_open,
+};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::sys;
@@ -93,7 +96,11 @@ impl Machine {
     }
 
     /// The same with a prefix of addresses that are all its own (AnyIP).
-    pub(crate) fn with_prefix(fabric: &Fabric, port: PortId, own: Option<(IpAddr, u8)>) -> io::Result<Self> {
+    pub(crate) fn with_prefix(
+        fabric: &Fabric,
+        port: PortId,
+        own: Option<(IpAddr, u8)>,
+    ) -> io::Result<Self> {
         let made = thread::spawn(|| {
             sys::new_network()?;
             File::open("/proc/thread-self/ns/net")
@@ -109,9 +116,12 @@ impl Machine {
             netlink.add_address(index, machine.v6().into(), 64)?;
             let loopback = netlink.link_index("lo")?;
             netlink.set_link(loopback, true, true)?;
-            own.map_or(Ok(()), |(prefix, len)| netlink.add_route(loopback, prefix, len, RouteKind::Local, None))
+            own.map_or(Ok(()), |(prefix, len)| {
+                netlink.add_route(loopback, prefix, len, RouteKind::Local, None)
+            })
         })?;
-        let mut prefixes = vec![Prefix::host(machine.v4().into()), Prefix::host(machine.v6().into())];
+        let mut prefixes =
+            vec![Prefix::host(machine.v4().into()), Prefix::host(machine.v6().into())];
         prefixes.extend(own.map(|(addr, len)| Prefix::new(addr, len)));
         fabric.add_port(PortSpec { id: port, prefixes, device }).map_err(io::Error::other)?;
         Ok(machine)
@@ -130,7 +140,12 @@ impl Machine {
         }
         netlink.add_veth(
             VethEnd { name: &name, mac: HARNESS_MAC, mtu: 1500, netns: None },
-            VethEnd { name: INTERFACE, mac: MACHINE_MAC, mtu: 1500, netns: Some(self.netns.as_fd()) },
+            VethEnd {
+                name: INTERFACE,
+                mac: MACHINE_MAC,
+                mtu: 1500,
+                netns: Some(self.netns.as_fd()),
+            },
         )?;
         netlink.set_link(netlink.link_index(&name)?, true, false)?;
         af_packet_open(&name)
@@ -155,7 +170,10 @@ impl Machine {
     }
 
     /// Runs `make` on a thread inside this machine. Sockets made there stay there.
-    pub(crate) fn enter<T: Send>(&self, make: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    pub(crate) fn enter<T: Send>(
+        &self,
+        make: impl FnOnce() -> io::Result<T> + Send,
+    ) -> io::Result<T> {
         thread::scope(|scope| {
             let inside = scope.spawn(|| {
                 move_into_link_name_space(self.netns.as_fd(), Some(LinkNameSpaceType::Network))?;
@@ -171,7 +189,10 @@ pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> io::Result<bool>) 
     let deadline = Instant::now() + PATIENCE;
     while !is_so()? {
         if Instant::now() > deadline {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("waited in vain for {what}")));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("waited in vain for {what}"),
+            ));
         }
         thread::yield_now();
     }

@@ -43,7 +43,15 @@ pub(crate) fn capture_socket() -> io::Result<OwnedFd> {
 
 fn set(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the value is one int that lives across the call.
-    let result = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), size_of::<libc::c_int>() as u32) };
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as u32,
+        )
+    };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -68,6 +76,7 @@ pub(crate) fn receive_stamped(fd: &OwnedFd, bytes: &mut [u8]) -> io::Result<(usi
         return Err(io::Error::other("a captured packet has no stamp"));
     }
     // SAFETY: the only control message asked for is SCM_TIMESTAMPNS, whose data is one timespec.
-    let stamp: libc::timespec = unsafe { libc::CMSG_DATA(first).cast::<libc::timespec>().read_unaligned() };
+    let stamp: libc::timespec =
+        unsafe { libc::CMSG_DATA(first).cast::<libc::timespec>().read_unaligned() };
     Ok((length as usize, stamp.tv_sec as u64 * 1_000_000_000 + stamp.tv_nsec as u64))
 }

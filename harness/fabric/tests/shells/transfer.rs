@@ -77,7 +77,10 @@ pub(crate) fn tcp_survives_loss_without_offload(engine: Engine) -> Result<(), Fa
     send_and_compare(&net, 4 << 20)?;
     let link = net.counters(A_TO_B)?;
     let hits = link.hits(Lever::Loss);
-    assert!(hits.established > 0 && hits.first_established_ns.is_some(), "an established connection was hit: {link:?}");
+    assert!(
+        hits.established > 0 && hits.first_established_ns.is_some(),
+        "an established connection was hit: {link:?}"
+    );
     assert_eq!(link.undivided, 0, "every super-packet was taken apart: {link:?}");
     assert_eq!(link.arrived.packets, link.passed.packets + link.lost.packets);
     Ok(())
@@ -92,8 +95,22 @@ pub(crate) fn tcp_survives_every_mixture(engine: Engine) -> Result<(), Failed> {
         ("bursts", LinkQuality { bursts: vec![bursts()], ..LinkQuality::default() }),
         ("duplicates", LinkQuality { duplicate: vec![Chance(20_000)], ..LinkQuality::default() }),
         ("corruption", LinkQuality { corrupt: vec![Chance(10_000)], ..LinkQuality::default() }),
-        ("delay and jitter", LinkQuality { delay: Duration::from_millis(1), jitter: vec![jitter()], ..LinkQuality::default() }),
-        ("reordering", LinkQuality { delay: Duration::from_micros(500), reorder: vec![Chance(20_000)], ..LinkQuality::default() }),
+        (
+            "delay and jitter",
+            LinkQuality {
+                delay: Duration::from_millis(1),
+                jitter: vec![jitter()],
+                ..LinkQuality::default()
+            },
+        ),
+        (
+            "reordering",
+            LinkQuality {
+                delay: Duration::from_micros(500),
+                reorder: vec![Chance(20_000)],
+                ..LinkQuality::default()
+            },
+        ),
         ("rate", LinkQuality { rate: Some(BitRate(400_000_000)), ..LinkQuality::default() }),
         ("mtu", LinkQuality { mtu: Some(1_400), ..LinkQuality::default() }),
     ];
@@ -104,13 +121,15 @@ pub(crate) fn tcp_survives_every_mixture(engine: Engine) -> Result<(), Failed> {
     let everything = std::iter::once((0..count).collect());
     for mixture in alone.chain(neighbours).chain(but_one).chain(everything) {
         let names: Vec<&str> = mixture.iter().map(|part| parts[*part].0).collect();
-        let quality = mixture.iter().fold(LinkQuality::default(), |all, part| all.then(&parts[*part].1));
+        let quality =
+            mixture.iter().fold(LinkQuality::default(), |all, part| all.then(&parts[*part].1));
         for at in [net.b.any(), (net.b.v6(), 0).into()] {
             // Connected before anything is lost: a lost SYN costs a second, and says nothing about what arrives.
             net.apply_both(&Rule::default())?;
             let ends = connect_at(&net.a, &net.b, at)?;
             net.apply_both(&quality.clone().into())?;
-            send_between(ends, 512 << 10).map_err(|error| format!("{names:?} over {at}: {error:?}"))?;
+            send_between(ends, 512 << 10)
+                .map_err(|error| format!("{names:?} over {at}: {error:?}"))?;
             for link in [A_TO_B, B_TO_A] {
                 let link = net.counters(link)?;
                 assert!(is_conserved(&link), "{names:?} over {at}: {link:?}");
@@ -155,7 +174,10 @@ pub(crate) fn ipv6_passes(engine: Engine) -> Result<(), Failed> {
     b.send_to(b"back", at_a)?;
     a.set_read_timeout(Some(PATIENCE))?;
     assert_eq!(a.recv_from(&mut bytes)?, (4, at_b));
-    assert_eq!((net.counters(A_TO_B)?.passed.packets, net.counters(B_TO_A)?.passed.packets), (1, 1));
+    assert_eq!(
+        (net.counters(A_TO_B)?.passed.packets, net.counters(B_TO_A)?.passed.packets),
+        (1, 1)
+    );
     Ok(())
 }
 
@@ -174,7 +196,11 @@ pub(crate) fn jumbo_packets_keep_their_place(engine: Engine) -> Result<(), Faile
     for bytes in &sent {
         let mut received = vec![0; 65_536];
         let (length, _) = b.recv_from(&mut received)?;
-        assert!(received[..length] == bytes[..], "{length} bytes came where {} were sent", bytes.len());
+        assert!(
+            received[..length] == bytes[..],
+            "{length} bytes came where {} were sent",
+            bytes.len()
+        );
     }
     assert_eq!(net.counters(A_TO_B)?.passed.packets, sizes.len() as u64);
     assert_eq!(net.fabric.stats()?.kernel_drops, 0);
@@ -190,7 +216,8 @@ pub(crate) fn a_prefix_lives_behind_one_port(engine: Engine) -> Result<(), Faile
         netlink.add_route(netlink.link_index(INTERFACE)?, ASSETS, 24, RouteKind::Unicast, None)
     })?;
     let asset: SocketAddr = "198.19.7.201:7000".parse()?;
-    let (b, a) = (net.b.enter(|| UdpSocket::bind(asset))?, net.a.enter(|| UdpSocket::bind(net.a.any()))?);
+    let (b, a) =
+        (net.b.enter(|| UdpSocket::bind(asset))?, net.a.enter(|| UdpSocket::bind(net.a.any()))?);
     b.set_read_timeout(Some(PATIENCE))?;
     a.send_to(b"there", asset)?;
     let (length, from) = b.recv_from(&mut [0; 8])?;

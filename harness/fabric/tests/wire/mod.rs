@@ -24,7 +24,10 @@ type Body = fn(&mut dyn Wire);
 
 pub(crate) const BODIES: [(&str, Body); 10] = [
     ("an_open_link_passes_everything_in_order", an_open_link_passes_everything_in_order),
-    ("every_form_of_a_cut_stops_datagrams_of_its_ports", every_form_of_a_cut_stops_datagrams_of_its_ports),
+    (
+        "every_form_of_a_cut_stops_datagrams_of_its_ports",
+        every_form_of_a_cut_stops_datagrams_of_its_ports,
+    ),
     ("loss_is_within_four_sigma", loss_is_within_four_sigma),
     ("bursts_lose_their_share", bursts_lose_their_share),
     ("duplicates_come_twice", duplicates_come_twice),
@@ -44,7 +47,10 @@ fn numbered(wire: &mut dyn Wire, count: u32, bytes: usize) {
 }
 
 fn numbers(arrived: &[Vec<u8>]) -> Vec<u32> {
-    arrived.iter().map(|payload| u32::from_be_bytes(payload[..4].try_into().expect("four bytes at least"))).collect()
+    arrived
+        .iter()
+        .map(|payload| u32::from_be_bytes(payload[..4].try_into().expect("four bytes at least")))
+        .collect()
 }
 
 fn percent(percent: u32) -> Vec<Chance> {
@@ -53,10 +59,22 @@ fn percent(percent: u32) -> Vec<Chance> {
 
 /// Every packet is in one account.
 pub(crate) fn is_conserved(link: &LinkCounters) -> bool {
-    let accounts =
-        [link.passed, link.cut, link.rejected, link.dark, link.too_big, link.lost, link.overflow, link.undelivered, link.waiting];
-    let (packets, bytes) = accounts.iter().fold((0, 0), |(packets, bytes), tally| (packets + tally.packets, bytes + tally.bytes));
-    (link.arrived.packets + link.copies.packets, link.arrived.bytes + link.copies.bytes) == (packets, bytes)
+    let accounts = [
+        link.passed,
+        link.cut,
+        link.rejected,
+        link.dark,
+        link.too_big,
+        link.lost,
+        link.overflow,
+        link.undelivered,
+        link.waiting,
+    ];
+    let (packets, bytes) = accounts
+        .iter()
+        .fold((0, 0), |(packets, bytes), tally| (packets + tally.packets, bytes + tally.bytes));
+    (link.arrived.packets + link.copies.packets, link.arrived.bytes + link.copies.bytes)
+        == (packets, bytes)
 }
 
 fn within_four_sigma(found: u64, of: u64, p: f64) -> bool {
@@ -72,7 +90,11 @@ fn an_open_link_passes_everything_in_order(wire: &mut dyn Wire) {
 }
 
 fn every_form_of_a_cut_stops_datagrams_of_its_ports(wire: &mut dyn Wire) {
-    for (form, lever) in [(CutForm::Drop, Lever::CutPorts), (CutForm::Reject, Lever::Reject), (CutForm::Jam, Lever::Jam)] {
+    for (form, lever) in [
+        (CutForm::Drop, Lever::CutPorts),
+        (CutForm::Reject, Lever::Reject),
+        (CutForm::Jam, Lever::Jam),
+    ] {
         wire.apply(&Rule::cut(Ports::Only([PORT].into()), form));
         for _ in 0..10 {
             wire.send(PORT, b"cut");
@@ -92,17 +114,31 @@ fn every_form_of_a_cut_stops_datagrams_of_its_ports(wire: &mut dyn Wire) {
 
 fn loss_is_within_four_sigma(wire: &mut dyn Wire) {
     const SENT: u32 = 4_000;
-    wire.apply(&LinkQuality { loss: [percent(5), percent(10)].concat(), ..LinkQuality::default() }.into());
+    wire.apply(
+        &LinkQuality { loss: [percent(5), percent(10)].concat(), ..LinkQuality::default() }.into(),
+    );
     numbered(wire, SENT, 50);
     let (arrived, link) = wire.settle();
-    assert!(within_four_sigma(link.lost.packets, SENT.into(), 1.0 - 0.95 * 0.9), "{} lost", link.lost.packets);
-    assert_eq!((arrived.len() as u64, link.hits(Lever::Loss).packets), (link.passed.packets, link.lost.packets));
+    assert!(
+        within_four_sigma(link.lost.packets, SENT.into(), 1.0 - 0.95 * 0.9),
+        "{} lost",
+        link.lost.packets
+    );
+    assert_eq!(
+        (arrived.len() as u64, link.hits(Lever::Loss).packets),
+        (link.passed.packets, link.lost.packets)
+    );
     assert!(numbers(&arrived).is_sorted() && is_conserved(&link));
 }
 
 fn bursts_lose_their_share(wire: &mut dyn Wire) {
     const SENT: u32 = 4_000;
-    let bursts = Bursts { enter: Chance(20_000), leave: Chance(250_000), bad: Chance::ALWAYS, good: Chance(0) };
+    let bursts = Bursts {
+        enter: Chance(20_000),
+        leave: Chance(250_000),
+        bad: Chance::ALWAYS,
+        good: Chance(0),
+    };
     wire.apply(&LinkQuality { bursts: vec![bursts], ..LinkQuality::default() }.into());
     numbered(wire, SENT, 50);
     let (arrived, link) = wire.settle();
@@ -110,7 +146,11 @@ fn bursts_lose_their_share(wire: &mut dyn Wire) {
     let (p, r) = (0.02, 0.25);
     let (share, wider) = (bursts.share_lost(), (2.0 - p - r) / (p + r));
     let sigma = (f64::from(SENT) * share * (1.0 - share) * wider).sqrt();
-    assert!((link.lost.packets as f64 - f64::from(SENT) * share).abs() <= 4.0 * sigma, "{} lost", link.lost.packets);
+    assert!(
+        (link.lost.packets as f64 - f64::from(SENT) * share).abs() <= 4.0 * sigma,
+        "{} lost",
+        link.lost.packets
+    );
     assert_eq!(arrived.len() as u64 + link.lost.packets, u64::from(SENT));
     assert!(is_conserved(&link));
 }
@@ -129,7 +169,11 @@ fn a_corrupted_packet_is_never_accepted(wire: &mut dyn Wire) {
     wire.apply(&LinkQuality { corrupt: percent(50), ..LinkQuality::default() }.into());
     numbered(wire, SENT, 200);
     let (arrived, link) = wire.settle();
-    assert!(within_four_sigma(link.corrupted.packets, SENT.into(), 0.5), "{} corrupted", link.corrupted.packets);
+    assert!(
+        within_four_sigma(link.corrupted.packets, SENT.into(), 0.5),
+        "{} corrupted",
+        link.corrupted.packets
+    );
     assert_eq!(arrived.len() as u64, u64::from(SENT) - link.corrupted.packets);
     assert!(arrived.iter().all(|payload| payload[4..].iter().all(|byte| *byte == 7)));
     assert_eq!(link.hits(Lever::Corrupt).packets, link.corrupted.packets);
@@ -138,8 +182,19 @@ fn a_corrupted_packet_is_never_accepted(wire: &mut dyn Wire) {
 
 fn delay_and_jitter_keep_the_order(wire: &mut dyn Wire) {
     let shapes = [Shape::Uniform, Shape::Normal, Shape::Pareto, Shape::ParetoNormal];
-    let jitter = shapes.map(|shape| Jitter { width: Duration::from_micros(300), shape, correlation: Chance(300_000) });
-    wire.apply(&LinkQuality { delay: Duration::from_millis(3), jitter: jitter.into(), ..LinkQuality::default() }.into());
+    let jitter = shapes.map(|shape| Jitter {
+        width: Duration::from_micros(300),
+        shape,
+        correlation: Chance(300_000),
+    });
+    wire.apply(
+        &LinkQuality {
+            delay: Duration::from_millis(3),
+            jitter: jitter.into(),
+            ..LinkQuality::default()
+        }
+        .into(),
+    );
     numbered(wire, 300, 100);
     let (arrived, link) = wire.settle();
     assert_eq!(numbers(&arrived), (0..300).collect::<Vec<_>>());
@@ -148,7 +203,11 @@ fn delay_and_jitter_keep_the_order(wire: &mut dyn Wire) {
 }
 
 fn reordered_packets_all_come(wire: &mut dyn Wire) {
-    let quality = LinkQuality { delay: Duration::from_millis(5), reorder: percent(20), ..LinkQuality::default() };
+    let quality = LinkQuality {
+        delay: Duration::from_millis(5),
+        reorder: percent(20),
+        ..LinkQuality::default()
+    };
     wire.apply(&quality.into());
     numbered(wire, 500, 100);
     let (arrived, link) = wire.settle();
@@ -161,7 +220,14 @@ fn reordered_packets_all_come(wire: &mut dyn Wire) {
 }
 
 fn a_full_queue_overflows(wire: &mut dyn Wire) {
-    wire.apply(&LinkQuality { rate: Some(BitRate(4_000_000)), queue: Some(10_000), ..LinkQuality::default() }.into());
+    wire.apply(
+        &LinkQuality {
+            rate: Some(BitRate(4_000_000)),
+            queue: Some(10_000),
+            ..LinkQuality::default()
+        }
+        .into(),
+    );
     numbered(wire, 100, 972);
     let (arrived, link) = wire.settle();
     assert_eq!(arrived.len() as u64 + link.overflow.packets, 100);

@@ -20,29 +20,45 @@ pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)
     for r in recorded.events {
         match &r.event {
             Event::Canary { link, passed: false } => latest(&mut cut, link, r.at.0),
-            Event::Proven { claim, link: Some(link), first, count: 1.., .. } if cuts(claim.lever) => latest(&mut cut, link, first.0),
+            Event::Proven { claim, link: Some(link), first, count: 1.., .. }
+                if cuts(claim.lever) =>
+            {
+                latest(&mut cut, link, first.0)
+            }
             Event::Healed { link, .. } => latest(&mut healed, link, r.at.0),
             Event::ProcessStarted { node, process } => drop(down.remove(&(node, process.as_str()))),
             // Closing the lab ends them all, which is after the run.
-            Event::ProcessExited { node, process, asked: true, .. } if r.at.0 < end => drop(down.insert((node, process.as_str()))),
+            Event::ProcessExited { node, process, asked: true, .. } if r.at.0 < end => {
+                drop(down.insert((node, process.as_str())))
+            }
             _ => {}
         }
     }
-    let is_up = |end: &End| !matches!(end, End::Node(node) if down.iter().any(|(name, _)| *name == node));
+    let is_up =
+        |end: &End| !matches!(end, End::Node(node) if down.iter().any(|(name, _)| *name == node));
     let windows = opened(recorded);
     let let_go = |link: &Link| {
-        let silenced =
-            |lever, at: &End| (cuts(lever) || matches!(lever, Lever::PowerLoss | Lever::Freeze)) && (*at == link.from || *at == link.to);
-        let mut mine = windows.values().filter(|w| w.claims.iter().any(|claim| silenced(claim.lever, &claim.end)));
+        let silenced = |lever, at: &End| {
+            (cuts(lever) || matches!(lever, Lever::PowerLoss | Lever::Freeze))
+                && (*at == link.from || *at == link.to)
+        };
+        let mut mine = windows
+            .values()
+            .filter(|w| w.claims.iter().any(|claim| silenced(claim.lever, &claim.end)));
         let closed = mine.try_fold(0, |last: Us, w| Some(last.max(w.closed?)));
         closed.is_some_and(|closed| {
             // A link out of contact has nothing to show.
             let contacts = recorded.plan.topology.track(link).contacts(recorded.plan.latest_end());
-            let left = contacts.into_iter().map(|(a, b)| Micros::after(b).0.min(end) - Micros::after(a).0.max(closed));
+            let left = contacts
+                .into_iter()
+                .map(|(a, b)| Micros::after(b).0.min(end) - Micros::after(a).0.max(closed));
             left.max().is_some_and(|left| left >= TIME_TO_SHOW)
         })
     };
-    let unshown = cut.into_iter().filter(|(link, cut)| healed.get(link).is_none_or(|healed| healed < cut)).map(|(link, _)| link);
+    let unshown = cut
+        .into_iter()
+        .filter(|(link, cut)| healed.get(link).is_none_or(|healed| healed < cut))
+        .map(|(link, _)| link);
     let expected = unshown.filter(|link| is_up(&link.from) && is_up(&link.to) && let_go(link));
     expected.map(|link| (link.from.to_string(), link.to.to_string())).collect()
 }

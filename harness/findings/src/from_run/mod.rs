@@ -56,7 +56,8 @@ pub fn conclude(loaded: &run::Loaded) -> Result<(Findings, Verdicts), FromRunErr
 /// When a file of the folder is damaged.
 pub fn facts(loaded: &run::Loaded) -> Result<Facts, run::RunError> {
     let generated = loaded.readings()?;
-    let names: Vec<ObserverId> = loaded.plan.observers.keys().flat_map(|name| [name.clone(), read_back_of(name)]).collect();
+    let names: Vec<ObserverId> =
+        loaded.plan.observers.keys().flat_map(|name| [name.clone(), read_back_of(name)]).collect();
     let seen = |name: &ObserverId| Ok((name.clone(), loaded.sightings(name)?));
     let recorded = Recorded {
         plan: &loaded.plan,
@@ -82,13 +83,16 @@ struct Index {
 impl Index {
     fn new(recorded: &Recorded<'_>) -> Self {
         let mut first = 0;
-        let fleets: BTreeMap<u32, usize> = recorded.plan.fleets.values().map(|f| (f.first, f.streams.len())).collect();
+        let fleets: BTreeMap<u32, usize> =
+            recorded.plan.fleets.values().map(|f| (f.first, f.streams.len())).collect();
         let numbered = fleets.into_iter().map(|(asset, streams)| {
             let at = first;
             first += streams;
             (asset, at)
         });
-        let sorted = |names: Vec<String>| names.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let sorted = |names: Vec<String>| {
+            names.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+        };
         let regions = recorded.plan.topology.regions.keys().map(ToString::to_string);
         let homes = recorded.assets.iter().map(|a| a.home.to_string());
         let mut assets: Vec<u32> = recorded.assets.iter().map(|a| a.asset).collect();
@@ -122,7 +126,8 @@ impl Recorded<'_> {
         let index = Index::new(self);
         let timeline = windows::timeline(self, &index);
         let end = self.end();
-        let mut readings: Vec<Reading> = self.rows.iter().filter_map(|row| reading(row, schedule, &index)).collect();
+        let mut readings: Vec<Reading> =
+            self.rows.iter().filter_map(|row| reading(row, schedule, &index)).collect();
         readings.sort_unstable_by_key(|r| (r.asset, r.stream, r.boot, r.seq));
         let theta = Micros::after(self.plan.theta).0;
         Facts {
@@ -148,7 +153,8 @@ impl Recorded<'_> {
     /// The moment at which everything was decided; of a plan that does not wait for it, its end; of a run that broke off, the last
     /// moment of which anything is known.
     fn end(&self) -> Us {
-        let quiesced = self.events.iter().find(|r| matches!(r.event, Event::Quiesced { .. })).map(|r| r.at.0);
+        let quiesced =
+            self.events.iter().find(|r| matches!(r.event, Event::Quiesced { .. })).map(|r| r.at.0);
         let planned = self.finished().then(|| Micros::after(self.plan.latest_end()).0);
         let last_ack = || self.rows.iter().filter_map(|r| r.acked).map(|t| t.0).max().unwrap_or(0);
         quiesced.or(planned).unwrap_or_else(|| self.until.0.max(last_ack()))
@@ -166,7 +172,13 @@ impl Recorded<'_> {
         let streams = fleets.iter().flat_map(|f| (0u16..).zip(&f.streams));
         let one = |(number, s): (u16, &model::plan::Stream)| {
             let required = s.ack == Ack::Required;
-            facts::Stream { name: s.name.to_string(), number, period: Micros::after(s.every).0, required, gated: required }
+            facts::Stream {
+                name: s.name.to_string(),
+                number,
+                period: Micros::after(s.every).0,
+                required,
+                gated: required,
+            }
         };
         streams.map(one).collect()
     }
@@ -176,7 +188,12 @@ impl Recorded<'_> {
         let one = |p: &model::plan::Phase| {
             let start = Micros::after(p.start).0;
             let planned = if let PhaseEnd::At(at) = p.end { Micros::after(at).0 } else { NEVER };
-            (start < end).then(|| facts::Phase { name: p.name.to_string(), start, end: planned.min(end), steady: p.steady && p.measure })
+            (start < end).then(|| facts::Phase {
+                name: p.name.to_string(),
+                start,
+                end: planned.min(end),
+                steady: p.steady && p.measure,
+            })
         };
         self.plan.phases.iter().filter_map(one).collect()
     }
@@ -199,21 +216,33 @@ impl Recorded<'_> {
 
 fn note(happened: &mut Happened, t: Us, event: &Event) {
     match event {
-        Event::RoleChanged { service, shard, node, role, term } => happened.roles.push(facts::RoleSeen {
-            t,
-            service: service.to_string(),
-            shard: shard.to_string(),
-            node: node.to_string(),
-            role: role.clone(),
-            term: *term,
-        }),
+        Event::RoleChanged { service, shard, node, role, term } => {
+            happened.roles.push(facts::RoleSeen {
+                t,
+                service: service.to_string(),
+                shard: shard.to_string(),
+                node: node.to_string(),
+                role: role.clone(),
+                term: *term,
+            })
+        }
         Event::Redundant { service, redundant } => {
-            happened.redundant.push(facts::Redundant { t, service: service.to_string(), redundant: *redundant });
+            happened.redundant.push(facts::Redundant {
+                t,
+                service: service.to_string(),
+                redundant: *redundant,
+            });
         }
-        Event::ProcessExited { node, process, status, asked } => {
-            happened.exits.push(facts::Exit { t, node: node.to_string(), process: process.clone(), status: status.clone(), asked: *asked })
+        Event::ProcessExited { node, process, status, asked } => happened.exits.push(facts::Exit {
+            t,
+            node: node.to_string(),
+            process: process.clone(),
+            status: status.clone(),
+            asked: *asked,
+        }),
+        Event::ReadBackFailed { observer, why } => {
+            happened.not_read_back.push((observer.to_string(), why.clone()))
         }
-        Event::ReadBackFailed { observer, why } => happened.not_read_back.push((observer.to_string(), why.clone())),
         Event::Quiesced { complete } => happened.quiesced = *complete,
         Event::Health(health) => happened.health = Some(health.clone()),
         Event::LabOpened { kind, .. } => happened.simulated = kind == "pretend",

@@ -34,10 +34,13 @@ pub(super) fn all(recorded: &Recorded<'_>, index: &Index, readings: &[Reading]) 
 /// Whether anything is known of the read-back, a failure included.
 fn was_read_back(recorded: &Recorded<'_>, back: &ObserverId) -> bool {
     let told = |r: &model::Record| match &r.event {
-        Event::ObserverPassed { observer, .. } | Event::ReadBackFailed { observer, .. } => observer == back,
+        Event::ObserverPassed { observer, .. } | Event::ReadBackFailed { observer, .. } => {
+            observer == back
+        }
         _ => false,
     };
-    recorded.sightings.get(back).is_some_and(|seen| !seen.is_empty()) || recorded.events.iter().any(told)
+    recorded.sightings.get(back).is_some_and(|seen| !seen.is_empty())
+        || recorded.events.iter().any(told)
 }
 
 fn observer(
@@ -55,7 +58,12 @@ fn observer(
     };
     let position = |p: Option<u64>| p.and_then(|p| i64::try_from(p).ok());
     let whole = seen.iter().filter(|s| s.intact);
-    let pairs = whole.filter_map(|s| Some((u32::try_from(find(&s.identity)?).ok()?, Seen { t: s.at.0, at: position(s.position) })));
+    let pairs = whole.filter_map(|s| {
+        Some((
+            u32::try_from(find(&s.identity)?).ok()?,
+            Seen { t: s.at.0, at: position(s.position) },
+        ))
+    });
     let has_positions = seen.iter().any(|s| s.position.is_some());
     let (passed, head) = ends(recorded, index, name, has_positions);
     Observer {
@@ -73,22 +81,35 @@ fn observer(
 
 /// Last position passed and the system's own end, per shard. Without a word from the system, one that has positions is unread; one
 /// without any is judged by its silence.
-fn ends(recorded: &Recorded<'_>, index: &Index, name: &ObserverId, has_positions: bool) -> (Option<Vec<i64>>, Vec<i64>) {
+fn ends(
+    recorded: &Recorded<'_>,
+    index: &Index,
+    name: &ObserverId,
+    has_positions: bool,
+) -> (Option<Vec<i64>>, Vec<i64>) {
     let said = recorded.events.iter().rev().find_map(|r| match &r.event {
         Event::ObserverPassed { observer, last, end } if observer == name => Some((last, end)),
         _ => None,
     });
-    let failed = recorded.events.iter().any(|r| matches!(&r.event, Event::ReadBackFailed { observer, .. } if observer == name));
+    let failed = recorded
+        .events
+        .iter()
+        .any(|r| matches!(&r.event, Event::ReadBackFailed { observer, .. } if observer == name));
     let none = vec![-1; index.shards.len()];
     let Some((last, end)) = said.filter(|(last, end)| !last.is_empty() || !end.is_empty()) else {
         let unread = has_positions || failed || said.is_none();
         return (unread.then_some(none), vec![UNREAD; index.shards.len()]);
     };
     let by_shard = |of: &BTreeMap<ShardId, u64>, absent: i64| {
-        let value = |shard: &String| of.get(shard.as_str()).and_then(|p| i64::try_from(*p).ok()).unwrap_or(absent);
+        let value = |shard: &String| {
+            of.get(shard.as_str()).and_then(|p| i64::try_from(*p).ok()).unwrap_or(absent)
+        };
         index.shards.iter().map(value).collect::<Vec<i64>>()
     };
-    (Some(by_shard(last, -1)), if failed { vec![UNREAD; index.shards.len()] } else { by_shard(end, UNREAD) })
+    (
+        Some(by_shard(last, -1)),
+        if failed { vec![UNREAD; index.shards.len()] } else { by_shard(end, UNREAD) },
+    )
 }
 
 fn blind(recorded: &Recorded<'_>, name: &ObserverId) -> Vec<(i64, i64)> {
@@ -102,6 +123,7 @@ fn blind(recorded: &Recorded<'_>, name: &ObserverId) -> Vec<(i64, i64)> {
 /// Observers that look now and then call it `poll`.
 fn poll(plan: &model::plan::Observer) -> i64 {
     let every = plan.observer.params.get("poll").cloned();
-    let every = every.and_then(|value| serde_json::from_value::<seams::document::units::Time>(value).ok());
+    let every =
+        every.and_then(|value| serde_json::from_value::<seams::document::units::Time>(value).ok());
     every.map_or(0, |time| model::Micros::after(time.0).0)
 }

@@ -39,19 +39,30 @@ pub(super) fn timeline(recorded: &Recorded<'_>, index: &Index) -> Timeline {
         let last = group.iter().filter_map(|id| opened[*id].closed).max();
         for (i, id) in group.iter().enumerate() {
             let (asked, closed) = (opened[*id].asked, opened[*id].closed);
-            changes.extend(asked.map(|t| Change { t, kind: ChangeKind::Fault, same_episode: i > 0 }));
-            changes.extend(closed.map(|t| Change { t, kind: ChangeKind::Heal, same_episode: Some(t) != last }));
+            changes.extend(asked.map(|t| Change {
+                t,
+                kind: ChangeKind::Fault,
+                same_episode: i > 0,
+            }));
+            changes.extend(closed.map(|t| Change {
+                t,
+                kind: ChangeKind::Heal,
+                same_episode: Some(t) != last,
+            }));
         }
     }
-    let episodes = groups.iter().filter_map(|group| episode(recorded, group, &opened, index)).collect();
+    let episodes =
+        groups.iter().filter_map(|group| episode(recorded, group, &opened, index)).collect();
     Timeline { windows, episodes, changes }
 }
 
 pub(super) fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
-    let mut opened: BTreeMap<WindowId, Opened> = recorded.plan.windows.iter().map(|w| (w.id.clone(), Opened::default())).collect();
+    let mut opened: BTreeMap<WindowId, Opened> =
+        recorded.plan.windows.iter().map(|w| (w.id.clone(), Opened::default())).collect();
     for r in recorded.events {
         match &r.event {
-            Event::FaultAsked { window, picked, claims, affected, .. } | Event::FaultMoved { window, picked, claims, affected, .. } => {
+            Event::FaultAsked { window, picked, claims, affected, .. }
+            | Event::FaultMoved { window, picked, claims, affected, .. } => {
                 let w = opened.entry(window.clone()).or_default();
                 w.asked = w.asked.or(Some(r.at.0));
                 w.picked.extend(picked.iter().flatten().map(ToString::to_string));
@@ -59,12 +70,18 @@ pub(super) fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
                 w.affected.regions.extend(affected.regions.iter().cloned());
                 w.affected.shards.extend(affected.shards.iter().cloned());
             }
-            Event::FaultClosed { window, .. } => opened.entry(window.clone()).or_default().closed = Some(r.at.0),
-            Event::FaultMissed { window, why } => opened.entry(window.clone()).or_default().missed = Some(why.clone()),
+            Event::FaultClosed { window, .. } => {
+                opened.entry(window.clone()).or_default().closed = Some(r.at.0)
+            }
+            Event::FaultMissed { window, why } => {
+                opened.entry(window.clone()).or_default().missed = Some(why.clone())
+            }
             Event::Proven { window, claim, link, count, first, .. } if *count > 0 => {
                 let w = opened.entry(window.clone()).or_default();
                 w.proven.insert(claim.clone());
-                let place = link.as_ref().map_or((claim.end.clone(), None), |l| (l.from.clone(), Some(l.to.clone())));
+                let place = link
+                    .as_ref()
+                    .map_or((claim.end.clone(), None), |l| (l.from.clone(), Some(l.to.clone())));
                 let hits = w.hits.entry((claim.lever, place.0, place.1)).or_default();
                 *hits = (*hits).max(*count);
                 w.first = Some(w.first.map_or(first.0, |t| t.min(first.0)));
@@ -80,7 +97,11 @@ fn window(planned: &model::plan::Window, opened: &BTreeMap<WindowId, Opened>) ->
     let w = &opened[&planned.id];
     let (span, claims) = (w.span(), &w.claims);
     let hides = |(id, o): &(&WindowId, &Opened)| {
-        **id != planned.id && !o.proven.is_empty() && !claims.is_empty() && claims.is_subset(&o.claims) && meet(span, o.span())
+        **id != planned.id
+            && !o.proven.is_empty()
+            && !claims.is_empty()
+            && claims.is_subset(&o.claims)
+            && meet(span, o.span())
     };
     let hidden_by = opened.iter().find(hides).map(|(id, _)| id);
     let share = format!("{} of {} claims proven", w.proven.len(), w.claims.len());
@@ -116,7 +137,8 @@ fn meet(a: (Us, Us), b: (Us, Us)) -> bool {
 
 /// Windows that were open together, in order of their opening; touching ones are apart.
 fn overlapping(opened: &BTreeMap<WindowId, Opened>) -> Vec<Vec<&WindowId>> {
-    let mut order: Vec<(&WindowId, (Us, Us))> = opened.iter().filter(|(_, o)| o.asked.is_some()).map(|(id, o)| (id, o.span())).collect();
+    let mut order: Vec<(&WindowId, (Us, Us))> =
+        opened.iter().filter(|(_, o)| o.asked.is_some()).map(|(id, o)| (id, o.span())).collect();
     order.sort_by_key(|(_, span)| *span);
     let (mut groups, mut until): (Vec<Vec<&WindowId>>, Us) = (Vec::new(), Us::MIN);
     for (id, (asked, closed)) in order {
@@ -130,17 +152,32 @@ fn overlapping(opened: &BTreeMap<WindowId, Opened>) -> Vec<Vec<&WindowId>> {
 }
 
 /// `None` for one without any proven effect: there is nothing to measure from.
-fn episode(recorded: &Recorded<'_>, group: &[&WindowId], opened: &BTreeMap<WindowId, Opened>, index: &Index) -> Option<Episode> {
+fn episode(
+    recorded: &Recorded<'_>,
+    group: &[&WindowId],
+    opened: &BTreeMap<WindowId, Opened>,
+    index: &Index,
+) -> Option<Episode> {
     let mine = || group.iter().map(|id| &opened[*id]);
     let t_effect = mine().filter_map(|o| o.first).min()?;
     let open = mine().any(|o| o.closed.is_none());
-    let regions: BTreeSet<usize> = mine().flat_map(|o| &o.affected.regions).filter_map(|r| place(&index.regions, r.as_str())).collect();
-    let shards: BTreeSet<usize> = mine().flat_map(|o| &o.affected.shards).filter_map(|s| place(&index.shards, s.as_str())).collect();
-    let declared = !regions.is_empty() || !shards.is_empty() || mine().all(|o| roles_known(recorded, o));
+    let regions: BTreeSet<usize> = mine()
+        .flat_map(|o| &o.affected.regions)
+        .filter_map(|r| place(&index.regions, r.as_str()))
+        .collect();
+    let shards: BTreeSet<usize> = mine()
+        .flat_map(|o| &o.affected.shards)
+        .filter_map(|s| place(&index.shards, s.as_str()))
+        .collect();
+    let declared =
+        !regions.is_empty() || !shards.is_empty() || mine().all(|o| roles_known(recorded, o));
     Some(Episode {
         t_effect,
         t_heal: if open { None } else { mine().filter_map(|o| o.closed).max() },
-        affected: declared.then(|| Affects { regions: regions.into_iter().collect(), shards: shards.into_iter().collect() }),
+        affected: declared.then(|| Affects {
+            regions: regions.into_iter().collect(),
+            shards: shards.into_iter().collect(),
+        }),
         windows: group.iter().map(ToString::to_string).collect(),
     })
 }
@@ -149,9 +186,16 @@ fn episode(recorded: &Recorded<'_>, group: &[&WindowId], opened: &BTreeMap<Windo
 /// nobody, instead of not knowing whom.
 fn roles_known(recorded: &Recorded<'_>, o: &Opened) -> bool {
     let nodes = &recorded.plan.topology.nodes;
-    let hit: BTreeSet<_> = o.picked.iter().filter_map(|name| nodes.get(name.as_str())).map(|node| &node.service).collect();
+    let hit: BTreeSet<_> = o
+        .picked
+        .iter()
+        .filter_map(|name| nodes.get(name.as_str()))
+        .map(|node| &node.service)
+        .collect();
     let led = |r: &model::Record| match &r.event {
-        Event::RoleChanged { service, role, .. } => hit.contains(service) && leads(role) && Some(r.at.0) < o.asked,
+        Event::RoleChanged { service, role, .. } => {
+            hit.contains(service) && leads(role) && Some(r.at.0) < o.asked
+        }
         _ => false,
     };
     recorded.events.iter().any(led)
@@ -165,12 +209,20 @@ fn phase_edges(recorded: &Recorded<'_>) -> Vec<Change> {
 /// Assets in order of their ids. One has no surviving path when every node of its service at home was cut off or taken down and its
 /// fleet has nowhere else to go.
 pub(super) fn assets(recorded: &Recorded<'_>, index: &Index, end: Us) -> Vec<Asset> {
-    let gone: BTreeSet<String> =
-        opened(recorded).into_values().filter(|o| o.claims.iter().any(takes_down)).flat_map(|o| o.picked).collect();
+    let gone: BTreeSet<String> = opened(recorded)
+        .into_values()
+        .filter(|o| o.claims.iter().any(takes_down))
+        .flat_map(|o| o.picked)
+        .collect();
     let stranded = |a: &model::AssetRow| {
         let Some(fleet) = recorded.plan.fleets.get(&a.fleet) else { return false };
         let elsewhere = fleet.failover.get(&a.home).is_some_and(|regions| !regions.is_empty());
-        let nodes = recorded.plan.topology.nodes.iter().filter(|(_, n)| n.service == fleet.service && n.region == a.home);
+        let nodes = recorded
+            .plan
+            .topology
+            .nodes
+            .iter()
+            .filter(|(_, n)| n.service == fleet.service && n.region == a.home);
         let mut nodes = nodes.map(|(name, _)| gone.contains(name.as_str())).peekable();
         !elsewhere && nodes.peek().is_some() && nodes.all(|gone| gone)
     };
@@ -195,14 +247,23 @@ pub(super) fn assets(recorded: &Recorded<'_>, index: &Index, end: Us) -> Vec<Ass
 /// The passes of an asset's access link, up to the end of the run; empty for one that is never down.
 fn contact(recorded: &Recorded<'_>, asset: &model::AssetRow, end: Us) -> Vec<(Us, Us)> {
     let track = recorded.plan.topology.cells.get(&asset.cell).map(|cell| &cell.track);
-    let Some(track) = track.filter(|track| track.slots.iter().any(|slot| !slot.up)) else { return Vec::new() };
+    let Some(track) = track.filter(|track| track.slots.iter().any(|slot| !slot.up)) else {
+        return Vec::new();
+    };
     let spans = track.contacts(recorded.plan.latest_end());
     let us = |at| model::Micros::after(at).0.min(end);
-    let spans: Vec<(Us, Us)> = spans.into_iter().map(|(aos, los)| (us(aos), us(los))).filter(|(aos, los)| aos < los).collect();
+    let spans: Vec<(Us, Us)> = spans
+        .into_iter()
+        .map(|(aos, los)| (us(aos), us(los)))
+        .filter(|(aos, los)| aos < los)
+        .collect();
     // No span at all would mean always; this one is never.
     if spans.is_empty() { vec![(end, end)] } else { spans }
 }
 
 fn takes_down(claim: &Claim) -> bool {
-    !matches!(claim.lever, Lever::Delay | Lever::Jitter | Lever::Loss | Lever::Rate | Lever::CutPorts)
+    !matches!(
+        claim.lever,
+        Lever::Delay | Lever::Jitter | Lever::Loss | Lever::Rate | Lever::CutPorts
+    )
 }

@@ -16,23 +16,43 @@ at_most! {
 impl Gate for UnexplainedDuplicates {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let worst = run.found.duplicates.iter().max_by_key(|(_, d)| d.unexplained);
-        let seen = run.facts.observers.iter().any(|o| o.role.keeps_everything() && !o.sightings.all().is_empty());
+        let seen = run
+            .facts
+            .observers
+            .iter()
+            .any(|o| o.role.keeps_everything() && !o.sightings.all().is_empty());
         let Some((observer, d)) = worst.filter(|_| seen) else {
-            return Judgement::no_data(super::at_most(self.max), "no observer that keeps every reading saw anything");
+            return Judgement::no_data(
+                super::at_most(self.max),
+                "no observer that keeps every reading saw anything",
+            );
         };
         let evidence = format!("at {observer}; {} explained by retries", d.explained);
         Judgement::count(d.unexplained, self.max, evidence, || {
-            format!("{} at more than one position", show::count(d.unexplained_of.len() as u64, "reading stands", "readings stand"))
+            format!(
+                "{} at more than one position",
+                show::count(d.unexplained_of.len() as u64, "reading stands", "readings stand")
+            )
         })
     }
 }
 
 impl Gate for TimeTravelMax {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
-        let seen = |name: &str| run.facts.observers.iter().any(|o| o.name == *name && !o.sightings.all().is_empty());
-        let worst = run.found.time_travel.iter().filter(|(name, _)| seen(name)).max_by_key(|(_, t)| t.count);
+        let seen = |name: &str| {
+            run.facts.observers.iter().any(|o| o.name == *name && !o.sightings.all().is_empty())
+        };
+        let worst = run
+            .found
+            .time_travel
+            .iter()
+            .filter(|(name, _)| seen(name))
+            .max_by_key(|(_, t)| t.count);
         let Some((observer, travel)) = worst else {
-            return Judgement::no_data(super::at_most(self.max), "no observer showed a current value");
+            return Judgement::no_data(
+                super::at_most(self.max),
+                "no observer showed a current value",
+            );
         };
         Judgement::count(travel.count, self.max, format!("at {observer}"), || {
             format!("{} went back in time", show::count(travel.assets, "asset", "assets"))

@@ -52,7 +52,10 @@ impl Gate for Goodput {
             Ok(shares) => {
                 let worst = shares.into_iter().reduce(|a, b| if b.0 < a.0 { b } else { a });
                 let Some((share, evidence)) = worst else {
-                    return Judgement::no_data(limit, "no whole second with contact lies in its span");
+                    return Judgement::no_data(
+                        limit,
+                        "no whole second with contact lies in its span",
+                    );
                 };
                 let fails = share < self.min.0;
                 let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
@@ -70,12 +73,22 @@ impl Goodput {
     /// Share of the baseline in each span, with its evidence.
     fn shares(&self, run: &Evidence<'_>) -> Result<Vec<(f64, String)>, Box<Judgement>> {
         let no_data = |why: String| Box::new(Judgement::no_data(String::new(), why));
-        let Some(baseline) = run.facts.baseline() else { return Err(no_data("the plan has no steady phase".to_owned())) };
+        let Some(baseline) = run.facts.baseline() else {
+            return Err(no_data("the plan has no steady phase".to_owned()));
+        };
         if run.found.happened.windows.is_empty() && self.during.is_empty() {
             let none = "no fault is planned".to_owned();
-            return Err(Box::new(Judgement::new(Verdict::Pass, String::new(), "nobody".to_owned(), none, None)));
+            return Err(Box::new(Judgement::new(
+                Verdict::Pass,
+                String::new(),
+                "nobody".to_owned(),
+                none,
+                None,
+            )));
         }
-        if run.found.episodes.is_empty() && (self.during.is_empty() || !run.found.happened.windows.is_empty()) {
+        if run.found.episodes.is_empty()
+            && (self.during.is_empty() || !run.found.happened.windows.is_empty())
+        {
             return Err(no_data("no fault took effect".to_owned()));
         }
         let mut shares = Vec::new();
@@ -84,16 +97,28 @@ impl Goodput {
             // An episode that hits everybody has no control cohort; the others still have theirs.
             cohorts.retain(|cohort| cohort.assets > 0);
             if cohorts.is_empty() {
-                let none = "every asset is affected, as declared: there is no control cohort".to_owned();
-                return Err(Box::new(Judgement::new(Verdict::Pass, String::new(), "nobody".to_owned(), none, None)));
+                let none =
+                    "every asset is affected, as declared: there is no control cohort".to_owned();
+                return Err(Box::new(Judgement::new(
+                    Verdict::Pass,
+                    String::new(),
+                    "nobody".to_owned(),
+                    none,
+                    None,
+                )));
             }
         }
-        let steady = (baseline.start, baseline.end.min(run.facts.first_effect().unwrap_or(NEVER) - run.facts.theta));
+        let steady = (
+            baseline.start,
+            baseline.end.min(run.facts.first_effect().unwrap_or(NEVER) - run.facts.theta),
+        );
         for cohort in cohorts {
             let Some(before) = rate(run, cohort.good, steady).filter(|rate| *rate > 0.0) else {
                 return Err(no_data("nothing good in the baseline to compare with".to_owned()));
             };
-            shares.extend(cohort.spans.iter().filter_map(|span| cohort.share(run, before, steady, *span)));
+            shares.extend(
+                cohort.spans.iter().filter_map(|span| cohort.share(run, before, steady, *span)),
+            );
         }
         Ok(shares)
     }
@@ -103,12 +128,19 @@ impl Goodput {
         let fleet = run.facts.fleet().count();
         let named = self.during.0.iter().map(|name| {
             let phase = run.facts.phases.iter().find(|p| p.name == *name);
-            phase.map(|p| (p.start, p.end)).ok_or_else(|| format!("the run did not reach phase `{name}`"))
+            phase
+                .map(|p| (p.start, p.end))
+                .ok_or_else(|| format!("the run did not reach phase `{name}`"))
         });
         let named = named.collect::<Result<Vec<_>, _>>()?;
         if run.facts.episodes.is_empty() {
             let asked = asked_of(run, |a| !run.facts.assets[a].probe);
-            return Ok(vec![Counted { good: &run.found.goodput, asked, assets: fleet, spans: named }]);
+            return Ok(vec![Counted {
+                good: &run.found.goodput,
+                asked,
+                assets: fleet,
+                spans: named,
+            }]);
         }
         let mut cohorts = Vec::new();
         for (e, found) in run.facts.episodes.iter().zip(&run.found.episodes) {
@@ -117,7 +149,8 @@ impl Goodput {
             }
             let span = (e.t_effect, limits(run.facts, e).0.min(run.facts.stop - run.facts.theta));
             let spans = if named.is_empty() { vec![span] } else { named.clone() };
-            let hits = |a: usize| found.affected.assets.binary_search(&run.facts.assets[a].id).is_ok();
+            let hits =
+                |a: usize| found.affected.assets.binary_search(&run.facts.assets[a].id).is_ok();
             let (good, assets) = match self.of {
                 Cohort::All => (&run.found.goodput, fleet),
                 Cohort::Affected => (&found.goodput_affected, found.affected.assets.len()),
@@ -138,7 +171,13 @@ impl Goodput {
 impl Counted<'_> {
     /// The span against the baseline, with its evidence. Where planned silence changes what is asked for, each good reading counts as
     /// much as the baseline asked for in its place.
-    fn share(&self, run: &Evidence<'_>, before: f64, steady: (Us, Us), span: (Us, Us)) -> Option<(f64, String)> {
+    fn share(
+        &self,
+        run: &Evidence<'_>,
+        before: f64,
+        steady: (Us, Us),
+        span: (Us, Us),
+    ) -> Option<(f64, String)> {
         let good = rate(run, self.good, span)?;
         let (now, contact) = match &self.asked {
             None => (good, ""),
@@ -147,13 +186,17 @@ impl Counted<'_> {
                 (good * rate(run, asked, steady)? / due, " in contact")
             }
         };
-        Some((now / before, format!("{now:.1}/s against {before:.1}/s of {} assets{contact}", self.assets)))
+        Some((
+            now / before,
+            format!("{now:.1}/s against {before:.1}/s of {} assets{contact}", self.assets),
+        ))
     }
 }
 
 /// None for a cohort that is always in contact: what it is asked for is the same at all times.
 fn asked_of(run: &Evidence<'_>, of: impl Fn(usize) -> bool) -> Option<Vec<u32>> {
-    let silent = (0..run.facts.assets.len()).any(|a| of(a) && !run.facts.assets[a].contact.is_empty());
+    let silent =
+        (0..run.facts.assets.len()).any(|a| of(a) && !run.facts.assets[a].contact.is_empty());
     silent.then(|| asked(run.facts, run.series, of))
 }
 

@@ -18,8 +18,10 @@ use crate::verdict::Verdict;
 
 pub(super) const ACK: &str = "Time until a reading is acked, from the moment it was ready.";
 pub(super) const ACK_EXAMPLE: &str = "{max: 250ms, during: baseline, by: shard}";
-pub(super) const PLATFORM: &str = "Time until an observer shows a reading, from the moment it was ready.";
-pub(super) const PLATFORM_EXAMPLE: &str = "{max: 2s, observer: log-eu-west, during: [baseline, verify]}";
+pub(super) const PLATFORM: &str =
+    "Time until an observer shows a reading, from the moment it was ready.";
+pub(super) const PLATFORM_EXAMPLE: &str =
+    "{max: 2s, observer: log-eu-west, during: [baseline, verify]}";
 
 /// A quantile (in thousandths) of the ack latency.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,7 +68,9 @@ impl<const Q: u32> Gate for AckLatency<Q> {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let limit = limit(Q, self.max);
         let ask = Ask { during: &self.during, max: self.max, q: Q, by: self.by, clock: self.clock };
-        ask.judge(run, limit, |phase| run.facts.in_phase(phase).map(|r| (r, r.ack_latency())).collect())
+        ask.judge(run, limit, |phase| {
+            run.facts.in_phase(phase).map(|r| (r, r.ack_latency())).collect()
+        })
     }
 
     fn time_limit(&self) -> Option<Us> {
@@ -77,13 +81,21 @@ impl<const Q: u32> Gate for AckLatency<Q> {
 impl<const Q: u32> Gate for PlatformLatency<Q> {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let (limit, facts) = (limit(Q, self.max), run.facts);
-        let Some(o) = facts.observers.iter().find(|o| o.name == self.observer && o.role.keeps_everything() && o.role != Role::ReadBack)
-        else {
-            return Judgement::no_data(limit, format!("no observer `{}` keeps every reading", self.observer));
+        let Some(o) = facts.observers.iter().find(|o| {
+            o.name == self.observer && o.role.keeps_everything() && o.role != Role::ReadBack
+        }) else {
+            return Judgement::no_data(
+                limit,
+                format!("no observer `{}` keeps every reading", self.observer),
+            );
         };
         let ask = Ask { during: &self.during, max: self.max, q: Q, by: self.by, clock: self.clock };
         ask.judge(run, limit, |phase| {
-            let mine = facts.readings.iter().enumerate().filter(|(_, r)| facts.falls_in(phase, r.t_ready) && !facts.undecided(r));
+            let mine = facts
+                .readings
+                .iter()
+                .enumerate()
+                .filter(|(_, r)| facts.falls_in(phase, r.t_ready) && !facts.undecided(r));
             mine.map(|(i, r)| (r, platform_wait(o, i, r))).collect()
         })
     }
@@ -107,7 +119,12 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn judge<'a>(&self, run: &'a Evidence<'_>, limit: String, waits: impl Fn(&'a Phase) -> Vec<(&'a Reading, Us)>) -> Judgement {
+    fn judge<'a>(
+        &self,
+        run: &'a Evidence<'_>,
+        limit: String,
+        waits: impl Fn(&'a Phase) -> Vec<(&'a Reading, Us)>,
+    ) -> Judgement {
         let phases = match phases(run, self.during) {
             Ok(phases) => phases,
             Err(why) => return Judgement::no_data(limit, why),
@@ -118,9 +135,17 @@ impl Ask<'_> {
         }
         let mut groups = BTreeMap::new();
         for phase in &phases {
-            let g = LimitGate { phase, limit: micros(self.max), q: f64::from(self.q) / 1e3, by: self.by, clock };
+            let g = LimitGate {
+                phase,
+                limit: micros(self.max),
+                q: f64::from(self.q) / 1e3,
+                by: self.by,
+                clock,
+            };
             let tests = limit_gates_over(run.facts, &g, waits(phase).into_iter());
-            let name = |group: &String| if phases.len() > 1 { format!("{} {group}", phase.name) } else { group.clone() };
+            let name = |group: &String| {
+                if phases.len() > 1 { format!("{} {group}", phase.name) } else { group.clone() }
+            };
             groups.extend(tests.iter().map(|(group, test)| (name(group), test.clone())));
         }
         conclude(limit, groups)
@@ -130,21 +155,41 @@ impl Ask<'_> {
 /// The named phases, the baseline without a name; a percentile over a window that holds an outage says nothing.
 fn phases<'a>(run: &'a Evidence<'_>, during: &During) -> Result<Vec<&'a Phase>, String> {
     if during.is_empty() {
-        return run.facts.baseline().map(|p| vec![p]).ok_or_else(|| "the plan has no steady phase".to_owned());
+        return run
+            .facts
+            .baseline()
+            .map(|p| vec![p])
+            .ok_or_else(|| "the plan has no steady phase".to_owned());
     }
     let find = |name: &String| {
-        let phase = run.facts.phases.iter().find(|p| p.name == *name).ok_or_else(|| format!("the run did not reach phase `{name}`"))?;
-        if phase.steady { Ok(phase) } else { Err(format!("phase `{name}` holds a fault or its aftermath; gate its outage instead")) }
+        let phase = run
+            .facts
+            .phases
+            .iter()
+            .find(|p| p.name == *name)
+            .ok_or_else(|| format!("the run did not reach phase `{name}`"))?;
+        if phase.steady {
+            Ok(phase)
+        } else {
+            Err(format!("phase `{name}` holds a fault or its aftermath; gate its outage instead"))
+        }
     };
     during.0.iter().map(find).collect()
 }
 
 /// The worst group is the gate; `judge` repeats this after Holm's correction.
 pub(crate) fn conclude(limit: String, groups: BTreeMap<String, LimitTest>) -> Judgement {
-    let Some((name, worst)) = groups.iter().max_by(|a, b| severity(a.1).partial_cmp(&severity(b.1)).expect("shares are numbers")) else {
+    let Some((name, worst)) = groups
+        .iter()
+        .max_by(|a, b| severity(a.1).partial_cmp(&severity(b.1)).expect("shares are numbers"))
+    else {
         return Judgement::no_data(limit, "no reading was due");
     };
-    let of = if groups.len() > 1 { format!("worst of {} groups, {name}: ", groups.len()) } else { String::new() };
+    let of = if groups.len() > 1 {
+        format!("worst of {} groups, {name}: ", groups.len())
+    } else {
+        String::new()
+    };
     let (observed, evidence) = match &worst.sample {
         None => ("-".to_owned(), of),
         Some(s) => (
@@ -165,7 +210,13 @@ pub(crate) fn conclude(limit: String, groups: BTreeMap<String, LimitTest>) -> Ju
         Verdict::Fail => Some("more readings are slower than the limit allows".to_owned()),
         Verdict::Inconclusive => Some(worst.why.as_deref().map_or_else(
             || "the samples allow both; more readings are needed".to_owned(),
-            |why| if why == "Holm" { "too likely by chance among all tests of this run".to_owned() } else { why.to_owned() },
+            |why| {
+                if why == "Holm" {
+                    "too likely by chance among all tests of this run".to_owned()
+                } else {
+                    why.to_owned()
+                }
+            },
         )),
     };
     Judgement { verdict: worst.verdict, limit, observed, evidence, why, groups }

@@ -28,7 +28,13 @@ impl Gate for AckedLost {
 impl Gate for AckedLostAfterEffect {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let loss = &run.found.loss;
-        lost(run, self.max, loss.after_effect.len() as u64, loss.acked_after_effect, loss.verdict_after_effect)
+        lost(
+            run,
+            self.max,
+            loss.after_effect.len() as u64,
+            loss.acked_after_effect,
+            loss.verdict_after_effect,
+        )
     }
 }
 
@@ -52,7 +58,10 @@ fn lost(run: &Evidence<'_>, max: u64, count: u64, acked: u64, said: Verdict) -> 
         judged.verdict = Verdict::Inconclusive;
         judged.why = Some(match unseen {
             0 => "nothing was acked in its scope".to_owned(),
-            n => format!("{} not seen by an observer that may only be slow", show::count(n, "acked reading was", "acked readings were")),
+            n => format!(
+                "{} not seen by an observer that may only be slow",
+                show::count(n, "acked reading was", "acked readings were")
+            ),
         });
     }
     judged
@@ -65,6 +74,8 @@ impl Gate for Corrupt {
         }
         let count = run.found.corrupt.values().map(|ids| ids.len() as u64).sum();
         let seen: usize = run.facts.observers.iter().map(|o| o.sightings.all().len()).sum();
-        Judgement::count(count, self.max, format!("{seen} observations"), || "the payload did not hold its own checksum".to_owned())
+        Judgement::count(count, self.max, format!("{seen} observations"), || {
+            "the payload did not hold its own checksum".to_owned()
+        })
     }
 }

@@ -70,7 +70,13 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    pub(crate) fn new(verdict: Verdict, limit: String, observed: String, evidence: String, why: Option<String>) -> Self {
+    pub(crate) fn new(
+        verdict: Verdict,
+        limit: String,
+        observed: String,
+        evidence: String,
+        why: Option<String>,
+    ) -> Self {
         Self { verdict, limit, observed, evidence, why, groups: BTreeMap::new() }
     }
 
@@ -80,7 +86,12 @@ impl Judgement {
     }
 
     /// A count against its maximum, known exactly.
-    pub(crate) fn count(count: u64, max: u64, evidence: String, why: impl FnOnce() -> String) -> Self {
+    pub(crate) fn count(
+        count: u64,
+        max: u64,
+        evidence: String,
+        why: impl FnOnce() -> String,
+    ) -> Self {
         let fails = count > max;
         let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
         Self::new(verdict, at_most(max), count.to_string(), evidence, fails.then(why))
@@ -93,7 +104,11 @@ pub(crate) fn at_most(max: impl fmt::Display) -> String {
 
 pub type MakeGate = fn(&Value) -> Result<Box<dyn Gate>, serde_json::Error>;
 
-const fn gate<P: Params + Gate + 'static>(name: &'static str, about: &'static str, example: &'static str) -> Kind<MakeGate> {
+const fn gate<P: Params + Gate + 'static>(
+    name: &'static str,
+    about: &'static str,
+    example: &'static str,
+) -> Kind<MakeGate> {
     Kind::new::<P>(name, about, example, |params| Ok(Box::new(stored::<P>(params)?)))
 }
 
@@ -102,29 +117,89 @@ pub static CATALOG: Catalog<MakeGate> = Catalog {
     noun: "gate",
     kinds: &[
         gate::<AckedLost>("acked_lost", "Readings that were acked and are nowhere.", "{max: 0}"),
-        gate::<AckedLostAfterEffect>("acked_lost.after_effect", "Readings acked after the fault took effect and lost.", "{max: 0}"),
-        gate::<AssetSecondsLost>("asset_seconds_lost", "Time in outage, summed over all assets, in seconds.", "{max: 200000}"),
+        gate::<AckedLostAfterEffect>(
+            "acked_lost.after_effect",
+            "Readings acked after the fault took effect and lost.",
+            "{max: 0}",
+        ),
+        gate::<AssetSecondsLost>(
+            "asset_seconds_lost",
+            "Time in outage, summed over all assets, in seconds.",
+            "{max: 200000}",
+        ),
         gate::<Corrupt>("corrupt", "Readings that came back with another content.", "{max: 0}"),
-        gate::<UnexplainedDuplicates>("duplicates.unexplained", "Copies of readings that no retry explains.", "{max: 0}"),
-        gate::<Goodput>("goodput", "Good readings per second, against the baseline.", "{min: 0.8 x baseline, during: outage, of: control}"),
+        gate::<UnexplainedDuplicates>(
+            "duplicates.unexplained",
+            "Copies of readings that no retry explains.",
+            "{max: 0}",
+        ),
+        gate::<Goodput>(
+            "goodput",
+            "Good readings per second, against the baseline.",
+            "{min: 0.8 x baseline, during: outage, of: control}",
+        ),
         gate::<AckLatency<500>>("latency.ack.p50", latency::ACK, latency::ACK_EXAMPLE),
         gate::<AckLatency<900>>("latency.ack.p90", latency::ACK, latency::ACK_EXAMPLE),
         gate::<AckLatency<950>>("latency.ack.p95", latency::ACK, latency::ACK_EXAMPLE),
         gate::<AckLatency<990>>("latency.ack.p99", latency::ACK, latency::ACK_EXAMPLE),
         gate::<AckLatency<999>>("latency.ack.p99.9", latency::ACK, latency::ACK_EXAMPLE),
-        gate::<PlatformLatency<500>>("latency.platform.p50", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
-        gate::<PlatformLatency<900>>("latency.platform.p90", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
-        gate::<PlatformLatency<950>>("latency.platform.p95", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
-        gate::<PlatformLatency<990>>("latency.platform.p99", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
-        gate::<PlatformLatency<999>>("latency.platform.p99.9", latency::PLATFORM, latency::PLATFORM_EXAMPLE),
+        gate::<PlatformLatency<500>>(
+            "latency.platform.p50",
+            latency::PLATFORM,
+            latency::PLATFORM_EXAMPLE,
+        ),
+        gate::<PlatformLatency<900>>(
+            "latency.platform.p90",
+            latency::PLATFORM,
+            latency::PLATFORM_EXAMPLE,
+        ),
+        gate::<PlatformLatency<950>>(
+            "latency.platform.p95",
+            latency::PLATFORM,
+            latency::PLATFORM_EXAMPLE,
+        ),
+        gate::<PlatformLatency<990>>(
+            "latency.platform.p99",
+            latency::PLATFORM,
+            latency::PLATFORM_EXAMPLE,
+        ),
+        gate::<PlatformLatency<999>>(
+            "latency.platform.p99.9",
+            latency::PLATFORM,
+            latency::PLATFORM_EXAMPLE,
+        ),
         gate::<OutageLongest>("outage.longest", "The longest outage of any asset.", "{max: 75s}"),
-        gate::<Redundant>("redundant", "Time until the stack itself says that it is fully redundant again.", "{max: 10m, after: failback}"),
-        gate::<RtoMax>("rto", "Time from the effect of the fault until the affected assets are back.", "{max: 60s, of_assets: 99%}"),
-        gate::<RtoFresh>("rto.fresh", "The same, until what observers show is fresh again.", "{max: 90s, of_assets: 99%}"),
-        gate::<RtoService>("rto.service", "The same, until the service itself answers in time, per shard.", "{max: 15s}"),
+        gate::<Redundant>(
+            "redundant",
+            "Time until the stack itself says that it is fully redundant again.",
+            "{max: 10m, after: failback}",
+        ),
+        gate::<RtoMax>(
+            "rto",
+            "Time from the effect of the fault until the affected assets are back.",
+            "{max: 60s, of_assets: 99%}",
+        ),
+        gate::<RtoFresh>(
+            "rto.fresh",
+            "The same, until what observers show is fresh again.",
+            "{max: 90s, of_assets: 99%}",
+        ),
+        gate::<RtoService>(
+            "rto.service",
+            "The same, until the service itself answers in time, per shard.",
+            "{max: 15s}",
+        ),
         gate::<StuckAssets>("stuck_assets", "Assets that are still out at the end.", "{max: 0}"),
-        gate::<TimeTravelMax>("time_travel", "Times that an observer showed an older value after a newer one.", "{max: 0}"),
-        gate::<UnexpectedExits>("unexpected_exits", "Processes of the stack that ended although nothing asked for it.", "{max: 0}"),
+        gate::<TimeTravelMax>(
+            "time_travel",
+            "Times that an observer showed an older value after a newer one.",
+            "{max: 0}",
+        ),
+        gate::<UnexpectedExits>(
+            "unexpected_exits",
+            "Processes of the stack that ended although nothing asked for it.",
+            "{max: 0}",
+        ),
     ],
 };
 
@@ -133,7 +208,9 @@ pub static CATALOG: Catalog<MakeGate> = Catalog {
 pub fn defaults() -> Vec<(&'static str, Value)> {
     let zero = || serde_json::json!({"max": 0});
     let mut gates: Vec<(&str, Value)> =
-        ["acked_lost", "corrupt", "duplicates.unexplained", "stuck_assets", "unexpected_exits"].map(|kind| (kind, zero())).into();
+        ["acked_lost", "corrupt", "duplicates.unexplained", "stuck_assets", "unexpected_exits"]
+            .map(|kind| (kind, zero()))
+            .into();
     gates.push(("goodput", serde_json::json!({"min": "0.8 x baseline", "of": "control"})));
     gates
 }
@@ -150,10 +227,12 @@ mod tests {
         for kind in CATALOG.kinds {
             let (mut problems, mut ids) = (vec![], seams::document::Ids::default());
             let source = seams::document::SourceId(0);
-            let node = seams::document::parse(kind.example, source, &mut ids, &mut problems).expect("the example is YAML");
+            let node = seams::document::parse(kind.example, source, &mut ids, &mut problems)
+                .expect("the example is YAML");
             let params = (kind.read)(&node, &mut problems);
             assert_eq!(problems, [], "{}", kind.name);
-            let gate = (kind.make)(&params.expect("an example without problems is read")).expect("stored parameters are read");
+            let gate = (kind.make)(&params.expect("an example without problems is read"))
+                .expect("stored parameters are read");
             assert!(!format!("{gate:?}").is_empty());
         }
     }

@@ -49,10 +49,19 @@ impl Gate for OutageLongest {
         let (verdict, why) = match longest.censored {
             0 if longest.max <= max => (Verdict::Pass, None),
             0 => (Verdict::Fail, Some("an asset was out for longer".to_owned())),
-            n => (Verdict::Fail, Some(format!("{} never recovered", show::count(n, "asset", "assets")))),
+            n => (
+                Verdict::Fail,
+                Some(format!("{} never recovered", show::count(n, "asset", "assets"))),
+            ),
         };
         let least = if longest.censored > 0 { ">= " } else { "" };
-        Judgement::new(verdict, limit, format!("{least}{}", show::duration(longest.max)), evidence, why)
+        Judgement::new(
+            verdict,
+            limit,
+            format!("{least}{}", show::duration(longest.max)),
+            evidence,
+            why,
+        )
     }
 
     fn time_limit(&self) -> Option<Us> {
@@ -68,8 +77,17 @@ impl Gate for AssetSecondsLost {
         }
         let fails = lost > self.max;
         let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
-        let evidence = format!("{} of {} assets hit", run.found.longest_outage.all.hit, run.found.longest_outage.all.assets);
-        Judgement::new(verdict, limit, format!("{lost:.1}"), evidence, fails.then(|| "more time was lost".to_owned()))
+        let evidence = format!(
+            "{} of {} assets hit",
+            run.found.longest_outage.all.hit, run.found.longest_outage.all.assets
+        );
+        Judgement::new(
+            verdict,
+            limit,
+            format!("{lost:.1}"),
+            evidence,
+            fails.then(|| "more time was lost".to_owned()),
+        )
     }
 }
 
@@ -79,9 +97,14 @@ impl Gate for StuckAssets {
             return Judgement::no_data(super::at_most(self.max), NOTHING_DUE);
         }
         let stuck = &run.found.stuck_assets;
-        Judgement::count(stuck.len() as u64, self.max, format!("of {} assets", run.found.longest_outage.all.assets), || {
-            let some: Vec<String> = stuck.iter().take(5).map(u32::to_string).collect();
-            format!("still out at the end, such as {}", some.join(", "))
-        })
+        Judgement::count(
+            stuck.len() as u64,
+            self.max,
+            format!("of {} assets", run.found.longest_outage.all.assets),
+            || {
+                let some: Vec<String> = stuck.iter().take(5).map(u32::to_string).collect();
+                format!("still out at the end, such as {}", some.join(", "))
+            },
+        )
     }
 }

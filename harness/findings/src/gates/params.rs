@@ -69,10 +69,15 @@ impl Serialize for Relative {
 impl<'de> Deserialize<'de> for Relative {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let factor = text.strip_suffix("baseline").and_then(|rest| rest.trim_end().strip_suffix('x'));
+        let factor =
+            text.strip_suffix("baseline").and_then(|rest| rest.trim_end().strip_suffix('x'));
         let factor = factor.and_then(|number| number.trim_end().parse::<f64>().ok());
         let factor = factor.filter(|f| f.is_finite() && *f >= 0.0);
-        let wrong = || de::Error::custom(format!("`{text}` is no multiple of the baseline\nWrite it such as `0.8 x baseline`"));
+        let wrong = || {
+            de::Error::custom(format!(
+                "`{text}` is no multiple of the baseline\nWrite it such as `0.8 x baseline`"
+            ))
+        };
         factor.map(Self).ok_or_else(wrong)
     }
 }

@@ -86,9 +86,13 @@ impl Gate for RtoFresh {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let of_record = |role| matches!(role, Role::SystemOfRecord);
         let mut observers = run.facts.observers.iter();
-        let observer = observers.find(|o| self.observer.as_ref().map_or(of_record(o.role), |name| o.name == *name));
+        let observer = observers
+            .find(|o| self.observer.as_ref().map_or(of_record(o.role), |name| o.name == *name));
         let Some(observer) = observer else {
-            return Judgement::no_data(super::at_most(show::duration(micros(self.max))), "there is no such observer");
+            return Judgement::no_data(
+                super::at_most(show::duration(micros(self.max))),
+                "there is no such observer",
+            );
         };
         judge(run, self.max, marks_of(run, &stale_outages(run.facts, observer), self.of_assets))
     }
@@ -102,8 +106,14 @@ impl Gate for RtoService {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let shards = run.found.episodes.iter().flat_map(|e| &e.rto_service);
         let marks = shards.map(|(shard, x)| {
-            let low = x.resolution.map_or(String::new(), |r| format!(", reads low by at most {}", show::duration(r)));
-            Mark { reached: x.reached, us: x.value.or(x.at_least).unwrap_or(0), what: format!("shard {shard}{low}") }
+            let low = x
+                .resolution
+                .map_or(String::new(), |r| format!(", reads low by at most {}", show::duration(r)));
+            Mark {
+                reached: x.reached,
+                us: x.value.or(x.at_least).unwrap_or(0),
+                what: format!("shard {shard}{low}"),
+            }
         });
         judge(run, self.max, marks.collect())
     }
@@ -118,12 +128,22 @@ fn marks_of(run: &Evidence<'_>, out: &[Vec<Out>], of_assets: Share) -> Vec<Mark>
     let basis_points = u64::from(1_000_000u32.saturating_sub(of_assets.0)) / 100;
     let mark = |e: &crate::facts::Episode| {
         let hit = affected(run.facts, run.series, e);
-        let judges: Vec<usize> = hit.iter().copied().filter(|a| run.facts.assets[*a].path).collect();
+        let judges: Vec<usize> =
+            hit.iter().copied().filter(|a| run.facts.assets[*a].path).collect();
         let u = share_out(run.facts, out, judges.iter().copied());
         let x = rto(run.facts, e, run.series, &u, &judges, basis_points);
-        let cohort = if e.affected.is_some() { "affected assets with a path" } else { "assets that missed theta" };
-        let relapses = if x.relapses > 0 { format!(", {}", show::count(x.relapses, "relapse", "relapses")) } else { String::new() };
-        let what = format!("{}% of {} {cohort}{relapses}", of_assets.as_f64() * 100.0, judges.len());
+        let cohort = if e.affected.is_some() {
+            "affected assets with a path"
+        } else {
+            "assets that missed theta"
+        };
+        let relapses = if x.relapses > 0 {
+            format!(", {}", show::count(x.relapses, "relapse", "relapses"))
+        } else {
+            String::new()
+        };
+        let what =
+            format!("{}% of {} {cohort}{relapses}", of_assets.as_f64() * 100.0, judges.len());
         Mark { reached: x.reached, us: x.value.or(x.at_least).unwrap_or(0), what }
     };
     run.facts.episodes.iter().map(mark).collect()
@@ -143,11 +163,21 @@ fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
         return Judgement::no_data(limit, "no fault took effect");
     };
     let (observed, why) = match worst.reached {
-        Reached::Measured => (show::duration(worst.us), (worst.us > max).then(|| "recovered too late".to_owned())),
-        Reached::RecoveredByHeal => (show::duration(worst.us), Some("came back only once the fault was gone".to_owned())),
-        Reached::BeyondObserved => (format!("> {}", show::duration(worst.us)), Some("did not come back while observed".to_owned())),
+        Reached::Measured => {
+            (show::duration(worst.us), (worst.us > max).then(|| "recovered too late".to_owned()))
+        }
+        Reached::RecoveredByHeal => {
+            (show::duration(worst.us), Some("came back only once the fault was gone".to_owned()))
+        }
+        Reached::BeyondObserved => (
+            format!("> {}", show::duration(worst.us)),
+            Some("did not come back while observed".to_owned()),
+        ),
         Reached::NoOutage => ("no outage above the share".to_owned(), None),
-        Reached::NotDecidable => ("-".to_owned(), Some("no affected asset, or one without a reading due after the effect".to_owned())),
+        Reached::NotDecidable => (
+            "-".to_owned(),
+            Some("no affected asset, or one without a reading due after the effect".to_owned()),
+        ),
     };
     let evidence = format!("{}; period {}", worst.what, show::duration(resolution(run)));
     Judgement::new(verdict(worst), limit, observed, evidence, why)

@@ -33,7 +33,13 @@ impl Gate for UnexpectedExits {
         let asked = run.found.happened.exits.len() - exits.len();
         Judgement::count(exits.len() as u64, self.max, format!("{asked} asked for"), || {
             let first = exits[0];
-            format!("{} on {} ended at {} ({})", first.process, first.node, show::duration(first.t), first.status)
+            format!(
+                "{} on {} ended at {} ({})",
+                first.process,
+                first.node,
+                show::duration(first.t),
+                first.status
+            )
         })
     }
 }
@@ -46,7 +52,9 @@ impl Gate for Redundant {
             Some(name) => run.facts.phases.iter().find(|p| p.name == *name).map(|p| p.start),
             None => run.facts.episodes.iter().filter_map(|e| e.t_heal).max(),
         };
-        let Some(since) = since else { return Judgement::no_data(limit, "the run did not get to where it is counted from") };
+        let Some(since) = since else {
+            return Judgement::no_data(limit, "the run did not get to where it is counted from");
+        };
         let said = &run.found.happened.redundant;
         let services = crate::group(said.iter(), |r| r.service.clone());
         let back = |(name, changes): (&String, &Vec<&crate::facts::Redundant>)| {
@@ -66,7 +74,13 @@ impl Gate for Redundant {
                 let late = *wait > max;
                 let verdict = if late { Verdict::Fail } else { Verdict::Pass };
                 let why = late.then(|| format!("{name} was redundant too late"));
-                Judgement::new(verdict, limit, show::duration(*wait), format!("as {name} says"), why)
+                Judgement::new(
+                    verdict,
+                    limit,
+                    show::duration(*wait),
+                    format!("as {name} says"),
+                    why,
+                )
             }
         }
     }

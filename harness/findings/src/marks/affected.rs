@@ -28,11 +28,15 @@ pub(crate) fn affected(facts: &Facts, series: &[Series<'_>], e: &Episode) -> BTr
 }
 
 fn hits(rule: &Affects, a: &Asset) -> bool {
-    rule.regions.contains(&a.region) || rule.regions.contains(&a.home) || rule.shards.contains(&a.shard)
+    rule.regions.contains(&a.region)
+        || rule.regions.contains(&a.home)
+        || rule.shards.contains(&a.shard)
 }
 
 fn missed_theta(facts: &Facts, series: &[Series<'_>], e: &Episode) -> BTreeSet<usize> {
     let (from, to) = (e.t_effect - facts.theta, limits(facts, e).1);
-    let missed = |s: &&Series<'_>| s.readings.iter().any(|r| from <= r.t_ready && r.t_ready < to && !facts.good(r));
+    let missed = |s: &&Series<'_>| {
+        s.readings.iter().any(|r| from <= r.t_ready && r.t_ready < to && !facts.good(r))
+    };
     series.iter().filter(|s| !facts.assets[s.asset].probe).filter(missed).map(|s| s.asset).collect()
 }

@@ -25,7 +25,11 @@ pub struct BackToBaseline {
 /// p99 and p50 of the waits, and the good readings, of one window.
 type Figures = (Us, Us, usize);
 
-pub(crate) fn back_to_baseline(facts: &Facts, e: &Episode, assets: &BTreeSet<usize>) -> BackToBaseline {
+pub(crate) fn back_to_baseline(
+    facts: &Facts,
+    e: &Episode,
+    assets: &BTreeSet<usize>,
+) -> BackToBaseline {
     let nothing = BackToBaseline { reached: Reached::NotDecidable, value: None, width: None };
     let Some((width, band)) = baseline_band(facts, e, assets) else { return nothing };
     let mine = facts.readings.iter().filter(|r| assets.contains(&(r.asset as usize)));
@@ -34,13 +38,17 @@ pub(crate) fn back_to_baseline(facts: &Facts, e: &Episode, assets: &BTreeSet<usi
     let after: Vec<&Reading> = asked.into_iter().filter(|r| r.t_ready >= e.t_effect).collect();
     let windows = cut(&after, e.t_effect, facts.stop - facts.theta, width);
     let ends = (1..).map(|i| e.t_effect + i * width);
-    let inside =
-        |(rs, end): (&Vec<&Reading>, Us)| rs.len() >= READINGS && figures(facts, rs).is_some_and(|f| band.holds(f)) && backlog.at(end) == 0;
+    let inside = |(rs, end): (&Vec<&Reading>, Us)| {
+        rs.len() >= READINGS
+            && figures(facts, rs).is_some_and(|f| band.holds(f))
+            && backlog.at(end) == 0
+    };
     let inside: Vec<bool> = windows.iter().zip(ends).map(inside).collect();
     if inside.len() < 10 {
         return nothing;
     }
-    let found = inside.windows(10).position(|ten| ten[0] && ten.iter().filter(|x| **x).count() >= 9);
+    let found =
+        inside.windows(10).position(|ten| ten[0] && ten.iter().filter(|x| **x).count() >= 9);
     let reached = if found.is_some() { Reached::Measured } else { Reached::BeyondObserved };
     BackToBaseline { reached, value: found.map(|i| i as Us * width), width: Some(width) }
 }
@@ -66,14 +74,16 @@ fn time(us: Us) -> f64 {
 /// The narrowest width at which every baseline window holds enough readings, and the band of those windows.
 fn baseline_band(facts: &Facts, e: &Episode, assets: &BTreeSet<usize>) -> Option<(Us, Band)> {
     let steady = facts.baseline()?;
-    let base: Vec<&Reading> = facts.in_phase(steady).filter(|r| assets.contains(&(r.asset as usize))).collect();
+    let base: Vec<&Reading> =
+        facts.in_phase(steady).filter(|r| assets.contains(&(r.asset as usize))).collect();
     let end = steady.end.min(e.t_effect - facts.theta);
     let enough = |width: &Us| {
         let windows = cut(&base, steady.start, end, *width);
         !windows.is_empty() && windows.iter().all(|w| w.len() >= READINGS)
     };
     let width = (1..=WIDEST / SECOND).map(|s| s * SECOND).find(enough)?;
-    let windows: Vec<Figures> = cut(&base, steady.start, end, width).iter().filter_map(|w| figures(facts, w)).collect();
+    let windows: Vec<Figures> =
+        cut(&base, steady.start, end, width).iter().filter_map(|w| figures(facts, w)).collect();
     let ranked = |of: fn(&Figures) -> f64, q| {
         let mut values: Vec<f64> = windows.iter().map(of).collect();
         values.sort_unstable_by(f64::total_cmp);
@@ -91,7 +101,10 @@ fn baseline_band(facts: &Facts, e: &Episode, assets: &BTreeSet<usize>) -> Option
 fn cut<'a>(readings: &[&'a Reading], start: Us, end: Us, width: Us) -> Vec<Vec<&'a Reading>> {
     let mut windows = vec![Vec::new(); usize::try_from((end - start) / width).unwrap_or(0)];
     for r in readings {
-        if let Some(window) = usize::try_from((r.t_ready - start).div_euclid(width)).ok().and_then(|i| windows.get_mut(i)) {
+        if let Some(window) = usize::try_from((r.t_ready - start).div_euclid(width))
+            .ok()
+            .and_then(|i| windows.get_mut(i))
+        {
             window.push(*r);
         }
     }
@@ -115,7 +128,11 @@ pub(crate) struct Backlog {
 impl Backlog {
     pub(crate) fn new(facts: &Facts, readings: &[&Reading]) -> Self {
         let waits = |r: &&&Reading| r.outcome == Outcome::Pending || r.t_acked < NEVER;
-        let spans = readings.iter().filter(waits).map(|r| (r.t_ready + facts.theta, r.t_acked)).filter(|(a, b)| a < b);
+        let spans = readings
+            .iter()
+            .filter(waits)
+            .map(|r| (r.t_ready + facts.theta, r.t_acked))
+            .filter(|(a, b)| a < b);
         let (mut begins, mut ends): (Vec<Us>, Vec<Us>) = spans.unzip();
         begins.sort_unstable();
         ends.sort_unstable();

@@ -35,7 +35,12 @@ pub(crate) fn limits(facts: &Facts, e: &Episode) -> (Us, Us) {
 
 /// What to print: `recovered` is when service was seen again (`NEVER`: not), `value` the moment of the mark. Returns how it was
 /// reached, the value since the effect, and the lower bound since the effect.
-fn judged_end(facts: &Facts, e: &Episode, recovered: Us, value: Us) -> (Reached, Option<Us>, Option<Us>) {
+fn judged_end(
+    facts: &Facts,
+    e: &Episode,
+    recovered: Us,
+    value: Us,
+) -> (Reached, Option<Us>, Option<Us>) {
     let limit = limits(facts, e).1.min(facts.end);
     if recovered >= limit {
         return (Reached::BeyondObserved, None, Some(limit - e.t_effect));

@@ -24,18 +24,36 @@ pub struct Rto {
     pub relapses: u64,
 }
 
-pub(crate) fn rto(facts: &Facts, e: &Episode, series: &[Series<'_>], steps: &[Step], assets: &[usize], basis_points: u64) -> Rto {
+pub(crate) fn rto(
+    facts: &Facts,
+    e: &Episode,
+    series: &[Series<'_>],
+    steps: &[Step],
+    assets: &[usize],
+    basis_points: u64,
+) -> Rto {
     let (effect, change) = (e.t_effect, limits(facts, e).0.min(facts.end));
-    let after = |x: Excursion| (x.end.is_none_or(|b| b > effect)).then_some((x.start.max(effect), x.end.unwrap_or(NEVER)));
-    let seen: Vec<(Us, Us)> = excursions(steps, basis_points, true).into_iter().filter_map(after).collect();
+    let after = |x: Excursion| {
+        (x.end.is_none_or(|b| b > effect)).then_some((x.start.max(effect), x.end.unwrap_or(NEVER)))
+    };
+    let seen: Vec<(Us, Us)> =
+        excursions(steps, basis_points, true).into_iter().filter_map(after).collect();
     let mine: Vec<(Us, Us)> = seen.iter().copied().filter(|(a, _)| *a < change).collect();
     let Some((_, end)) = mine.last().copied() else {
-        let reached = if all_due(facts, series, assets, effect, change) { Reached::NoOutage } else { Reached::NotDecidable };
+        let reached = if all_due(facts, series, assets, effect, change) {
+            Reached::NoOutage
+        } else {
+            Reached::NotDecidable
+        };
         return Rto { reached, value: None, at_least: None, first_recovery: None, relapses: 0 };
     };
-    let hold = (10 * SECOND).max(2 * facts.gated().map(|s| facts.streams[s].period).max().unwrap_or(0));
+    let hold =
+        (10 * SECOND).max(2 * facts.gated().map(|s| facts.streams[s].period).max().unwrap_or(0));
     let next = seen.iter().skip(1).map(|(a, _)| *a).chain([NEVER]);
-    let mut held = seen.iter().zip(next).filter(|((_, b), then)| *b < NEVER && b + hold <= facts.end && *then > b + hold);
+    let mut held = seen
+        .iter()
+        .zip(next)
+        .filter(|((_, b), then)| *b < NEVER && b + hold <= facts.end && *then > b + hold);
     let held = held.next().map(|((_, b), _)| *b);
     let (reached, value, at_least) = judged_end(facts, e, end, end);
     let relapses = mine.iter().filter(|(a, _)| held.is_some_and(|h| *a > h)).count() as u64;

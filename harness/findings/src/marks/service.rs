@@ -20,12 +20,21 @@ pub struct ServiceRto {
     pub resolution: Option<Us>,
 }
 
-pub(crate) fn rto_service(facts: &Facts, e: &Episode, series: &[Series<'_>], shard: usize) -> ServiceRto {
+pub(crate) fn rto_service(
+    facts: &Facts,
+    e: &Episode,
+    series: &[Series<'_>],
+    shard: usize,
+) -> ServiceRto {
     let change = limits(facts, e).0;
     let (mut last, mut back, mut due) = (None, Us::MIN, false);
     for stream in facts.gated() {
-        let mine = series.iter().filter(|s| s.stream == stream && facts.assets[s.asset].shard == shard);
-        let mine: Vec<&Reading> = mine.flat_map(|s| s.readings.iter().copied()).filter(|r| r.t_ready >= e.t_effect - facts.theta).collect();
+        let mine =
+            series.iter().filter(|s| s.stream == stream && facts.assets[s.asset].shard == shard);
+        let mine: Vec<&Reading> = mine
+            .flat_map(|s| s.readings.iter().copied())
+            .filter(|r| r.t_ready >= e.t_effect - facts.theta)
+            .collect();
         due |= !mine.is_empty();
         if let Some((bad, ack)) = stream_end(facts, &mine, change) {
             last = last.max(Some(bad));

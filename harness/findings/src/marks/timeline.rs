@@ -41,14 +41,17 @@ pub struct NewLeader {
 
 pub(crate) fn timeline(facts: &Facts, e: &Episode, rto: &Rto, back: &BackToBaseline) -> Timeline {
     let leaders = new_leaders(facts, e);
-    let all = |mark: fn(&NewLeader) -> Option<Us>| leaders.iter().map(mark).collect::<Option<Vec<_>>>()?.into_iter().max();
+    let all = |mark: fn(&NewLeader) -> Option<Us>| {
+        leaders.iter().map(mark).collect::<Option<Vec<_>>>()?.into_iter().max()
+    };
     let (t2, t3, t5, t6) = (all(|l| l.elected), all(|l| l.acked), rto.value, back.value);
     let dominating = dominating([("T0", Some(0)), ("T2", t2), ("T3", t3), ("T5", t5), ("T6", t6)]);
     Timeline { t0: e.t_effect, t2, t3, t5, t6, leaders, dominating }
 }
 
 fn dominating(marks: [(&str, Option<Us>); 5]) -> Option<String> {
-    let mut reached: Vec<(&str, Us)> = marks.iter().filter_map(|(name, t)| Some((*name, (*t)?))).collect();
+    let mut reached: Vec<(&str, Us)> =
+        marks.iter().filter_map(|(name, t)| Some((*name, (*t)?))).collect();
     reached.sort_by_key(|(_, t)| *t);
     let gap = reached.windows(2).max_by_key(|pair| pair[1].1 - pair[0].1)?;
     Some(format!("{} to {}", gap[0].0, gap[1].0))
@@ -57,15 +60,25 @@ fn dominating(marks: [(&str, Option<Us>); 5]) -> Option<String> {
 /// Shards whose leader, when the fault took effect, was a node that it hit; with the first leader of a higher term.
 fn new_leaders(facts: &Facts, e: &Episode) -> Vec<NewLeader> {
     let until = limits(facts, e).1;
-    let hit: Vec<&String> = facts.happened.windows.iter().filter(|w| e.windows.contains(&w.id)).flat_map(|w| &w.picked).collect();
-    let (mut shards, mut found): (Vec<&String>, Vec<NewLeader>) = (facts.happened.roles.iter().map(|r| &r.shard).collect(), Vec::new());
+    let hit: Vec<&String> = facts
+        .happened
+        .windows
+        .iter()
+        .filter(|w| e.windows.contains(&w.id))
+        .flat_map(|w| &w.picked)
+        .collect();
+    let (mut shards, mut found): (Vec<&String>, Vec<NewLeader>) =
+        (facts.happened.roles.iter().map(|r| &r.shard).collect(), Vec::new());
     shards.sort();
     shards.dedup();
     for shard in shards {
-        let mine = || facts.happened.roles.iter().filter(|r| leads(&r.role)).filter(|r| r.shard == *shard);
+        let mine =
+            || facts.happened.roles.iter().filter(|r| leads(&r.role)).filter(|r| r.shard == *shard);
         let before = mine().filter(|r| r.t < e.t_effect).max_by_key(|r| (r.term, r.t));
         let Some(old) = before.filter(|r| hit.contains(&&r.node)) else { continue };
-        let new = mine().filter(|r| e.t_effect <= r.t && r.t < until && r.term > old.term).min_by_key(|r| r.t);
+        let new = mine()
+            .filter(|r| e.t_effect <= r.t && r.t < until && r.term > old.term)
+            .min_by_key(|r| r.t);
         found.push(NewLeader {
             shard: shard.clone(),
             old: old.node.clone(),
@@ -81,11 +94,17 @@ fn new_leaders(facts: &Facts, e: &Episode) -> Vec<NewLeader> {
 fn first_ack(facts: &Facts, leader: &RoleSeen) -> Option<Us> {
     let node = facts.nodes.iter().position(|n| *n == leader.node);
     let by_leader = |r: &&Reading| match usize::from(r.acked_by) {
-        unknown if unknown == usize::from(u16::MAX) => r.sent_last < NEVER && r.sent_last >= leader.t,
+        unknown if unknown == usize::from(u16::MAX) => {
+            r.sent_last < NEVER && r.sent_last >= leader.t
+        }
         by => Some(by) == node && r.sent_first < NEVER,
     };
-    let of_shard = |r: &&Reading| facts.shards[facts.assets[r.asset as usize].shard] == leader.shard;
-    let since = |r: &&Reading| r.t_acked < NEVER && (r.t_acked >= leader.t || usize::from(r.acked_by) < facts.nodes.len());
-    let acks = facts.readings.iter().filter(of_shard).filter(since).filter(by_leader).map(|r| r.t_acked);
+    let of_shard =
+        |r: &&Reading| facts.shards[facts.assets[r.asset as usize].shard] == leader.shard;
+    let since = |r: &&Reading| {
+        r.t_acked < NEVER && (r.t_acked >= leader.t || usize::from(r.acked_by) < facts.nodes.len())
+    };
+    let acks =
+        facts.readings.iter().filter(of_shard).filter(since).filter(by_leader).map(|r| r.t_acked);
     acks.filter(|t| *t >= leader.t - facts.theta).min()
 }

@@ -41,7 +41,10 @@ fn range(from: u64, to: u64, n: u64, p: f64) -> f64 {
 /// `P(X = i)` by logarithms of the gamma function.
 fn term(i: u64, n: u64, p: f64) -> f64 {
     let (i, n) = (i as f64, n as f64);
-    (libm::lgamma(n + 1.0) - libm::lgamma(i + 1.0) - libm::lgamma(n - i + 1.0) + i * p.ln() + (n - i) * (-p).ln_1p()).exp()
+    (libm::lgamma(n + 1.0) - libm::lgamma(i + 1.0) - libm::lgamma(n - i + 1.0)
+        + i * p.ln()
+        + (n - i) * (-p).ln_1p())
+    .exp()
 }
 
 /// One-sided 95 % bound on a share of which `k` of `n` were seen, by bisection. Upper: P(X <= k) = 5 %. Lower: P(X >= k) = 5 %.
@@ -74,7 +77,10 @@ mod tests {
     fn least_samples_without_a_miss() {
         for (allowed, least) in [(0.01, 299), (0.001, 2_995), (0.000_1, 29_956)] {
             assert!(clopper_pearson(0, least, Side::Upper) <= allowed, "{least} prove {allowed}");
-            assert!(clopper_pearson(0, least - 1, Side::Upper) > allowed, "one less than {least} does not prove {allowed}");
+            assert!(
+                clopper_pearson(0, least - 1, Side::Upper) > allowed,
+                "one less than {least} does not prove {allowed}"
+            );
         }
     }
 }

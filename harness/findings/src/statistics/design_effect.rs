@@ -11,7 +11,8 @@ pub(crate) fn design_effect(total: &[u64], slow: &[u64], clock: usize) -> (f64, 
         if blocks < 12 {
             unchecked.push(size as u64);
         } else if p > 0.0 && p < 1.0 {
-            effect = effect.max(of_blocks(&total[..blocks * size], &slow[..blocks * size], size, p));
+            effect =
+                effect.max(of_blocks(&total[..blocks * size], &slow[..blocks * size], size, p));
         }
     }
     (effect, unchecked)

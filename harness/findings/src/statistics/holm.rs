@@ -7,7 +7,8 @@ use crate::verdict::Verdict;
 pub fn holm(tests: Vec<&mut LimitTest>) {
     const ALPHA: f64 = 0.05;
     let p = |t: &LimitTest| t.sample.as_ref().map(|s| s.p_fail);
-    let mut ranked: Vec<(f64, &mut LimitTest)> = tests.into_iter().filter_map(|t| Some((p(t)?, t))).collect();
+    let mut ranked: Vec<(f64, &mut LimitTest)> =
+        tests.into_iter().filter_map(|t| Some((p(t)?, t))).collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (count, mut alive) = (ranked.len(), true);
     for (i, (p, test)) in ranked.into_iter().enumerate() {

@@ -68,7 +68,13 @@ impl LimitTest {
 
 /// From per-second counts: of readings, of those over the limit, of those over the sample quantile. `clock` in seconds.
 #[must_use]
-pub fn limit_gate(total: &[u64], slow: &[u64], above_quantile: &[u64], q: f64, clock: usize) -> LimitTest {
+pub fn limit_gate(
+    total: &[u64],
+    slow: &[u64],
+    above_quantile: &[u64],
+    q: f64,
+    clock: usize,
+) -> LimitTest {
     if total.len() / 5 < 12 {
         return LimitTest::without("fewer than 12 blocks of 5 s");
     }
@@ -87,7 +93,18 @@ pub fn limit_gate(total: &[u64], slow: &[u64], above_quantile: &[u64], q: f64, c
         () => Verdict::Inconclusive,
     };
     let p_fail = tail(k_eff_fail, n_eff, allowed);
-    let sample = Sample { n, k, deff, n_eff, k_eff_pass, k_eff_fail, upper, lower, p_fail, unchecked_blocks };
+    let sample = Sample {
+        n,
+        k,
+        deff,
+        n_eff,
+        k_eff_pass,
+        k_eff_fail,
+        upper,
+        lower,
+        p_fail,
+        unchecked_blocks,
+    };
     LimitTest { verdict, why: None, sample: Some(sample) }
 }
 
@@ -106,7 +123,10 @@ pub(crate) fn limit_gates_over<'a>(
 ) -> BTreeMap<String, LimitTest> {
     let mut groups: BTreeMap<&str, Vec<(Us, Us)>> = BTreeMap::new();
     for (r, wait) in waits {
-        groups.entry(name(facts, g.by, r)).or_default().push(((r.t_ready - g.phase.start) / SECOND, wait));
+        groups
+            .entry(name(facts, g.by, r))
+            .or_default()
+            .push(((r.t_ready - g.phase.start) / SECOND, wait));
     }
     groups.into_iter().map(|(name, waits)| (name.to_owned(), judge(g, waits))).collect()
 }
@@ -130,7 +150,10 @@ fn judge(g: &LimitGate<'_>, mut waits: Vec<(Us, Us)>) -> LimitTest {
     let Some(quantile) = nearest_rank(&ranked, g.q) else { return LimitTest::without("no data") };
     let per_second = |over: &dyn Fn(Us) -> bool| {
         let mut counts = vec![0; seconds as usize];
-        waits.iter().filter(|(_, wait)| over(*wait)).for_each(|(second, _)| counts[*second as usize] += 1);
+        waits
+            .iter()
+            .filter(|(_, wait)| over(*wait))
+            .for_each(|(second, _)| counts[*second as usize] += 1);
         counts
     };
     let (total, slow) = (per_second(&|_| true), per_second(&|w| w > g.limit || w == NEVER));

@@ -28,9 +28,16 @@ pub fn trials(values: &[Option<Us>]) -> Option<Trials> {
     let confidence = [("p50", 0.5), ("p80", 0.8), ("p90", 0.9), ("p95", 0.95f64)];
     (n > 0).then(|| Trials {
         n: n as u64,
-        max: values.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()),
+        max: values
+            .iter()
+            .copied()
+            .collect::<Option<Vec<_>>>()
+            .and_then(|all| all.into_iter().max()),
         at_least_within_max: share,
         bad_share_allowed: 1.0 - share,
-        confidence: confidence.iter().map(|(name, q)| ((*name).to_owned(), 1.0 - q.powi(n as i32))).collect(),
+        confidence: confidence
+            .iter()
+            .map(|(name, q)| ((*name).to_owned(), 1.0 - q.powi(n as i32)))
+            .collect(),
     })
 }

@@ -146,7 +146,10 @@ fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 pub(crate) fn facts(plan: &Plan, ledger: &[Row]) -> (Facts, Names) {
-    let names = Names { assets: plan.assets.keys().cloned().collect(), streams: plan.streams.keys().cloned().collect() };
+    let names = Names {
+        assets: plan.assets.keys().cloned().collect(),
+        streams: plan.streams.keys().cloned().collect(),
+    };
     let affected = plan.affected.iter();
     let regions = plan.assets.values().flat_map(|a| [a.region.clone(), a.home.clone()]);
     let regions = sorted(regions.chain(affected.clone().flat_map(|a| a.regions.clone())));
@@ -160,10 +163,28 @@ pub(crate) fn facts(plan: &Plan, ledger: &[Row]) -> (Facts, Names) {
         stop: plan.stop.unwrap_or(plan.end),
         theta: plan.theta,
         slo: plan.slo.unwrap_or(plan.theta),
-        assets: plan.assets.values().enumerate().map(|(i, a)| asset(i, a, &regions, &shards)).collect(),
+        assets: plan
+            .assets
+            .values()
+            .enumerate()
+            .map(|(i, a)| asset(i, a, &regions, &shards))
+            .collect(),
         streams: plan.streams.iter().enumerate().map(|(i, (name, s))| stream(i, name, s)).collect(),
-        observers: plan.observers.iter().map(|(name, o)| observer(name, o, &shards, &rows)).collect(),
-        phases: plan.phases.iter().map(|p| facts::Phase { name: p.name.clone(), start: p.start, end: p.end, steady: p.steady }).collect(),
+        observers: plan
+            .observers
+            .iter()
+            .map(|(name, o)| observer(name, o, &shards, &rows))
+            .collect(),
+        phases: plan
+            .phases
+            .iter()
+            .map(|p| facts::Phase {
+                name: p.name.clone(),
+                start: p.start,
+                end: p.end,
+                steady: p.steady,
+            })
+            .collect(),
         changes: plan.changes.iter().map(change).collect(),
         episodes: plan.t_effect.iter().map(|t| episode(plan, *t, &regions, &shards)).collect(),
         readings: rows.iter().map(|(r, _)| *r).collect(),
@@ -219,10 +240,21 @@ fn stream(i: usize, name: &str, s: &Stream) -> facts::Stream {
         "best_effort" | "none" => false,
         other => panic!("unknown ack `{other}`"),
     };
-    facts::Stream { name: name.to_owned(), number: i as u16, period: s.period, required, gated: s.gated }
+    facts::Stream {
+        name: name.to_owned(),
+        number: i as u16,
+        period: s.period,
+        required,
+        gated: s.gated,
+    }
 }
 
-fn observer(name: &str, o: &Observer, shards: &[String], rows: &[(Reading, &Row)]) -> facts::Observer {
+fn observer(
+    name: &str,
+    o: &Observer,
+    shards: &[String],
+    rows: &[(Reading, &Row)],
+) -> facts::Observer {
     let role = match o.role.as_str() {
         "system_of_record" => facts::Role::SystemOfRecord,
         "replica" => facts::Role::Replica,
@@ -230,7 +262,9 @@ fn observer(name: &str, o: &Observer, shards: &[String], rows: &[(Reading, &Row)
         "current_value" => facts::Role::CurrentValue,
         other => panic!("unknown role `{other}`"),
     };
-    let positions = |by: &BTreeMap<String, i64>| shards.iter().map(|s| by.get(s).copied().unwrap_or(-1)).collect();
+    let positions = |by: &BTreeMap<String, i64>| {
+        shards.iter().map(|s| by.get(s).copied().unwrap_or(-1)).collect()
+    };
     let seen = |(i, (_, r)): (usize, &(Reading, &Row))| {
         let mine = r.obs.get(name).cloned().unwrap_or_default();
         mine.into_iter().map(move |(t, at)| (i as u32, Seen { t, at }))
@@ -263,5 +297,10 @@ fn episode(plan: &Plan, t_effect: Us, regions: &[String], shards: &[String]) -> 
         regions: a.regions.iter().map(|r| place(regions, r)).collect(),
         shards: a.shards.iter().map(|s| place(shards, s)).collect(),
     };
-    facts::Episode { t_effect, t_heal: plan.t_heal, affected: plan.affected.as_ref().map(affects), windows: Vec::new() }
+    facts::Episode {
+        t_effect,
+        t_heal: plan.t_heal,
+        affected: plan.affected.as_ref().map(affects),
+        windows: Vec::new(),
+    }
 }

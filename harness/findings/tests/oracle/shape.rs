@@ -4,7 +4,8 @@ use model::Identity;
 use serde_json::{Map, Value, json};
 use wetdress_findings::statistics::{LimitGate, LimitTest, holm, limit_gates, trials};
 use wetdress_findings::{
-    BackToBaseline, EpisodeFindings, Facts, Findings, Latency, Longest, Outage, Reached, Rto, ServiceRto, Step, Verdict, find,
+    BackToBaseline, EpisodeFindings, Facts, Findings, Latency, Longest, Outage, Reached, Rto,
+    ServiceRto, Step, Verdict, find,
 };
 
 use crate::read::{self, Names, Plan};
@@ -27,7 +28,9 @@ pub(crate) fn document(plan: &Plan, ledger: &[read::Row]) -> Value {
 
 fn whole(f: &Findings, names: &Names) -> Map<String, Value> {
     let asset = |a: &u32| names.assets[*a as usize].clone();
-    let identity = |i: &Identity| json!([asset(&i.asset), names.streams[usize::from(i.stream)], i.boot, i.seq]);
+    let identity = |i: &Identity| {
+        json!([asset(&i.asset), names.streams[usize::from(i.stream)], i.boot, i.seq])
+    };
     let identities = |is: &[Identity]| is.iter().map(identity).collect::<Vec<_>>();
     let stream_outage = |o: &wetdress_findings::StreamOutage| {
         let mut shown = outage(&o.outage);
@@ -36,7 +39,8 @@ fn whole(f: &Findings, names: &Names) -> Map<String, Value> {
         shown
     };
     let order_by = |(key, n): (&String, &u64)| {
-        let parts: Vec<usize> = key.split('/').map(|p| p.parse().expect("numbers between the slashes")).collect();
+        let parts: Vec<usize> =
+            key.split('/').map(|p| p.parse().expect("numbers between the slashes")).collect();
         (format!("{}/{}/{}", names.assets[parts[0]], names.streams[parts[1]], parts[2]), json!(n))
     };
     let value = json!({
@@ -72,7 +76,10 @@ fn episode(e: &EpisodeFindings, names: &Names, doc: &mut Map<String, Value>) {
     let rule = if e.affected.declared { "declared" } else { "missed theta" };
     doc["goodput"]["affected"] = json!(e.goodput_affected);
     doc["goodput"]["control"] = json!(e.goodput_control);
-    doc.insert("affected".into(), json!({"rule": rule, "assets": hit, "with_path": e.affected.with_path}));
+    doc.insert(
+        "affected".into(),
+        json!({"rule": rule, "assets": hit, "with_path": e.affected.with_path}),
+    );
     doc.insert("back_to_baseline".into(), back(&e.back_to_baseline));
     doc.insert("rto".into(), each(&e.rto, rto));
     doc.insert("rto_service".into(), each(&e.rto_service, service));
@@ -153,17 +160,21 @@ fn back(x: &BackToBaseline) -> Value {
 }
 
 fn gates(plan: &Plan, facts: &Facts) -> Value {
-    let phase = |name: &str| facts.phases.iter().find(|p| p.name == name).expect("gates name phases of the plan");
+    let phase = |name: &str| {
+        facts.phases.iter().find(|p| p.name == name).expect("gates name phases of the plan")
+    };
     let judge = |g: &read::Gate| {
         let clock = g.clock.unwrap_or(15_000_000);
-        limit_gates(facts, &LimitGate { phase: phase(&g.phase), limit: g.limit, q: g.q, by: g.group(), clock })
+        limit_gates(
+            facts,
+            &LimitGate { phase: phase(&g.phase), limit: g.limit, q: g.q, by: g.group(), clock },
+        )
     };
     let mut groups: Vec<_> = plan.gates.iter().map(judge).collect();
     holm(groups.iter_mut().flat_map(|g| g.values_mut()).collect());
     let shown = |(g, tests): (&read::Gate, &std::collections::BTreeMap<String, LimitTest>)| {
         let worst = tests.values().map(|t| t.verdict).max().unwrap_or(Verdict::Inconclusive);
-        let mut value =
-            json!({"phase": g.phase, "limit": g.limit, "q": g.q, "by": g.by, "groups": each(tests, test), "verdict": verdict(worst)});
+        let mut value = json!({"phase": g.phase, "limit": g.limit, "q": g.q, "by": g.by, "groups": each(tests, test), "verdict": verdict(worst)});
         if let Some(clock) = g.clock {
             value["clock"] = json!(clock);
         }
@@ -173,7 +184,10 @@ fn gates(plan: &Plan, facts: &Facts) -> Value {
 }
 
 fn test(t: &LimitTest) -> Value {
-    let mut value = t.sample.as_ref().map_or(json!({}), |s| serde_json::to_value(s).expect("a sample is plain data"));
+    let mut value = t
+        .sample
+        .as_ref()
+        .map_or(json!({}), |s| serde_json::to_value(s).expect("a sample is plain data"));
     value["verdict"] = json!(verdict(t.verdict));
     if let Some(why) = &t.why {
         value["why"] = json!(why);
@@ -186,12 +200,17 @@ pub(crate) fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut 
     match (theirs, ours) {
         (Value::Object(a), Value::Object(b)) => {
             for key in a.keys().chain(b.keys().filter(|k| !a.contains_key(*k))) {
-                let at = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_else(|| json!("<missing>"));
+                let at = |map: &Map<String, Value>| {
+                    map.get(key).cloned().unwrap_or_else(|| json!("<missing>"))
+                };
                 differences(&format!("{path}.{key}"), &at(a), &at(b), found);
             }
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().for_each(|(i, (a, b))| differences(&format!("{path}[{i}]"), a, b, found));
+            a.iter()
+                .zip(b)
+                .enumerate()
+                .for_each(|(i, (a, b))| differences(&format!("{path}[{i}]"), a, b, found));
         }
         (Value::Number(a), Value::Number(b)) if close(a, b) => {}
         (a, b) if a == b => {}
@@ -201,6 +220,13 @@ pub(crate) fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut 
 
 /// Integers are equal; where the oracle computed a float, ten digits are.
 fn close(theirs: &serde_json::Number, ours: &serde_json::Number) -> bool {
-    let (a, b) = (theirs.as_f64().expect("JSON numbers are finite"), ours.as_f64().expect("JSON numbers are finite"));
-    if theirs.is_f64() { (a - b).abs() <= 1e-10 * a.abs().max(1.0) } else { a == b && (ours.is_f64() || theirs == ours) }
+    let (a, b) = (
+        theirs.as_f64().expect("JSON numbers are finite"),
+        ours.as_f64().expect("JSON numbers are finite"),
+    );
+    if theirs.is_f64() {
+        (a - b).abs() <= 1e-10 * a.abs().max(1.0)
+    } else {
+        a == b && (ours.is_f64() || theirs == ours)
+    }
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 use model::event::{Affected, Claim, Health};
 use model::ledger::Fate;
 use model::plan::{
-    Ack, Backoff, BackoffJitter, Closing, Connection, FORMAT, Fleet, Gate, Observer, OnFull, Opening, Payload, Phase, PhaseEnd, Recorder,
-    ReplayOrder, Safety, Shows, Source, Stream, StreamPhase, Window, read_back_of,
+    Ack, Backoff, BackoffJitter, Closing, Connection, FORMAT, Fleet, Gate, Observer, OnFull,
+    Opening, Payload, Phase, PhaseEnd, Recorder, ReplayOrder, Safety, Shows, Source, Stream,
+    StreamPhase, Window, read_back_of,
 };
 use model::schedule::Schedule;
 use model::topology::{Cell, Node, Region};
 use model::{
-    AssetRow, Attempt, End, Event, Identity, KindSpec, Lever, LinkQuality, Micros, ObserverId, Plan, Record, Row, Sighting, Slot, Topology,
-    Track,
+    AssetRow, Attempt, End, Event, Identity, KindSpec, Lever, LinkQuality, Micros, ObserverId,
+    Plan, Record, Row, Sighting, Slot, Topology, Track,
 };
 use serde_json::{Value, json};
 use wetdress_findings::from_run::Recorded;
@@ -55,11 +56,17 @@ impl Drill {
             probe: false,
         };
         let schedule = Schedule::new(&plan);
-        let all = schedule
-            .all()
-            .flat_map(|(asset, stream, series)| series.times().map(move |(seq, at)| (Identity { asset, stream, boot: 1, seq }, at.0)));
+        let all = schedule.all().flat_map(|(asset, stream, series)| {
+            series.times().map(move |(seq, at)| (Identity { asset, stream, boot: 1, seq }, at.0))
+        });
         let rows: Vec<Row> = all.map(|(identity, at)| row(identity, at)).collect();
-        let mut drill = Self { events: events(), assets: (0..12).map(asset).collect(), sightings: BTreeMap::new(), plan, rows };
+        let mut drill = Self {
+            events: events(),
+            assets: (0..12).map(asset).collect(),
+            sightings: BTreeMap::new(),
+            plan,
+            rows,
+        };
         drill.see_everything();
         drill
     }
@@ -72,7 +79,9 @@ impl Drill {
         let mut next = BTreeMap::from([("west", 0u64), ("east", 0)]);
         for i in acked {
             let row = &mut self.rows[i];
-            let position = next.get_mut(if row.identity.asset < 6 { "west" } else { "east" }).expect("two shards");
+            let position = next
+                .get_mut(if row.identity.asset < 6 { "west" } else { "east" })
+                .expect("two shards");
             row.position = Some(*position);
             let seen = Sighting {
                 identity: row.identity,
@@ -89,13 +98,21 @@ impl Drill {
             }
         }
         let back = log.iter().map(|s| Sighting { at: Micros(STOP + 4 * SECOND), ..*s }).collect();
-        let ends: BTreeMap<_, _> = next.iter().map(|(home, n)| (format!("s-{home}").into(), n - 1)).collect();
+        let ends: BTreeMap<_, _> =
+            next.iter().map(|(home, n)| (format!("s-{home}").into(), n - 1)).collect();
         for name in [ObserverId::from("log"), read_back_of(&"log".into())] {
-            self.tell(STOP + 4 * SECOND, Event::ObserverPassed { observer: name, last: ends.clone(), end: ends.clone() });
+            self.tell(
+                STOP + 4 * SECOND,
+                Event::ObserverPassed { observer: name, last: ends.clone(), end: ends.clone() },
+            );
         }
         self.tell(END, Event::Quiesced { complete: true });
         self.tell(END, Event::LabClosed);
-        self.sightings = BTreeMap::from([("log".into(), log), ("now".into(), now), (read_back_of(&"log".into()), back)]);
+        self.sightings = BTreeMap::from([
+            ("log".into(), log),
+            ("now".into(), now),
+            (read_back_of(&"log".into()), back),
+        ]);
     }
 
     /// One more event, whatever came before it.
@@ -106,7 +123,9 @@ impl Drill {
 
     /// What the harness says of itself goes through `spoil`.
     pub(crate) fn health(&mut self, spoil: impl Fn(&mut Health)) {
-        let told = self.events.iter_mut().filter_map(|r| if let Event::Health(health) = &mut r.event { Some(health) } else { None });
+        let told = self.events.iter_mut().filter_map(|r| {
+            if let Event::Health(health) = &mut r.event { Some(health) } else { None }
+        });
         told.for_each(spoil);
     }
 
@@ -124,25 +143,40 @@ impl Drill {
 
     /// A region's access link is down in these seconds; what is generated meanwhile is recorded, and ready one by one, five a second.
     pub(crate) fn silence(&mut self, region: &str, spans: &[(u64, u64)]) {
-        let slot = |s, up| Slot { from: Duration::from_secs(s), quality: LinkQuality::default(), up };
+        let slot =
+            |s, up| Slot { from: Duration::from_secs(s), quality: LinkQuality::default(), up };
         let mut slots = vec![slot(0, true)];
         for (los, aos) in spans {
             slots.retain(|slot| slot.from < Duration::from_secs(*los));
             slots.extend([slot(*los, false), slot(*aos, true)]);
         }
-        let (access, track, base) = (LinkQuality::default(), Track { slots }, [198, 19, 0, 0].into());
-        let cell = Cell { region: region.into(), fleet: Some("terminals".into()), base, prefix: 28, hosts: 6, access, track };
+        let (access, track, base) =
+            (LinkQuality::default(), Track { slots }, [198, 19, 0, 0].into());
+        let cell = Cell {
+            region: region.into(),
+            fleet: Some("terminals".into()),
+            base,
+            prefix: 28,
+            hosts: 6,
+            access,
+            track,
+        };
         self.plan.topology.cells.insert(format!("{region}/terminals").into(), cell);
         let mut turns = BTreeMap::new();
-        for row in self.rows.iter_mut().filter(|row| (row.identity.asset < 6) == (region == "west")) {
-            let Some((_, aos)) = spans.iter().find(|(los, aos)| (*los..*aos).contains(&(row.ready.0 / SECOND).unsigned_abs())) else {
+        for row in self.rows.iter_mut().filter(|row| (row.identity.asset < 6) == (region == "west"))
+        {
+            let Some((_, aos)) = spans
+                .iter()
+                .find(|(los, aos)| (*los..*aos).contains(&(row.ready.0 / SECOND).unsigned_abs()))
+            else {
                 continue;
             };
             let turn = turns.entry(row.identity.asset).or_insert(0);
             row.ready = Micros(aos.cast_signed() * SECOND + *turn * SECOND / 5);
             *turn += 1;
             let sent = row.ready.0.max(row.attempts.last().expect("it was sent").sent.0) + 100;
-            (row.attempts, row.acked, row.stored) = (vec![Attempt { sent: Micros(sent) }], Some(Micros(sent + 5_000)), true);
+            (row.attempts, row.acked, row.stored) =
+                (vec![Attempt { sent: Micros(sent) }], Some(Micros(sent + 5_000)), true);
         }
     }
 
@@ -195,8 +229,20 @@ fn events() -> Vec<Record> {
         claims: [claim()].into(),
         affected: Affected { regions: ["west".into()].into(), shards: ["s-west".into()].into() },
     };
-    let proven = Event::Proven { window: "lose-west".into(), claim: claim(), link: None, count: 7, first: Micros(EFFECT), established: 3 };
-    let exit = |asked| Event::ProcessExited { node: "store-west".into(), process: "store".into(), status: "signal 9".into(), asked };
+    let proven = Event::Proven {
+        window: "lose-west".into(),
+        claim: claim(),
+        link: None,
+        count: 7,
+        first: Micros(EFFECT),
+        established: 3,
+    };
+    let exit = |asked| Event::ProcessExited {
+        node: "store-west".into(),
+        process: "store".into(),
+        status: "signal 9".into(),
+        asked,
+    };
     let list = vec![
         (-SECOND, role("store-west", 1)),
         (-SECOND, Event::Redundant { service: "store".into(), redundant: true }),
@@ -211,7 +257,10 @@ fn events() -> Vec<Record> {
         (STOP, Event::GenerationStopped),
         (STOP + SECOND, Event::Health(Health { schedule_lag_p99_us: 400, ..Health::default() })),
     ];
-    list.into_iter().zip(0..).map(|((at, event), number)| Record { number, at: Micros(at), event }).collect()
+    list.into_iter()
+        .zip(0..)
+        .map(|((at, event), number)| Record { number, at: Micros(at), event })
+        .collect()
 }
 
 fn plan() -> Plan {
@@ -224,7 +273,12 @@ fn plan() -> Plan {
         steady,
     };
     let at = |t: i64| PhaseEnd::At(Duration::from_micros(t.unsigned_abs()));
-    let node = |region: &str, host| Node { region: region.into(), zone: None, service: "store".into(), address: [198, 18, 0, host].into() };
+    let node = |region: &str, host| Node {
+        region: region.into(),
+        zone: None,
+        service: "store".into(),
+        address: [198, 18, 0, host].into(),
+    };
     let observer = |shows, of_record| Observer {
         service: "store".into(),
         observer: kind("reference"),
@@ -241,13 +295,22 @@ fn plan() -> Plan {
         source: Source { file: "lose-west.yaml".into(), sha256: String::new() },
         lab: kind("local"),
         topology: Topology {
-            regions: BTreeMap::from([("west".into(), Region::default()), ("east".into(), Region::default())]),
-            nodes: BTreeMap::from([("store-west".into(), node("west", 1)), ("store-east".into(), node("east", 2))]),
+            regions: BTreeMap::from([
+                ("west".into(), Region::default()),
+                ("east".into(), Region::default()),
+            ]),
+            nodes: BTreeMap::from([
+                ("store-west".into(), node("west", 1)),
+                ("store-east".into(), node("east", 2)),
+            ]),
             ..Topology::default()
         },
         services: BTreeMap::from([("store".into(), kind("reference"))]),
         fleets: BTreeMap::from([("terminals".into(), fleet())]),
-        observers: BTreeMap::from([("log".into(), observer(Shows::Log, true)), ("now".into(), observer(Shows::CurrentValue, false))]),
+        observers: BTreeMap::from([
+            ("log".into(), observer(Shows::Log, true)),
+            ("now".into(), observer(Shows::CurrentValue, false)),
+        ]),
         theta: Duration::from_secs(1),
         phases: vec![
             phase("baseline", 0, at(FAULT), true),
@@ -257,7 +320,10 @@ fn plan() -> Plan {
         ],
         windows: vec![Window {
             id: "lose-west".into(),
-            fault: KindSpec { kind: "region-loss".into(), params: json!({"region": "west", "how": "power"}) },
+            fault: KindSpec {
+                kind: "region-loss".into(),
+                params: json!({"region": "west", "how": "power"}),
+            },
             opening: Opening::At(Duration::from_micros(FAULT.unsigned_abs())),
             closing: Closing::At(Duration::from_micros(HEAL.unsigned_abs())),
             follow: false,
@@ -290,7 +356,12 @@ fn fleet() -> Fleet {
         connection: Connection {
             connect_timeout: second,
             request_timeout: second,
-            backoff: Backoff { base: second, factor: 2.0, max: second, jitter: BackoffJitter::Full },
+            backoff: Backoff {
+                base: second,
+                factor: 2.0,
+                max: second,
+                jitter: BackoffJitter::Full,
+            },
             max_inflight: 4,
             attempts: 3,
             failback: None,
@@ -309,7 +380,8 @@ fn fleet() -> Fleet {
 impl Drill {
     /// As a run folder, read back.
     pub(crate) fn written(&self, runs: &std::path::Path) -> run::Loaded {
-        let folder = run::Folder::create(runs, "drill", &self.plan, "scenario: lose-west\n").expect("a folder");
+        let folder = run::Folder::create(runs, "drill", &self.plan, "scenario: lose-west\n")
+            .expect("a folder");
         let schedule = std::sync::Arc::new(Schedule::new(&self.plan));
         folder.write_assets(&self.assets).expect("assets");
         let journal = folder.journal().expect("a journal");

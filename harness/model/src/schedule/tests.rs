@@ -57,7 +57,10 @@ proptest! {
 #[test]
 fn aligned_without_jitter_is_the_plain_grid() {
     let series = series(1_000_000, 0, StreamPhase::Aligned, 7, 3_500_000);
-    assert_eq!(series.times().map(|(_, at)| at.0).collect::<Vec<_>>(), [0, 1_000_000, 2_000_000, 3_000_000]);
+    assert_eq!(
+        series.times().map(|(_, at)| at.0).collect::<Vec<_>>(),
+        [0, 1_000_000, 2_000_000, 3_000_000]
+    );
 }
 
 /// Phases cover the interval evenly, and payload sizes have the quantiles that were asked for.
@@ -77,7 +80,8 @@ fn draws_have_their_distributions() {
                     ack: crate::plan::Ack::Required,
                 };
                 let series = Series::new(&stream, root.then(asset), Micros::MAX);
-                quarters[usize::try_from(series.phase / 1_000_000).expect("a phase is not negative")] += 1;
+                quarters[usize::try_from(series.phase / 1_000_000)
+                    .expect("a phase is not negative")] += 1;
                 series.payload(asset)
             })
             .collect();

@@ -113,8 +113,14 @@ fn faults(plan: &Plan, catalogs: &Catalogs) -> Vec<FaultLine> {
     let regions = regions(plan);
     let line = |window: &model::plan::Window| {
         let (from, to) = (earliest_open(window), latest_close(window));
-        let lost = blast::world(window, plan, catalogs).map(|world| blast::lost_regions(&world, plan)).unwrap_or_default();
-        let rate: f64 = lost.iter().filter_map(|region| regions.get(region)).map(|line| line.readings_per_s).sum();
+        let lost = blast::world(window, plan, catalogs)
+            .map(|world| blast::lost_regions(&world, plan))
+            .unwrap_or_default();
+        let rate: f64 = lost
+            .iter()
+            .filter_map(|region| regions.get(region))
+            .map(|line| line.readings_per_s)
+            .sum();
         FaultLine {
             id: window.id.to_string(),
             kind: window.fault.kind.clone(),
@@ -133,13 +139,16 @@ fn opens(opening: &Opening) -> String {
     match opening {
         Opening::At(at) => format!("at {}", Time(*at)),
         Opening::When { event, from, to, after } => {
-            let wait = if after.is_zero() { String::new() } else { format!("{} after ", Time(*after)) };
+            let wait =
+                if after.is_zero() { String::new() } else { format!("{} after ", Time(*after)) };
             let event = match event {
                 model::plan::EventPattern::RoleChanged { service, shard, role } => {
                     let shard = shard.as_ref().map(|shard| format!("/{shard}")).unwrap_or_default();
                     format!("a new {role} of {service}{shard}")
                 }
-                model::plan::EventPattern::ProcessExited { service } => format!("a process of {service} ends unasked"),
+                model::plan::EventPattern::ProcessExited { service } => {
+                    format!("a process of {service} ends unasked")
+                }
             };
             format!("{wait}when {event}, between {} and {}", Time(*from), Time(*to))
         }
@@ -182,9 +191,11 @@ fn fleets(plan: &Plan) -> Vec<FleetLine> {
         FleetLine {
             name: name.to_string(),
             assets: fleet.assets,
-            readings_per_s: f64::from(fleet.assets) * fleet.streams.iter().map(|stream| per_second(stream.every)).sum::<f64>(),
+            readings_per_s: f64::from(fleet.assets)
+                * fleet.streams.iter().map(|stream| per_second(stream.every)).sum::<f64>(),
             driver: format!("{} to {}", fleet.driver.kind, fleet.service),
-            connects_per_s: f64::from(largest) / fleet.connection.connect_timeout.as_secs_f64().max(1e-3),
+            connects_per_s: f64::from(largest)
+                / fleet.connection.connect_timeout.as_secs_f64().max(1e-3),
             replay: fleet.recorder.rate,
         }
     };

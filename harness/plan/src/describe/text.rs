@@ -19,12 +19,27 @@ impl fmt::Display for Description {
         }
         writeln!(f, "\nTimeline, {} s at most", self.lasts_s_max)?;
         for phase in &self.phases {
-            let marks = [(!phase.measured, "not measured"), (phase.steady, "steady"), (phase.quiesces, "until quiesced, at the latest")];
-            let marks: Vec<&str> = marks.into_iter().filter_map(|(shown, mark)| shown.then_some(mark)).collect();
-            writeln!(f, "  {:>7.1} - {:<7.1} {:<12} {}", phase.from_s, phase.to_s, phase.name, marks.join(", "))?;
+            let marks = [
+                (!phase.measured, "not measured"),
+                (phase.steady, "steady"),
+                (phase.quiesces, "until quiesced, at the latest"),
+            ];
+            let marks: Vec<&str> =
+                marks.into_iter().filter_map(|(shown, mark)| shown.then_some(mark)).collect();
+            writeln!(
+                f,
+                "  {:>7.1} - {:<7.1} {:<12} {}",
+                phase.from_s,
+                phase.to_s,
+                phase.name,
+                marks.join(", ")
+            )?;
         }
         if !self.faults.is_empty() {
-            writeln!(f, "\nFaults and their blast radius (this lab only; nothing outside it is touched)")?;
+            writeln!(
+                f,
+                "\nFaults and their blast radius (this lab only; nothing outside it is touched)"
+            )?;
         }
         for fault in &self.faults {
             write_fault(fault, f)?;
@@ -42,7 +57,12 @@ impl fmt::Display for Description {
             writeln!(
                 f,
                 "  fleet {}: {} assets, {:.1} readings/s by {}; losing its largest region asks for {:.0} connects/s; replay at {}x on top of live",
-                fleet.name, fleet.assets, fleet.readings_per_s, fleet.driver, fleet.connects_per_s, fleet.replay
+                fleet.name,
+                fleet.assets,
+                fleet.readings_per_s,
+                fleet.driver,
+                fleet.connects_per_s,
+                fleet.replay
             )?;
         }
         writeln!(f, "\nWhat the gates can prove")?;
@@ -60,7 +80,10 @@ impl fmt::Display for Description {
 }
 
 fn word(lever: &model::Lever) -> String {
-    serde_json::to_value(lever).ok().and_then(|value| Some(value.as_str()?.replace('_', " "))).unwrap_or_default()
+    serde_json::to_value(lever)
+        .ok()
+        .and_then(|value| Some(value.as_str()?.replace('_', " ")))
+        .unwrap_or_default()
 }
 
 fn write_fault(fault: &FaultLine, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,12 +91,27 @@ fn write_fault(fault: &FaultLine, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(reach) = &fault.reach else { return Ok(()) };
     let regions: Vec<&str> = reach.regions.iter().map(model::RegionId::as_str).collect();
     let levers: Vec<String> = reach.levers.iter().map(word).collect();
-    writeln!(f, "    {} of {} nodes, in {}; levers: {}", reach.nodes_hit, reach.nodes, regions.join(", "), levers.join(", "))?;
+    writeln!(
+        f,
+        "    {} of {} nodes, in {}; levers: {}",
+        reach.nodes_hit,
+        reach.nodes,
+        regions.join(", "),
+        levers.join(", ")
+    )?;
     for (service, (hit, all)) in &reach.services {
-        writeln!(f, "    {service}: {hit} of {all} nodes{}", if (all - hit) * 2 <= *all { ", no majority is left" } else { "" })?;
+        writeln!(
+            f,
+            "    {service}: {hit} of {all} nodes{}",
+            if (all - hit) * 2 <= *all { ", no majority is left" } else { "" }
+        )?;
     }
     if fault.backlog > 0 {
-        writeln!(f, "    backlog of at most {} readings on assets that find no other way", fault.backlog)?;
+        writeln!(
+            f,
+            "    backlog of at most {} readings on assets that find no other way",
+            fault.backlog
+        )?;
     }
     Ok(())
 }

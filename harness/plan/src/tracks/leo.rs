@@ -48,17 +48,23 @@ fn slot(draws: Draws, number: u64) -> Vec<Slot> {
     let begin = PERIOD * u32::try_from(number).unwrap_or(u32::MAX);
     let base = Duration::from_micros(10_000 + draw(0, 20_001));
     let bursts = draw(1, 1_000_000) < BURST;
-    let burst_ends = if bursts { Duration::from_micros(100_000 + draw(2, 400_001)) } else { Duration::ZERO };
+    let burst_ends =
+        if bursts { Duration::from_micros(100_000 + draw(2, 400_001)) } else { Duration::ZERO };
     let burst = Chance(100_000 + draw(3, 400_001) as u32);
     let last = PERIOD - SPIKE;
     let mut edges = vec![Duration::ZERO, SPIKE, burst_ends, last];
     edges.sort_unstable();
     edges.dedup();
     let piece = |from: Duration| {
-        let spike = if from < SPIKE { SPIKE_FIRST } else { Duration::ZERO } + if from >= last { SPIKE_LAST } else { Duration::ZERO };
+        let spike = if from < SPIKE { SPIKE_FIRST } else { Duration::ZERO }
+            + if from >= last { SPIKE_LAST } else { Duration::ZERO };
         let mut loss = vec![Chance(LOSS)];
         loss.extend((from < burst_ends).then_some(burst));
-        Slot { from: begin + from, quality: LinkQuality { delay: base + spike, loss, ..LinkQuality::default() }, up: true }
+        Slot {
+            from: begin + from,
+            quality: LinkQuality { delay: base + spike, loss, ..LinkQuality::default() },
+            up: true,
+        }
     };
     edges.into_iter().map(piece).collect()
 }
@@ -82,28 +88,40 @@ mod tests {
         let track = track();
         for number in 0..1_000 {
             let (base, loss) = at(&track, number, 7_000);
-            assert!((10.0..=30.0).contains(&base) && loss == [Chance(LOSS)], "slot {number}: {base} ms, {loss:?}");
-            let spikes = [0, 99, 14_899, 14_900, 14_999].map(|ms| (at(&track, number, ms).0 - base).round() as u64);
+            assert!(
+                (10.0..=30.0).contains(&base) && loss == [Chance(LOSS)],
+                "slot {number}: {base} ms, {loss:?}"
+            );
+            let spikes = [0, 99, 14_899, 14_900, 14_999]
+                .map(|ms| (at(&track, number, ms).0 - base).round() as u64);
             assert_eq!(spikes, [140, 140, 0, 75, 75], "slot {number}");
         }
         assert!(track.slots.len() as u128 <= 1_001 * SLOTS);
-        assert!(track.slots.windows(2).all(|pair| pair[0].from < pair[1].from), "in order, each moment once");
+        assert!(
+            track.slots.windows(2).all(|pair| pair[0].from < pair[1].from),
+            "in order, each moment once"
+        );
     }
 
     #[test]
     fn three_switches_in_ten_bring_a_burst_of_its_bounds() {
         let track = track();
-        let bursts: Vec<u32> = (0..1_000).filter(|number| at(&track, *number, 0).1.len() == 2).collect();
+        let bursts: Vec<u32> =
+            (0..1_000).filter(|number| at(&track, *number, 0).1.len() == 2).collect();
         assert!((260..=340).contains(&bursts.len()), "{} of 1000", bursts.len());
         for number in bursts {
             let (with, without) = (at(&track, number, 99).1, at(&track, number, 501).1);
-            assert!((100_000..=500_000).contains(&with[1].0) && without.len() == 1, "slot {number}: {with:?}");
+            assert!(
+                (100_000..=500_000).contains(&with[1].0) && without.len() == 1,
+                "slot {number}: {with:?}"
+            );
         }
     }
 
     #[test]
     fn delays_are_uniform_and_a_fleets_own() {
-        let mean = |track: &Track| (0..1_000).map(|number| at(track, number, 7_000).0).sum::<f64>() / 1e3;
+        let mean =
+            |track: &Track| (0..1_000).map(|number| at(track, number, 7_000).0).sum::<f64>() / 1e3;
         let (one, other) = (track(), slots(Draws::of(7).named("vehicles"), PERIOD * 1_000));
         assert!((mean(&one) - 20.0).abs() < 0.6 && (mean(&other) - 20.0).abs() < 0.6);
         assert_ne!(one, other);

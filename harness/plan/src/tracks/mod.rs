@@ -32,7 +32,10 @@ pub(crate) const TABLES: [table::Form; 2] = [
         key: "contact",
         columns: &["aos", "los"],
         needed: &["aos", "los"],
-        none: ("a contact plan without a pass", "Write `contact: [{aos: 10s, los: 40s}]`, or leave it out"),
+        none: (
+            "a contact plan without a pass",
+            "Write `contact: [{aos: 10s, los: 40s}]`, or leave it out",
+        ),
         thinner: "Leave out passes after the end of the run",
     },
 ];
@@ -85,15 +88,24 @@ impl Clockwork {
     pub(crate) fn track(self, way: &Quality, draws: Draws, problems: &mut Problems) -> Track {
         let mut track = Track::default();
         if let Some(name) = &way.profile
-            && names::known("profile", name, name.span, PROFILES.iter().map(|profile| profile.name), problems)
+            && names::known(
+                "profile",
+                name,
+                name.span,
+                PROFILES.iter().map(|profile| profile.name),
+                problems,
+            )
             && let Some(profile) = PROFILES.iter().find(|profile| profile.name == name.value)
         {
             track = self.profile(profile, name.span, draws, problems);
         }
         match (&way.trace, &way.repeat) {
-            (Some(rows), repeat) => track = track.then(&self.trace(rows, repeat.as_ref(), problems)),
+            (Some(rows), repeat) => {
+                track = track.then(&self.trace(rows, repeat.as_ref(), problems))
+            }
             (None, Some(repeat)) => {
-                let problem = Problem::new("logic", repeat.span, "`repeat` without a trace").label("nothing to repeat");
+                let problem = Problem::new("logic", repeat.span, "`repeat` without a trace")
+                    .label("nothing to repeat");
                 problems.push(problem.help("Add `trace: file.csv`, or leave `repeat` out"));
             }
             (None, None) => {}
@@ -111,37 +123,69 @@ impl Clockwork {
         }
         let most = profile.period.as_secs() * (SLOTS_MAX / profile.slots_per_period - 1) as u64;
         let (until, longest) = (Time(self.until), Time(Duration::from_secs(most / 3_600 * 3_600)));
-        let message = format!("the profile `{}` changes every {}, and the run may last {until}", profile.name, Time(profile.period));
-        let problem = Problem::new("range", at, message).label(format!("more than {SLOTS_MAX} slots in all"));
-        problems.push(problem.help(format!("Shorten the phases to {longest} in all, or write a `trace` with `repeat`")));
+        let message = format!(
+            "the profile `{}` changes every {}, and the run may last {until}",
+            profile.name,
+            Time(profile.period)
+        );
+        let problem =
+            Problem::new("range", at, message).label(format!("more than {SLOTS_MAX} slots in all"));
+        problems.push(problem.help(format!(
+            "Shorten the phases to {longest} in all, or write a `trace` with `repeat`"
+        )));
         Track::default()
     }
 
-    fn trace(self, rows: &Sp<Vec<Sp<TraceRow>>>, repeat: Option<&Sp<Time>>, problems: &mut Problems) -> Track {
+    fn trace(
+        self,
+        rows: &Sp<Vec<Sp<TraceRow>>>,
+        repeat: Option<&Sp<Time>>,
+        problems: &mut Problems,
+    ) -> Track {
         let Some(last) = in_order(rows, problems) else { return Track::default() };
         let once: Vec<Slot> = rows.iter().map(|row| slot(row)).collect();
         let Some(repeat) = repeat else { return Track { slots: once } };
         let period = repeat.value.0;
         if period <= last {
-            let message = format!("the trace repeats after {}, before its last row at {}", Time(period), Time(last));
-            problems.push(Problem::new("range", repeat.span, message).label("too short").help("Repeat later, or leave rows out"));
+            let message = format!(
+                "the trace repeats after {}, before its last row at {}",
+                Time(period),
+                Time(last)
+            );
+            problems.push(
+                Problem::new("range", repeat.span, message)
+                    .label("too short")
+                    .help("Repeat later, or leave rows out"),
+            );
             return Track::default();
         }
         let rounds = self.until.as_nanos() / period.as_nanos() + 1;
         if rounds * once.len() as u128 > SLOTS_MAX {
             let message = format!("the trace repeats {rounds} times, {} rows each", once.len());
-            problems.push(Problem::new("range", repeat.span, message).label("more than 100,000 rows in all").help("Repeat less often"));
+            problems.push(
+                Problem::new("range", repeat.span, message)
+                    .label("more than 100,000 rows in all")
+                    .help("Repeat less often"),
+            );
             return Track::default();
         }
-        let round = |number: u32| once.iter().map(move |slot| Slot { from: slot.from + period * number, ..slot.clone() });
+        let round = |number: u32| {
+            once.iter().map(move |slot| Slot { from: slot.from + period * number, ..slot.clone() })
+        };
         Track { slots: (0..rounds as u32).flat_map(round).collect() }
     }
 }
 
 /// The clock of a way: percentiles of what goes over it are judged over whole multiples of this.
 pub(crate) fn period(way: &Quality) -> Option<Duration> {
-    let named = way.profile.as_ref().and_then(|name| PROFILES.iter().find(|profile| profile.name == name.value));
-    [named.map(|profile| profile.period), way.repeat.map(|repeat| repeat.value.0)].into_iter().flatten().max()
+    let named = way
+        .profile
+        .as_ref()
+        .and_then(|name| PROFILES.iter().find(|profile| profile.name == name.value));
+    [named.map(|profile| profile.period), way.repeat.map(|repeat| repeat.value.0)]
+        .into_iter()
+        .flatten()
+        .max()
 }
 
 /// What a way gets by the clock: whether any of it is a delay, and whether any is a rate.
@@ -159,10 +203,16 @@ pub(crate) fn clocked(way: &Quality) -> Option<Clocked> {
     };
     let profile = way.profile.as_ref().map(|name| {
         let known = PROFILES.iter().find(|profile| profile.name == name.value);
-        of(&known.map(|profile| (profile.slots)(Draws::of(0), profile.period).slots).unwrap_or_default())
+        of(&known
+            .map(|profile| (profile.slots)(Draws::of(0), profile.period).slots)
+            .unwrap_or_default())
     });
-    let trace = way.trace.as_ref().map(|rows| of(&rows.iter().map(|row| slot(row)).collect::<Vec<_>>()));
-    let either = |a: Clocked, b: Clocked| Clocked { delayed: a.delayed || b.delayed, limited: a.limited || b.limited };
+    let trace =
+        way.trace.as_ref().map(|rows| of(&rows.iter().map(|row| slot(row)).collect::<Vec<_>>()));
+    let either = |a: Clocked, b: Clocked| Clocked {
+        delayed: a.delayed || b.delayed,
+        limited: a.limited || b.limited,
+    };
     profile.into_iter().chain(trace).reduce(either)
 }
 
@@ -170,16 +220,30 @@ pub(crate) fn clocked(way: &Quality) -> Option<Clocked> {
 fn in_order(rows: &Sp<Vec<Sp<TraceRow>>>, problems: &mut Problems) -> Option<Duration> {
     // Rows with mistakes of their own are not among these: a list of none was told when it was read, and one of them may be the first.
     let first = rows.first()?;
-    let before = |span: Span| span.source == first.span.source && (rows.span.start..first.span.start).contains(&span.start);
+    let before = |span: Span| {
+        span.source == first.span.source
+            && (rows.span.start..first.span.start).contains(&span.start)
+    };
     if !first.at.0.is_zero() && !problems.iter().any(|problem| before(problem.span)) {
-        let message = format!("the trace begins at {}, and says nothing of the time before", first.at);
-        problems.push(Problem::new("range", first.span, message).label("not `0s`").help("Begin with a row at `0s`"));
+        let message =
+            format!("the trace begins at {}, and says nothing of the time before", first.at);
+        problems.push(
+            Problem::new("range", first.span, message)
+                .label("not `0s`")
+                .help("Begin with a row at `0s`"),
+        );
         return None;
     }
     let mut pairs = rows.windows(2);
-    if let Some([before, after]) = pairs.find(|pair| pair[0].at >= pair[1].at).and_then(|pair| pair.first_chunk()) {
+    if let Some([before, after]) =
+        pairs.find(|pair| pair[0].at >= pair[1].at).and_then(|pair| pair.first_chunk())
+    {
         let message = format!("the row at {} stands behind the one at {}", after.at, before.at);
-        problems.push(Problem::new("range", after.span, message).label("not later").help("Sort the rows by `at`, each moment once"));
+        problems.push(
+            Problem::new("range", after.span, message)
+                .label("not later")
+                .help("Sort the rows by `at`, each moment once"),
+        );
         return None;
     }
     rows.last().map(|row| row.at.0)
@@ -187,7 +251,11 @@ fn in_order(rows: &Sp<Vec<Sp<TraceRow>>>, problems: &mut Problems) -> Option<Dur
 
 fn slot(row: &TraceRow) -> Slot {
     let jitter = row.jitter.map_or(Duration::ZERO, |jitter| jitter.0);
-    let jitter = (!jitter.is_zero()).then_some(Jitter { width: jitter, shape: Shape::Uniform, correlation: Chance(0) });
+    let jitter = (!jitter.is_zero()).then_some(Jitter {
+        width: jitter,
+        shape: Shape::Uniform,
+        correlation: Chance(0),
+    });
     let quality = LinkQuality {
         delay: row.delay.unwrap_or_default().0,
         jitter: jitter.into_iter().collect(),
@@ -227,11 +295,21 @@ fn edge(from: Duration, up: bool) -> Slot {
 
 fn tell_pass(span: Span, pass: &Pass, before: Duration, problems: &mut Problems) {
     let problem = match pass.los <= pass.aos {
-        true => Problem::new("range", span, format!("a pass from {} to {}", pass.aos, pass.los)).label("ends before it begins"),
-        false => Problem::new("range", span, format!("a pass from {}, while the one before it lasts until {}", pass.aos, Time(before)))
-            .label("overlaps"),
+        true => Problem::new("range", span, format!("a pass from {} to {}", pass.aos, pass.los))
+            .label("ends before it begins"),
+        false => Problem::new(
+            "range",
+            span,
+            format!(
+                "a pass from {}, while the one before it lasts until {}",
+                pass.aos,
+                Time(before)
+            ),
+        )
+        .label("overlaps"),
     };
-    problems.push(problem.help("`aos` is when contact begins and `los` when it ends, pass after pass"));
+    problems
+        .push(problem.help("`aos` is when contact begins and `los` when it ends, pass after pass"));
 }
 
 #[cfg(test)]
@@ -242,7 +320,8 @@ mod tests {
     #[test]
     fn tables_have_the_columns_of_their_rows() {
         let columns = |schema: schemars::Schema| {
-            let mut columns: Vec<String> = kinds::properties(&schema).into_iter().map(str::to_owned).collect();
+            let mut columns: Vec<String> =
+                kinds::properties(&schema).into_iter().map(str::to_owned).collect();
             columns.sort_unstable();
             columns
         };
@@ -257,12 +336,19 @@ mod tests {
 
     #[test]
     fn touching_passes_are_one_contact() {
-        let pass = |aos, los| Sp { value: Pass { aos: Time(secs(aos)), los: Time(secs(los)) }, span: Span::default() };
+        let pass = |aos, los| Sp {
+            value: Pass { aos: Time(secs(aos)), los: Time(secs(los)) },
+            span: Span::default(),
+        };
         let spans = |passes: Vec<Sp<Pass>>| {
             let mut problems = vec![];
             let track = contact(&Sp { value: passes, span: Span::default() }, &mut problems);
             assert_eq!(problems, []);
-            track.contacts(secs(100)).into_iter().map(|(a, b)| (a.as_secs(), b.as_secs())).collect::<Vec<_>>()
+            track
+                .contacts(secs(100))
+                .into_iter()
+                .map(|(a, b)| (a.as_secs(), b.as_secs()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(spans(vec![pass(10, 40), pass(70, 90)]), [(10, 40), (70, 90)]);
         assert_eq!(spans(vec![pass(0, 40), pass(40, 90)]), [(0, 90)]);

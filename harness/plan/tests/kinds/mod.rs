@@ -7,7 +7,8 @@ use model::{Conditions, NodeId, NodeState, ShardId, Topology, plan::Target};
 
 use schemars::JsonSchema;
 use seams::{
-    Clock, Driver, Fault, Ground, Kind, Lane, Moment, Observer, Post, Process, Role, Service, SystemError, Timer,
+    Clock, Driver, Fault, Ground, Kind, Lane, Moment, Observer, Post, Process, Role, Service,
+    SystemError, Timer,
     catalog::{Catalog, MakeFault, System, fault, stored},
     document::units::{Share, Time},
 };
@@ -37,7 +38,8 @@ impl Fault for RegionLoss {
         vec![Target { region: Some(self.region.as_str().into()), ..Target::default() }]
     }
     fn at(&self, now: &Moment<'_>) -> Conditions {
-        let nodes = now.picked.iter().flatten().map(|node| (node.clone(), NodeState::PowerLost)).collect();
+        let nodes =
+            now.picked.iter().flatten().map(|node| (node.clone(), NodeState::PowerLost)).collect();
         Conditions { nodes, ..Conditions::default() }
     }
 }
@@ -68,12 +70,16 @@ impl Fault for Kill {
         }]
     }
     fn at(&self, now: &Moment<'_>) -> Conditions {
-        let nodes = now.picked.iter().flatten().map(|node| (node.clone(), NodeState::Crashed)).collect();
+        let nodes =
+            now.picked.iter().flatten().map(|node| (node.clone(), NodeState::Crashed)).collect();
         Conditions { nodes, ..Conditions::default() }
     }
     fn check(&self, _: &Topology) -> Vec<String> {
         let alone = self.role.is_some() && self.of.is_none();
-        alone.then(|| "the role stands alone; say `of` which service".to_owned()).into_iter().collect()
+        alone
+            .then(|| "the role stands alone; say `of` which service".to_owned())
+            .into_iter()
+            .collect()
     }
 }
 
@@ -81,7 +87,11 @@ static FAULTS: Catalog<MakeFault> = Catalog {
     noun: "fault",
     kinds: &[
         fault::<Kill>("kill", "Processes end at once.", "{node: store-us-west-1}"),
-        fault::<RegionLoss>("region-loss", "All nodes of a region at one instant.", "{region: us-west, how: power}"),
+        fault::<RegionLoss>(
+            "region-loss",
+            "All nodes of a region at one instant.",
+            "{region: us-west, how: power}",
+        ),
     ],
 };
 
@@ -103,7 +113,11 @@ impl Service for Store {
         vec![]
     }
     fn timers(&self) -> Vec<Timer> {
-        vec![Timer { name: "election_timeout".into(), value: self.election_timeout.0, bounds_failover: true }]
+        vec![Timer {
+            name: "election_timeout".into(),
+            value: self.election_timeout.0,
+            bounds_failover: true,
+        }]
     }
     fn shards(&self) -> Vec<ShardId> {
         vec!["s0".into(), "s1".into()]
@@ -178,10 +192,19 @@ impl Observer for Tail {
     async fn watch(&self, _: Arc<dyn Ground>, _: Post, _: Arc<dyn seams::Eyes>) -> SystemError {
         std::future::pending().await
     }
-    async fn head(&self, _: Arc<dyn Ground>, _: &Post) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+    async fn head(
+        &self,
+        _: Arc<dyn Ground>,
+        _: &Post,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         Ok(BTreeMap::new())
     }
-    async fn read_back(&self, _: Arc<dyn Ground>, _: &Post, _: Arc<dyn seams::Eyes>) -> Result<BTreeMap<ShardId, u64>, SystemError> {
+    async fn read_back(
+        &self,
+        _: Arc<dyn Ground>,
+        _: &Post,
+        _: Arc<dyn seams::Eyes>,
+    ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         Ok(BTreeMap::new())
     }
 }
@@ -191,17 +214,24 @@ static STORE: System = System {
     lab: None,
     services: Catalog {
         noun: "service",
-        kinds: &[Kind::new::<Store>("reference", "A small replicated store.", "{election_timeout: 1s}", |params, _| {
-            Ok(Arc::new(stored::<Store>(params)?))
-        })],
+        kinds: &[Kind::new::<Store>(
+            "reference",
+            "A small replicated store.",
+            "{election_timeout: 1s}",
+            |params, _| Ok(Arc::new(stored::<Store>(params)?)),
+        )],
     },
     drivers: Catalog {
         noun: "driver",
-        kinds: &[Kind::new::<Client>("reference", "Appends.", "{acks: all}", |params, _| Ok(Arc::new(stored::<Client>(params)?)))],
+        kinds: &[Kind::new::<Client>("reference", "Appends.", "{acks: all}", |params, _| {
+            Ok(Arc::new(stored::<Client>(params)?))
+        })],
     },
     observers: Catalog {
         noun: "observer",
-        kinds: &[Kind::new::<Tail>("reference", "Tails the log.", "{poll: 200ms}", |params, _| Ok(Arc::new(stored::<Tail>(params)?)))],
+        kinds: &[Kind::new::<Tail>("reference", "Tails the log.", "{poll: 200ms}", |params, _| {
+            Ok(Arc::new(stored::<Tail>(params)?))
+        })],
     },
 };
 
@@ -247,9 +277,24 @@ static GATES: Catalog<()> = Catalog {
     noun: "gate",
     kinds: &[
         Kind::new::<CountMax>("acked_lost", "Acked and nowhere.", "{max: 0}", ()),
-        Kind::new::<Latency>("latency.ack.p99", "Time to the ack.", "{max: 250ms, during: baseline}", ()),
-        Kind::new::<Latency>("latency.platform.p99", "Time until shown.", "{max: 2s, observer: store-record}", ()),
-        Kind::new::<TimeMax>("outage.longest", "The longest outage of any asset.", "{max: 75s}", ()),
+        Kind::new::<Latency>(
+            "latency.ack.p99",
+            "Time to the ack.",
+            "{max: 250ms, during: baseline}",
+            (),
+        ),
+        Kind::new::<Latency>(
+            "latency.platform.p99",
+            "Time until shown.",
+            "{max: 2s, observer: store-record}",
+            (),
+        ),
+        Kind::new::<TimeMax>(
+            "outage.longest",
+            "The longest outage of any asset.",
+            "{max: 75s}",
+            (),
+        ),
         Kind::new::<TimeMax>("rto", "Time to recovery.", "{max: 60s, of_assets: 99%}", ()),
     ],
 };

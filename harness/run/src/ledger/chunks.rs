@@ -44,13 +44,22 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn open(path: PathBuf, kind: Kind) -> Result<Self, RunError> {
-        let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(RunError::io("create", &path))?;
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .open(&path)
+            .map_err(RunError::io("create", &path))?;
         let mut writer = Self { file, path };
         writer.write(&file_header(kind))?;
         Ok(writer)
     }
 
-    pub(super) fn append(&mut self, until: Micros, rows: usize, body: &[u8]) -> Result<(), RunError> {
+    pub(super) fn append(
+        &mut self,
+        until: Micros,
+        rows: usize,
+        body: &[u8],
+    ) -> Result<(), RunError> {
         self.write(&frame(until, rows, body))
     }
 
@@ -65,7 +74,8 @@ pub(super) fn file_header(kind: Kind) -> [u8; FILE_HEADER] {
 }
 
 pub(super) fn frame(until: Micros, rows: usize, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len()).expect("65 536 rows of bounded size stay far below 4 GiB");
+    let length =
+        u32::try_from(body.len()).expect("65 536 rows of bounded size stay far below 4 GiB");
     let rows = u32::try_from(rows).expect("a chunk has at most 65 536 rows");
     let mut out = Vec::with_capacity(CHUNK_HEADER + body.len());
     out.extend(length.to_le_bytes());
@@ -95,7 +105,9 @@ impl Chunks<BufReader<File>> {
     /// None for a missing file.
     pub(super) fn open(path: &Path, kind: Kind) -> Result<Option<Self>, RunError> {
         match File::open(path) {
-            Ok(file) => Self::new(BufReader::new(file), kind).map(Some).map_err(|error| refused(path, error)),
+            Ok(file) => Self::new(BufReader::new(file), kind)
+                .map(Some)
+                .map_err(|error| refused(path, error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(RunError::io("open", path)(error)),
         }
@@ -131,7 +143,8 @@ impl<R: Read> Chunks<R> {
         if fill(&mut self.from, &mut header)? < CHUNK_HEADER {
             return Ok(None);
         }
-        let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
+        let word =
+            |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
         if crc32c::crc32c(&header[..20]) != word(20) {
             return Err(Trouble::Damage(Damage::Header));
         }

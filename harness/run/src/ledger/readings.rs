@@ -41,7 +41,12 @@ pub struct Ledger {
 
 impl Ledger {
     pub(crate) fn open(path: PathBuf, schedule: Arc<Schedule>) -> Result<Self, RunError> {
-        Ok(Self { file: Writer::open(path, Kind::Readings)?, schedule, rows: Vec::new(), until: Micros::ZERO })
+        Ok(Self {
+            file: Writer::open(path, Kind::Readings)?,
+            schedule,
+            rows: Vec::new(),
+            until: Micros::ZERO,
+        })
     }
 
     pub fn push(&mut self, row: Row) -> Result<(), RunError> {
@@ -68,10 +73,17 @@ pub(super) fn encode(rows: &[Row], until: Micros, schedule: &Schedule) -> Vec<u8
         let (due, intended) = against(schedule, &identity, until);
         put(u64::from(identity.asset.wrapping_sub(asset)), &mut out);
         asset = identity.asset;
-        let fate = FATES.iter().position(|fate| *fate == row.fate).expect("every fate is listed") as u8;
-        let flags = [(row.stored, STORED), (row.ready != intended, READY), (row.acked.is_some(), ACKED)];
+        let fate =
+            FATES.iter().position(|fate| *fate == row.fate).expect("every fate is listed") as u8;
+        let flags =
+            [(row.stored, STORED), (row.ready != intended, READY), (row.acked.is_some(), ACKED)];
         let more = [(row.position.is_some(), POSITION), (row.by.is_some(), BY)];
-        out.push(flags.into_iter().chain(more).fold(fate, |all, (set, bit)| if set { all | bit } else { all }));
+        out.push(
+            flags
+                .into_iter()
+                .chain(more)
+                .fold(fate, |all, (set, bit)| if set { all | bit } else { all }),
+        );
         let odd = u64::from(identity.boot != 1) << 1 | u64::from(row.attempts.len() != 1);
         put(u64::from(identity.stream) << 2 | odd, &mut out);
         if identity.boot != 1 {
@@ -124,7 +136,13 @@ pub struct Readings {
 impl Readings {
     pub(crate) fn open(path: &Path, schedule: Arc<Schedule>) -> Result<Self, RunError> {
         let chunks = Chunks::open(path, Kind::Readings)?;
-        Ok(Self { path: path.to_owned(), chunks, schedule, decoded: Vec::new().into_iter(), until: Micros::ZERO })
+        Ok(Self {
+            path: path.to_owned(),
+            chunks,
+            schedule,
+            decoded: Vec::new().into_iter(),
+            until: Micros::ZERO,
+        })
     }
 
     /// How far the schedule had been generated, by the chunks read so far.
@@ -149,7 +167,9 @@ impl Iterator for Readings {
             let step = self.chunk().and_then(|chunk| {
                 let Some(chunk) = chunk else { return Ok(false) };
                 let rows = decode(&chunk, &self.schedule);
-                self.decoded = rows.ok_or_else(|| refused(&self.path, Trouble::Damage(Damage::Row)))?.into_iter();
+                self.decoded = rows
+                    .ok_or_else(|| refused(&self.path, Trouble::Damage(Damage::Row)))?
+                    .into_iter();
                 self.until = self.until.max(chunk.until);
                 Ok(true)
             });
@@ -180,7 +200,11 @@ pub(super) fn decode(chunk: &Chunk, schedule: &Schedule) -> Option<Vec<Row>> {
         let (due, _) = against(schedule, &identity, chunk.until);
         identity.seq = due.wrapping_add(numbers.take_signed()?.cast_unsigned());
         let (_, intended) = against(schedule, &identity, chunk.until);
-        let ready = if flags & READY == 0 { intended } else { Micros(intended.0.wrapping_add(numbers.take_signed()?)) };
+        let ready = if flags & READY == 0 {
+            intended
+        } else {
+            Micros(intended.0.wrapping_add(numbers.take_signed()?))
+        };
         let count = if odd & 1 == 0 { 1 } else { numbers.take()? };
         let mut last = ready;
         let mut attempts = Vec::with_capacity(count.min(16) as usize);
@@ -188,7 +212,11 @@ pub(super) fn decode(chunk: &Chunk, schedule: &Schedule) -> Option<Vec<Row>> {
             last = Micros(last.0.wrapping_add(numbers.take_signed()?));
             attempts.push(Attempt { sent: last });
         }
-        let acked = if flags & ACKED == 0 { None } else { Some(Micros(last.0.wrapping_add(numbers.take_signed()?))) };
+        let acked = if flags & ACKED == 0 {
+            None
+        } else {
+            Some(Micros(last.0.wrapping_add(numbers.take_signed()?)))
+        };
         if flags & POSITION != 0 {
             position = position.wrapping_add(numbers.take_signed()?.cast_unsigned());
         }

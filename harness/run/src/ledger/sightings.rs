@@ -39,7 +39,10 @@ impl Sightings {
     /// A chunk is cut when the next sighting is a second younger than the first one waiting, so a busy observer needs no clock.
     pub fn saw(&self, sighting: Sighting) {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let aged = buffer.rows.first().is_some_and(|first| sighting.at.0.saturating_sub(first.at.0) >= 1_000_000);
+        let aged = buffer
+            .rows
+            .first()
+            .is_some_and(|first| sighting.at.0.saturating_sub(first.at.0) >= 1_000_000);
         if (aged || buffer.rows.len() >= ROWS_MAX)
             && let Err(error) = buffer.cut()
         {
@@ -84,7 +87,9 @@ pub(super) fn encode(rows: &[Sighting], until: Micros, schedule: &Schedule) -> V
         let (due, intended) = against(schedule, &identity, until);
         put(u64::from(identity.asset.wrapping_sub(asset)), &mut out);
         asset = identity.asset;
-        let odd = u64::from(identity.boot != 1) << 2 | u64::from(row.intact) << 1 | u64::from(row.position.is_some());
+        let odd = u64::from(identity.boot != 1) << 2
+            | u64::from(row.intact) << 1
+            | u64::from(row.position.is_some());
         put(u64::from(identity.stream) << 3 | odd, &mut out);
         if identity.boot != 1 {
             put(u64::from(identity.boot), &mut out);
@@ -115,7 +120,12 @@ pub(super) fn decode(chunk: &Chunk, schedule: &Schedule) -> Option<Vec<Sighting>
         if odd & 1 != 0 {
             position = position.wrapping_add(numbers.take_signed()?.cast_unsigned());
         }
-        rows.push(Sighting { identity, at, position: (odd & 1 != 0).then_some(position), intact: odd & 2 != 0 });
+        rows.push(Sighting {
+            identity,
+            at,
+            position: (odd & 1 != 0).then_some(position),
+            intact: odd & 2 != 0,
+        });
     }
     numbers.0.is_empty().then_some(rows)
 }
@@ -125,7 +135,8 @@ pub(crate) fn read(path: &Path, schedule: &Schedule) -> Result<Vec<Sighting>, Ru
     let mut all = Vec::new();
     let Some(mut chunks) = Chunks::open(path, Kind::Sightings)? else { return Ok(all) };
     while let Some(chunk) = chunks.next().map_err(|error| refused(path, error))? {
-        let rows = decode(&chunk, schedule).ok_or_else(|| refused(path, Trouble::Damage(Damage::Row)))?;
+        let rows =
+            decode(&chunk, schedule).ok_or_else(|| refused(path, Trouble::Damage(Damage::Row)))?;
         all.extend(rows);
     }
     Ok(all)

@@ -30,7 +30,12 @@ fn schedule() -> Schedule {
 fn identity() -> impl Strategy<Value = Identity> {
     let plain = (0u32..20, 0u16..2, Just(1u16), 0u64..50);
     let any = (any::<u32>(), 0u16..u16::MAX, any::<u16>(), any::<u64>());
-    prop_oneof![plain, any].prop_map(|(asset, stream, boot, seq)| Identity { asset, stream, boot, seq })
+    prop_oneof![plain, any].prop_map(|(asset, stream, boot, seq)| Identity {
+        asset,
+        stream,
+        boot,
+        seq,
+    })
 }
 
 fn micros() -> impl Strategy<Value = Micros> {
@@ -148,16 +153,20 @@ fn an_ordinary_row_is_small() {
     let rows: Vec<Row> = schedule
         .all()
         .flat_map(|(asset, stream, series)| {
-            series.times().skip_while(|(_, at)| at.0 < 2_000_000).take_while(|(_, at)| at.0 < 3_000_000).map(move |(seq, ready)| Row {
-                identity: Identity { asset, stream, boot: 1, seq },
-                ready,
-                attempts: vec![Attempt { sent: Micros(ready.0 + 700) }],
-                fate: Fate::Acked,
-                acked: Some(Micros(ready.0 + 4_000)),
-                position: None,
-                by: Some(2),
-                stored: false,
-            })
+            series
+                .times()
+                .skip_while(|(_, at)| at.0 < 2_000_000)
+                .take_while(|(_, at)| at.0 < 3_000_000)
+                .map(move |(seq, ready)| Row {
+                    identity: Identity { asset, stream, boot: 1, seq },
+                    ready,
+                    attempts: vec![Attempt { sent: Micros(ready.0 + 700) }],
+                    fate: Fate::Acked,
+                    acked: Some(Micros(ready.0 + 4_000)),
+                    position: None,
+                    by: Some(2),
+                    stored: false,
+                })
         })
         .collect();
     let size = readings::encode(&rows, until, &schedule).len() as f64 / rows.len() as f64;

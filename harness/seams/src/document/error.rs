@@ -57,21 +57,30 @@ impl Error {
     pub(super) fn into_problem(self, at: At) -> Problem {
         let problem = match self.what {
             What::Ready(problem) => *problem,
-            What::Type { found, wanted } => Problem::new("type", at.span, format!("{found} where {wanted} belongs"))
-                .label(format!("expected {wanted}"))
-                .help(format!("Write {wanted}{}", if found_is_quoted_number(&found) { ", without quotes" } else { "" })),
+            What::Type { found, wanted } => {
+                Problem::new("type", at.span, format!("{found} where {wanted} belongs"))
+                    .label(format!("expected {wanted}"))
+                    .help(format!(
+                        "Write {wanted}{}",
+                        if found_is_quoted_number(&found) { ", without quotes" } else { "" }
+                    ))
+            }
             What::UnknownKey { found, known } => {
-                Problem { code: "key", ..Problem::unknown("key", &found, at.span, known) }.help(format!("Keys here are {}", listed(known)))
+                Problem { code: "key", ..Problem::unknown("key", &found, at.span, known) }
+                    .help(format!("Keys here are {}", listed(known)))
             }
-            What::UnknownName { found, known } => {
-                Problem::unknown("name", &found, at.span, known).help(format!("It is one of {}", listed(known)))
-            }
+            What::UnknownName { found, known } => Problem::unknown("name", &found, at.span, known)
+                .help(format!("It is one of {}", listed(known))),
             What::Missing(key) => Problem {
                 missing: Some(key.to_owned()),
-                ..Problem::new("missing", at.span, format!("`{key}` is missing")).label("here").help(format!("Add `{key}: ...`"))
+                ..Problem::new("missing", at.span, format!("`{key}` is missing"))
+                    .label("here")
+                    .help(format!("Add `{key}: ...`"))
             },
             What::Custom(text) => {
-                let (message, help) = text.split_once('\n').map_or((text.as_str(), None), |(message, help)| (message, Some(help)));
+                let (message, help) = text
+                    .split_once('\n')
+                    .map_or((text.as_str(), None), |(message, help)| (message, Some(help)));
                 let code = if message.contains(" unit ") { "unit" } else { "range" };
                 let problem = Problem::new(code, at.span, message);
                 match help {
@@ -159,7 +168,9 @@ fn wanted_in_words(wanted: &dyn Expected) -> String {
         "a sequence" => "a list".into(),
         "a map" => "a mapping".into(),
         other if other.starts_with("struct ") => "a mapping".into(),
-        other if other.contains("enum ") || other == "variant identifier" => "one of the known names".into(),
+        other if other.contains("enum ") || other == "variant identifier" => {
+            "one of the known names".into()
+        }
         other => other.to_owned(),
     }
 }

@@ -113,7 +113,10 @@ impl Way {
         };
         LinkQuality {
             delay: self.delay.0,
-            jitter: Some(model::Jitter::from(self.jitter)).filter(|jitter| !jitter.width.is_zero()).into_iter().collect(),
+            jitter: Some(model::Jitter::from(self.jitter))
+                .filter(|jitter| !jitter.width.is_zero())
+                .into_iter()
+                .collect(),
             loss,
             bursts: bursts.into_iter().filter(|bursts| bursts.share_lost() > 0.0).collect(),
             duplicate: chances(self.duplicate),
@@ -198,7 +201,9 @@ impl Default for Loss {
 impl From<Jitter> for model::Jitter {
     fn from(jitter: Jitter) -> Self {
         match jitter {
-            Jitter::Width(Time(width)) => Self { width, shape: model::Shape::Uniform, correlation: Chance(0) },
+            Jitter::Width(Time(width)) => {
+                Self { width, shape: model::Shape::Uniform, correlation: Chance(0) }
+            }
             Jitter::Shaped(Shaped { width, shape, correlation }) => {
                 Self { width: width.0, shape: shape.into(), correlation: correlation.into() }
             }

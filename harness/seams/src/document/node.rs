@@ -90,7 +90,12 @@ impl Node {
     pub fn under(self, key: &str, ids: &mut Ids) -> Self {
         let span = self.span;
         let key = Key { id: ids.fresh(), span, text: key.to_owned(), quoted: false };
-        Self { id: ids.fresh(), span, origin: self.origin, kind: Kind::Map(vec![Entry { key, value: self }]) }
+        Self {
+            id: ids.fresh(),
+            span,
+            origin: self.origin,
+            kind: Kind::Map(vec![Entry { key, value: self }]),
+        }
     }
 
     /// The node with this number, here or below.
@@ -106,7 +111,9 @@ impl Node {
             match &node.kind {
                 Kind::Scalar { .. } => {}
                 Kind::List(items) => waiting.extend(items.iter().rev()),
-                Kind::Map(entries) => waiting.extend(entries.iter().rev().map(|entry| &entry.value)),
+                Kind::Map(entries) => {
+                    waiting.extend(entries.iter().rev().map(|entry| &entry.value))
+                }
             }
             Some(node)
         })
@@ -121,7 +128,10 @@ impl Node {
                     match mine.iter().position(|old| old.key.text == entry.key.text) {
                         Some(at) => {
                             let old = mine.remove(at);
-                            mine.insert(at, Entry { value: old.value.merged(entry.value), key: entry.key });
+                            mine.insert(
+                                at,
+                                Entry { value: old.value.merged(entry.value), key: entry.key },
+                            );
                         }
                         None => mine.push(entry),
                     }

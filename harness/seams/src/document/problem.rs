@@ -51,9 +51,15 @@ impl Problem {
     }
 
     /// A name that stands for nothing, `what` being the sort of name, such as `region`.
-    pub fn unknown<T: AsRef<str>>(what: &str, found: &str, span: Span, known: impl IntoIterator<Item = T>) -> Self {
+    pub fn unknown<T: AsRef<str>>(
+        what: &str,
+        found: &str,
+        span: Span,
+        known: impl IntoIterator<Item = T>,
+    ) -> Self {
         let known = known.into_iter().map(|name| name.as_ref().to_owned()).collect();
-        let mut problem = Self::new("name", span, format!("unknown {what} `{found}`")).label(format!("no such {what}"));
+        let mut problem = Self::new("name", span, format!("unknown {what} `{found}`"))
+            .label(format!("no such {what}"));
         problem.unknown = Some(Unknown { found: found.to_owned(), known });
         problem
     }
@@ -99,13 +105,17 @@ impl Unknown {
     /// The known names at the smallest distance, if that is small for a name of this length. One transposition counts as one edit.
     pub fn meant(&self) -> Vec<&str> {
         let folded = self.found.to_lowercase().replace('_', "-");
-        let distance = |name: &String| strsim::damerau_levenshtein(&folded, &name.to_lowercase().replace('_', "-"));
-        let mut close: Vec<(usize, &str)> = self.known.iter().map(|name| (distance(name), name.as_str())).collect();
+        let distance = |name: &String| {
+            strsim::damerau_levenshtein(&folded, &name.to_lowercase().replace('_', "-"))
+        };
+        let mut close: Vec<(usize, &str)> =
+            self.known.iter().map(|name| (distance(name), name.as_str())).collect();
         close.sort_unstable();
         close.dedup();
         let limit = (self.found.chars().count() / 3).max(1);
         let best = close.first().map_or(usize::MAX, |(distance, _)| *distance);
-        let near = close.into_iter().take_while(|(distance, _)| *distance == best && *distance <= limit);
+        let near =
+            close.into_iter().take_while(|(distance, _)| *distance == best && *distance <= limit);
         near.map(|(_, name)| name).take(OFFERED_MAX).collect()
     }
 }

@@ -8,7 +8,10 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeSeed, Error as _, IntoDeserializer, Unexpected, Visitor, value::U32Deserializer},
+    de::{
+        self, DeserializeSeed, Error as _, IntoDeserializer, Unexpected, Visitor,
+        value::U32Deserializer,
+    },
     forward_to_deserialize_any,
 };
 
@@ -51,7 +54,10 @@ type Bad = RefCell<BTreeMap<u32, Vec<String>>>;
 fn meant(error: &Error) -> Vec<String> {
     match &error.what {
         What::UnknownKey { found, known } => {
-            let unknown = Unknown { found: found.clone(), known: known.iter().map(|name| (*name).to_owned()).collect() };
+            let unknown = Unknown {
+                found: found.clone(),
+                known: known.iter().map(|name| (*name).to_owned()).collect(),
+            };
             unknown.meant().into_iter().map(str::to_owned).collect()
         }
         _ => vec![],
@@ -74,7 +80,12 @@ impl<'de> Reader<'de, '_> {
                 What::Missing(_) => self.owner.unwrap_or(self.node.span),
                 _ => self.node.span,
             };
-            error.at = Some(At { id: self.node.id, span, origin: self.node.origin, silent: self.follows(&error.what) });
+            error.at = Some(At {
+                id: self.node.id,
+                span,
+                origin: self.node.origin,
+                silent: self.follows(&error.what),
+            });
         }
         error
     }
@@ -85,15 +96,27 @@ impl<'de> Reader<'de, '_> {
         match (&self.node.kind, what) {
             (Kind::Scalar { .. }, _) => false,
             (Kind::List(items), _) => items.iter().any(|item| bad.contains_key(&item.id)),
-            (Kind::Map(entries), What::Missing(wanted)) => entries.iter().any(|Entry { key, value }| {
-                let value_is_bad = key.text == *wanted && (bad.contains_key(&value.id) || bad.contains_key(&key.id));
-                value_is_bad || bad.get(&key.id).is_some_and(|names| names.iter().any(|name| name == wanted))
+            (Kind::Map(entries), What::Missing(wanted)) => {
+                entries.iter().any(|Entry { key, value }| {
+                    let value_is_bad = key.text == *wanted
+                        && (bad.contains_key(&value.id) || bad.contains_key(&key.id));
+                    value_is_bad
+                        || bad
+                            .get(&key.id)
+                            .is_some_and(|names| names.iter().any(|name| name == wanted))
+                })
+            }
+            (Kind::Map(entries), _) => entries.iter().any(|Entry { key, value }| {
+                bad.contains_key(&key.id) || bad.contains_key(&value.id)
             }),
-            (Kind::Map(entries), _) => entries.iter().any(|Entry { key, value }| bad.contains_key(&key.id) || bad.contains_key(&value.id)),
         }
     }
 
-    fn wrong_type<T>(&self, found: Unexpected<'_>, visitor: &impl Visitor<'de, Value = T>) -> Error {
+    fn wrong_type<T>(
+        &self,
+        found: Unexpected<'_>,
+        visitor: &impl Visitor<'de, Value = T>,
+    ) -> Error {
         self.locate(Error::invalid_type(found, visitor))
     }
 
@@ -104,11 +127,18 @@ impl<'de> Reader<'de, '_> {
     /// Entries that are not left out.
     fn entries(&self, entries: &'de [Entry]) -> std::vec::IntoIter<&'de Entry> {
         let bad = self.bad.borrow();
-        let good = entries.iter().filter(|entry| !bad.contains_key(&entry.key.id) && !bad.contains_key(&entry.value.id));
+        let good = entries
+            .iter()
+            .filter(|entry| !bad.contains_key(&entry.key.id) && !bad.contains_key(&entry.value.id));
         good.collect::<Vec<_>>().into_iter()
     }
 
-    fn text<V: Visitor<'de>>(self, text: &'de str, quoted: bool, visitor: V) -> Result<V::Value, Error> {
+    fn text<V: Visitor<'de>>(
+        self,
+        text: &'de str,
+        quoted: bool,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         if quoted || matches!(Plain::of(text), Plain::Text(_)) {
             return visitor.visit_borrowed_str(text).map_err(|error| self.locate(error));
         }
@@ -119,7 +149,11 @@ impl<'de> Reader<'de, '_> {
 /// A plain scalar that some reader would take for something other than text.
 fn not_text(text: &str, span: Span) -> Problem {
     let what = match Plain::of(text) {
-        Plain::Null => return Problem::new("missing", span, "no value here").label("empty").help("Write a value, or leave the key out"),
+        Plain::Null => {
+            return Problem::new("missing", span, "no value here")
+                .label("empty")
+                .help("Write a value, or leave the key out");
+        }
         Plain::Trap(what) => return trap(text, what, span),
         Plain::Bool(_) => "a truth value",
         _ => "a number",
@@ -131,8 +165,12 @@ fn not_text(text: &str, span: Span) -> Problem {
 }
 
 fn trap(text: &str, what: &str, span: Span) -> Problem {
-    let problem =
-        Problem::new("trap", span, format!("`{text}` is text to some readers of YAML and {what} to others")).label("means two things");
+    let problem = Problem::new(
+        "trap",
+        span,
+        format!("`{text}` is text to some readers of YAML and {what} to others"),
+    )
+    .label("means two things");
     match what {
         "`true`" | "`false`" => problem.help(format!("Write {what}, or put it in quotes if it is meant as text")),
         "a number to the base of 60" => {
@@ -157,7 +195,9 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
                 Plain::Null | Plain::Trap(_) => Err(Error::ready(not_text(text, self.node.span))),
             },
             Kind::List(items) => visitor.visit_seq(Items { reader: self, left: items.iter() }),
-            Kind::Map(entries) => visitor.visit_map(Fields { reader: self, left: self.entries(entries), value: None }),
+            Kind::Map(entries) => {
+                visitor.visit_map(Fields { reader: self, left: self.entries(entries), value: None })
+            }
         };
         result.map_err(|error| self.locate(error))
     }
@@ -184,7 +224,11 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         visitor.visit_some(self).map_err(|error| self.locate(error))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         let result = match name {
             SPANNED => visitor.visit_seq(Spanned { reader: self, next: 0, whole: true }),
             PART => visitor.visit_seq(Spanned { reader: self, next: 0, whole: false }),
@@ -193,22 +237,42 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         result.map_err(|error| self.locate(error))
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, names: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         let result = match &self.node.kind {
-            Kind::Scalar { text, .. } => visitor.visit_enum(Variant { reader: self, name: text, key: None, content: None }),
+            Kind::Scalar { text, .. } => {
+                visitor.visit_enum(Variant { reader: self, name: text, key: None, content: None })
+            }
             Kind::Map(entries) if entries.len() == 1 => {
                 let Entry { key, value } = &entries[0];
-                visitor.visit_enum(Variant { reader: self, name: &key.text, key: Some(key), content: Some(value) })
+                visitor.visit_enum(Variant {
+                    reader: self,
+                    name: &key.text,
+                    key: Some(key),
+                    content: Some(value),
+                })
             }
-            Kind::Map(_) => Err(Error::custom(format!("exactly one key belongs here\nOne of {}", listed(names)))),
-            Kind::List(_) => Err(Error::custom(format!("a list where one name belongs\nOne of {}", listed(names)))),
+            Kind::Map(_) => Err(Error::custom(format!(
+                "exactly one key belongs here\nOne of {}",
+                listed(names)
+            ))),
+            Kind::List(_) => Err(Error::custom(format!(
+                "a list where one name belongs\nOne of {}",
+                listed(names)
+            ))),
         };
         result.map_err(|error| self.locate(error))
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.node.kind {
-            Kind::Scalar { text, .. } => visitor.visit_borrowed_str(text).map_err(|error| self.locate(error)),
+            Kind::Scalar { text, .. } => {
+                visitor.visit_borrowed_str(text).map_err(|error| self.locate(error))
+            }
             _ => self.deserialize_any(visitor),
         }
     }
@@ -235,7 +299,10 @@ struct Items<'de, 'b> {
 
 impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
     type Error = Error;
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
         let next = self.left.by_ref().find(|item| !self.reader.bad.borrow().contains_key(&item.id));
         let Some(item) = next else { return Ok(None) };
         let reader = self.reader.below(item, None);
@@ -251,7 +318,10 @@ struct Fields<'de, 'b> {
 
 impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
     type Error = Error;
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
         let Some(Entry { key, value }) = self.left.next() else { return Ok(None) };
         self.value = Some(self.reader.below(value, Some(key.span)));
         seed.deserialize(KeyReader { key }).map(Some).map_err(|error| at_key(error, key))
@@ -302,14 +372,23 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         match name {
             SPANNED => visitor.visit_seq(SpannedKey { key: self.key, next: 0 }),
             _ => visitor.visit_newtype_struct(self),
         }
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, names: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.key.text.as_str().into_deserializer().deserialize_enum(name, names, visitor)
     }
 
@@ -328,7 +407,10 @@ struct Spanned<'de, 'b> {
 
 impl<'de> de::SeqAccess<'de> for Spanned<'de, '_> {
     type Error = Error;
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
         self.next += 1;
         match span_part(self.reader.node.span, self.next) {
             Some(number) => seed.deserialize(number).map(Some),
@@ -345,7 +427,10 @@ struct SpannedKey<'de> {
 
 impl<'de> de::SeqAccess<'de> for SpannedKey<'de> {
     type Error = Error;
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
         self.next += 1;
         match span_part(self.key.span, self.next) {
             Some(number) => seed.deserialize(number).map(Some),
@@ -395,7 +480,12 @@ impl<'de, 'b> Variant<'de, 'b> {
             if self.content.is_some() {
                 return Error {
                     what: What::Missing(""),
-                    at: Some(At { id: self.reader.node.id, span: self.reader.node.span, origin: None, silent: true }),
+                    at: Some(At {
+                        id: self.reader.node.id,
+                        span: self.reader.node.span,
+                        origin: None,
+                        silent: true,
+                    }),
                 };
             }
             Error::custom(format!("`{0}` needs parameters\nWrite `{0}: {{...}}`", self.name))
@@ -408,7 +498,10 @@ impl<'de> de::VariantAccess<'de> for Variant<'de, '_> {
     fn unit_variant(self) -> Result<(), Error> {
         match self.content {
             None => Ok(()),
-            Some(_) => Err(Error::custom(format!("`{0}` takes no parameters\nWrite just `{0}`", self.name))),
+            Some(_) => Err(Error::custom(format!(
+                "`{0}` takes no parameters\nWrite just `{0}`",
+                self.name
+            ))),
         }
     }
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
@@ -418,7 +511,11 @@ impl<'de> de::VariantAccess<'de> for Variant<'de, '_> {
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
         self.content()?.deserialize_any(visitor)
     }
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.content()?.deserialize_any(visitor)
     }
 }

@@ -32,28 +32,42 @@ impl<'a> Plain<'a> {
 
     fn number(text: &'a str) -> Self {
         let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-        let all = |part: &str, allowed: fn(u8) -> bool| !part.is_empty() && part.bytes().all(allowed);
+        let all =
+            |part: &str, allowed: fn(u8) -> bool| !part.is_empty() && part.bytes().all(allowed);
         if all(digits, |b| b.is_ascii_digit()) {
             if digits.len() > 1 && digits.starts_with('0') {
                 return Self::Trap("an octal number");
             }
             let unsigned = text.parse().map(Self::Unsigned);
-            return unsigned.or_else(|_| text.parse().map(Self::Negative)).unwrap_or(Self::Trap("a number too large to keep"));
+            return unsigned
+                .or_else(|_| text.parse().map(Self::Negative))
+                .unwrap_or(Self::Trap("a number too large to keep"));
         }
         if digits.starts_with(|c: char| c.is_ascii_digit()) {
-            if digits.contains(':') && digits.split(':').all(|part| all(part, |b| b.is_ascii_digit() || b == b'.')) {
+            if digits.contains(':')
+                && digits.split(':').all(|part| all(part, |b| b.is_ascii_digit() || b == b'.'))
+            {
                 return Self::Trap("a number to the base of 60");
             }
-            if all(digits, |b| b.is_ascii_digit() || b == b'_' || b == b'.') && digits.contains('_') {
+            if all(digits, |b| b.is_ascii_digit() || b == b'_' || b == b'.') && digits.contains('_')
+            {
                 return Self::Trap("a number");
             }
-            let other_base = ["0x", "0o", "0b", "0X", "0O", "0B"].iter().find_map(|prefix| digits.strip_prefix(prefix));
+            let other_base = ["0x", "0o", "0b", "0X", "0O", "0B"]
+                .iter()
+                .find_map(|prefix| digits.strip_prefix(prefix));
             if other_base.is_some_and(|rest| all(rest, |b| b.is_ascii_hexdigit() || b == b'_')) {
                 return Self::Trap("a number to another base");
             }
         }
         match text.parse() {
-            Ok(number) if all(digits, |b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+')) => Self::Float(number),
+            Ok(number)
+                if all(digits, |b| {
+                    b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+')
+                }) =>
+            {
+                Self::Float(number)
+            }
             _ => Self::Text(text),
         }
     }
@@ -65,8 +79,10 @@ mod tests {
 
     #[test]
     fn the_traps_of_yaml_1_1_are_seen() {
-        for text in ["no", "No", "NO", "yes", "on", "off", "y", "True", "FALSE", "012", "0123", "12:30", "1:30:00", "1_000", "0x1F", "0o17"]
-        {
+        for text in [
+            "no", "No", "NO", "yes", "on", "off", "y", "True", "FALSE", "012", "0123", "12:30",
+            "1:30:00", "1_000", "0x1F", "0o17",
+        ] {
             assert!(matches!(Plain::of(text), Plain::Trap(_)), "{text}");
         }
     }
@@ -78,7 +94,21 @@ mod tests {
         assert_eq!(Plain::of("1.5"), Plain::Float(1.5));
         assert_eq!(Plain::of("1e3"), Plain::Float(1000.0));
         assert_eq!(Plain::of("true"), Plain::Bool(true));
-        for text in ["30s", "1Gbit", "5x", "15/s", "50%", "us-west", "utc 03:00", "note", "e3", "inf", "nan", "-", "1.2.3"] {
+        for text in [
+            "30s",
+            "1Gbit",
+            "5x",
+            "15/s",
+            "50%",
+            "us-west",
+            "utc 03:00",
+            "note",
+            "e3",
+            "inf",
+            "nan",
+            "-",
+            "1.2.3",
+        ] {
             assert_eq!(Plain::of(text), Plain::Text(text), "{text}");
         }
     }

@@ -43,7 +43,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sp<T> {
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut parts: A) -> Result<Sp<T>, A::Error> {
                 let span = read_span(&mut parts)?;
-                let value = parts.next_element()?.ok_or_else(|| de::Error::custom("a value without its text"))?;
+                let value = parts
+                    .next_element()?
+                    .ok_or_else(|| de::Error::custom("a value without its text"))?;
                 Ok(Sp { value, span })
             }
         }
@@ -61,7 +63,9 @@ impl<'de> Deserialize<'de> for Part {
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut parts: A) -> Result<Part, A::Error> {
                 let span = read_span(&mut parts)?;
-                let id = parts.next_element()?.ok_or_else(|| de::Error::custom("a part without its number"))?;
+                let id = parts
+                    .next_element()?
+                    .ok_or_else(|| de::Error::custom("a part without its number"))?;
                 Ok(Part { id, span })
             }
         }
@@ -70,7 +74,9 @@ impl<'de> Deserialize<'de> for Part {
 }
 
 fn read_span<'de, A: de::SeqAccess<'de>>(parts: &mut A) -> Result<Span, A::Error> {
-    let mut number = || parts.next_element::<u32>()?.ok_or_else(|| de::Error::custom("a span has three numbers"));
+    let mut number = || {
+        parts.next_element::<u32>()?.ok_or_else(|| de::Error::custom("a span has three numbers"))
+    };
     Ok(Span { source: SourceId(number()?), start: number()?, end: number()? })
 }
 

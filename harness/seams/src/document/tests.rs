@@ -51,14 +51,21 @@ fn mistakes(text: &str) -> Vec<String> {
     }
     let line = |problem: &Problem| {
         let (line, column) = sources.position(problem.span);
-        format!("{line}:{column} {} {} -> {}", problem.code, problem.message, problem.meant().join(","))
+        format!(
+            "{line}:{column} {} {} -> {}",
+            problem.code,
+            problem.message,
+            problem.meant().join(",")
+        )
     };
     problems.iter().map(line).collect()
 }
 
 #[test]
 fn a_good_document_is_read() {
-    let (_, node, problems) = tree("name: x\ncount: 3\nwait: 1.5s\nhow: network\ninner: {a: {on_full: true}}\nlist: [1s, 2ms]\n");
+    let (_, node, problems) = tree(
+        "name: x\ncount: 3\nwait: 1.5s\nhow: network\ninner: {a: {on_full: true}}\nlist: [1s, 2ms]\n",
+    );
     let mut more = vec![];
     let thing: Thing = read_as(&node.expect("a tree"), &mut more).expect("a thing");
     assert_eq!((problems, more), (vec![], vec![]));
@@ -91,16 +98,31 @@ fn many_mistakes_give_as_many_messages() {
 #[test]
 fn what_only_follows_is_not_told_and_what_is_missing_is() {
     assert_eq!(mistakes("count: 1\n"), ["1:1 missing `name` is missing -> "]);
-    assert_eq!(mistakes("name: no\ncount: 1\n"), ["1:7 trap `no` is text to some readers of YAML and `false` to others -> "]);
-    assert_eq!(mistakes("name: x\ncount: 1\ninner: {a: {}}\n"), ["3:9 missing `on_full` is missing -> "]);
+    assert_eq!(
+        mistakes("name: no\ncount: 1\n"),
+        ["1:7 trap `no` is text to some readers of YAML and `false` to others -> "]
+    );
+    assert_eq!(
+        mistakes("name: x\ncount: 1\ninner: {a: {}}\n"),
+        ["3:9 missing `on_full` is missing -> "]
+    );
 }
 
 #[test]
 fn duplicate_keys_tags_aliases_and_second_documents_are_refused() {
-    assert_eq!(mistakes("name: x\ncount: 1\nname: y\n"), ["3:1 duplicate the key `name` stands twice in one mapping -> "]);
+    assert_eq!(
+        mistakes("name: x\ncount: 1\nname: y\n"),
+        ["3:1 duplicate the key `name` stands twice in one mapping -> "]
+    );
     assert_eq!(mistakes("name: !!str x\n")[0], "1:13 syntax a YAML tag -> ");
-    assert_eq!(mistakes("name: &here x\ncount: *hree\n")[0], "2:9 name unknown anchor `hree` -> here");
-    assert_eq!(mistakes("name: x\n---\nname: y\n")[0], "2:1 syntax a second document in one file -> ");
+    assert_eq!(
+        mistakes("name: &here x\ncount: *hree\n")[0],
+        "2:9 name unknown anchor `hree` -> here"
+    );
+    assert_eq!(
+        mistakes("name: x\n---\nname: y\n")[0],
+        "2:1 syntax a second document in one file -> "
+    );
     assert_eq!(mistakes("name: [x\n").len(), 1);
 }
 
@@ -140,7 +162,8 @@ fn quantities_are_written_as_they_are_read() {
     assert_eq!("0.01%".parse::<Share>().expect("a share"), Share(100));
     assert_eq!("0.8x".parse::<Times>().expect("a factor").to_string(), "0.8x");
     assert_eq!("1Gbit".parse::<Bits>().expect("a rate"), Bits(1_000_000_000));
-    for text in ["30", "s", "-5s", "1.2.3s", "5 s", "1e3s", "99999999999999999999999d", "1.5ns", ""] {
+    for text in ["30", "s", "-5s", "1.2.3s", "5 s", "1e3s", "99999999999999999999999d", "1.5ns", ""]
+    {
         assert!(text.parse::<Time>().is_err(), "{text}");
     }
     assert!("0/s".parse::<Frequency>().is_err());
@@ -209,14 +232,35 @@ fn mistakes_in_jitter_and_loss_are_told_where_they_stand() {
 fn a_way_becomes_the_quality_that_it_asks_for() {
     assert_eq!(Way::default().quality(), model::LinkQuality::default());
     let never = Bursts { p: Share(0), r: Share(1), bad: Share(1_000_000), good: Share(0) };
-    assert_eq!(Way { loss: Loss::Bursts(never), ..Way::default() }.quality(), model::LinkQuality::default());
-    let shaped = Shaped { width: Time(std::time::Duration::from_millis(5)), shape: Shape::Pareto, correlation: Share(250_000) };
+    assert_eq!(
+        Way { loss: Loss::Bursts(never), ..Way::default() }.quality(),
+        model::LinkQuality::default()
+    );
+    let shaped = Shaped {
+        width: Time(std::time::Duration::from_millis(5)),
+        shape: Shape::Pareto,
+        correlation: Share(250_000),
+    };
     let bursts = Bursts { p: Share(1), r: Share(2), bad: Share(3), good: Share(4) };
-    let way = Way { jitter: Jitter::Shaped(shaped), loss: Loss::Bursts(bursts), mtu: Some(Size(1400)), ..Way::default() };
+    let way = Way {
+        jitter: Jitter::Shaped(shaped),
+        loss: Loss::Bursts(bursts),
+        mtu: Some(Size(1400)),
+        ..Way::default()
+    };
     let chance = model::Chance;
     let expected = model::LinkQuality {
-        jitter: vec![model::Jitter { width: shaped.width.0, shape: model::Shape::Pareto, correlation: chance(250_000) }],
-        bursts: vec![model::Bursts { enter: chance(1), leave: chance(2), bad: chance(3), good: chance(4) }],
+        jitter: vec![model::Jitter {
+            width: shaped.width.0,
+            shape: model::Shape::Pareto,
+            correlation: chance(250_000),
+        }],
+        bursts: vec![model::Bursts {
+            enter: chance(1),
+            leave: chance(2),
+            bad: chance(3),
+            good: chance(4),
+        }],
         mtu: Some(1400),
         ..Default::default()
     };
@@ -227,17 +271,41 @@ fn a_way_becomes_the_quality_that_it_asks_for() {
 fn what_a_way_cannot_mean_is_told_by_its_key() {
     let keys = |way: Way| way.mistakes().iter().map(|mistake| mistake.key).collect::<Vec<_>>();
     let ms = |ms| Time(std::time::Duration::from_millis(ms));
-    assert_eq!(keys(Way { delay: ms(2), jitter: Jitter::Width(ms(2)), reorder: Share(1), ..Way::default() }), Vec::<&str>::new());
-    assert_eq!(keys(Way { jitter: Jitter::Width(ms(2)), reorder: Share(1), ..Way::default() }), ["jitter", "reorder"]);
-    let normal = Jitter::Shaped(Shaped { width: ms(2), shape: Shape::Normal, correlation: Share(0) });
-    assert_eq!(keys(Way { delay: ms(1), jitter: normal, queue: Some(Size(1)), ..Way::default() }), ["queue"]);
+    assert_eq!(
+        keys(Way {
+            delay: ms(2),
+            jitter: Jitter::Width(ms(2)),
+            reorder: Share(1),
+            ..Way::default()
+        }),
+        Vec::<&str>::new()
+    );
+    assert_eq!(
+        keys(Way { jitter: Jitter::Width(ms(2)), reorder: Share(1), ..Way::default() }),
+        ["jitter", "reorder"]
+    );
+    let normal =
+        Jitter::Shaped(Shaped { width: ms(2), shape: Shape::Normal, correlation: Share(0) });
+    assert_eq!(
+        keys(Way { delay: ms(1), jitter: normal, queue: Some(Size(1)), ..Way::default() }),
+        ["queue"]
+    );
     for (size, expected) in [(551, &["mtu"][..]), (552, &[]), (1_499, &[]), (1_500, &["mtu"])] {
         assert_eq!(keys(Way { mtu: Some(Size(size)), ..Way::default() }), expected, "{size}");
     }
     let on_top = |delayed, limited| {
-        let way = Way { jitter: Jitter::Width(ms(2)), reorder: Share(1), queue: Some(Size(1)), mtu: Some(Size(1)), ..Way::default() };
+        let way = Way {
+            jitter: Jitter::Width(ms(2)),
+            reorder: Share(1),
+            queue: Some(Size(1)),
+            mtu: Some(Size(1)),
+            ..Way::default()
+        };
         way.mistakes_on_top(delayed, limited).iter().map(|mistake| mistake.key).collect::<Vec<_>>()
     };
     assert_eq!(on_top(false, false), ["reorder", "queue", "mtu"]);
-    assert_eq!((on_top(true, false), on_top(false, true)), (vec!["queue", "mtu"], vec!["reorder", "mtu"]));
+    assert_eq!(
+        (on_top(true, false), on_top(false, true)),
+        (vec!["queue", "mtu"], vec!["reorder", "mtu"])
+    );
 }

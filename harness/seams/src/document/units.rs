@@ -45,7 +45,8 @@ const TIME: &[(&str, u128)] = &[
     ("d", 86_400_000_000_000),
 ];
 const SIZE: &[(&str, u128)] = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-const BITS: &[(&str, u128)] = &[("bit", 1), ("kbit", 1_000), ("Mbit", 1_000_000), ("Gbit", 1_000_000_000)];
+const BITS: &[(&str, u128)] =
+    &[("bit", 1), ("kbit", 1_000), ("Mbit", 1_000_000), ("Gbit", 1_000_000_000)];
 const SHARE: &[(&str, u128)] = &[("%", 10_000)];
 const TIMES: &[(&str, u128)] = &[("x", 1_000)];
 /// 100 years in nanoseconds: longer is a slip of the pen.
@@ -196,7 +197,11 @@ impl Quantity for Frequency {
         let (count, per) = text.split_once('/').ok_or(Wrong::NoUnit)?;
         let count: u64 = count.trim().parse().map_err(|_| Wrong::Text)?;
         let per = per.trim();
-        let with_count = if per.starts_with(|c: char| c.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
+        let with_count = if per.starts_with(|c: char| c.is_ascii_digit()) {
+            per.to_owned()
+        } else {
+            format!("1{per}")
+        };
         let Time(per) = Time::parse(&with_count)?;
         if count == 0 || per.is_zero() {
             return Err(Wrong::Range("a rate is more than nothing"));
@@ -232,7 +237,8 @@ fn scaled(text: &str, units: &'static [(&'static str, u128)]) -> Result<u128, Wr
         return Err(too_large());
     }
     let places = 10u128.pow(part.len() as u32);
-    let number = whole.parse::<u128>().map_err(|_| Wrong::Text)? * places + part.parse::<u128>().map_err(|_| Wrong::Text)?;
+    let number = whole.parse::<u128>().map_err(|_| Wrong::Text)? * places
+        + part.parse::<u128>().map_err(|_| Wrong::Text)?;
     let product = number.checked_mul(*worth).ok_or_else(too_large)?;
     if product % places == 0 { Ok(product / places) } else { Err(Wrong::TooFine) }
 }
@@ -242,8 +248,14 @@ fn in_u64(number: u128) -> Result<u64, Wrong> {
 }
 
 /// In the largest unit that gives a whole number.
-fn write_largest(f: &mut fmt::Formatter<'_>, amount: u128, units: &[(&str, u128)], zero: &str) -> fmt::Result {
-    let largest = units.iter().rev().find(|(_, worth)| amount >= *worth && amount.is_multiple_of(*worth));
+fn write_largest(
+    f: &mut fmt::Formatter<'_>,
+    amount: u128,
+    units: &[(&str, u128)],
+    zero: &str,
+) -> fmt::Result {
+    let largest =
+        units.iter().rev().find(|(_, worth)| amount >= *worth && amount.is_multiple_of(*worth));
     match largest {
         Some((unit, worth)) => write!(f, "{}{unit}", amount / worth),
         None => write!(f, "0{zero}"),
@@ -254,19 +266,33 @@ fn write_largest(f: &mut fmt::Formatter<'_>, amount: u128, units: &[(&str, u128)
 fn complaint<Q: Quantity>(text: &str, wrong: &Wrong) -> String {
     let (what, write) = (Q::WHAT, Q::WRITE);
     match wrong {
-        Wrong::NoUnit => format!("`{text}` is a bare number where a unit belongs\nWrite {what} such as {write}"),
+        Wrong::NoUnit => {
+            format!("`{text}` is a bare number where a unit belongs\nWrite {what} such as {write}")
+        }
         Wrong::Unit(unit, units) => {
             let lower = unit.to_lowercase();
             let same = units.iter().find(|(name, _)| name.to_lowercase() == lower);
             let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
-            let by_length = units.iter().map(|(name, _)| (distance(name), std::cmp::Reverse(name.len()), *name)).min();
-            let close = by_length.filter(|(distance, ..)| *distance <= 1 && unit.len() > 1).map(|(.., name)| name);
-            let hint = same.map(|(name, _)| *name).or(close).map_or(String::new(), |name| format!("Did you mean `{name}`? "));
+            let by_length = units
+                .iter()
+                .map(|(name, _)| (distance(name), std::cmp::Reverse(name.len()), *name))
+                .min();
+            let close = by_length
+                .filter(|(distance, ..)| *distance <= 1 && unit.len() > 1)
+                .map(|(.., name)| name);
+            let hint = same
+                .map(|(name, _)| *name)
+                .or(close)
+                .map_or(String::new(), |name| format!("Did you mean `{name}`? "));
             format!("`{unit}` is no unit of {what}\n{hint}Write {what} such as {write}")
         }
         Wrong::Text => format!("`{text}` is not {what}\nWrite {what} such as {write}"),
-        Wrong::Range(why) => format!("`{text}` is out of range: {why}\nWrite {what} such as {write}"),
-        Wrong::TooFine => format!("`{text}` has more digits than {what} can keep\nWrite {what} such as {write}"),
+        Wrong::Range(why) => {
+            format!("`{text}` is out of range: {why}\nWrite {what} such as {write}")
+        }
+        Wrong::TooFine => {
+            format!("`{text}` has more digits than {what} can keep\nWrite {what} such as {write}")
+        }
     }
 }
 

@@ -22,13 +22,26 @@ pub fn parse(text: &str, source: SourceId, ids: &mut Ids, problems: &mut Problem
         flow_nesting_limit: DEPTH_MAX, block_nesting_limit: DEPTH_MAX,
     };
     options.set_emit_comments(false);
-    let mut builder = Builder { source, ids, problems, open: vec![], anchors: HashMap::new(), names: vec![], nodes: 0, root: None };
+    let mut builder = Builder {
+        source,
+        ids,
+        problems,
+        open: vec![],
+        anchors: HashMap::new(),
+        names: vec![],
+        nodes: 0,
+        root: None,
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let step = match event {
             Ok((event, span)) => builder.take(&event, Span { source, ..bytes(&span) }),
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-                let problem = Problem::new("syntax", on_a_character(text, source, at), sentence(&error.info()));
+                let problem = Problem::new(
+                    "syntax",
+                    on_a_character(text, source, at),
+                    sentence(&error.info()),
+                );
                 stop(problem.label("the text stops making sense here").help(hint(&text[..at])))
             }
         };
@@ -41,7 +54,9 @@ pub fn parse(text: &str, source: SourceId, ids: &mut Ids, problems: &mut Problem
 }
 
 fn bytes(span: &granit_parser::Span) -> Span {
-    let offset = |marker: &granit_parser::Marker| marker.byte_offset().and_then(|at| u32::try_from(at).ok()).unwrap_or(0);
+    let offset = |marker: &granit_parser::Marker| {
+        marker.byte_offset().and_then(|at| u32::try_from(at).ok()).unwrap_or(0)
+    };
     let (start, end) = (offset(&span.start), offset(&span.end));
     Span { source: SourceId(0), start, end: end.max(start) }
 }
@@ -57,8 +72,12 @@ fn on_a_character(text: &str, source: SourceId, at: usize) -> Span {
 fn hint(before: &str) -> &'static str {
     match before.rsplit('\n').next().unwrap_or("") {
         line if line.contains('\t') => "Indent with spaces, never with tabs",
-        line if line.contains(": ") => "A text that holds `: ` or ` #` needs quotes; brackets, braces and quotes need their other half",
-        _ => "Look for a missing `:`, another indentation than the lines above, or a bracket, brace or quote without its other half",
+        line if line.contains(": ") => {
+            "A text that holds `: ` or ` #` needs quotes; brackets, braces and quotes need their other half"
+        }
+        _ => {
+            "Look for a missing `:`, another indentation than the lines above, or a bracket, brace or quote without its other half"
+        }
     }
 }
 
@@ -105,13 +124,22 @@ impl Builder<'_> {
                 self.remember(*anchor, span, &node);
                 self.put(node)
             }
-            Event::SequenceStart(style, anchor, tag) => self.begin(Kind::List(vec![]), *style, *anchor, tag.is_some(), span),
-            Event::MappingStart(style, anchor, tag) => self.begin(Kind::Map(vec![]), *style, *anchor, tag.is_some(), span),
+            Event::SequenceStart(style, anchor, tag) => {
+                self.begin(Kind::List(vec![]), *style, *anchor, tag.is_some(), span)
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                self.begin(Kind::Map(vec![]), *style, *anchor, tag.is_some(), span)
+            }
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             Event::Alias(anchor) => {
                 let Some((origin, node)) = self.anchors.remove(anchor) else {
                     return stop(
-                        Problem::new("syntax", span, "an alias inside the very value that it names").label("this would never end"),
+                        Problem::new(
+                            "syntax",
+                            span,
+                            "an alias inside the very value that it names",
+                        )
+                        .label("this would never end"),
                     );
                 };
                 self.charge(node.count(), span)?;
@@ -122,7 +150,8 @@ impl Builder<'_> {
             Event::UnresolvedAlias(name) => {
                 let name_only = Span { start: span.start + 1, ..span };
                 let help = "An anchor `&name` must stand above its alias `*name`";
-                self.problems.push(Problem::unknown("anchor", name, name_only, &self.names).help(help));
+                self.problems
+                    .push(Problem::unknown("anchor", name, name_only, &self.names).help(help));
                 self.leave_out(span)
             }
             Event::Anchor(_, name) => {
@@ -143,15 +172,33 @@ impl Builder<'_> {
         self.nodes += nodes;
         if self.nodes > NODES_MAX {
             let message = format!("more than {NODES_MAX} values, aliases expanded");
-            return stop(Problem::new("syntax", span, message).label("too many from here on").help("Use fewer aliases of aliases"));
+            return stop(
+                Problem::new("syntax", span, message)
+                    .label("too many from here on")
+                    .help("Use fewer aliases of aliases"),
+            );
         }
         Ok(())
     }
 
-    fn begin(&mut self, kind: Kind, style: StructureStyle, anchor: usize, tagged: bool, span: Span) -> Step {
+    fn begin(
+        &mut self,
+        kind: Kind,
+        style: StructureStyle,
+        anchor: usize,
+        tagged: bool,
+        span: Span,
+    ) -> Step {
         refuse_tag(tagged, span)?;
         if self.open.len() >= DEPTH_MAX {
-            return stop(Problem::new("syntax", span, format!("lists and mappings nested deeper than {DEPTH_MAX}")).label("too deep"));
+            return stop(
+                Problem::new(
+                    "syntax",
+                    span,
+                    format!("lists and mappings nested deeper than {DEPTH_MAX}"),
+                )
+                .label("too deep"),
+            );
         }
         let span = Span { end: span.end.max(span.start + 1), ..span };
         self.open.push(Open { anchor, span, flow: style == StructureStyle::Flow, kind, key: None });
@@ -160,7 +207,11 @@ impl Builder<'_> {
 
     fn end(&mut self, span: Span) -> Step {
         let open = self.open.pop().expect("the parser closes only what it opened");
-        let whole = Span { source: self.source, start: open.span.start, end: if open.flow { span.end } else { open.span.end } };
+        let whole = Span {
+            source: self.source,
+            start: open.span.start,
+            end: if open.flow { span.end } else { open.span.end },
+        };
         let mut kind = open.kind;
         let mut mark = whole;
         if let Kind::Map(entries) = &mut kind {
@@ -182,7 +233,9 @@ impl Builder<'_> {
 
     /// A value that cannot be had: its key goes too.
     fn leave_out(&mut self, span: Span) -> Step {
-        let Some(Open { kind: Kind::Map(_), key, .. }) = self.open.last_mut() else { return Ok(()) };
+        let Some(Open { kind: Kind::Map(_), key, .. }) = self.open.last_mut() else {
+            return Ok(());
+        };
         match key.take() {
             Some(_) => Ok(()),
             None => stop(Problem::new("syntax", span, "an unknown alias as a key")),
@@ -200,18 +253,27 @@ impl Builder<'_> {
         };
         match (&mut open.kind, open.key.take()) {
             (Kind::List(items), _) => items.push(node),
-            (Kind::Map(entries), Some(key)) => match entries.iter().find(|old| old.key.text == key.text) {
-                Some(old) => self.problems.push(
-                    Problem::new("duplicate", key.span, format!("the key `{}` stands twice in one mapping", key.text))
+            (Kind::Map(entries), Some(key)) => {
+                match entries.iter().find(|old| old.key.text == key.text) {
+                    Some(old) => self.problems.push(
+                        Problem::new(
+                            "duplicate",
+                            key.span,
+                            format!("the key `{}` stands twice in one mapping", key.text),
+                        )
                         .label("again here")
                         .note(old.key.span, "first here")
                         .help("Keep one of them; a later one never overrides an earlier one"),
-                ),
-                None => entries.push(Entry { key, value: node }),
-            },
+                    ),
+                    None => entries.push(Entry { key, value: node }),
+                }
+            }
             (Kind::Map(_), None) => {
                 let Kind::Scalar { text, quoted } = node.kind else {
-                    return stop(Problem::new("syntax", node.span, "a list or mapping as a key").label("keys are words"));
+                    return stop(
+                        Problem::new("syntax", node.span, "a list or mapping as a key")
+                            .label("keys are words"),
+                    );
                 };
                 open.key = Some(Key { id: node.id, span: node.span, text, quoted });
             }
@@ -234,14 +296,21 @@ fn refuse_tag(tagged: bool, span: Span) -> Step {
 
 /// `<<: *other` lays the other mapping below this one.
 fn merge_keys(entries: &mut Vec<Entry>) -> Step {
-    while let Some(at) = entries.iter().position(|entry| entry.key.text == "<<" && !entry.key.quoted) {
+    while let Some(at) =
+        entries.iter().position(|entry| entry.key.text == "<<" && !entry.key.quoted)
+    {
         let merge = entries.remove(at);
         let parts = match merge.value.kind {
             Kind::Map(entries) => vec![entries],
             Kind::List(items) => items.into_iter().map(|item| item.entries().to_vec()).collect(),
             Kind::Scalar { .. } => {
                 return stop(
-                    Problem::new("syntax", merge.value.span, "`<<` merges a mapping, this is a single value").label("not a mapping"),
+                    Problem::new(
+                        "syntax",
+                        merge.value.span,
+                        "`<<` merges a mapping, this is a single value",
+                    )
+                    .label("not a mapping"),
                 );
             }
         };

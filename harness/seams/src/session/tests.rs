@@ -17,7 +17,11 @@ struct Line {
 impl Dial for Slow {
     type Session = Line;
     async fn connect(&self, seat: &Seat) -> Result<Line, String> {
-        if seat.asset == 9 { Err("not you".into()) } else { Ok(Line { clock: self.0.clone(), broken: Notify::new() }) }
+        if seat.asset == 9 {
+            Err("not you".into())
+        } else {
+            Ok(Line { clock: self.0.clone(), broken: Notify::new() })
+        }
     }
 }
 
@@ -45,7 +49,13 @@ fn seat(asset: u32) -> Seat {
 }
 
 fn outgoing(ticket: u64, asset: u32, seq: u64) -> Outgoing {
-    Outgoing { ticket, identity: Identity { asset, stream: 0, boot: 1, seq }, attempt: 1, start: 0, length: 4 }
+    Outgoing {
+        ticket,
+        identity: Identity { asset, stream: 0, boot: 1, seq },
+        attempt: 1,
+        start: 0,
+        length: 4,
+    }
 }
 
 async fn next(lane: &mut SessionLane<Slow>) -> Vec<Progress> {
@@ -56,7 +66,11 @@ async fn next(lane: &mut SessionLane<Slow>) -> Vec<Progress> {
 
 /// Runs `body` with a lane under a paused clock.
 fn played(body: impl AsyncFnOnce(&mut SessionLane<Slow>)) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
     LocalSet::new().block_on(&runtime, async {
         let clock = Clock::new(Instant::now());
         body(&mut SessionLane::new(Slow(clock.clone()), clock)).await;
@@ -64,7 +78,8 @@ fn played(body: impl AsyncFnOnce(&mut SessionLane<Slow>)) {
 }
 
 fn done(ticket: u64, outcome: Outcome, at: i64) -> Progress {
-    let (by, position) = if outcome == Outcome::Acked { (Some("n1".into()), Some(4)) } else { (None, None) };
+    let (by, position) =
+        if outcome == Outcome::Acked { (Some("n1".into()), Some(4)) } else { (None, None) };
     Progress::Done { ticket, outcome, at: Micros(at), by, position }
 }
 
@@ -72,10 +87,22 @@ fn done(ticket: u64, outcome: Outcome, at: i64) -> Progress {
 fn answers_come_with_their_own_time() {
     played(async |lane| {
         lane.connect(&[seat(1), seat(9)]);
-        let (up, down) = (Progress::Up { asset: 1, node: "n1".into() }, Progress::Down { asset: 9, why: "not you".into() });
+        let (up, down) = (
+            Progress::Up { asset: 1, node: "n1".into() },
+            Progress::Down { asset: 9, why: "not you".into() },
+        );
         assert_eq!(next(lane).await, [up, down]);
-        assert_eq!(lane.submit(Batch { readings: &[outgoing(5, 1, 0), outgoing(6, 9, 0)], arena: b"abcd" }), 2);
-        assert_eq!(next(lane).await, [Progress::Sent { ticket: 5, at: Micros(0) }, done(6, Outcome::Refused, 0)]);
+        assert_eq!(
+            lane.submit(Batch {
+                readings: &[outgoing(5, 1, 0), outgoing(6, 9, 0)],
+                arena: b"abcd"
+            }),
+            2
+        );
+        assert_eq!(
+            next(lane).await,
+            [Progress::Sent { ticket: 5, at: Micros(0) }, done(6, Outcome::Refused, 0)]
+        );
         assert_eq!(next(lane).await, [done(5, Outcome::Acked, 10_000)]);
     });
 }
@@ -87,7 +114,11 @@ fn what_is_under_way_when_the_connection_goes_is_unknown_and_told_first() {
         next(lane).await;
         lane.submit(Batch { readings: &[outgoing(1, 1, 0), outgoing(2, 1, 100)], arena: b"abcd" });
         next(lane).await;
-        let lost = [done(1, Outcome::Unknown, 0), done(2, Outcome::Unknown, 0), Progress::Down { asset: 1, why: "reset".into() }];
+        let lost = [
+            done(1, Outcome::Unknown, 0),
+            done(2, Outcome::Unknown, 0),
+            Progress::Down { asset: 1, why: "reset".into() },
+        ];
         assert_eq!(next(lane).await, lost);
     });
 }
@@ -110,6 +141,12 @@ fn after_a_disconnect_nothing_more_is_said() {
                 () = &mut deadline => break,
             }
         }
-        assert_eq!(heard, [Progress::Sent { ticket: 1, at: Micros(0) }, Progress::Up { asset: 1, node: "n1".into() }]);
+        assert_eq!(
+            heard,
+            [
+                Progress::Sent { ticket: 1, at: Micros(0) },
+                Progress::Up { asset: 1, node: "n1".into() }
+            ]
+        );
     });
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use model::{
     KindSpec, Plan, Topology,
     plan::{
-        Ack, Backoff, BackoffJitter, Connection, FORMAT, Failback, Fleet, OnFull, Payload, Phase, PhaseEnd, Recorder, ReplayOrder, Safety,
-        Source, Stream, StreamPhase,
+        Ack, Backoff, BackoffJitter, Connection, FORMAT, Failback, Fleet, OnFull, Payload, Phase,
+        PhaseEnd, Recorder, ReplayOrder, Safety, Source, Stream, StreamPhase,
     },
     topology::Node,
 };
@@ -24,13 +24,24 @@ pub(super) fn plan(assets: u32, stop: Duration) -> Plan {
         first: 10,
         assets,
         home: BTreeMap::from([("east".into(), assets - west), ("west".into(), west)]),
-        failover: BTreeMap::from([("east".into(), vec!["west".into()]), ("west".into(), vec!["east".into()])]),
-        cells: BTreeMap::from([("east".into(), "east/terminals".into()), ("west".into(), "west/terminals".into())]),
+        failover: BTreeMap::from([
+            ("east".into(), vec!["west".into()]),
+            ("west".into(), vec!["east".into()]),
+        ]),
+        cells: BTreeMap::from([
+            ("east".into(), "east/terminals".into()),
+            ("west".into(), "west/terminals".into()),
+        ]),
         streams: vec![stream("status", ms(1000))],
         connection: Connection {
             connect_timeout: ms(500),
             request_timeout: ms(2000),
-            backoff: Backoff { base: ms(1), factor: 2.0, max: ms(400), jitter: BackoffJitter::Full },
+            backoff: Backoff {
+                base: ms(1),
+                factor: 2.0,
+                max: ms(400),
+                jitter: BackoffJitter::Full,
+            },
             max_inflight: 4,
             attempts: 3,
             failback: Some(Failback { after: ms(5000), jitter: ms(1000) }),
@@ -48,9 +59,17 @@ pub(super) fn plan(assets: u32, stop: Duration) -> Plan {
         let address = [198, 18, 0, last].into();
         Node { region: region.into(), zone: None, service: "ingest".into(), address }
     };
-    let topology =
-        Topology { nodes: BTreeMap::from([("n1".into(), node("east", 1)), ("n2".into(), node("west", 2))]), ..Topology::default() };
-    let phase = |name: &str, start, end| Phase { name: name.into(), start, end, measure: true, steady: true };
+    let topology = Topology {
+        nodes: BTreeMap::from([("n1".into(), node("east", 1)), ("n2".into(), node("west", 2))]),
+        ..Topology::default()
+    };
+    let phase = |name: &str, start, end| Phase {
+        name: name.into(),
+        start,
+        end,
+        measure: true,
+        steady: true,
+    };
     let latest = stop + ms(60_000);
     Plan {
         format: FORMAT,
@@ -64,7 +83,10 @@ pub(super) fn plan(assets: u32, stop: Duration) -> Plan {
         fleets: BTreeMap::from([("terminals".into(), fleet)]),
         observers: BTreeMap::new(),
         theta: ms(1000),
-        phases: vec![phase("all", Duration::ZERO, PhaseEnd::At(stop)), phase("verify", stop, PhaseEnd::Quiesced { latest })],
+        phases: vec![
+            phase("all", Duration::ZERO, PhaseEnd::At(stop)),
+            phase("verify", stop, PhaseEnd::Quiesced { latest }),
+        ],
         windows: Vec::new(),
         safety: Safety::default(),
         gates: Vec::new(),

@@ -16,13 +16,20 @@ use crate::Thread;
 
 /// Every reading of the schedule before `until` has exactly one row, and its `ready` is its intended time.
 fn one_row_each(played: &Played, until: Micros) -> Vec<Row> {
-    let mut rows: Vec<Row> = played.loaded.rows().expect("a ledger").collect::<Result<_, _>>().expect("rows");
+    let mut rows: Vec<Row> =
+        played.loaded.rows().expect("a ledger").collect::<Result<_, _>>().expect("rows");
     rows.sort_by_key(|row| row.identity);
     let due = played.loaded.schedule.all().flat_map(|(asset, stream, series)| {
-        series.times().take_while(move |(_, at)| *at < until).map(move |(seq, at)| (asset, stream, seq, at))
+        series
+            .times()
+            .take_while(move |(_, at)| *at < until)
+            .map(move |(seq, at)| (asset, stream, seq, at))
     });
     let due: Vec<_> = due.collect();
-    let written: Vec<_> = rows.iter().map(|row| (row.identity.asset, row.identity.stream, row.identity.seq, row.ready)).collect();
+    let written: Vec<_> = rows
+        .iter()
+        .map(|row| (row.identity.asset, row.identity.stream, row.identity.seq, row.ready))
+        .collect();
     assert_eq!(written, due);
     assert_eq!(played.drained.generated, due.len() as u64);
     assert_eq!(played.drained.trouble, None);
@@ -37,7 +44,11 @@ fn what_is_sent_is_the_schedule_that_can_be_printed() {
     let played = play(plan, World::default());
     one_row_each(&played, at(20_000));
     assert!(played.drained.complete);
-    let sent: BTreeSet<_> = played.heard().iter().map(|heard| (heard.envelope.identity, heard.envelope.generated, heard.bytes)).collect();
+    let sent: BTreeSet<_> = played
+        .heard()
+        .iter()
+        .map(|heard| (heard.envelope.identity, heard.envelope.generated, heard.bytes))
+        .collect();
     let printed: BTreeSet<_> = played
         .loaded
         .schedule
@@ -51,13 +62,23 @@ fn what_is_sent_is_the_schedule_that_can_be_printed() {
         .collect();
     assert_eq!(sent, printed);
     assert_eq!(played.heard().len(), printed.len(), "each once");
-    assert!(played.heard().iter().all(|heard| heard.envelope.run == 7 && heard.at >= heard.envelope.generated));
-    assert!(played.drained.schedule_lag_max_us <= 1000, "a tick of the runtime at most: {}", played.drained.schedule_lag_max_us);
+    assert!(
+        played
+            .heard()
+            .iter()
+            .all(|heard| heard.envelope.run == 7 && heard.at >= heard.envelope.generated)
+    );
+    assert!(
+        played.drained.schedule_lag_max_us <= 1000,
+        "a tick of the runtime at most: {}",
+        played.drained.schedule_lag_max_us
+    );
 }
 
 #[test]
 fn a_blocked_lane_never_delays_generation() {
-    let world = World { takes: Box::new(|now| !(at(2_000)..at(8_000)).contains(&now)), ..World::default() };
+    let world =
+        World { takes: Box::new(|now| !(at(2_000)..at(8_000)).contains(&now)), ..World::default() };
     let played = play(plan(12, ms(10_000)), world);
     let rows = one_row_each(&played, at(10_000));
     assert!(rows.iter().all(|row| row.fate == Fate::Acked));
@@ -75,7 +96,10 @@ fn a_blocked_lane_never_delays_generation() {
         })
         .collect();
     assert_eq!(generated.iter().sum::<u64>(), rows.len() as u64);
-    assert!(generated[..20].iter().all(|count| *count > 0), "both homes generate in every second: {generated:?}");
+    assert!(
+        generated[..20].iter().all(|count| *count > 0),
+        "both homes generate in every second: {generated:?}"
+    );
 }
 
 /// Answers, refusals, silences, closed doors, a full recorder, an end in the middle: each reading still has exactly one row.
@@ -88,10 +112,16 @@ fn nothing_is_lost_in_chaos() {
         fleet(&mut plan).recorder.capacity_bytes = 3_000;
         let draws = Draws::of(seed);
         let world = World {
-            opens: Box::new(move |knock| match draws.below(4, Purpose::Message, knock.at.0.unsigned_abs() + u64::from(knock.asset)) {
-                0 => None,
-                1 => Some(false),
-                _ => Some(true),
+            opens: Box::new(move |knock| {
+                match draws.below(
+                    4,
+                    Purpose::Message,
+                    knock.at.0.unsigned_abs() + u64::from(knock.asset),
+                ) {
+                    0 => None,
+                    1 => Some(false),
+                    _ => Some(true),
+                }
             }),
             replies: Box::new(move |heard| {
                 let id = heard.envelope.identity;
@@ -117,10 +147,17 @@ fn nothing_is_lost_in_chaos() {
         let count = |fate| rows.iter().filter(|row| row.fate == fate).count();
         assert!(count(Fate::Acked) > rows.len() / 4, "seed {seed}");
         assert!(count(Fate::Dropped) + count(Fate::Unknown) > 0, "seed {seed}");
-        assert_eq!(count(Fate::Pending) == 0 && count(Fate::Refused) == 0, played.drained.complete, "seed {seed}");
+        assert_eq!(
+            count(Fate::Pending) == 0 && count(Fate::Refused) == 0,
+            played.drained.complete,
+            "seed {seed}"
+        );
         assert_eq!(played.drained.acked, count(Fate::Acked) as u64, "seed {seed}");
         for row in rows.iter().filter(|row| row.fate == Fate::Acked) {
-            assert!(row.acked.is_some() && row.by == Some(1) && !row.attempts.is_empty(), "seed {seed}: {row:?}");
+            assert!(
+                row.acked.is_some() && row.by == Some(1) && !row.attempts.is_empty(),
+                "seed {seed}: {row:?}"
+            );
         }
     }
 }
@@ -129,18 +166,29 @@ fn nothing_is_lost_in_chaos() {
 #[test]
 fn percentiles_are_the_truth_under_stalls() {
     let stalled = |now: Micros| (5_000_000..6_000_000).contains(&(now.0 % 10_000_000));
-    let until_end = |now: Micros| Duration::from_micros((6_000_000 - now.0 % 10_000_000).unsigned_abs());
+    let until_end =
+        |now: Micros| Duration::from_micros((6_000_000 - now.0 % 10_000_000).unsigned_abs());
     let answers_late = World {
-        replies: Box::new(move |heard| Reply::After(if stalled(heard.at) { until_end(heard.at) } else { Duration::ZERO }, Outcome::Acked)),
+        replies: Box::new(move |heard| {
+            Reply::After(
+                if stalled(heard.at) { until_end(heard.at) } else { Duration::ZERO },
+                Outcome::Acked,
+            )
+        }),
         ..World::default()
     };
     let takes_nothing = World { takes: Box::new(move |now| !stalled(now)), ..World::default() };
-    for (name, world, inflight) in [("answers late", answers_late, 1), ("takes nothing", takes_nothing, 16)] {
+    for (name, world, inflight) in
+        [("answers late", answers_late, 1), ("takes nothing", takes_nothing, 16)]
+    {
         let mut plan = plan(700, ms(60_000));
         fleet(&mut plan).connection.max_inflight = inflight;
         let played = play(plan, world);
         let rows = one_row_each(&played, at(60_000));
-        let mut latencies: Vec<u64> = rows.iter().map(|row| row.acked.expect("acked").since(row.ready).as_micros() as u64).collect();
+        let mut latencies: Vec<u64> = rows
+            .iter()
+            .map(|row| row.acked.expect("acked").since(row.ready).as_micros() as u64)
+            .collect();
         latencies.sort_unstable();
         let mut all = run::histogram();
         for interval in played.loaded.latencies().expect("a log") {
@@ -151,7 +199,10 @@ fn percentiles_are_the_truth_under_stalls() {
             let truth = 1e6 * (1.0 - (1.0 - q) / 0.1);
             let rows = latencies[(latencies.len() as f64 * q) as usize] as f64;
             for (from, seen) in [("ledger", rows), ("histogram", all.value_at_quantile(q) as f64)] {
-                assert!((seen - truth).abs() <= f64::max(0.02 * truth, 2_000.0), "{name}: p{q} of the {from} is {seen}, truth {truth}");
+                assert!(
+                    (seen - truth).abs() <= f64::max(0.02 * truth, 2_000.0),
+                    "{name}: p{q} of the {from} is {seen}, truth {truth}"
+                );
             }
         }
     }

@@ -14,7 +14,9 @@ use std::{
 use async_trait::async_trait;
 use model::{Micros, NodeId, Outcome, Plan, envelope::Envelope};
 use run::{Folder, Loaded};
-use seams::{Batch, Clock, Drained, Driver, Ground, Lane, Leave, Origin, Outgoing, Progress, Seat, Traffic};
+use seams::{
+    Batch, Clock, Drained, Driver, Ground, Lane, Leave, Origin, Outgoing, Progress, Seat, Traffic,
+};
 use tokio::{
     net::{TcpStream, UdpSocket},
     task::LocalSet,
@@ -98,7 +100,14 @@ impl Driver for FakeDriver {
         "in memory".into()
     }
     fn lane(&self, _ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
-        Box::new(FakeLane { world: self.0.clone(), clock, regions: HashMap::new(), later: BTreeMap::new(), number: 0, sleep: None })
+        Box::new(FakeLane {
+            world: self.0.clone(),
+            clock,
+            regions: HashMap::new(),
+            later: BTreeMap::new(),
+            number: 0,
+            sleep: None,
+        })
     }
 }
 
@@ -127,8 +136,16 @@ impl Lane for FakeLane {
             self.regions.insert(seat.asset, knock.region.clone());
             let greeted = now + (self.world.greets)(knock.clone());
             match (self.world.opens)(knock) {
-                Some(true) => self.say(greeted, seat.asset, Progress::Up { asset: seat.asset, node: "n1".into() }),
-                Some(false) => self.say(now, seat.asset, Progress::Down { asset: seat.asset, why: "closed".into() }),
+                Some(true) => self.say(
+                    greeted,
+                    seat.asset,
+                    Progress::Up { asset: seat.asset, node: "n1".into() },
+                ),
+                Some(false) => self.say(
+                    now,
+                    seat.asset,
+                    Progress::Down { asset: seat.asset, why: "closed".into() },
+                ),
                 None => {}
             }
         }
@@ -155,7 +172,11 @@ impl Lane for FakeLane {
             if let Reply::After(wait, outcome) = (self.world.replies)(heard) {
                 let at = now + wait;
                 let position = (outcome == Outcome::Acked).then_some(ticket);
-                self.say(at, identity.asset, Progress::Done { ticket, outcome, at, by: Some("n2".into()), position });
+                self.say(
+                    at,
+                    identity.asset,
+                    Progress::Done { ticket, outcome, at, by: Some("n2".into()), position },
+                );
             }
         }
         batch.readings.len()
@@ -173,7 +194,8 @@ impl Lane for FakeLane {
                 return Poll::Ready(());
             }
             let Some(((next, _), _)) = self.later.first_key_value() else { return Poll::Pending };
-            let sleep = self.sleep.insert(Box::pin(tokio::time::sleep_until(self.clock.instant(*next))));
+            let sleep =
+                self.sleep.insert(Box::pin(tokio::time::sleep_until(self.clock.instant(*next))));
             if sleep.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -218,14 +240,24 @@ pub(super) fn play(plan: Plan, world: World) -> Played {
 /// Asks for the drain at `stop`.
 pub(super) fn play_until(stop: Duration, plan: Plan, world: World, thread: Thread) -> Played {
     let paused = thread == Thread::Callers;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(paused).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(paused)
+        .build()
+        .expect("a runtime");
     let runs = tempfile::tempdir().expect("a directory");
     let folder = Folder::create(runs.path(), "run", &plan, "").expect("a folder");
     let world = Arc::new(world);
     let driver: Arc<dyn Driver> = Arc::new(FakeDriver(world.clone()));
     let drivers = plan.fleets.keys().map(|fleet| (fleet.clone(), driver.clone())).collect();
     let latest = plan.latest_end();
-    let setup = Setup { plan: Arc::new(plan), run: 7, ground: Arc::new(NoGround), drivers, folder: folder.clone() };
+    let setup = Setup {
+        plan: Arc::new(plan),
+        run: 7,
+        ground: Arc::new(NoGround),
+        drivers,
+        folder: folder.clone(),
+    };
     let drained = LocalSet::new().block_on(&runtime, async {
         let mut fleets = Fleets::new(setup, thread).expect("files can be opened");
         let clock = Clock::new(Instant::now());
@@ -242,6 +274,13 @@ impl Played {
     }
 
     pub(super) fn knocks(&self, asset: u32) -> Vec<Knock> {
-        self.world.knocks.lock().expect("no panic").iter().filter(|knock| knock.asset == asset).cloned().collect()
+        self.world
+            .knocks
+            .lock()
+            .expect("no panic")
+            .iter()
+            .filter(|knock| knock.asset == asset)
+            .cloned()
+            .collect()
     }
 }

@@ -23,7 +23,8 @@ pub(crate) fn serve(args: impl Iterator<Item = String>) -> ExitCode {
 }
 
 fn listen(port: u16) {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).expect("every port is free in a node of its own");
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+        .expect("every port is free in a node of its own");
     println!("listening on {port}");
     for stream in listener.incoming().flatten() {
         std::thread::spawn(move || echo(stream));

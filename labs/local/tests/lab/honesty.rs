@@ -10,7 +10,10 @@ use wetdress_local::{EngineWish, Inside, Local};
 use crate::rig::{self, Rig, block_on};
 
 /// The stack loses every link and a machine meanwhile: no fault reaches it.
-pub(crate) fn the_null_target_is_quiet_and_goes(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+pub(crate) fn the_null_target_is_quiet_and_goes(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
     block_on(async {
         rig::until("earlier labs to be gone", || threads("net null") == 0).await;
         let mut rig = Rig::open(inside, engine).await;
@@ -32,14 +35,20 @@ pub(crate) fn the_null_target_is_quiet_and_goes(inside: Inside, engine: EngineWi
         assert!(shares.iter().flatten().all(|share| (0.0..=1.0).contains(share)), "{health:?}");
         assert!(health.steal.is_some(), "every Linux counts it");
         rig.lab.close().await;
-        rig::until("its thread and its namespaces to end", || threads("null target") == 0 && threads("net null") == 0).await;
+        rig::until("its thread and its namespaces to end", || {
+            threads("null target") == 0 && threads("net null") == 0
+        })
+        .await;
         let ended = rig.lab.health();
         assert!(ended.null_count >= health.null_count, "its figures stay: {ended:?}");
         Ok(())
     })
 }
 
-pub(crate) fn congestion_control_is_chosen_and_told(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+pub(crate) fn congestion_control_is_chosen_and_told(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
     block_on(async {
         let open = |name: &str| {
             let params = Local { engine, congestion: Some(name.into()), ..Local::default() };
@@ -49,7 +58,9 @@ pub(crate) fn congestion_control_is_chosen_and_told(inside: Inside, engine: Engi
         let rig = open("reno").await?;
         assert_eq!(rig.lab.health().congestion, "reno");
         rig.close().await;
-        let Err(LabError::Refused { what, remedy }) = open("no-such").await else { return Err("it opened".into()) };
+        let Err(LabError::Refused { what, remedy }) = open("no-such").await else {
+            return Err("it opened".into());
+        };
         assert!(what.contains("`no-such`") && remedy.contains("reno"), "{what}; {remedy}");
         Ok(())
     })
@@ -58,5 +69,9 @@ pub(crate) fn congestion_control_is_chosen_and_told(inside: Inside, engine: Engi
 /// Threads of ours whose name begins like this.
 fn threads(name: &str) -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("a /proc").flatten();
-    tasks.filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.starts_with(name))).count()
+    tasks
+        .filter(|task| {
+            fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.starts_with(name))
+        })
+        .count()
 }

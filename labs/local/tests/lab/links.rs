@@ -65,7 +65,11 @@ pub(crate) fn a_cut_silences_both_ways(inside: Inside, engine: EngineWish) -> Re
         rig.turn(Conditions::default()).await;
         assert_eq!(cut_off.hear().await, "nobody hears this");
         let total = |seen: &&seams::Seen| hits(&seen.what, Lever::Cut, "a", "b");
-        assert_eq!(rig.seen.iter().filter(total).count(), 2, "told at the first hit, and in total when let go");
+        assert_eq!(
+            rig.seen.iter().filter(total).count(),
+            2,
+            "told at the first hit, and in total when let go"
+        );
         rig.until("the heal", |sight| heals(sight, "a", "b")).await;
         rig.close().await;
         Ok(())
@@ -92,7 +96,12 @@ pub(crate) fn a_cut_may_name_ports(inside: Inside, engine: EngineWish) -> Result
         let mut rig = Rig::open(inside, engine).await;
         let mut cut_off = rig.connect(&Origin::node(&"a".into()), "b", OTHER_PORT).await;
         let mut untouched = rig.connect(&Origin::node(&"a".into()), "b", PORT).await;
-        rig.turn(cut(both(&node("a"), &node("b")), &Ports::Only([OTHER_PORT].into()), CutForm::Drop)).await;
+        rig.turn(cut(
+            both(&node("a"), &node("b")),
+            &Ports::Only([OTHER_PORT].into()),
+            CutForm::Drop,
+        ))
+        .await;
         cut_off.say("not here").await;
         rig.until("the proof", |sight| hits(sight, Lever::CutPorts, "a", "b")).await;
         untouched.ask("here").await;
@@ -107,8 +116,12 @@ pub(crate) fn a_rejecting_cut_answers(inside: Inside, engine: EngineWish) -> Res
         let mut rig = Rig::open(inside, engine).await;
         rig.connect(&Origin::node(&"a".into()), "b", PORT).await.ask("before").await;
         rig.turn(cut(both(&node("a"), &node("b")), &Ports::All, CutForm::Reject)).await;
-        let refused = rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
-        assert_eq!(refused.map(drop).map_err(|error| error.kind()), Err(std::io::ErrorKind::ConnectionRefused));
+        let refused =
+            rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
+        assert_eq!(
+            refused.map(drop).map_err(|error| error.kind()),
+            Err(std::io::ErrorKind::ConnectionRefused)
+        );
         rig.until("the proof", |sight| hits(sight, Lever::Reject, "a", "b")).await;
         rig.close().await;
         Ok(())
@@ -116,19 +129,31 @@ pub(crate) fn a_rejecting_cut_answers(inside: Inside, engine: EngineWish) -> Res
 }
 
 /// Nobody talks between b and c here, and half of the canaries are lost as well.
-pub(crate) fn a_heal_is_shown_where_nobody_talks(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+pub(crate) fn a_heal_is_shown_where_nobody_talks(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
         let unused = both(&node("b"), &node("c"));
         let lossy = |mut world: Conditions| {
-            unused.iter().for_each(|link| world.quality_mut(link.clone()).loss = vec![Chance(500_000)]);
+            unused
+                .iter()
+                .for_each(|link| world.quality_mut(link.clone()).loss = vec![Chance(500_000)]);
             world
         };
         for ports in [Ports::All, Ports::Only([OTHER_PORT].into())] {
             let from = rig.seen.len();
             rig.turn(lossy(cut(unused.clone(), &ports, CutForm::Jam))).await;
-            rig.until("the canary to die", |sight| matches!(sight, Sight::Canary { passed: false, .. })).await;
-            assert!(!rig.seen[from..].iter().any(|seen| matches!(seen.what, Sight::Healed { .. })), "{:#?}", rig.seen);
+            rig.until("the canary to die", |sight| {
+                matches!(sight, Sight::Canary { passed: false, .. })
+            })
+            .await;
+            assert!(
+                !rig.seen[from..].iter().any(|seen| matches!(seen.what, Sight::Healed { .. })),
+                "{:#?}",
+                rig.seen
+            );
             rig.turn(lossy(Conditions::default())).await;
             for link in &unused {
                 let by_canary = Sight::Healed { link: link.clone(), by: HealedBy::Canary };
@@ -136,7 +161,10 @@ pub(crate) fn a_heal_is_shown_where_nobody_talks(inside: Inside, engine: EngineW
                     rig.until("the heal", |sight| *sight == by_canary).await;
                 }
             }
-            let heals = rig.seen[from..].iter().filter(|seen| matches!(seen.what, Sight::Healed { .. })).count();
+            let heals = rig.seen[from..]
+                .iter()
+                .filter(|seen| matches!(seen.what, Sight::Healed { .. }))
+                .count();
             assert_eq!(heals, 2, "once per direction: {:#?}", rig.seen);
         }
         rig.close().await;
@@ -145,7 +173,10 @@ pub(crate) fn a_heal_is_shown_where_nobody_talks(inside: Inside, engine: EngineW
 }
 
 /// Its links were dark with it, and both ends are up again.
-pub(crate) fn returned_power_heals_every_link(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+pub(crate) fn returned_power_heals_every_link(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
         rig.node_state("b", NodeState::PowerLost).await;
@@ -170,7 +201,10 @@ pub(crate) fn loss_switches_offload_off(inside: Inside, engine: EngineWish) -> R
         }
         rig.turn(world).await;
         talk.ask(&"x".repeat(2 << 20)).await;
-        rig.until("the proof", |sight| hits(sight, Lever::Loss, "a", "b") || hits(sight, Lever::Loss, "b", "a")).await;
+        rig.until("the proof", |sight| {
+            hits(sight, Lever::Loss, "a", "b") || hits(sight, Lever::Loss, "b", "a")
+        })
+        .await;
         let health = rig.lab.health();
         assert!(health.notes.iter().all(|note| !note.contains("super-packets")), "{health:?}");
         rig.close().await;

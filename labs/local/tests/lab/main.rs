@@ -65,8 +65,10 @@ fn trials(inside: &Inside) -> Vec<Trial> {
     let trial = |((engine, wish), (name, body)): ((&str, EngineWish), (&str, Body))| {
         let inside = inside.clone();
         // No TUN device is a fact of this host, not a failure.
-        let absent = wish == EngineWish::Tun && std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_err();
-        Trial::test(format!("{engine}::{name}"), move || body(inside, wish)).with_ignored_flag(absent)
+        let absent = wish == EngineWish::Tun
+            && std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_err();
+        Trial::test(format!("{engine}::{name}"), move || body(inside, wish))
+            .with_ignored_flag(absent)
     };
     pairs.map(trial).collect()
 }

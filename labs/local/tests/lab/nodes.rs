@@ -22,7 +22,9 @@ async fn talk_to_b(rig: &Rig) -> Talk {
 pub(crate) fn a_crash_says_goodbye(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
-        for (state, lever) in [(NodeState::Crashed, Lever::Crash), (NodeState::Terminated, Lever::Terminate)] {
+        for (state, lever) in
+            [(NodeState::Crashed, Lever::Crash), (NodeState::Terminated, Lever::Terminate)]
+        {
             let mut talk = talk_to_b(&rig).await;
             rig.node_state("b", state).await;
             assert!(rig.seen.iter().any(|seen| proves(&seen.what, lever)));
@@ -31,8 +33,14 @@ pub(crate) fn a_crash_says_goodbye(inside: Inside, engine: EngineWish) -> Result
             let farewell = tokio::time::timeout(patience(), talk.try_hear()).await?;
             assert!(matches!(farewell, Ok(None)), "a FIN: {farewell:?}");
             // Its kernel lives and answers for the dead.
-            let refused = rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
-            assert_eq!(refused.map(drop).map_err(|error| error.kind()), Err(ErrorKind::ConnectionRefused));
+            let refused = rig
+                .ground
+                .tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT))
+                .await;
+            assert_eq!(
+                refused.map(drop).map_err(|error| error.kind()),
+                Err(ErrorKind::ConnectionRefused)
+            );
             rig.turn(Conditions::default()).await;
             talk_to_b(&rig).await;
             rig.seen.clear();
@@ -42,11 +50,16 @@ pub(crate) fn a_crash_says_goodbye(inside: Inside, engine: EngineWish) -> Result
     })
 }
 
-pub(crate) fn a_stopped_node_keeps_its_connections(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+pub(crate) fn a_stopped_node_keeps_its_connections(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
         let mut talk = talk_to_b(&rig).await;
-        for (state, lever) in [(NodeState::Stopped, Lever::Stop), (NodeState::Frozen, Lever::Freeze)] {
+        for (state, lever) in
+            [(NodeState::Stopped, Lever::Stop), (NodeState::Frozen, Lever::Freeze)]
+        {
             rig.node_state("b", state).await;
             assert!(rig.seen.iter().any(|seen| proves(&seen.what, lever)));
             talk.say("are you there").await;
@@ -78,7 +91,8 @@ pub(crate) fn lost_power_is_silence(inside: Inside, engine: EngineWish) -> Resul
         let mut talk = talk_to_b(&rig).await;
         rig.node_state("b", NodeState::PowerLost).await;
         assert!(rig.seen.iter().any(|seen| proves(&seen.what, Lever::PowerLoss)));
-        let probe = rig.ground.tcp(&Origin::node(&"b".into()), rig.ground.address(&"b".into(), PORT)).await;
+        let probe =
+            rig.ground.tcp(&Origin::node(&"b".into()), rig.ground.address(&"b".into(), PORT)).await;
         assert_eq!(probe.map(drop).map_err(|error| error.kind()), Err(ErrorKind::NetworkDown));
         assert!(talk.is_silent(), "no farewell");
         rig.turn(Conditions::default()).await;
@@ -102,8 +116,12 @@ pub(crate) fn an_own_end_is_told(inside: Inside, engine: EngineWish) -> Result<(
         rig.until("its end", ended).await;
         // Nobody wanted it to end, and nobody starts it behind the user's back.
         rig.node_state("c", NodeState::Crashed).await;
-        let refused = rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
-        assert_eq!(refused.map(drop).map_err(|error| error.kind()), Err(ErrorKind::ConnectionRefused));
+        let refused =
+            rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
+        assert_eq!(
+            refused.map(drop).map_err(|error| error.kind()),
+            Err(ErrorKind::ConnectionRefused)
+        );
         rig.node_state("b", NodeState::Crashed).await;
         rig.turn(Conditions::default()).await;
         talk_to_b(&rig).await;
@@ -131,7 +149,9 @@ pub(crate) fn a_lost_init_is_a_crash(inside: Inside, engine: EngineWish) -> Resu
 fn init_of(node: &str) -> Option<rustix::process::Pid> {
     let words = format!("{}\0{node}\0", crate::echo::WORD);
     let mut processes = std::fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-    let server = processes.find(|process| std::fs::read_to_string(process.join("cmdline")).is_ok_and(|line| line.contains(&words)))?;
+    let server = processes.find(|process| {
+        std::fs::read_to_string(process.join("cmdline")).is_ok_and(|line| line.contains(&words))
+    })?;
     let stat = std::fs::read_to_string(server.join("stat")).ok()?;
     let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
     rustix::process::Pid::from_raw(parent)

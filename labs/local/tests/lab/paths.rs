@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, io::ErrorKind};
 
 use libtest_mimic::Failed;
-use model::{Chance, Conditions, Cut, CutForm, LinkCondition, LinkQuality, NodeId, NodeState, Ports, Topology};
+use model::{
+    Chance, Conditions, Cut, CutForm, LinkCondition, LinkQuality, NodeId, NodeState, Ports,
+    Topology,
+};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use seams::Origin;
 use wetdress_local::{EngineWish, Inside};
@@ -27,7 +30,10 @@ enum Life {
     Stands,
 }
 
-pub(crate) fn any_path_leads_to_the_same_world(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+pub(crate) fn any_path_leads_to_the_same_world(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
     let mut runner = TestRunner::deterministic();
     block_on(async {
         let mut travelled = Rig::open(inside.clone(), engine).await;
@@ -43,7 +49,9 @@ pub(crate) fn any_path_leads_to_the_same_world(inside: Inside, engine: EngineWis
                 }
             }
             travelled.turn(last.clone()).await;
-            let fresh = Rig::open_with(inside.clone(), engine, rig::topology(), None, last.clone()).await.expect("a fresh lab opens");
+            let fresh = Rig::open_with(inside.clone(), engine, rig::topology(), None, last.clone())
+                .await
+                .expect("a fresh lab opens");
             let path = format!("path {path}: {worlds:#?}");
             let meant = settled(&fresh, last).await;
             compare(&travelled, &meant, &path).await;
@@ -55,12 +63,17 @@ pub(crate) fn any_path_leads_to_the_same_world(inside: Inside, engine: EngineWis
 }
 
 /// All 36 transitions of a node, one after the other in the same lab, against a fresh lab of each state.
-pub(crate) fn every_state_follows_every_other(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+pub(crate) fn every_state_follows_every_other(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
     let world = |state| Conditions { nodes: [("b".into(), state)].into(), ..Conditions::default() };
     block_on(async {
         let mut fresh = Vec::new();
         for state in STATES {
-            let rig = Rig::open_with(inside.clone(), engine, rig::topology(), None, world(state)).await.expect("a fresh lab opens");
+            let rig = Rig::open_with(inside.clone(), engine, rig::topology(), None, world(state))
+                .await
+                .expect("a fresh lab opens");
             fresh.push(settled(&rig, &world(state)).await);
             rig.close().await;
         }
@@ -94,8 +107,14 @@ async fn settled(fresh: &Rig, world: &Conditions) -> Picture {
     meant
 }
 
-const STATES: [NodeState; 6] =
-    [NodeState::Up, NodeState::Stopped, NodeState::Frozen, NodeState::Terminated, NodeState::Crashed, NodeState::PowerLost];
+const STATES: [NodeState; 6] = [
+    NodeState::Up,
+    NodeState::Stopped,
+    NodeState::Frozen,
+    NodeState::Terminated,
+    NodeState::Crashed,
+    NodeState::PowerLost,
+];
 
 /// A program that was just started has no command line in /proc for a moment, so they may differ at first.
 async fn compare(travelled: &Rig, fresh: &Picture, path: &str) {
@@ -117,7 +136,11 @@ fn world(topology: Topology) -> impl Strategy<Value = Conditions> {
     let ports = prop_oneof![Just(Ports::All), Just(Ports::Only([PORT].into()))];
     let forms = prop_oneof![Just(CutForm::Drop), Just(CutForm::Reject), Just(CutForm::Jam)];
     let cut = (ports, forms).prop_map(|(ports, form)| Cut { ports, form });
-    let condition = (proptest::collection::btree_set(cut, 0..2), 0..30u64, prop_oneof![Just(vec![]), Just(vec![Chance(10_000)])]);
+    let condition = (
+        proptest::collection::btree_set(cut, 0..2),
+        0..30u64,
+        prop_oneof![Just(vec![]), Just(vec![Chance(10_000)])],
+    );
     let condition = condition.prop_map(|(cuts, delay_ms, loss)| {
         let delay = std::time::Duration::from_millis(delay_ms);
         LinkCondition { cuts, quality: LinkQuality { delay, loss, ..LinkQuality::default() } }
@@ -140,11 +163,14 @@ async fn picture(rig: &Rig) -> Picture {
 
 /// Of the echo server that works in this rig's folder.
 fn life(rig: &Rig, node: &NodeId) -> Option<Life> {
-    let home = std::fs::canonicalize(rig.folder.path().join("nodes").join(node.as_str())).expect("the node has a folder");
-    let processes = std::fs::read_dir("/proc").expect("a /proc").flatten().map(|entry| entry.path());
+    let home = std::fs::canonicalize(rig.folder.path().join("nodes").join(node.as_str()))
+        .expect("the node has a folder");
+    let processes =
+        std::fs::read_dir("/proc").expect("a /proc").flatten().map(|entry| entry.path());
     let mut ours = processes.filter(|process| {
         let line = std::fs::read_to_string(process.join("cmdline")).unwrap_or_default();
-        line.contains(echo::WORD) && std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == home)
+        line.contains(echo::WORD)
+            && std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == home)
     });
     let state = ours.find_map(|process| {
         let stat = std::fs::read_to_string(process.join("stat")).ok()?;

@@ -35,7 +35,9 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             again.tick().await;
         }
     };
-    tokio::time::timeout(patience(), wait).await.unwrap_or_else(|_| panic!("waited {:?} for {what}", patience()));
+    tokio::time::timeout(patience(), wait)
+        .await
+        .unwrap_or_else(|_| panic!("waited {:?} for {what}", patience()));
 }
 
 /// Nodes a, b, c in regions of their own, and a cell of 100 hosts in a's region.
@@ -44,7 +46,12 @@ pub(crate) fn topology() -> Topology {
     for (number, name) in (1u8..).zip(["a", "b", "c"]) {
         let region = format!("region-{name}").into();
         topology.regions.insert(model::RegionId::clone(&region), Region::default());
-        let node = Node { region, zone: None, service: "echo".into(), address: [198, 18, 0, number].into() };
+        let node = Node {
+            region,
+            zone: None,
+            service: "echo".into(),
+            address: [198, 18, 0, number].into(),
+        };
         topology.nodes.insert(name.into(), node);
     }
     let cell = Cell {
@@ -69,12 +76,27 @@ pub(crate) fn node(name: &str) -> End {
 }
 
 /// The echo server on every node; `program` replaces it.
-pub(crate) fn processes(topology: &Topology, program: Option<&str>) -> BTreeMap<NodeId, Vec<Process>> {
+pub(crate) fn processes(
+    topology: &Topology,
+    program: Option<&str>,
+) -> BTreeMap<NodeId, Vec<Process>> {
     let of = |name: &NodeId| {
-        let args = [echo::WORD, name.as_str(), &PORT.to_string(), &OTHER_PORT.to_string()].map(String::from).to_vec();
-        let command = Command { program: program.unwrap_or("{self}").into(), args, env: BTreeMap::new() };
-        let touch = Command { program: "touch".into(), args: vec!["{data}/prepared".into()], env: BTreeMap::new() };
-        Process { name: "echo".into(), files: BTreeMap::from([("conf/where".into(), "{data}".into())]), steps: vec![touch], command }
+        let args = [echo::WORD, name.as_str(), &PORT.to_string(), &OTHER_PORT.to_string()]
+            .map(String::from)
+            .to_vec();
+        let command =
+            Command { program: program.unwrap_or("{self}").into(), args, env: BTreeMap::new() };
+        let touch = Command {
+            program: "touch".into(),
+            args: vec!["{data}/prepared".into()],
+            env: BTreeMap::new(),
+        };
+        Process {
+            name: "echo".into(),
+            files: BTreeMap::from([("conf/where".into(), "{data}".into())]),
+            steps: vec![touch],
+            command,
+        }
     };
     topology.nodes.keys().map(|name| (name.clone(), vec![of(name)])).collect()
 }
@@ -92,13 +114,19 @@ pub(crate) struct Rig {
 
 /// A runtime for one test.
 pub(crate) fn block_on<T>(body: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(body)
 }
 
 impl Rig {
     pub(crate) async fn open(inside: Inside, engine: EngineWish) -> Self {
-        Self::open_with(inside, engine, topology(), None, Conditions::default()).await.expect("the lab opens")
+        Self::open_with(inside, engine, topology(), None, Conditions::default())
+            .await
+            .expect("the lab opens")
     }
 
     pub(crate) async fn open_with(
@@ -120,24 +148,32 @@ impl Rig {
     ) -> Result<Self, LabError> {
         let folder = tempfile::tempdir()?;
         let processes = processes(&topology, program);
-        let lab = LocalLab::new(inside, params, Arc::new(topology), PathBuf::from(folder.path()), 7)?;
+        let lab =
+            LocalLab::new(inside, params, Arc::new(topology), PathBuf::from(folder.path()), 7)?;
         let (want, wanted) = watch::channel(Wanted { revision: 1, conditions: Arc::new(world) });
         let (seen, news) = mpsc::unbounded_channel();
-        let ground = lab.open(Open { processes, want: wanted, seen, clock: Clock::new(Instant::now()) }).await?;
+        let ground = lab
+            .open(Open { processes, want: wanted, seen, clock: Clock::new(Instant::now()) })
+            .await?;
         Ok(Self { lab: Arc::new(lab), ground, folder, seen: Vec::new(), want, news, revision: 1 })
     }
 
     /// Asks for a world without waiting for it.
     pub(crate) fn ask(&mut self, conditions: Conditions) -> u64 {
         self.revision += 1;
-        self.want.send_replace(Wanted { revision: self.revision, conditions: Arc::new(conditions) });
+        self.want
+            .send_replace(Wanted { revision: self.revision, conditions: Arc::new(conditions) });
         self.revision
     }
 
     /// Asks for a world and waits until it is in force.
     pub(crate) async fn turn(&mut self, conditions: Conditions) {
         let revision = self.ask(conditions);
-        self.until("the world to be in force", |sight| matches!(sight, Sight::InForce { revision: held } if *held == revision)).await;
+        self.until(
+            "the world to be in force",
+            |sight| matches!(sight, Sight::InForce { revision: held } if *held == revision),
+        )
+        .await;
     }
 
     pub(crate) async fn node_state(&mut self, name: &str, state: NodeState) {
@@ -158,7 +194,9 @@ impl Rig {
             }
         };
         let waited = tokio::time::timeout(patience(), wait).await;
-        waited.unwrap_or_else(|_| panic!("waited {:?} for {what}; seen: {:#?}", patience(), self.seen))
+        waited.unwrap_or_else(|_| {
+            panic!("waited {:?} for {what}; seen: {:#?}", patience(), self.seen)
+        })
     }
 
     /// A line-wise connection; the server's view of the caller's address is its first line.
@@ -169,12 +207,16 @@ impl Rig {
                 match self.ground.tcp(from, to).await {
                     Ok(stream) => return stream,
                     // The server is still starting.
-                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => tokio::task::yield_now().await,
+                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                        tokio::task::yield_now().await
+                    }
                     Err(error) => panic!("connect from {from:?} to {to}: {error}"),
                 }
             }
         };
-        let stream = tokio::time::timeout(patience(), tries).await.expect("a connection within our patience");
+        let stream = tokio::time::timeout(patience(), tries)
+            .await
+            .expect("a connection within our patience");
         let mut talk = Talk { stream: BufReader::new(stream), me: String::new() };
         talk.me = talk.hear().await;
         talk
@@ -182,11 +224,15 @@ impl Rig {
 
     /// What the server of a node has printed so far.
     pub(crate) fn log(&self, name: &str) -> String {
-        std::fs::read_to_string(self.folder.path().join("logs").join(name).join("echo.log")).expect("the server has a log")
+        std::fs::read_to_string(self.folder.path().join("logs").join(name).join("echo.log"))
+            .expect("the server has a log")
     }
 
     pub(crate) async fn wait_for_log(&self, name: &str, line: &str) {
-        until(&format!("`{line}` in the log of {name}"), || self.log(name).lines().any(|found| found == line)).await;
+        until(&format!("`{line}` in the log of {name}"), || {
+            self.log(name).lines().any(|found| found == line)
+        })
+        .await;
     }
 
     pub(crate) async fn close(self) {
@@ -203,11 +249,16 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) async fn say(&mut self, line: &str) {
-        self.stream.write_all(format!("{line}\n").as_bytes()).await.expect("the socket takes a line");
+        self.stream
+            .write_all(format!("{line}\n").as_bytes())
+            .await
+            .expect("the socket takes a line");
     }
 
     pub(crate) async fn hear(&mut self) -> String {
-        let heard = tokio::time::timeout(patience(), self.try_hear()).await.expect("an answer within our patience");
+        let heard = tokio::time::timeout(patience(), self.try_hear())
+            .await
+            .expect("an answer within our patience");
         heard.expect("an open connection").expect("a line before the end")
     }
 
@@ -227,7 +278,8 @@ impl Talk {
     pub(crate) fn is_silent(&self) -> bool {
         let mut byte = [0];
         let waiting = self.stream.get_ref().try_read(&mut byte);
-        self.stream.buffer().is_empty() && matches!(waiting, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+        self.stream.buffer().is_empty()
+            && matches!(waiting, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
     }
 }
 

@@ -20,7 +20,8 @@ pub(crate) fn tcp_crosses(inside: Inside, engine: EngineWish) -> Result<(), Fail
         between_nodes.ask("hello").await;
         // Each asset has an address of its own.
         for host in [0, 5, 99] {
-            let mut asset = rig.connect(&Origin::cell(&rig::cell_name(), host), "c", OTHER_PORT).await;
+            let mut asset =
+                rig.connect(&Origin::cell(&rig::cell_name(), host), "c", OTHER_PORT).await;
             assert_eq!(asset.me, format!("198.19.4.{host}"));
             asset.ask("from an asset").await;
         }
@@ -37,8 +38,17 @@ pub(crate) fn tcp_crosses(inside: Inside, engine: EngineWish) -> Result<(), Fail
 
 pub(crate) fn a_missing_program_is_told(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
     block_on(async {
-        let opened = Rig::open_with(inside, engine, rig::topology(), Some("/no/such/program"), Conditions::default()).await;
-        let Err(LabError::Process { process, why, .. }) = opened else { return Err("it opened".into()) };
+        let opened = Rig::open_with(
+            inside,
+            engine,
+            rig::topology(),
+            Some("/no/such/program"),
+            Conditions::default(),
+        )
+        .await;
+        let Err(LabError::Process { process, why, .. }) = opened else {
+            return Err("it opened".into());
+        };
         assert_eq!(process, "echo");
         assert!(why.contains("No such file"), "{why}");
         Ok(())
@@ -50,7 +60,13 @@ pub(crate) fn offers_everything(inside: Inside, engine: EngineWish) -> Result<()
         let mut rig = Rig::open(inside, engine).await;
         assert_eq!(rig.lab.offers().await.len(), 17);
         rig.until("three starts", |sight| matches!(sight, Sight::InForce { revision: 1 })).await;
-        let starts = rig.seen.iter().filter(|seen| matches!(&seen.what, Sight::Started { process, .. } if process == "echo")).count();
+        let starts = rig
+            .seen
+            .iter()
+            .filter(
+                |seen| matches!(&seen.what, Sight::Started { process, .. } if process == "echo"),
+            )
+            .count();
         assert_eq!(starts, 3);
         rig.close().await;
         Ok(())
@@ -62,8 +78,15 @@ pub(crate) fn closing_ends_an_opening(inside: Inside, engine: EngineWish) -> Res
     block_on(async {
         let folder = tempfile::tempdir()?;
         let home = std::fs::canonicalize(folder.path())?;
-        let lab = LocalLab::new(inside, Local { engine, ..Local::default() }, rig::topology().into(), home.clone(), 7)?;
-        let endless = Command { program: "sleep".into(), args: vec!["1000".into()], ..Command::default() };
+        let lab = LocalLab::new(
+            inside,
+            Local { engine, ..Local::default() },
+            rig::topology().into(),
+            home.clone(),
+            7,
+        )?;
+        let endless =
+            Command { program: "sleep".into(), args: vec!["1000".into()], ..Command::default() };
         let process = Process { name: "slow".into(), steps: vec![endless], ..Process::default() };
         let (_want, want) = watch::channel(Wanted::default());
         let (seen, _news) = mpsc::unbounded_channel();
@@ -83,5 +106,9 @@ pub(crate) fn closing_ends_an_opening(inside: Inside, engine: EngineWish) -> Res
 /// How many processes work below this folder.
 fn inhabitants(home: &std::path::Path) -> usize {
     let processes = std::fs::read_dir("/proc").expect("a /proc").flatten();
-    processes.filter(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(home))).count()
+    processes
+        .filter(|process| {
+            std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(home))
+        })
+        .count()
 }

@@ -62,6 +62,10 @@ fn only_child(parent: Pid) -> Pid {
 /// What a lab could leave on the host: mounts and network devices.
 fn host() -> (String, String) {
     let read = |path: &str| fs::read_to_string(path).expect("the host has a /proc");
-    let devices = read("/proc/self/net/dev").lines().filter_map(|line| line.split_once(':')).map(|(name, _)| format!("{name}\n")).collect();
+    let devices = read("/proc/self/net/dev")
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| format!("{name}\n"))
+        .collect();
     (read("/proc/self/mountinfo"), devices)
 }

@@ -36,8 +36,10 @@ fn main() -> ExitCode {
     ];
     for moment in scene::MOMENTS {
         for victim in kills::VICTIMS {
-            trials
-                .push(Trial::test(format!("kill_{victim:?}_when_{moment}").to_lowercase(), move || kills::leaves_nothing(victim, moment)));
+            trials.push(Trial::test(
+                format!("kill_{victim:?}_when_{moment}").to_lowercase(),
+                move || kills::leaves_nothing(victim, moment),
+            ));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -26,14 +26,21 @@ impl Supervisor {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let myself = std::env::current_exe().expect("the path of this executable");
         let mut command = Command::new(myself);
-        command.args([scene::WORD, name]).env("TMPDIR", folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args([scene::WORD, name])
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("this executable runs again");
         let words = listen(child.stdout.take().expect("it is piped"));
         Self { child, words, _folder: folder }
     }
 
     pub(crate) fn wait_for_word(&self, wanted: &str) {
-        let word = self.words.recv_timeout(patience()).unwrap_or_else(|_| panic!("waited {:?} for `{wanted}`", patience()));
+        let word = self
+            .words
+            .recv_timeout(patience())
+            .unwrap_or_else(|_| panic!("waited {:?} for `{wanted}`", patience()));
         assert_eq!(word, wanted);
     }
 
@@ -92,7 +99,10 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// Children of a process, from /proc.
 pub(crate) fn children(parent: Pid) -> Vec<Pid> {
     let parent = parent.as_raw_nonzero().to_string();
-    processes().filter(|(_, stat)| field(stat, 1) == Some(&parent)).filter_map(|(pid, _)| Pid::from_raw(pid)).collect()
+    processes()
+        .filter(|(_, stat)| field(stat, 1) == Some(&parent))
+        .filter_map(|(pid, _)| Pid::from_raw(pid))
+        .collect()
 }
 
 /// The user namespace of a process. None once it is gone.
@@ -103,7 +113,9 @@ pub(crate) fn user_namespace(pid: Pid) -> Option<PathBuf> {
 /// Every process of a user namespace, zombies left out: they hold nothing.
 pub(crate) fn members(namespace: &PathBuf) -> Vec<i32> {
     let alive = processes().filter(|(_, stat)| !matches!(field(stat, 0), Some("Z" | "X")));
-    let inside = alive.filter(|(pid, _)| Pid::from_raw(*pid).and_then(user_namespace).as_ref() == Some(namespace));
+    let inside = alive.filter(|(pid, _)| {
+        Pid::from_raw(*pid).and_then(user_namespace).as_ref() == Some(namespace)
+    });
     inside.map(|(pid, _)| pid).collect()
 }
 

@@ -38,13 +38,16 @@ pub(crate) fn play(name: &str) -> ExitCode {
 
 /// A sandbox inside the sandbox, where something was taken away.
 fn examine(lack: &str) -> u8 {
-    let cover =
-        |path: &str| rustix::mount::mount("tmpfs", path, "tmpfs", rustix::mount::MountFlags::empty(), None).expect("root of the namespace");
+    let cover = |path: &str| {
+        rustix::mount::mount("tmpfs", path, "tmpfs", rustix::mount::MountFlags::empty(), None)
+            .expect("root of the namespace")
+    };
     match lack {
         "nothing" => {}
         "tun" => cover("/dev/net"),
         "proc" => cover("/proc/tty"),
-        "namespaces" => std::fs::write("/proc/sys/user/max_user_namespaces", "0").expect("root of the namespace"),
+        "namespaces" => std::fs::write("/proc/sys/user/max_user_namespaces", "0")
+            .expect("root of the namespace"),
         other => panic!("`{other}` cannot be taken away"),
     }
     for finding in doctor() {
@@ -67,7 +70,8 @@ async fn act(name: &str, inside: Inside) -> u8 {
             panic!("on purpose")
         }
         "signal" => {
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::USR1).expect("it may signal itself");
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::USR1)
+                .expect("it may signal itself");
             std::future::pending().await
         }
         "polite" => {
@@ -93,7 +97,10 @@ fn furnished() -> u8 {
     assert_eq!(id, "1000");
     let known = std::fs::read_to_string("/etc/passwd").expect("a password file");
     assert!(known.lines().any(|line| line.split(':').nth(2) == Some(&id)), "{known}");
-    assert_eq!(std::fs::read_to_string("/proc/1/comm").expect("a /proc of our own").trim(), "wetdress-init");
+    assert_eq!(
+        std::fs::read_to_string("/proc/1/comm").expect("a /proc of our own").trim(),
+        "wetdress-init"
+    );
     std::fs::write("/run/note", "ours").expect("a /run of our own");
     0
 }
@@ -130,7 +137,13 @@ async fn linger(moment: &str, inside: Inside) -> u8 {
 }
 
 async fn apply_for_ever(rig: &mut Rig) {
-    let states = [NodeState::Crashed, NodeState::Stopped, NodeState::PowerLost, NodeState::Frozen, NodeState::Up];
+    let states = [
+        NodeState::Crashed,
+        NodeState::Stopped,
+        NodeState::PowerLost,
+        NodeState::Frozen,
+        NodeState::Up,
+    ];
     let mut next = tokio::time::interval(Duration::from_millis(3));
     for state in states.into_iter().cycle() {
         let mut world = Conditions::default();

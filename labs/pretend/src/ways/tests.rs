@@ -4,7 +4,12 @@ use super::*;
 
 /// Two nodes in regions of their own, with this way from `a` to `b`.
 fn ways(quality: LinkQuality, track: Track) -> Ways {
-    let node = |region: &str| Node { region: region.into(), zone: None, service: "s".into(), address: [198, 18, 0, 1].into() };
+    let node = |region: &str| Node {
+        region: region.into(),
+        zone: None,
+        service: "s".into(),
+        address: [198, 18, 0, 1].into(),
+    };
     let pair = || (RegionId::from("a"), RegionId::from("b"));
     let topology = Topology {
         nodes: [("a".into(), node("a")), ("b".into(), node("b"))].into(),
@@ -33,7 +38,16 @@ fn sent(ways: &mut Ways, world: &Conditions, what: &Sent) -> (Option<Duration>, 
     let (from, to) = (Origin::node(&"a".into()), Origin::node(&"b".into()));
     place.reconcile(world);
     let &Sent { at_s, size, carries_data } = what;
-    let way = Way { from: &from, to: &to, ports: (1, 2), size, now, at: Micros(at_s * 1_000_000), established: true, carries_data };
+    let way = Way {
+        from: &from,
+        to: &to,
+        ports: (1, 2),
+        size,
+        now,
+        at: Micros(at_s * 1_000_000),
+        established: true,
+        carries_data,
+    };
     let mut sights = vec![];
     let fate = ways.send(&place, way, &mut sights);
     let takes = match fate {
@@ -73,23 +87,41 @@ async fn a_jam_lets_connections_open_and_nothing_through() {
     let (takes, sights) = sent(&mut ways, &jam, &hello);
     assert_eq!((takes.is_some(), sights), (true, vec![]), "an opening shows nothing about a jam");
     let (takes, sights) = sent(&mut ways, &Conditions::default(), &DATA);
-    assert_eq!((takes, sights), (Some(Duration::from_millis(5)), vec![]), "that it healed is the place's to tell");
+    assert_eq!(
+        (takes, sights),
+        (Some(Duration::from_millis(5)), vec![]),
+        "that it healed is the place's to tell"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_track_is_followed_and_no_signal_is_silence() {
     let slot = |from_s, quality, up| Slot { from: Duration::from_secs(from_s), quality, up };
-    let track = Track { slots: vec![slot(0, delay(10), true), slot(15, delay(20), true), slot(30, delay(0), false)] };
+    let track = Track {
+        slots: vec![slot(0, delay(10), true), slot(15, delay(20), true), slot(30, delay(0), false)],
+    };
     let mut ways = ways(delay(5), track);
-    let mut at = |at_s| sent(&mut ways, &Conditions::default(), &Sent { at_s, ..DATA }).0.map(|takes| takes.as_millis());
-    assert_eq!([-3, 0].map(&mut at), [Some(15), Some(15)], "the first slot holds before the origin too");
+    let mut at = |at_s| {
+        sent(&mut ways, &Conditions::default(), &Sent { at_s, ..DATA })
+            .0
+            .map(|takes| takes.as_millis())
+    };
+    assert_eq!(
+        [-3, 0].map(&mut at),
+        [Some(15), Some(15)],
+        "the first slot holds before the origin too"
+    );
     assert_eq!([15, 29, 30].map(at), [Some(25), Some(25), None]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_corrupt_message_is_a_lost_one() {
     let mut ways = ways(delay(5), Track::default());
-    let (takes, sights) = sent(&mut ways, &asked(LinkQuality { corrupt: vec![Chance::ALWAYS], ..LinkQuality::default() }), &DATA);
+    let (takes, sights) = sent(
+        &mut ways,
+        &asked(LinkQuality { corrupt: vec![Chance::ALWAYS], ..LinkQuality::default() }),
+        &DATA,
+    );
     assert_eq!((takes, levers(&sights)), (None, vec![Lever::Corrupt]));
 }
 
@@ -98,16 +130,26 @@ async fn what_a_stream_does_not_feel_does_nothing() {
     let all = vec![Chance::ALWAYS];
     let quality = LinkQuality { duplicate: all.clone(), reorder: all, mtu: Some(68), ..delay(5) };
     let mut ways = ways(quality, Track::default());
-    assert_eq!(sent(&mut ways, &Conditions::default(), &Sent { size: 9000, ..DATA }), (Some(Duration::from_millis(5)), vec![]));
+    assert_eq!(
+        sent(&mut ways, &Conditions::default(), &Sent { size: 9000, ..DATA }),
+        (Some(Duration::from_millis(5)), vec![])
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_fit_the_queue_is_sent_again() {
     // 1000 B take 8 ms; 2500 B may wait.
-    let narrow = LinkQuality { rate: Some(BitRate(1_000_000)), queue: Some(2500), ..LinkQuality::default() };
+    let narrow =
+        LinkQuality { rate: Some(BitRate(1_000_000)), queue: Some(2500), ..LinkQuality::default() };
     let mut ways = ways(LinkQuality::default(), Track::default());
     let world = asked(narrow);
     let message = Sent { size: 940, ..DATA };
-    let takes: Vec<_> = (0..4).map(|_| sent(&mut ways, &world, &message).0.map(|takes| takes.as_millis())).collect();
-    assert_eq!(takes, [Some(8), Some(16), Some(24), Some(208)], "the fourth came when 3000 B waited");
+    let takes: Vec<_> = (0..4)
+        .map(|_| sent(&mut ways, &world, &message).0.map(|takes| takes.as_millis()))
+        .collect();
+    assert_eq!(
+        takes,
+        [Some(8), Some(16), Some(24), Some(208)],
+        "the fourth came when 3000 B waited"
+    );
 }

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use model::{Identity, Micros, NodeId, Outcome, ShardId, Sighting, envelope::Envelope, plan::Shows};
+use model::{
+    Identity, Micros, NodeId, Outcome, ShardId, Sighting, envelope::Envelope, plan::Shows,
+};
 use seams::{Batch, Clock, Eyes, Lane, Leave, Origin, Outgoing, Post, Progress, Seat};
 use tokio::task::JoinHandle;
 
@@ -42,7 +44,13 @@ impl Assets {
     }
 
     /// From the cell beside one node to the region of another.
-    pub(crate) fn connect_from(&mut self, cluster: &Cluster, asset: u32, beside: &NodeId, node: &NodeId) {
+    pub(crate) fn connect_from(
+        &mut self,
+        cluster: &Cluster,
+        asset: u32,
+        beside: &NodeId,
+        node: &NodeId,
+    ) {
         let from = Origin::cell(&cluster.cell(beside), asset);
         self.lane.connect(&[Seat { asset, from, region: cluster.region(node) }]);
     }
@@ -64,7 +72,14 @@ impl Assets {
 
     pub(crate) fn payload(&self, identity: Identity) -> Vec<u8> {
         let generated = self.clock.now();
-        let envelope = Envelope { run: self.run, identity, attempt: 1, stored: false, generated, device_time: generated };
+        let envelope = Envelope {
+            run: self.run,
+            identity,
+            attempt: 1,
+            stored: false,
+            generated,
+            device_time: generated,
+        };
         let mut payload = vec![];
         envelope.write(100, &mut payload);
         payload
@@ -85,7 +100,11 @@ impl Assets {
     }
 
     /// Drives the lane until what it said holds an answer.
-    pub(crate) async fn hear<T>(&mut self, what: &str, answer: impl Fn(&[Progress]) -> Option<T>) -> T {
+    pub(crate) async fn hear<T>(
+        &mut self,
+        what: &str,
+        answer: impl Fn(&[Progress]) -> Option<T>,
+    ) -> T {
         within(what, async {
             loop {
                 if let Some(found) = answer(&self.said) {
@@ -110,7 +129,11 @@ impl Assets {
     }
 
     /// Sends readings one after the other; every one must be acked. Returns who lies where.
-    pub(crate) async fn acked(&mut self, asset: u32, seqs: std::ops::Range<u64>) -> Vec<(Identity, u64)> {
+    pub(crate) async fn acked(
+        &mut self,
+        asset: u32,
+        seqs: std::ops::Range<u64>,
+    ) -> Vec<(Identity, u64)> {
         let mut acked = vec![];
         for seq in seqs {
             let identity = Self::identity(asset, seq);
@@ -161,14 +184,19 @@ impl Notebook {
     /// Who was seen where, in order of position.
     pub(crate) fn places(&self) -> Vec<(Identity, u64)> {
         let saw = self.saw.lock().expect("no test panicked");
-        let mut places: Vec<_> = saw.iter().map(|sighting| (sighting.identity, sighting.position.expect("a revision"))).collect();
+        let mut places: Vec<_> = saw
+            .iter()
+            .map(|sighting| (sighting.identity, sighting.position.expect("a revision")))
+            .collect();
         places.sort_by_key(|place| place.1);
         places
     }
 
     pub(crate) async fn passed(&self, position: u64) {
-        until("the watch passes the position", || async { (*self.passed.lock().expect("no test panicked") >= position).then_some(()) })
-            .await;
+        until("the watch passes the position", || async {
+            (*self.passed.lock().expect("no test panicked") >= position).then_some(())
+        })
+        .await;
     }
 
     pub(crate) fn blinks(&self) -> usize {
@@ -178,13 +206,28 @@ impl Notebook {
 
 pub(crate) fn post(cluster: &Cluster, node: &NodeId, clock: &Clock) -> Post {
     let cell = cluster.cell(node);
-    Post { origin: Origin::cell(&cell, 0), region: cluster.region(node), cell, shows: Shows::Log, clock: clock.clone() }
+    Post {
+        origin: Origin::cell(&cell, 0),
+        region: cluster.region(node),
+        cell,
+        shows: Shows::Log,
+        clock: clock.clone(),
+    }
 }
 
 /// Watches in a task until it is aborted.
-pub(crate) fn watch(cluster: &Cluster, node: &NodeId, clock: &Clock) -> (Arc<Notebook>, JoinHandle<()>) {
+pub(crate) fn watch(
+    cluster: &Cluster,
+    node: &NodeId,
+    clock: &Clock,
+) -> (Arc<Notebook>, JoinHandle<()>) {
     let eyes = Arc::new(Notebook::default());
-    let (observer, ground, post, shown) = (cluster.observer.clone(), cluster.ground.clone(), post(cluster, node, clock), eyes.clone());
+    let (observer, ground, post, shown) = (
+        cluster.observer.clone(),
+        cluster.ground.clone(),
+        post(cluster, node, clock),
+        eyes.clone(),
+    );
     let task = tokio::spawn(async move {
         let gave_up = observer.watch(ground, post, shown).await;
         panic!("a watch goes on for ever: {gave_up}");
@@ -193,9 +236,17 @@ pub(crate) fn watch(cluster: &Cluster, node: &NodeId, clock: &Clock) -> (Arc<Not
 }
 
 /// Everything that a member holds of the run.
-pub(crate) async fn read_back(cluster: &Cluster, node: &NodeId, clock: &Clock) -> (Vec<(Identity, u64)>, BTreeMap<ShardId, u64>) {
+pub(crate) async fn read_back(
+    cluster: &Cluster,
+    node: &NodeId,
+    clock: &Clock,
+) -> (Vec<(Identity, u64)>, BTreeMap<ShardId, u64>) {
     let eyes = Arc::new(Notebook::default());
     let post = post(cluster, node, clock);
-    let end = cluster.observer.read_back(cluster.ground.clone(), &post, eyes.clone()).await.expect("the member answers");
+    let end = cluster
+        .observer
+        .read_back(cluster.ground.clone(), &post, eyes.clone())
+        .await
+        .expect("the member answers");
     (eyes.places(), end)
 }

@@ -24,16 +24,21 @@ fn the_leader_dies_and_nothing_acked_is_lost() {
             assets.up(&cluster, asset as u32, node).await;
             acked.extend(assets.acked(asset as u32, 0..20).await);
         }
-        let lost = cluster.nodes().iter().position(|node| *node == old).expect("it is one of them") as u32;
+        let lost =
+            cluster.nodes().iter().position(|node| *node == old).expect("it is one of them") as u32;
         beside_old.passed(acked[59].1).await;
 
         cluster.kill(&old);
         assets.down(lost).await;
-        let (new, later) =
-            until("another leader in a later term", || async { cluster.leader().await.filter(|(node, now)| *node != old && *now > term) })
-                .await;
+        let (new, later) = until("another leader in a later term", || async {
+            cluster.leader().await.filter(|(node, now)| *node != old && *now > term)
+        })
+        .await;
         assert!(others.contains(&new) && later > term);
-        assert!(!cluster.service.redundant(&*cluster.ground).await.expect("it answers"), "a copy is gone");
+        assert!(
+            !cluster.service.redundant(&*cluster.ground).await.expect("it answers"),
+            "a copy is gone"
+        );
 
         // The asset moves to another region; who sat there all along goes on.
         assets.up(&cluster, lost, &others[0]).await;
@@ -51,7 +56,9 @@ fn the_leader_dies_and_nothing_acked_is_lost() {
 
         // The watch on the dead member was blind for a while and goes on where it was; the other one noticed nothing.
         let last = acked.last().expect("some were acked").1;
-        for (eyes, watching, blinks) in [(beside_old, watching_old, 2..1000), (beside_other, watching_other, 1..2)] {
+        for (eyes, watching, blinks) in
+            [(beside_old, watching_old, 2..1000), (beside_other, watching_other, 1..2)]
+        {
             eyes.passed(last).await;
             watching.abort();
             assert_eq!(eyes.places(), acked);
@@ -65,7 +72,8 @@ fn what_is_under_way_when_the_connection_breaks_is_unknown() {
     rehearse(async {
         let mut cluster = Cluster::start(3).await;
         let (leader, _) = until("a leader", || cluster.leader()).await;
-        let others: Vec<NodeId> = cluster.nodes().into_iter().filter(|node| *node != leader).collect();
+        let others: Vec<NodeId> =
+            cluster.nodes().into_iter().filter(|node| *node != leader).collect();
         let mut assets = Assets::new(&cluster);
         assets.up(&cluster, 0, &leader).await;
         assets.acked(0, 0..5).await;
@@ -83,8 +91,12 @@ fn what_is_under_way_when_the_connection_breaks_is_unknown() {
             .said
             .iter()
             .position(|said| matches!(said, Progress::Done { ticket, outcome: Outcome::Unknown, .. } if *ticket == hanging));
-        let down = assets.said.iter().position(|said| matches!(said, Progress::Down { asset: 0, .. }));
-        assert!(done.expect("it is answered") < down.expect("it is told"), "answers come before the news");
+        let down =
+            assets.said.iter().position(|said| matches!(said, Progress::Down { asset: 0, .. }));
+        assert!(
+            done.expect("it is answered") < down.expect("it is told"),
+            "answers come before the news"
+        );
 
         // Nobody made another connection, and nobody queues for one.
         let refused = assets.send(Assets::identity(0, 7), 1);
@@ -115,7 +127,10 @@ fn a_member_that_stands_still_is_noticed() {
         let why = assets.down(0).await;
         assert!(why.contains("keep-alive"), "{why}");
         assert_eq!(assets.done(ticket).await.outcome, Outcome::Unknown);
-        assert!(cluster.service.believes(&*cluster.ground, &node).await.is_err(), "it does not say what it believes");
+        assert!(
+            cluster.service.believes(&*cluster.ground, &node).await.is_err(),
+            "it does not say what it believes"
+        );
         cluster.go_on(&node);
     });
 }
@@ -140,9 +155,16 @@ fn a_member_without_a_leader_refuses() {
         assert_eq!(done.outcome, Outcome::Refused, "{done:?}");
 
         // It does not pass its own store off as the truth.
-        let (of_record, eyes) = (post(&cluster, &node, &assets.clock), Arc::new(Notebook::default()));
+        let (of_record, eyes) =
+            (post(&cluster, &node, &assets.clock), Arc::new(Notebook::default()));
         assert!(cluster.observer.head(cluster.ground.clone(), &of_record).await.is_err());
-        assert!(cluster.observer.read_back(cluster.ground.clone(), &of_record, eyes.clone()).await.is_err());
+        assert!(
+            cluster
+                .observer
+                .read_back(cluster.ground.clone(), &of_record, eyes.clone())
+                .await
+                .is_err()
+        );
         assert_eq!(eyes.places(), []);
     });
 }

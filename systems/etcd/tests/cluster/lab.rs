@@ -29,11 +29,18 @@ use wetdress_etcd::SYSTEM;
 /// Runs a test as a sending thread would, if etcd is installed; says so when not.
 #[allow(clippy::print_stdout, reason = "a skipped test says so")]
 pub(crate) fn rehearse(test: impl Future<Output = ()>) {
-    if Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+    if Command::new("etcd")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_err()
+    {
         println!("skipped: no `etcd` on PATH");
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(tokio::task::LocalSet::new().run_until(test));
 }
 
@@ -44,7 +51,10 @@ pub(crate) fn patience() -> Duration {
 }
 
 /// Asks again until there is an answer.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
     let begin = Instant::now();
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     loop {
@@ -57,7 +67,9 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask:
 }
 
 pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    timeout(patience(), wait).await.unwrap_or_else(|_| panic!("waited {:?} for: {what}", patience()))
+    timeout(patience(), wait)
+        .await
+        .unwrap_or_else(|_| panic!("waited {:?} for: {what}", patience()))
 }
 
 #[derive(Debug)]
@@ -95,23 +107,37 @@ impl Cluster {
         static TAKEN: AtomicU8 = AtomicU8::new(0);
         let pid = std::process::id();
         let net = TAKEN.fetch_add(8, Ordering::Relaxed);
-        let address = |member: u8| Ipv4Addr::new(127, 64 + (pid >> 8) as u8 % 128, pid as u8, net + member);
+        let address =
+            |member: u8| Ipv4Addr::new(127, 64 + (pid >> 8) as u8 % 128, pid as u8, net + member);
 
         let mut topology = Topology::default();
         for member in 1..=members {
             let region = RegionId::from(format!("r{member}"));
-            let node = topology::Node { region: region.clone(), zone: None, service: ServiceId::from("store"), address: address(member) };
+            let node = topology::Node {
+                region: region.clone(),
+                zone: None,
+                service: ServiceId::from("store"),
+                address: address(member),
+            };
             topology.regions.insert(region, topology::Region::default());
             topology.nodes.insert(NodeId::from(format!("n{member}")), node);
         }
         let topology = Arc::new(topology);
-        let site = Site { service: ServiceId::from("store"), topology: topology.clone(), run: 77, seed: 1 };
+        let site = Site {
+            service: ServiceId::from("store"),
+            topology: topology.clone(),
+            run: 77,
+            seed: 1,
+        };
         let none = |_| Value::from(serde_json::Map::new());
         let quick = json!({"heartbeat_interval": "50ms", "election_timeout": "500ms"});
         let mut cluster = Self {
-            service: (SYSTEM.services.kinds[0].make)(&quick, &site).expect("the parameters are right"),
-            driver: (SYSTEM.drivers.kinds[0].make)(&none(()), &site).expect("all parameters have a default"),
-            observer: (SYSTEM.observers.kinds[0].make)(&none(()), &site).expect("all parameters have a default"),
+            service: (SYSTEM.services.kinds[0].make)(&quick, &site)
+                .expect("the parameters are right"),
+            driver: (SYSTEM.drivers.kinds[0].make)(&none(()), &site)
+                .expect("all parameters have a default"),
+            observer: (SYSTEM.observers.kinds[0].make)(&none(()), &site)
+                .expect("all parameters have a default"),
             ground: Arc::new(Loopback(topology)),
             data: tempfile::tempdir().expect("a folder for the members"),
             running: BTreeMap::new(),
@@ -132,7 +158,11 @@ impl Cluster {
     pub(crate) fn run(&mut self, node: &NodeId) {
         let home = self.data.path().join(node.as_str());
         fs::create_dir_all(&home).expect("a folder for the member");
-        let log = fs::File::options().create(true).append(true).open(home.join("log")).expect("a log for the member");
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(home.join("log"))
+            .expect("a log for the member");
         let process = self.service.processes(node).remove(0);
         let here = home.to_str().expect("a plain path");
         let args = process.command.args.iter().map(|arg| arg.replace("{data}", here));
@@ -149,7 +179,8 @@ impl Cluster {
     }
 
     pub(crate) async fn ready(&self) {
-        until("every member serves", || async { self.service.ready(&*self.ground).await.ok() }).await;
+        until("every member serves", || async { self.service.ready(&*self.ground).await.ok() })
+            .await;
     }
 
     /// kill -9.
@@ -181,7 +212,12 @@ impl Cluster {
         let mut leaders = vec![];
         for node in self.running.keys() {
             let roles = self.service.believes(&*self.ground, node).await.unwrap_or_default();
-            leaders.extend(roles.into_iter().filter(|role| role.role == "leader").map(|role| (role.term, node.clone())));
+            leaders.extend(
+                roles
+                    .into_iter()
+                    .filter(|role| role.role == "leader")
+                    .map(|role| (role.term, node.clone())),
+            );
         }
         leaders.into_iter().max().map(|(term, node)| (node, term))
     }
@@ -206,8 +242,10 @@ impl Drop for Cluster {
 }
 
 fn all_stopped(tasks: &Path) -> bool {
-    let stats =
-        fs::read_dir(tasks).expect("the process is there").filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
-    let mut states = stats.map(|stat| stat.rsplit(") ").next().and_then(|rest| rest.chars().next()));
+    let stats = fs::read_dir(tasks)
+        .expect("the process is there")
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let mut states =
+        stats.map(|stat| stat.rsplit(") ").next().and_then(|rest| rest.chars().next()));
     states.all(|state| state == Some('T'))
 }

@@ -15,7 +15,14 @@ fn what_is_acked_is_shown_where_the_ack_said() {
     rehearse(async {
         let cluster = Cluster::start(1).await;
         let node = cluster.nodes().remove(0);
-        assert!(cluster.service.version(&*cluster.ground).await.expect("it answers").starts_with("etcd 3."));
+        assert!(
+            cluster
+                .service
+                .version(&*cluster.ground)
+                .await
+                .expect("it answers")
+                .starts_with("etcd 3.")
+        );
         assert!(cluster.service.redundant(&*cluster.ground).await.expect("it answers"));
         assert_eq!(cluster.leader().await.expect("a single member leads").0, node);
 
@@ -36,7 +43,8 @@ fn what_is_acked_is_shown_where_the_ack_said() {
         assert!(eyes.saw.lock().expect("no test panicked").iter().all(|sighting| sighting.intact));
 
         let of_record = post(&cluster, &node, &assets.clock);
-        let head = cluster.observer.head(cluster.ground.clone(), &of_record).await.expect("it answers");
+        let head =
+            cluster.observer.head(cluster.ground.clone(), &of_record).await.expect("it answers");
         assert_eq!(head[&ShardId::from("etcd")], last);
         let (found, end) = read_back(&cluster, &node, &assets.clock).await;
         assert_eq!(found, acked);
@@ -71,7 +79,8 @@ fn duplicates_and_corruption_can_be_seen() {
         assets.up(&cluster, 0, &node).await;
 
         // The asset sends one reading twice; the system (played by a second put of one attempt) stores another one twice.
-        let (again, twice, broken) = (Assets::identity(0, 0), Assets::identity(0, 1), Assets::identity(0, 2));
+        let (again, twice, broken) =
+            (Assets::identity(0, 0), Assets::identity(0, 1), Assets::identity(0, 2));
         let mut places = vec![];
         for (identity, attempt) in [(again, 1), (again, 2), (twice, 1), (twice, 1)] {
             let ticket = assets.send(identity, attempt);
@@ -88,7 +97,10 @@ fn duplicates_and_corruption_can_be_seen() {
         assert_eq!(eyes.places(), places, "a watch begins with the run, not with itself");
         let torn: Vec<Identity> = {
             let saw = eyes.saw.lock().expect("no test panicked");
-            saw.iter().filter(|sighting| !sighting.intact).map(|sighting| sighting.identity).collect()
+            saw.iter()
+                .filter(|sighting| !sighting.intact)
+                .map(|sighting| sighting.identity)
+                .collect()
         };
         assert_eq!(torn, [broken]);
         assert_eq!(read_back(&cluster, &node, &assets.clock).await.0, places);
@@ -102,7 +114,8 @@ fn a_read_back_turns_its_pages() {
         let node = cluster.nodes().remove(0);
         let mut assets = Assets::new(&cluster);
         assets.up(&cluster, 0, &node).await;
-        let tickets: Vec<u64> = (0..2_100).map(|seq| assets.send(Assets::identity(0, seq), 1)).collect();
+        let tickets: Vec<u64> =
+            (0..2_100).map(|seq| assets.send(Assets::identity(0, seq), 1)).collect();
         for ticket in &tickets {
             assert_eq!(assets.done(*ticket).await.outcome, Outcome::Acked);
         }

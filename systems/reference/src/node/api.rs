@@ -9,7 +9,10 @@ use std::{convert::Infallible, fmt::Display, str::FromStr, sync::Arc, time::Dura
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn};
+use hyper::{
+    Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use model::envelope::Envelope;
 use serde_json::json;
@@ -18,7 +21,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{args::OnFollower, server::Node, shard::Shard, status, submit::Accepted, types::shard_of, wire::Refusal};
+use super::{
+    args::OnFollower, server::Node, shard::Shard, status, submit::Accepted, types::shard_of,
+    wire::Refusal,
+};
 
 const PAYLOAD_MAX: usize = 1 << 20;
 /// Of one answer with readings.
@@ -60,23 +66,34 @@ async fn answer(node: &Node, request: Request<Incoming>) -> Answer {
         (&Method::POST, ["v1", "readings"]) => post(node, request).await,
         (&Method::GET, ["v1", "log", shard]) => log(node, shard, &query).await,
         (&Method::GET, ["v1", "current"]) => changed(node, &query).await,
-        (&Method::GET, ["v1", "current", asset, stream]) => current(node, asset, stream, &query).await,
+        (&Method::GET, ["v1", "current", asset, stream]) => {
+            current(node, asset, stream, &query).await
+        }
         (&Method::GET, ["v1", "status"]) => json(StatusCode::OK, &status::of(node).await),
         (&Method::GET, ["v1", "ready"]) => ready(node),
-        (&Method::GET, ["v1", "version"]) => {
-            json(StatusCode::OK, &json!({"name": "wetdress-reference", "version": env!("CARGO_PKG_VERSION")}))
-        }
+        (&Method::GET, ["v1", "version"]) => json(
+            StatusCode::OK,
+            &json!({"name": "wetdress-reference", "version": env!("CARGO_PKG_VERSION")}),
+        ),
         _ => failure(StatusCode::NOT_FOUND, "refused", "no such thing"),
     }
 }
 
 async fn post(node: &Node, request: Request<Incoming>) -> Answer {
     let Ok(body) = Limited::new(request.into_body(), PAYLOAD_MAX).collect().await else {
-        return failure(StatusCode::PAYLOAD_TOO_LARGE, "refused", "failed to read a payload of at most 1 MiB");
+        return failure(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "refused",
+            "failed to read a payload of at most 1 MiB",
+        );
     };
     let payload = body.to_bytes();
     let Ok(envelope) = Envelope::read(&payload) else {
-        return failure(StatusCode::BAD_REQUEST, "refused", "failed to find an intact envelope at the start of the payload");
+        return failure(
+            StatusCode::BAD_REQUEST,
+            "refused",
+            "failed to find an intact envelope at the start of the payload",
+        );
     };
     let number = shard_of(envelope.identity.asset, node.args.shards);
     let shard = node.shard(number).expect("the hash stays below the number of shards");
@@ -84,9 +101,10 @@ async fn post(node: &Node, request: Request<Incoming>) -> Answer {
     node.defects.unless_stalled(Some(envelope.identity)).await;
     let forward = node.args.on_follower == OnFollower::Forward;
     match node.accept(shard, &envelope, payload, forward).await {
-        Ok(Accepted::Written { position, by }) => {
-            json(StatusCode::OK, &json!({"shard": number, "position": position, "node": node.members.name(by)}))
-        }
+        Ok(Accepted::Written { position, by }) => json(
+            StatusCode::OK,
+            &json!({"shard": number, "position": position, "node": node.members.name(by)}),
+        ),
         Ok(Accepted::Elsewhere { leader }) => elsewhere(node, leader),
         Err(refusal) => refused(refusal),
     }
@@ -98,7 +116,9 @@ fn elsewhere(node: &Node, leader: u64) -> Answer {
     };
     let mut answer = failure(StatusCode::TEMPORARY_REDIRECT, "refused", "another node leads");
     let location = header::HeaderValue::try_from(format!("http://{address}/v1/readings"));
-    answer.headers_mut().insert(header::LOCATION, location.expect("an address has no odd characters"));
+    answer
+        .headers_mut()
+        .insert(header::LOCATION, location.expect("an address has no odd characters"));
     answer
 }
 
@@ -121,9 +141,15 @@ async fn log(node: &Node, shard: &str, query: &Query) -> Answer {
 
 async fn current(node: &Node, asset: &str, stream: &str, query: &Query) -> Answer {
     let (Ok(asset), Ok(stream)) = (asset.parse(), stream.parse()) else {
-        return failure(StatusCode::BAD_REQUEST, "refused", "failed to read the numbers of an asset and a stream");
+        return failure(
+            StatusCode::BAD_REQUEST,
+            "refused",
+            "failed to read the numbers of an asset and a stream",
+        );
     };
-    let shard = node.shard(shard_of(asset, node.args.shards)).expect("the hash stays below the number of shards");
+    let shard = node
+        .shard(shard_of(asset, node.args.shards))
+        .expect("the hash stays below the number of shards");
     if let Err(refusal) = may_read(node, shard, query).await {
         return refused(refusal);
     }
@@ -142,14 +168,20 @@ async fn changed(node: &Node, query: &Query) -> Answer {
         return refused(refusal);
     }
     let cursor = query.text("since").and_then(|cursor| cursor.split_once('.'));
-    let (since, seen) = cursor.and_then(|(since, seen)| Some((since.parse().ok()?, seen.parse().ok()?))).unwrap_or((0, 0));
+    let (since, seen) = cursor
+        .and_then(|(since, seen)| Some((since.parse().ok()?, seen.parse().ok()?)))
+        .unwrap_or((0, 0));
     let observer = query.text("observer").unwrap_or_default();
     let shown = {
         let mut watchers = node.watchers.lock().expect("no holder panics");
         let watcher = watchers.entry((observer.to_owned(), shard.number)).or_default();
         watcher.show(&shard.view, &node.defects, observer, since, seen)
     };
-    with(list(shown.values.iter().map(|(position, payload)| (*position, payload))), CURSOR, format!("{}.{}", shown.since, shown.number))
+    with(
+        list(shown.values.iter().map(|(position, payload)| (*position, payload))),
+        CURSOR,
+        format!("{}.{}", shown.since, shown.number),
+    )
 }
 
 async fn may_read(node: &Node, shard: &Shard, query: &Query) -> Result<(), Refusal> {
@@ -161,7 +193,12 @@ async fn may_read(node: &Node, shard: &Shard, query: &Query) -> Result<(), Refus
 }
 
 fn ready(node: &Node) -> Answer {
-    let waiting: Vec<u16> = node.shards.iter().filter(|shard| shard.leader().is_none()).map(|shard| shard.number).collect();
+    let waiting: Vec<u16> = node
+        .shards
+        .iter()
+        .filter(|shard| shard.leader().is_none())
+        .map(|shard| shard.number)
+        .collect();
     let code = if waiting.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(code, &json!({"without_leader": waiting}))
 }
@@ -183,7 +220,9 @@ fn list<'a>(readings: impl Iterator<Item = (u64, &'a Bytes)>) -> Answer {
     let mut body = vec![];
     for (position, payload) in readings {
         body.extend(position.to_le_bytes());
-        body.extend(u32::try_from(payload.len()).expect("payloads are at most 1 MiB").to_le_bytes());
+        body.extend(
+            u32::try_from(payload.len()).expect("payloads are at most 1 MiB").to_le_bytes(),
+        );
         body.extend_from_slice(payload);
     }
     bytes(body.into())
@@ -191,14 +230,18 @@ fn list<'a>(readings: impl Iterator<Item = (u64, &'a Bytes)>) -> Answer {
 
 fn bytes(body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
-    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/octet-stream"));
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/octet-stream"));
     answer
 }
 
 fn json(code: StatusCode, body: &serde_json::Value) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
     *answer.status_mut() = code;
-    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     answer
 }
 
@@ -215,10 +258,18 @@ fn failure(code: StatusCode, outcome: &str, why: &str) -> Answer {
 
 fn refused(refusal: Refusal) -> Answer {
     match refusal {
-        Refusal::NotLeader | Refusal::NoLeader => {
-            failure(StatusCode::SERVICE_UNAVAILABLE, "refused", "nobody leads the shard, or the leader cannot be reached")
+        Refusal::NotLeader | Refusal::NoLeader => failure(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "refused",
+            "nobody leads the shard, or the leader cannot be reached",
+        ),
+        Refusal::Full => failure(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "refused",
+            "the node keeps as many bytes as it may",
+        ),
+        Refusal::Unknown => {
+            failure(StatusCode::GATEWAY_TIMEOUT, "unknown", "the reading may have been written")
         }
-        Refusal::Full => failure(StatusCode::INSUFFICIENT_STORAGE, "refused", "the node keeps as many bytes as it may"),
-        Refusal::Unknown => failure(StatusCode::GATEWAY_TIMEOUT, "unknown", "the reading may have been written"),
     }
 }

@@ -32,7 +32,8 @@ pub(crate) async fn found(node: Arc<Node>) {
         link.wait_up().await;
     }
     for shard in node.shards.iter().filter(|shard| shard.home() == node.me) {
-        let members: BTreeMap<_, _> = shard.line.iter().map(|member| (*member, openraft::EmptyNode::new())).collect();
+        let members: BTreeMap<_, _> =
+            shard.line.iter().map(|member| (*member, openraft::EmptyNode::new())).collect();
         // The only error that can come is that it was founded before.
         let _ = shard.raft.initialize(members).await;
     }
@@ -46,7 +47,10 @@ pub(crate) async fn keep(node: Arc<Node>) {
         look.tick().await;
         for shard in node.shards.iter().filter(|shard| shard.home() == node.me) {
             match shard.leader() {
-                Some(leader) if leader != node.me && node.links.get(&leader).is_some_and(|link| link.is_up()) => {
+                Some(leader)
+                    if leader != node.me
+                        && node.links.get(&leader).is_some_and(|link| link.is_up()) =>
+                {
                     let since = *abroad.entry(shard.number).or_insert_with(Instant::now);
                     if since.elapsed() >= node.args.home_after() {
                         abroad.remove(&shard.number);
@@ -68,7 +72,13 @@ async fn take_over(node: &Node, shard: &Shard, leader: u64) {
         return;
     }
     let from = node.members.name(leader);
-    let event = WentHome { event: "went_home", shard: shard.number, from, node: &node.args.id, at_unix_us: unix_us() };
+    let event = WentHome {
+        event: "went_home",
+        shard: shard.number,
+        from,
+        node: &node.args.id,
+        at_unix_us: unix_us(),
+    };
     node.events.write(&event);
     // An error means that the node is going down.
     let _ = shard.raft.trigger().elect().await;

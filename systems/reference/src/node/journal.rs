@@ -87,6 +87,10 @@ impl Journal {
     pub(crate) fn write(&self, line: &impl Serialize) {
         let mut text = serde_json::to_vec(line).expect("lines are plain data");
         text.push(b'\n');
-        self.0.lock().expect("no holder panics").write_all(&text).expect("the journal can be written");
+        self.0
+            .lock()
+            .expect("no holder panics")
+            .write_all(&text)
+            .expect("the journal can be written");
     }
 }

@@ -64,7 +64,8 @@ impl Link {
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Broken> {
-        let questions = self.up.borrow().as_ref().map(|up| up.questions.clone()).ok_or(Broken::Down)?;
+        let questions =
+            self.up.borrow().as_ref().map(|up| up.questions.clone()).ok_or(Broken::Down)?;
         let (tell, told) = oneshot::channel();
         questions.send((request, tell)).map_err(|_| Broken::Down)?;
         told.await.map_err(|_| Broken::Lost)

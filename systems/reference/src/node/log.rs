@@ -67,7 +67,8 @@ pub(crate) struct LogFile {
 impl LogFile {
     /// Opens or makes the file, recovers it and starts the writing thread, which ends when the last handle is dropped.
     pub(crate) fn open(path: &Path) -> io::Result<(Self, BTreeMap<u16, Recovered>)> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let mut bytes = vec![];
         file.read_to_end(&mut bytes)?;
         let (recovered, good) = recover(&bytes)?;
@@ -82,7 +83,9 @@ impl LogFile {
         file.sync_all()?;
         let (queue, waiting) = mpsc::unbounded_channel();
         let (tell, broken) = watch::channel(None);
-        std::thread::Builder::new().name("log".into()).spawn(move || write_all(file, waiting, &tell))?;
+        std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || write_all(file, waiting, &tell))?;
         Ok((Self { queue, broken }, recovered))
     }
 
@@ -120,7 +123,11 @@ fn frame(record: &Record) -> Vec<u8> {
     bytes
 }
 
-fn write_all(mut file: File, mut waiting: mpsc::UnboundedReceiver<(Vec<u8>, Done)>, tell: &watch::Sender<Option<String>>) {
+fn write_all(
+    mut file: File,
+    mut waiting: mpsc::UnboundedReceiver<(Vec<u8>, Done)>,
+    tell: &watch::Sender<Option<String>>,
+) {
     let mut group = vec![];
     while let Some(first) = waiting.blocking_recv() {
         let mut bytes = first.0;
@@ -130,7 +137,8 @@ fn write_all(mut file: File, mut waiting: mpsc::UnboundedReceiver<(Vec<u8>, Done
             group.push(done);
         }
         let must_sync = group.iter().any(|done| !matches!(done, Done::Nobody));
-        let written = file.write_all(&bytes).and_then(|()| if must_sync { file.sync_data() } else { Ok(()) });
+        let written =
+            file.write_all(&bytes).and_then(|()| if must_sync { file.sync_data() } else { Ok(()) });
         let result = written.map_err(|error| {
             tell.send_replace(Some(error.to_string()));
             error.kind()
@@ -182,7 +190,9 @@ fn replay(shards: &mut BTreeMap<u16, Recovered>, record: Record) {
     match record {
         Record::Vote { shard, vote } => shards.entry(shard).or_default().vote = Some(vote),
         Record::Committed { shard, upto } => shards.entry(shard).or_default().committed = upto,
-        Record::Truncate { shard, from } => shards.entry(shard).or_default().entries.truncate(index(from)),
+        Record::Truncate { shard, from } => {
+            shards.entry(shard).or_default().entries.truncate(index(from))
+        }
         Record::Append { shard, entries } => {
             let kept = &mut shards.entry(shard).or_default().entries;
             if let Some(first) = entries.first() {
@@ -208,14 +218,20 @@ mod tests {
 
     fn entry(index: u64, size: usize) -> Entry {
         let stored = Stored { payload: Bytes::from(vec![index as u8; size]), copies: 1 };
-        Entry { log_id: LogId::new(CommittedLeaderId::new(1, 0), index), payload: EntryPayload::Normal(Batch(vec![stored])) }
+        Entry {
+            log_id: LogId::new(CommittedLeaderId::new(1, 0), index),
+            payload: EntryPayload::Normal(Batch(vec![stored])),
+        }
     }
 
     fn file_of(sizes: &[usize]) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = MAGIC.to_vec();
         let mut ends = vec![bytes.len()];
         for (index, size) in sizes.iter().enumerate() {
-            bytes.extend(frame(&Record::Append { shard: 3, entries: vec![entry(index as u64, *size)] }));
+            bytes.extend(frame(&Record::Append {
+                shard: 3,
+                entries: vec![entry(index as u64, *size)],
+            }));
             ends.push(bytes.len());
         }
         (bytes, ends)
@@ -258,7 +274,11 @@ mod tests {
         });
         drop(log);
         let whole = std::fs::metadata(&path).expect("it exists").len();
-        OpenOptions::new().append(true).open(&path).and_then(|mut file| file.write_all(&[9; 13])).expect("a torn tail");
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(&[9; 13]))
+            .expect("a torn tail");
         let (_log, recovered) = LogFile::open(&path).expect("recovers");
         assert_eq!(recovered[&1].vote, Some(Vote::new(7, 2)));
         assert_eq!(recovered[&1].entries.len(), 3);

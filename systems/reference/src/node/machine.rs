@@ -11,7 +11,8 @@ use std::{
 use bytes::Bytes;
 use model::{Identity, Micros, envelope::Envelope};
 use openraft::{
-    EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageIOError, StoredMembership, storage::RaftStateMachine,
+    EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageIOError,
+    StoredMembership, storage::RaftStateMachine,
 };
 use tokio::sync::watch;
 
@@ -138,13 +139,23 @@ impl State {
             return;
         }
         let before = before.map(|before| before.position);
-        let current = Current { position, generated: envelope.generated, identity: envelope.identity, before };
+        let current = Current {
+            position,
+            generated: envelope.generated,
+            identity: envelope.identity,
+            before,
+        };
         self.current.insert(key, current);
     }
 
     fn value(&self, current: &Current) -> Value {
         let payload = self.readings[index(current.position)].clone();
-        Value { position: current.position, payload, identity: current.identity, before: current.before }
+        Value {
+            position: current.position,
+            payload,
+            identity: current.identity,
+            before: current.before,
+        }
     }
 }
 
@@ -155,7 +166,9 @@ pub(crate) struct Machine(pub(crate) Arc<View>);
 impl RaftStateMachine<Types> for Machine {
     type SnapshotBuilder = NoSnapshots;
 
-    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership<u64, openraft::EmptyNode>), StorageError> {
+    async fn applied_state(
+        &mut self,
+    ) -> Result<(Option<LogId>, StoredMembership<u64, openraft::EmptyNode>), StorageError> {
         let state = self.0.state();
         Ok((state.applied, state.members.clone()))
     }
@@ -173,7 +186,9 @@ impl RaftStateMachine<Types> for Machine {
             match entry.payload {
                 EntryPayload::Blank => {}
                 EntryPayload::Normal(batch) => self.0.apply_batch(&mut state, batch.0),
-                EntryPayload::Membership(members) => state.members = StoredMembership::new(Some(entry.log_id), members),
+                EntryPayload::Membership(members) => {
+                    state.members = StoredMembership::new(Some(entry.log_id), members)
+                }
             }
         }
         let length = state.readings.len() as u64;
@@ -186,7 +201,9 @@ impl RaftStateMachine<Types> for Machine {
         NoSnapshots
     }
 
-    async fn begin_receiving_snapshot(&mut self) -> Result<Box<std::io::Cursor<Vec<u8>>>, StorageError> {
+    async fn begin_receiving_snapshot(
+        &mut self,
+    ) -> Result<Box<std::io::Cursor<Vec<u8>>>, StorageError> {
         Err(never())
     }
 
@@ -214,5 +231,9 @@ impl RaftSnapshotBuilder<Types> for NoSnapshots {
 }
 
 fn never() -> StorageError {
-    StorageIOError::write_snapshot(None, &std::io::Error::other("the whole log is kept: there are no snapshots")).into()
+    StorageIOError::write_snapshot(
+        None,
+        &std::io::Error::other("the whole log is kept: there are no snapshots"),
+    )
+    .into()
 }

@@ -20,7 +20,11 @@ impl FromStr for Member {
         if name.is_empty() || region.is_empty() {
             return Err(wanted());
         }
-        Ok(Self { name: name.into(), peer: peer.parse().map_err(|_| wanted())?, region: region.into() })
+        Ok(Self {
+            name: name.into(),
+            peer: peer.parse().map_err(|_| wanted())?,
+            region: region.into(),
+        })
     }
 }
 
@@ -57,7 +61,8 @@ impl Members {
         let Some(region) = regions.into_values().nth(shard % count.max(1)) else { return vec![] };
         let round = shard / count;
         let home = region[round % region.len()];
-        let mut others: Vec<u64> = self.0.keys().copied().filter(|number| *number != home).collect();
+        let mut others: Vec<u64> =
+            self.0.keys().copied().filter(|number| *number != home).collect();
         let turn = round % others.len().max(1);
         others.rotate_left(turn);
         [vec![home], others].concat()
@@ -71,7 +76,8 @@ mod tests {
     #[test]
     fn homes_go_round_the_regions_and_successors_spread() {
         let list = ["c=10.0.0.3:1@west", "a=10.0.0.1:1@east", "b=10.0.0.2:1@middle"];
-        let members = Members::new(list.iter().map(|text| text.parse().expect("well written")).collect());
+        let members =
+            Members::new(list.iter().map(|text| text.parse().expect("well written")).collect());
         assert_eq!(members.number("b"), Some(2));
         let lines: Vec<_> = (0..6).map(|shard| members.line_of(shard)).collect();
         assert_eq!(lines[..3], [vec![1, 2, 3], vec![2, 1, 3], vec![3, 1, 2]]);

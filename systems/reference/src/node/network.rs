@@ -6,7 +6,10 @@ use openraft::{
     RaftNetwork, RaftNetworkFactory,
     error::{InstallSnapshotError, NetworkError, RPCError, RaftError, Unreachable},
     network::{Backoff, RPCOption},
-    raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse, VoteRequest, VoteResponse},
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest,
+        InstallSnapshotResponse, VoteRequest, VoteResponse,
+    },
 };
 
 use super::{
@@ -31,7 +34,11 @@ impl RaftNetworkFactory<Types> for Ways {
     type Network = Way;
 
     async fn new_client(&mut self, target: u64, _: &openraft::EmptyNode) -> Way {
-        let link = self.links.get(&target).expect("raft asks for members only, and each has a link").clone();
+        let link = self
+            .links
+            .get(&target)
+            .expect("raft asks for members only, and each has a link")
+            .clone();
         Way { shard: self.shard, link }
     }
 }
@@ -60,7 +67,8 @@ impl RaftNetwork<Types> for Way {
         &mut self,
         rpc: AppendEntriesRequest<Types>,
         _: RPCOption,
-    ) -> Result<AppendEntriesResponse<u64>, RPCError<u64, openraft::EmptyNode, RaftError<u64>>> {
+    ) -> Result<AppendEntriesResponse<u64>, RPCError<u64, openraft::EmptyNode, RaftError<u64>>>
+    {
         match self.link.ask(Request::Append { shard: self.shard, rpc }).await.map_err(broken)? {
             Answer::Append(answer) => Ok(answer),
             _ => Err(refused("the peer's raft group is shut down")),
@@ -82,7 +90,10 @@ impl RaftNetwork<Types> for Way {
         &mut self,
         _: InstallSnapshotRequest<Types>,
         _: RPCOption,
-    ) -> Result<InstallSnapshotResponse<u64>, RPCError<u64, openraft::EmptyNode, RaftError<u64, InstallSnapshotError>>> {
+    ) -> Result<
+        InstallSnapshotResponse<u64>,
+        RPCError<u64, openraft::EmptyNode, RaftError<u64, InstallSnapshotError>>,
+    > {
         Err(refused("the whole log is kept: there are no snapshots"))
     }
 

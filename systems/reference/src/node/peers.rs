@@ -67,7 +67,9 @@ async fn answer(node: &Node, request: Request) -> Answer {
     match request {
         Request::Ping => Answer::Pong,
         Request::Append { shard, rpc } => match node.shard(shard) {
-            Some(shard) => shard.raft.append_entries(rpc).await.map_or(Answer::Gone, Answer::Append),
+            Some(shard) => {
+                shard.raft.append_entries(rpc).await.map_or(Answer::Gone, Answer::Append)
+            }
             None => Answer::Gone,
         },
         Request::Vote { shard, rpc } => match node.shard(shard) {
@@ -80,7 +82,9 @@ async fn answer(node: &Node, request: Request) -> Answer {
             None => Answer::ReadIndex(Err(Refusal::NoLeader)),
         },
         Request::StepAside { shard, to } => match node.shard(shard) {
-            Some(shard) if shard.leads() => Answer::SteppedAside(shard.step_aside(to, HANDOVER).await),
+            Some(shard) if shard.leads() => {
+                Answer::SteppedAside(shard.step_aside(to, HANDOVER).await)
+            }
             _ => Answer::SteppedAside(false),
         },
     }

@@ -82,7 +82,8 @@ impl Defects {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text?,
         };
-        let earlier: Vec<Line> = earlier.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let earlier: Vec<Line> =
+            earlier.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let duplicates = earlier.iter().filter(|line| line.defect == Defect::Duplicate);
         Ok(Self {
             seed,
@@ -90,7 +91,9 @@ impl Defects {
             journal: Journal::open(path)?,
             started: Instant::now(),
             dead: AtomicBool::new(earlier.iter().any(|line| line.defect == Defect::DeadShard)),
-            duplicated: Mutex::new(duplicates.filter_map(|line| Some((line.identity?, line.position?))).collect()),
+            duplicated: Mutex::new(
+                duplicates.filter_map(|line| Some((line.identity?, line.position?))).collect(),
+            ),
             planted,
         })
     }
@@ -99,7 +102,11 @@ impl Defects {
     pub(crate) fn loses(&self, identity: Identity, shard: u16) -> bool {
         let hit = self.drawn(self.planted.lost_ack, Defect::LostAck, identity);
         if hit {
-            self.journal.write(&Line { identity: Some(identity), shard: Some(shard), ..self.line(Defect::LostAck) });
+            self.journal.write(&Line {
+                identity: Some(identity),
+                shard: Some(shard),
+                ..self.line(Defect::LostAck)
+            });
         }
         hit
     }
@@ -112,7 +119,12 @@ impl Defects {
     /// A doubled reading is about to become visible on this node.
     pub(crate) fn duplicated(&self, identity: Identity, shard: u16, position: u64) {
         if self.duplicated.lock().expect("no holder panics").insert((identity, position)) {
-            let at = Line { identity: Some(identity), shard: Some(shard), position: Some(position), ..self.line(Defect::Duplicate) };
+            let at = Line {
+                identity: Some(identity),
+                shard: Some(shard),
+                position: Some(position),
+                ..self.line(Defect::Duplicate)
+            };
             self.journal.write(&at);
         }
     }
@@ -150,7 +162,9 @@ impl Defects {
     /// Returns when no stall is under way.
     pub(crate) async fn unless_stalled(&self, identity: Option<Identity>) {
         let now = Instant::now();
-        let Some(left) = self.planted.stall.and_then(|stall| stall.left(now - self.started)) else { return };
+        let Some(left) = self.planted.stall.and_then(|stall| stall.left(now - self.started)) else {
+            return;
+        };
         let held_us = u64::try_from(left.as_micros()).ok();
         self.journal.write(&Line { identity, held_us, ..self.line(Defect::Stall) });
         sleep_until(now + left).await;
@@ -161,7 +175,9 @@ impl Defects {
     }
 
     fn drawn(&self, chance: Option<Chance>, defect: Defect, identity: Identity) -> bool {
-        chance.is_some_and(|chance| draw(self.seed, defect, identity).is_multiple_of(chance.one_in.max(1)))
+        chance.is_some_and(|chance| {
+            draw(self.seed, defect, identity).is_multiple_of(chance.one_in.max(1))
+        })
     }
 }
 
@@ -177,13 +193,18 @@ impl Stall {
     fn left(self, elapsed: Duration) -> Option<Duration> {
         let every = self.every.0.as_nanos().max(1);
         let into = Duration::from_nanos(u64::try_from(elapsed.as_nanos() % every).ok()?);
-        (elapsed.as_nanos() >= every).then(|| self.held.0.checked_sub(into)).flatten().filter(|left| !left.is_zero())
+        (elapsed.as_nanos() >= every)
+            .then(|| self.held.0.checked_sub(into))
+            .flatten()
+            .filter(|left| !left.is_zero())
     }
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014) over the parts of the key.
 fn draw(seed: u64, defect: Defect, identity: Identity) -> u64 {
-    let narrow = u64::from(identity.asset) << 32 | u64::from(identity.stream) << 16 | u64::from(identity.boot);
+    let narrow = u64::from(identity.asset) << 32
+        | u64::from(identity.stream) << 16
+        | u64::from(identity.boot);
     [defect as u64 + 1, narrow, identity.seq].iter().fold(seed, |state, part| {
         let mut z = (state ^ part).wrapping_add(0x9E37_79B9_7F4A_7C15);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -199,7 +220,12 @@ mod tests {
     #[test]
     fn draws_hit_about_their_share_and_differ_between_defects() {
         let hits = |defect| {
-            let identities = (0..40_000u64).map(|seq| Identity { asset: (seq % 97) as u32, stream: 0, boot: 1, seq });
+            let identities = (0..40_000u64).map(|seq| Identity {
+                asset: (seq % 97) as u32,
+                stream: 0,
+                boot: 1,
+                seq,
+            });
             identities
                 .filter(|identity| draw(9, defect, *identity).is_multiple_of(50))
                 .map(|identity| identity.seq)
@@ -214,7 +240,8 @@ mod tests {
 
     #[test]
     fn a_stall_holds_until_its_end_and_only_then() {
-        let stall = Stall { held: Time(Duration::from_millis(500)), every: Time(Duration::from_secs(5)) };
+        let stall =
+            Stall { held: Time(Duration::from_millis(500)), every: Time(Duration::from_secs(5)) };
         let left = |ms| stall.left(Duration::from_millis(ms)).map(|left| left.as_millis());
         assert_eq!(
             [left(0), left(4_999), left(5_000), left(5_499), left(5_500), left(10_100)],

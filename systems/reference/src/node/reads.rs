@@ -28,7 +28,8 @@ impl Node {
                 }
             };
             let mut metrics = shard.raft.metrics();
-            let reached = metrics.wait_for(|metrics| metrics.last_applied.map(|id| id.index) >= index).await;
+            let reached =
+                metrics.wait_for(|metrics| metrics.last_applied.map(|id| id.index) >= index).await;
             reached.map(|_| ()).map_err(|_| Refusal::NoLeader)
         };
         timeout(patience, reach).await.unwrap_or(Err(Refusal::NoLeader))

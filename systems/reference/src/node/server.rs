@@ -64,19 +64,24 @@ fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> NodeError {
 }
 
 /// `wetdress reference node ...`, given what stands behind these three words. Returns when the node fails.
-#[expect(clippy::print_stderr, reason = "the main function of a server: its lab keeps what it says as the server's log")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the main function of a server: its lab keeps what it says as the server's log"
+)]
 pub fn main(args: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
     let name = OsString::from("wetdress reference node");
-    let args = match Args::try_parse_from([name].into_iter().chain(args.into_iter().map(Into::into))) {
-        Ok(args) => args,
-        Err(told) => {
-            // Nobody is left to tell when even this cannot be written.
-            let _ = told.print();
-            return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
-        }
-    };
+    let args =
+        match Args::try_parse_from([name].into_iter().chain(args.into_iter().map(Into::into))) {
+            Ok(args) => args,
+            Err(told) => {
+                // Nobody is left to tell when even this cannot be written.
+                let _ = told.print();
+                return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
+            }
+        };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = runtime.map_err(doing("start a runtime")).and_then(|runtime| runtime.block_on(run(args)));
+    let ended =
+        runtime.map_err(doing("start a runtime")).and_then(|runtime| runtime.block_on(run(args)));
     match ended {
         Ok(never) => match never {},
         Err(error) => {
@@ -89,8 +94,12 @@ pub fn main(args: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
 /// Runs a node until it fails.
 pub async fn run(args: Args) -> Result<std::convert::Infallible, NodeError> {
     fs::create_dir_all(&args.data).map_err(doing(format!("make `{}`", args.data.display())))?;
-    let clients = TcpListener::bind(args.listen).await.map_err(doing(format!("listen on {}", args.listen)))?;
-    let neighbours = TcpListener::bind(args.peer_listen).await.map_err(doing(format!("listen on {}", args.peer_listen)))?;
+    let clients = TcpListener::bind(args.listen)
+        .await
+        .map_err(doing(format!("listen on {}", args.listen)))?;
+    let neighbours = TcpListener::bind(args.peer_listen)
+        .await
+        .map_err(doing(format!("listen on {}", args.peer_listen)))?;
     let (node, file) = Node::start(args).await?;
     let mut tasks = JoinSet::new();
     tasks.spawn(peers::serve(node.clone(), neighbours));
@@ -100,7 +109,9 @@ pub async fn run(args: Args) -> Result<std::convert::Infallible, NodeError> {
     let mut groups = JoinSet::new();
     for shard in &node.shards {
         let mut metrics = shard.raft.metrics();
-        groups.spawn(async move { metrics.wait_for(|metrics| metrics.running_state.is_err()).await.map(|_| ()) });
+        groups.spawn(async move {
+            metrics.wait_for(|metrics| metrics.running_state.is_err()).await.map(|_| ())
+        });
     }
     let why = tokio::select! {
         why = file.failed() => why,
@@ -115,14 +126,21 @@ impl Node {
         let members = Members::new(args.peers.clone());
         let me = members.number(&args.id).ok_or_else(|| NodeError::NotAMember(args.id.clone()))?;
         let data = &args.data;
-        let (file, mut recovered) = LogFile::open(&data.join("log")).map_err(doing("recover the log"))?;
+        let (file, mut recovered) =
+            LogFile::open(&data.join("log")).map_err(doing("recover the log"))?;
         let journal = data.join("planted.jsonl");
-        let defects = Defects::open(args.planted.clone(), args.seed, &args.id, &journal).map_err(doing("open `planted.jsonl`"))?;
+        let defects = Defects::open(args.planted.clone(), args.seed, &args.id, &journal)
+            .map_err(doing("open `planted.jsonl`"))?;
         let defects = Arc::new(defects);
-        let events = Journal::open(&data.join("events.jsonl")).map_err(doing("open `events.jsonl`"))?;
+        let events =
+            Journal::open(&data.join("events.jsonl")).map_err(doing("open `events.jsonl`"))?;
         let hello = Hello { node: me, serves: args.listen };
         let others = members.iter().filter(|(number, _)| *number != me);
-        let links: Links = Arc::new(others.map(|(number, member)| (number, Link::spawn(hello.clone(), member.peer))).collect());
+        let links: Links = Arc::new(
+            others
+                .map(|(number, member)| (number, Link::spawn(hello.clone(), member.peer)))
+                .collect(),
+        );
         let kept_bytes = Arc::new(AtomicU64::new(0));
         let mut shards = vec![];
         for number in 0..args.shards {
@@ -138,9 +156,22 @@ impl Node {
                 defects: defects.clone(),
             };
             let started = Shard::start(parts).await;
-            shards.push(started.map_err(|why| NodeError::Shard { shard: number, why: why.to_string() })?);
+            shards.push(
+                started.map_err(|why| NodeError::Shard { shard: number, why: why.to_string() })?,
+            );
         }
-        let node = Self { args, me, members, hello, links, shards, defects, events, watchers: Mutex::default(), kept_bytes };
+        let node = Self {
+            args,
+            me,
+            members,
+            hello,
+            links,
+            shards,
+            defects,
+            events,
+            watchers: Mutex::default(),
+            kept_bytes,
+        };
         Ok((Arc::new(node), file))
     }
 

@@ -50,7 +50,10 @@ struct Proposal {
 
 impl fmt::Debug for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shard").field("number", &self.number).field("line", &self.line).finish_non_exhaustive()
+        f.debug_struct("Shard")
+            .field("number", &self.number)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,11 +74,19 @@ impl Shard {
     pub(crate) async fn start(parts: Parts<'_>) -> Result<Self, openraft::error::Fatal<u64>> {
         let Parts { number, me, args, members, links, file, recovered, view, defects } = parts;
         let line = members.line_of(number);
-        let rank = line.iter().position(|member| *member == me).expect("every member stands in line");
+        let rank =
+            line.iter().position(|member| *member == me).expect("every member stands in line");
         let config = Arc::new(config(args, rank));
         let store = Store::new(number, me, file, recovered);
         let quiet = Duration::from_millis(2 * config.election_timeout_max);
-        let raft = Raft::new(me, config, Ways { shard: number, links }, store.clone(), Machine(view.clone())).await?;
+        let raft = Raft::new(
+            me,
+            config,
+            Ways { shard: number, links },
+            store.clone(),
+            Machine(view.clone()),
+        )
+        .await?;
         raft.runtime_config().elect(false);
         tokio::spawn(listen_first(raft.clone(), quiet));
         let (queue, proposals) = mpsc::channel(4 * BATCH_READINGS);
@@ -123,10 +134,12 @@ impl Shard {
         let last = self.store.last_index();
         let mut metrics = self.raft.metrics();
         let caught_up = metrics.wait_for(|metrics| {
-            let theirs = metrics.replication.as_ref().and_then(|all| all.get(&to).copied().flatten());
+            let theirs =
+                metrics.replication.as_ref().and_then(|all| all.get(&to).copied().flatten());
             theirs.map(|id| id.index) >= last
         });
-        let ready = timeout(patience, caught_up).await.is_ok_and(|caught_up| caught_up.is_ok()) && self.leads();
+        let ready = timeout(patience, caught_up).await.is_ok_and(|caught_up| caught_up.is_ok())
+            && self.leads();
         if ready {
             tokio::spawn(hold_until_gone(self.raft.clone(), hold, patience));
         }
@@ -142,7 +155,12 @@ fn leads(raft: &Raft) -> bool {
 async fn listen_first(raft: Raft, quiet: Duration) {
     let mut metrics = raft.metrics();
     // A leader or none: from now on it may stand.
-    let _ = timeout(quiet, metrics.wait_for(|metrics| metrics.current_leader.is_some_and(|leader| leader != metrics.id))).await;
+    let _ = timeout(
+        quiet,
+        metrics
+            .wait_for(|metrics| metrics.current_leader.is_some_and(|leader| leader != metrics.id)),
+    )
+    .await;
     raft.runtime_config().elect(true);
 }
 
@@ -172,7 +190,8 @@ async fn propose(raft: Raft, mut proposals: mpsc::Receiver<Proposal>, slots: Arc
     while let Some(first) = proposals.recv().await {
         let slot = slots.clone().acquire_owned().await.expect("the slots are never closed");
         let batch = gather(first, &mut proposals);
-        let (readings, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|proposal| (proposal.stored, proposal.done)).unzip();
+        let (readings, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|proposal| (proposal.stored, proposal.done)).unzip();
         if !leads(&raft) {
             for answer in answers {
                 // Whoever asked may have given up.
@@ -187,9 +206,11 @@ async fn propose(raft: Raft, mut proposals: mpsc::Receiver<Proposal>, slots: Arc
                 Ok(Ok(written)) => Ok(written.data.0),
                 // Never appended, or cut off the log again, which openraft does not tell apart; and a node that this one does not
                 // hear may keep what was cut off here and lead one day.
-                Ok(Err(ClientWriteError::ForwardToLeader(_) | ClientWriteError::ChangeMembershipError(_))) | Err(_) => {
-                    Err(Refusal::Unknown)
-                }
+                Ok(Err(
+                    ClientWriteError::ForwardToLeader(_)
+                    | ClientWriteError::ChangeMembershipError(_),
+                ))
+                | Err(_) => Err(Refusal::Unknown),
             };
             drop(slot);
             let mut position = 0;

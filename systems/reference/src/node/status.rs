@@ -39,13 +39,18 @@ pub(crate) async fn of(node: &Node) -> Value {
     for shard in &node.shards {
         shards.push(shard_status(node, shard).await);
     }
-    let peers = node.links.iter().map(|(number, link)| (name(node, *number), link.is_up())).collect();
+    let peers =
+        node.links.iter().map(|(number, link)| (name(node, *number), link.is_up())).collect();
     serde_json::to_value(Status { node: node.args.id.clone(), peers, shards }).expect("plain data")
 }
 
 async fn shard_status(node: &Node, shard: &Shard) -> ShardStatus {
     // A group that is shut down knows nothing; the node is about to end.
-    let committed = shard.raft.with_raft_state(|state| state.committed.map(|id| id.index)).await.unwrap_or(None);
+    let committed = shard
+        .raft
+        .with_raft_state(|state| state.committed.map(|id| id.index))
+        .await
+        .unwrap_or(None);
     let metrics = shard.raft.metrics().borrow().clone();
     let written = metrics.last_log_index;
     let followers = metrics.replication.iter().flatten().filter(|(number, _)| **number != node.me);
@@ -66,7 +71,9 @@ async fn shard_status(node: &Node, shard: &Shard) -> ShardStatus {
         applied: metrics.last_applied.map(|id| id.index),
         written,
         end: shard.view.length(),
-        behind: followers.map(|(number, matched)| (name(node, *number), lacks(matched.map(|id| id.index)))).collect(),
+        behind: followers
+            .map(|(number, matched)| (name(node, *number), lacks(matched.map(|id| id.index))))
+            .collect(),
     }
 }
 

@@ -27,7 +27,9 @@ impl Store {
     /// A node that led when it died keeps its vote but not the belief that it still leads: openraft would let it go on as a leader of
     /// the old term until somebody objects.
     pub(crate) fn new(shard: u16, me: u64, file: LogFile, mut recovered: Recovered) -> Self {
-        if let Some(vote) = recovered.vote.as_mut().filter(|vote| vote.leader_id().voted_for() == Some(me)) {
+        if let Some(vote) =
+            recovered.vote.as_mut().filter(|vote| vote.leader_id().voted_for() == Some(me))
+        {
             vote.committed = false;
         }
         Self { shard, file, kept: Arc::new(Mutex::new(recovered)) }
@@ -96,7 +98,11 @@ impl RaftLogStorage<Types> for Store {
         Ok(self.kept().committed)
     }
 
-    async fn append<I>(&mut self, entries: I, callback: LogFlushed<Types>) -> Result<(), StorageError>
+    async fn append<I>(
+        &mut self,
+        entries: I,
+        callback: LogFlushed<Types>,
+    ) -> Result<(), StorageError>
     where
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
@@ -104,7 +110,11 @@ impl RaftLogStorage<Types> for Store {
         let entries: Vec<Entry> = entries.into_iter().collect();
         let mut kept = self.kept();
         if let Some(first) = entries.first() {
-            debug_assert_eq!(index(first.log_id.index), kept.entries.len(), "openraft truncates before it appends");
+            debug_assert_eq!(
+                index(first.log_id.index),
+                kept.entries.len(),
+                "openraft truncates before it appends"
+            );
         }
         kept.entries.extend(entries.iter().cloned());
         self.file.write(&Record::Append { shard: self.shard, entries }, Done::Flushed(callback));

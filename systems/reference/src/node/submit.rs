@@ -28,7 +28,13 @@ pub(crate) enum Accepted {
 
 impl Node {
     /// Takes a reading whose envelope was checked. Tried again only as long as it definitely was not written.
-    pub(crate) async fn accept(&self, shard: &Shard, envelope: &Envelope, payload: Bytes, forward: bool) -> Result<Accepted, Refusal> {
+    pub(crate) async fn accept(
+        &self,
+        shard: &Shard,
+        envelope: &Envelope,
+        payload: Bytes,
+        forward: bool,
+    ) -> Result<Accepted, Refusal> {
         if self.full() {
             return Err(Refusal::Full);
         }
@@ -41,13 +47,19 @@ impl Node {
                     let position = shard.view.length().saturating_sub(1);
                     return Ok(Accepted::Written { position, by: self.me });
                 }
-                Some(leader) if leader == self.me => timeout_at(end, shard.append(envelope.identity, payload.clone())).await,
+                Some(leader) if leader == self.me => {
+                    timeout_at(end, shard.append(envelope.identity, payload.clone())).await
+                }
                 Some(leader) if !forward => return Ok(Accepted::Elsewhere { leader }),
-                Some(leader) => timeout_at(end, self.pass_on(leader, shard.number, payload.clone())).await,
+                Some(leader) => {
+                    timeout_at(end, self.pass_on(leader, shard.number, payload.clone())).await
+                }
                 None => Ok(Err(Refusal::NoLeader)),
             };
             match result.unwrap_or(Err(Refusal::Unknown)) {
-                Ok(position) => return Ok(Accepted::Written { position, by: leader.unwrap_or(self.me) }),
+                Ok(position) => {
+                    return Ok(Accepted::Written { position, by: leader.unwrap_or(self.me) });
+                }
                 Err(Refusal::NotLeader | Refusal::NoLeader) if Instant::now() < give_up => {
                     let left = give_up - Instant::now();
                     shard.leader_changed(leader, left.min(Duration::from_millis(50))).await;

@@ -38,13 +38,25 @@ pub(crate) struct Shown {
 
 impl Watcher {
     /// What changed since a position, to an observer whose last answer was `seen`.
-    pub(crate) fn show(&mut self, view: &View, defects: &Defects, observer: &str, since: u64, seen: u64) -> Shown {
+    pub(crate) fn show(
+        &mut self,
+        view: &View,
+        defects: &Defects,
+        observer: &str,
+        since: u64,
+        seen: u64,
+    ) -> Shown {
         self.settle(view, defects, observer, seen);
         let (changed, end) = view.changed_since(since);
-        let drawn =
-            |value: &Value| value.before.filter(|_| defects.goes_back(value.identity)).map(|before| Turn { newer: value.identity, before });
+        let drawn = |value: &Value| {
+            value
+                .before
+                .filter(|_| defects.goes_back(value.identity))
+                .map(|before| Turn { newer: value.identity, before })
+        };
         self.shown = changed.iter().filter_map(drawn).collect();
-        let mut values: Vec<_> = changed.into_iter().map(|value| (value.position, value.payload)).collect();
+        let mut values: Vec<_> =
+            changed.into_iter().map(|value| (value.position, value.payload)).collect();
         for turn in std::mem::take(&mut self.due) {
             let Some(payload) = view.at(turn.before) else { continue };
             let Ok(older) = Envelope::read(&payload) else { continue };
@@ -59,7 +71,8 @@ impl Watcher {
 
     fn settle(&mut self, view: &View, defects: &Defects, observer: &str, seen: u64) {
         let arrived = seen == self.number;
-        let (shown, gone_back) = (std::mem::take(&mut self.shown), std::mem::take(&mut self.gone_back));
+        let (shown, gone_back) =
+            (std::mem::take(&mut self.shown), std::mem::take(&mut self.gone_back));
         if arrived {
             self.due.extend(shown);
             return;

@@ -85,7 +85,9 @@ pub(crate) fn frame(message: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-pub(crate) async fn read<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin)) -> io::Result<T> {
+pub(crate) async fn read<T: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+) -> io::Result<T> {
     let length = from.read_u32_le().await?;
     if length > FRAME_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "frame too long"));

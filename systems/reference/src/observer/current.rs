@@ -25,9 +25,19 @@ struct Poll {
     cursors: BTreeMap<NodeId, Vec<String>>,
 }
 
-pub(super) async fn watch(ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eyes>, nodes: Vec<NodeId>, every: Duration) -> SystemError {
+pub(super) async fn watch(
+    ground: Arc<dyn Ground>,
+    post: Post,
+    eyes: Arc<dyn Eyes>,
+    nodes: Vec<NodeId>,
+    every: Duration,
+) -> SystemError {
     let sight = Sight::new(post.clock.clone(), eyes.clone());
-    let name = format!("{}-{}", post.cell.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-"), post.origin.host);
+    let name = format!(
+        "{}-{}",
+        post.cell.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-"),
+        post.origin.host
+    );
     let heard = post.clock.now();
     let mut poll = Poll { ground, post, eyes, sight, every, name, heard, cursors: BTreeMap::new() };
     loop {
@@ -47,19 +57,28 @@ impl Poll {
         let silent = || ClientError::Answer("no answer in time".into());
         let opening = open(&*self.ground, &self.post, node);
         let (mut client, shards) = timeout(CALL_TIMEOUT, opening).await.map_err(|_| silent())??;
-        let cursors = self.cursors.entry(node.clone()).or_insert_with(|| vec![String::from("0.0"); shards.into()]);
+        let cursors = self
+            .cursors
+            .entry(node.clone())
+            .or_insert_with(|| vec![String::from("0.0"); shards.into()]);
         let mut how = "linearizable";
         let mut every = interval(self.every);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
             for (shard, cursor) in (0..).zip(cursors.iter_mut()) {
-                let path = format!("/v1/current?shard={shard}&since={cursor}&observer={}&read={how}", self.name);
-                let answer = timeout(READ_TIMEOUT, client.get(&path)).await.map_err(|_| silent())??;
+                let path = format!(
+                    "/v1/current?shard={shard}&since={cursor}&observer={}&read={how}",
+                    self.name
+                );
+                let answer =
+                    timeout(READ_TIMEOUT, client.get(&path)).await.map_err(|_| silent())??;
                 self.heard = self.post.clock.now();
                 let values = client::readings(&answer)?;
                 cursor.replace_range(.., client::header_text(&answer, "wetdress-cursor")?);
-                values.iter().for_each(|(position, payload)| show(*position, payload, self.heard, &*self.eyes));
+                values.iter().for_each(|(position, payload)| {
+                    show(*position, payload, self.heard, &*self.eyes)
+                });
                 let end = cursor.split_once('.').and_then(|(end, _)| end.parse::<u64>().ok());
                 if let Some(last) = end.and_then(|end| end.checked_sub(1)) {
                     self.eyes.passed(&shard_id(shard), last);

@@ -30,13 +30,19 @@ struct Tail {
     heard: Micros,
 }
 
-pub(super) async fn watch(ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eyes>, nodes: Vec<NodeId>) -> SystemError {
+pub(super) async fn watch(
+    ground: Arc<dyn Ground>,
+    post: Post,
+    eyes: Arc<dyn Eyes>,
+    nodes: Vec<NodeId>,
+) -> SystemError {
     let sight = Sight::new(post.clock.clone(), eyes.clone());
     let began = post.clock.now();
     let shards = how_many(&*ground, &post, &nodes, &sight, began).await;
     let mut tails = JoinSet::new();
     for shard in 0..shards {
-        let (ground, post, eyes, sight) = (ground.clone(), post.clone(), eyes.clone(), sight.clone());
+        let (ground, post, eyes, sight) =
+            (ground.clone(), post.clone(), eyes.clone(), sight.clone());
         let mut tail = Tail { ground, post, eyes, sight, shard, next: 0, heard: began };
         let nodes = nodes.clone();
         tails.spawn(async move {
@@ -53,7 +59,13 @@ pub(super) async fn watch(ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eye
 }
 
 /// Asked until somebody answers.
-async fn how_many(ground: &dyn Ground, post: &Post, nodes: &[NodeId], sight: &Sight, began: Micros) -> u16 {
+async fn how_many(
+    ground: &dyn Ground,
+    post: &Post,
+    nodes: &[NodeId],
+    sight: &Sight,
+    began: Micros,
+) -> u16 {
     loop {
         for node in nodes {
             if let Ok(Ok((_, shards))) = timeout(CALL_TIMEOUT, open(ground, post, node)).await {
@@ -73,8 +85,10 @@ impl Tail {
         let connecting = connect(&*self.ground, &self.post.origin, node);
         let mut client = timeout(CALL_TIMEOUT, connecting).await.map_err(|_| silent())??;
         loop {
-            let path = format!("/v1/log/{}?from={}&wait={}", self.shard, self.next, WAIT.as_millis());
-            let answer = timeout(WAIT + CALL_TIMEOUT, client.get(&path)).await.map_err(|_| silent())??;
+            let path =
+                format!("/v1/log/{}?from={}&wait={}", self.shard, self.next, WAIT.as_millis());
+            let answer =
+                timeout(WAIT + CALL_TIMEOUT, client.get(&path)).await.map_err(|_| silent())??;
             self.heard = self.post.clock.now();
             self.sight.found(self.shard);
             for (position, payload) in client::readings(&answer)? {

@@ -29,7 +29,10 @@ pub(crate) fn patience() -> Duration {
 }
 
 /// Repeats a try until it gives something.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut attempt: impl FnMut() -> F,
+) -> T {
     let tries = async {
         loop {
             if let Some(found) = attempt().await {
@@ -56,7 +59,8 @@ impl Cluster {
         // Loopback is a whole /8: addresses by process, so that fixed ports never collide.
         let [_, high, low, _] = pid.to_be_bytes();
         let [.., last] = pid.to_be_bytes();
-        let base = |node: u8| Ipv4Addr::new(127, 64 + (high ^ low) % 128, last, 1 + count * 4 + node);
+        let base =
+            |node: u8| Ipv4Addr::new(127, 64 + (high ^ low) % 128, last, 1 + count * 4 + node);
         let mut cluster = Self {
             nodes: BTreeMap::new(),
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -73,15 +77,23 @@ impl Cluster {
 
     pub(crate) fn begin(&mut self, name: &'static str) {
         let ip = self.addresses[name];
-        let peers: Vec<String> =
-            NAMES.iter().zip(REGIONS).map(|(peer, region)| format!("{peer}={}:7001@{region}", self.addresses[peer])).collect();
+        let peers: Vec<String> = NAMES
+            .iter()
+            .zip(REGIONS)
+            .map(|(peer, region)| format!("{peer}={}:7001@{region}", self.addresses[peer]))
+            .collect();
         let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
         command.args(["node", "--id", name]).arg("--data").arg(self.folder.path().join(name));
         command.arg(format!("--listen={ip}:7000")).arg(format!("--peer-listen={ip}:7001"));
-        command.arg(format!("--peers={}", peers.join(","))).arg(format!("--planted={}", self.planted));
+        command
+            .arg(format!("--peers={}", peers.join(",")))
+            .arg(format!("--planted={}", self.planted));
         // Quick timers, unless a test wants others.
-        let timers: &[&str] =
-            if self.extra.iter().any(|flag| flag.starts_with("--heartbeat")) { &[] } else { &["--heartbeat-ms=100", "--election-ms=400"] };
+        let timers: &[&str] = if self.extra.iter().any(|flag| flag.starts_with("--heartbeat")) {
+            &[]
+        } else {
+            &["--heartbeat-ms=100", "--election-ms=400"]
+        };
         command.args(timers).arg("--home-after-ms=300").args(&self.extra);
         self.nodes.insert(name, Some(command.spawn().expect("this program can be started")));
     }
@@ -96,21 +108,32 @@ impl Cluster {
 
     pub(crate) fn signal(&self, name: &str, signal: rustix::process::Signal) {
         let child = self.nodes[name].as_ref().expect("it lives");
-        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).expect("the child is ours");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
+            .expect("the child is ours");
     }
 
     pub(crate) async fn ready(&self) {
         for name in self.nodes.keys() {
-            until("ready", || async { self.get(name, "/v1/ready").await.filter(|answer| answer.status() == 200) }).await;
+            until("ready", || async {
+                self.get(name, "/v1/ready").await.filter(|answer| answer.status() == 200)
+            })
+            .await;
         }
     }
 
     /// Of each living node, user and system together; ticks of 10 ms.
     pub(crate) fn cpu_seconds(&self) -> Vec<f64> {
         let of = |child: &Child| {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it lives");
+            let stat =
+                std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it lives");
             let (_, fields) = stat.rsplit_once(") ").expect("the name ends with a bracket");
-            fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+            fields
+                .split(' ')
+                .skip(11)
+                .take(2)
+                .map(|ticks| ticks.parse::<f64>().expect("a number"))
+                .sum::<f64>()
+                / 100.0
         };
         self.nodes.values().flatten().map(of).collect()
     }
@@ -149,8 +172,10 @@ impl Cluster {
         let mut found: Vec<(u64, Bytes)> = vec![];
         loop {
             let path = format!("/v1/log/{shard}?from={}&read=linearizable", found.len());
-            let answer =
-                until("a linearizable read", || async { self.get(name, &path).await.filter(|answer| answer.status() == 200) }).await;
+            let answer = until("a linearizable read", || async {
+                self.get(name, &path).await.filter(|answer| answer.status() == 200)
+            })
+            .await;
             let more = client::readings(&answer).expect("frames");
             if more.is_empty() {
                 return found;
@@ -163,7 +188,9 @@ impl Cluster {
     pub(crate) async fn census(&self, name: &str) -> BTreeMap<Identity, usize> {
         let mut census = BTreeMap::new();
         for shard in 0..SHARDS {
-            for (expected, (position, payload)) in self.log(name, shard).await.into_iter().enumerate() {
+            for (expected, (position, payload)) in
+                self.log(name, shard).await.into_iter().enumerate()
+            {
                 assert_eq!(position, expected as u64, "positions are dense");
                 let envelope = Envelope::read(&payload).expect("what was posted comes back intact");
                 *census.entry(envelope.identity).or_default() += 1;
@@ -174,14 +201,21 @@ impl Cluster {
 
     /// The instances in a node's journal, those taken back left out.
     pub(crate) fn journal(&self, name: &str) -> Vec<Line> {
-        let text = std::fs::read_to_string(self.folder.path().join(name).join("planted.jsonl")).expect("every node keeps one");
-        let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).expect("whole lines")).collect();
-        let undone: BTreeSet<_> = lines.iter().filter(|line| line.undone).map(|line| (line.defect, line.identity)).collect();
+        let text = std::fs::read_to_string(self.folder.path().join(name).join("planted.jsonl"))
+            .expect("every node keeps one");
+        let lines: Vec<Line> =
+            text.lines().map(|line| serde_json::from_str(line).expect("whole lines")).collect();
+        let undone: BTreeSet<_> = lines
+            .iter()
+            .filter(|line| line.undone)
+            .map(|line| (line.defect, line.identity))
+            .collect();
         lines.into_iter().filter(|line| !undone.contains(&(line.defect, line.identity))).collect()
     }
 
     pub(crate) fn events(&self, name: &str) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.path().join(name).join("events.jsonl")).expect("every node keeps one");
+        let text = std::fs::read_to_string(self.folder.path().join(name).join("events.jsonl"))
+            .expect("every node keeps one");
         text.lines().map(|line| serde_json::from_str(line).expect("whole lines")).collect()
     }
 }
@@ -200,14 +234,19 @@ pub(crate) fn identity(asset: u32, seq: u64) -> Identity {
 
 pub(crate) fn payload(identity: Identity, attempt: u16) -> Bytes {
     let generated = Micros(i64::try_from(identity.seq).expect("small") * 1_000);
-    let envelope = Envelope { run: 1, identity, attempt, stored: false, generated, device_time: generated };
+    let envelope =
+        Envelope { run: 1, identity, attempt, stored: false, generated, device_time: generated };
     let mut bytes = vec![];
     envelope.write(100, &mut bytes);
     bytes.into()
 }
 
 /// Posts a reading once. None: nobody knows.
-pub(crate) async fn post(client: &mut Client, identity: Identity, attempt: u16) -> Option<(u16, Value)> {
+pub(crate) async fn post(
+    client: &mut Client,
+    identity: Identity,
+    attempt: u16,
+) -> Option<(u16, Value)> {
     let answer = client.post("/v1/readings", payload(identity, attempt)).await.ok()?;
     Some((answer.status().as_u16(), serde_json::from_slice(answer.body()).expect("JSON")))
 }

@@ -28,11 +28,15 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn journalled(cluster: &Cluster, defect: Defect) -> BTreeSet<Identity> {
     let lines = NAMES.iter().flat_map(|name| cluster.journal(name));
-    lines.filter(|line| line.defect == defect).map(|line| line.identity.expect("this defect hits readings")).collect()
+    lines
+        .filter(|line| line.defect == defect)
+        .map(|line| line.identity.expect("this defect hits readings"))
+        .collect()
 }
 
 async fn write_some(cluster: &Cluster) -> BTreeSet<Identity> {
-    let all: BTreeSet<_> = (0..24).flat_map(|asset| (0..6).map(move |seq| identity(asset, seq))).collect();
+    let all: BTreeSet<_> =
+        (0..24).flat_map(|asset| (0..6).map(move |seq| identity(asset, seq))).collect();
     for (reading, node) in all.iter().zip(NAMES.into_iter().cycle()) {
         insist(cluster, node, *reading).await;
     }
@@ -52,8 +56,13 @@ async fn duplicates() {
     let mut cluster = Cluster::start(json!({"duplicate": {"one_in": 8}}), &["--seed=3"]).await;
     write_some(&cluster).await;
     for name in NAMES {
-        let doubled: BTreeSet<_> =
-            cluster.census(name).await.into_iter().filter(|(_, count)| *count == 2).map(|(identity, _)| identity).collect();
+        let doubled: BTreeSet<_> = cluster
+            .census(name)
+            .await
+            .into_iter()
+            .filter(|(_, count)| *count == 2)
+            .map(|(identity, _)| identity)
+            .collect();
         assert!(!doubled.is_empty());
         assert_eq!(doubled, journalled(&cluster, Defect::Duplicate));
     }
@@ -82,8 +91,12 @@ async fn time_travel() {
                     cluster.log("a", shard).await;
                 }
                 let cursor = &mut cursors[usize::from(shard)];
-                let answer = client.get(&format!("/v1/current?shard={shard}&since={cursor}&observer=eye")).await.expect("an answer");
-                *cursor = client::header_text(&answer, "wetdress-cursor").expect("a cursor").to_owned();
+                let answer = client
+                    .get(&format!("/v1/current?shard={shard}&since={cursor}&observer=eye"))
+                    .await
+                    .expect("an answer");
+                *cursor =
+                    client::header_text(&answer, "wetdress-cursor").expect("a cursor").to_owned();
                 for (_, payload) in client::readings(&answer).expect("frames") {
                     let envelope = Envelope::read(&payload).expect("intact");
                     let before = newest.insert(envelope.identity.asset, envelope.generated);
@@ -109,7 +122,8 @@ async fn dead_shard() {
             assert_eq!(answer.await.expect("an answer").0, 200);
         }
     }
-    let dead: Vec<_> = cluster.journal("a").into_iter().map(|line| (line.defect, line.shard)).collect();
+    let dead: Vec<_> =
+        cluster.journal("a").into_iter().map(|line| (line.defect, line.shard)).collect();
     assert_eq!(dead, [(Defect::DeadShard, Some(5))]);
 }
 
@@ -121,10 +135,12 @@ async fn stalls() {
         let began = tokio::time::Instant::now();
         let (code, _) = post(&mut client, identity(1, seq), 1).await.expect("an answer");
         assert_eq!(code, 200);
-        let journal = cluster.journal("a").into_iter().filter(|line| line.identity == Some(identity(1, seq)));
+        let journal =
+            cluster.journal("a").into_iter().filter(|line| line.identity == Some(identity(1, seq)));
         if let Some(us) = journal.filter_map(|line| line.held_us).max() {
             assert!(
-                began.elapsed() >= Duration::from_micros(us).saturating_sub(Duration::from_millis(2)),
+                began.elapsed()
+                    >= Duration::from_micros(us).saturating_sub(Duration::from_millis(2)),
                 "held at least as long as journalled"
             );
             held.insert(seq);

@@ -28,12 +28,19 @@ async fn every_shard() {
     for name in NAMES {
         let leaders = cluster.leaders(name).await.expect("ready nodes answer");
         // Regions in the order of their names: eu-west (c), us-east (b), us-west (a).
-        let homes: Vec<_> = ["c", "b", "a"].into_iter().cycle().take(12).map(|name| Some(name.to_owned())).collect();
+        let homes: Vec<_> = ["c", "b", "a"]
+            .into_iter()
+            .cycle()
+            .take(12)
+            .map(|name| Some(name.to_owned()))
+            .collect();
         assert_eq!(leaders, homes, "seen by {name}");
         let mut client = cluster.connect(name).await.expect("it is ready");
         let mut shards = BTreeSet::new();
         for asset in 0..48 {
-            let (code, body) = post(&mut client, identity(asset, name.as_bytes()[0].into()), 1).await.expect("an answer");
+            let (code, body) = post(&mut client, identity(asset, name.as_bytes()[0].into()), 1)
+                .await
+                .expect("an answer");
             assert_eq!(code, 200, "{body}");
             assert_eq!(body["shard"], shard_of(asset, SHARDS));
             shards.insert(shard_of(asset, SHARDS));
@@ -84,7 +91,10 @@ async fn leader_dies() {
         acked.insert(identity(asset, 100));
     }
     let leaders = cluster.leaders("b").await.expect("it lives");
-    assert!(leaders.iter().all(|leader| leader.as_deref().is_some_and(|leader| leader != "a")), "{leaders:?}");
+    assert!(
+        leaders.iter().all(|leader| leader.as_deref().is_some_and(|leader| leader != "a")),
+        "{leaders:?}"
+    );
     let successors: BTreeSet<_> = leaders.iter().skip(2).step_by(3).collect();
     assert_eq!(successors.len(), 2, "the shards of a dead node spread: {leaders:?}");
     for name in ["b", "c"] {
@@ -100,8 +110,12 @@ async fn leader_dies() {
         leaders.iter().skip(2).step_by(3).all(|leader| leader.as_deref() == Some("a")).then_some(())
     })
     .await;
-    let went: BTreeSet<_> =
-        cluster.events("a").iter().filter(|event| event["event"] == "went_home").map(|event| event["shard"].as_u64()).collect();
+    let went: BTreeSet<_> = cluster
+        .events("a")
+        .iter()
+        .filter(|event| event["event"] == "went_home")
+        .map(|event| event["shard"].as_u64())
+        .collect();
     assert_eq!(went, [2, 5, 8, 11].map(Some).into());
     let census = cluster.census("a").await;
     assert!(acked.iter().all(|identity| census.contains_key(identity)));
@@ -132,7 +146,8 @@ async fn leader_falls_silent() {
 
 async fn all_die() {
     let mut cluster = Cluster::start(json!({}), &[]).await;
-    let all: BTreeSet<_> = (0..24).flat_map(|asset| (0..3).map(move |seq| identity(asset, seq))).collect();
+    let all: BTreeSet<_> =
+        (0..24).flat_map(|asset| (0..3).map(move |seq| identity(asset, seq))).collect();
     for reading in &all {
         insist(&cluster, "a", *reading).await;
     }
@@ -150,7 +165,8 @@ async fn redirects() {
     let cluster = Cluster::start(json!({}), &["--on-follower=redirect"]).await;
     let asset = (0..).find(|asset| shard_of(*asset, SHARDS) == 2).expect("every shard has assets");
     let mut client = cluster.connect("b").await.expect("it is ready");
-    let answer = client.post("/v1/readings", payload(identity(asset, 0), 1)).await.expect("an answer");
+    let answer =
+        client.post("/v1/readings", payload(identity(asset, 0), 1)).await.expect("an answer");
     assert_eq!(answer.status(), 307);
     let place = client::header_text(&answer, "location").expect("a place");
     assert_eq!(place, format!("http://{}/v1/readings", cluster.address("a")));

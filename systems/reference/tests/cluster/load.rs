@@ -22,7 +22,8 @@ const DEFAULTS: &[&str] = &["--heartbeat-ms=300", "--election-ms=800"];
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("three_nodes_carry_two_thousand_readings_a_second", throughput).with_ignored_flag(true),
+        trial("three_nodes_carry_two_thousand_readings_a_second", throughput)
+            .with_ignored_flag(true),
         trial("three_idle_nodes_need_less_than_a_tenth_of_a_core", idle).with_ignored_flag(true),
     ]
 }
@@ -36,7 +37,8 @@ async fn throughput() {
         let mut client = cluster.connect(NAMES[asset as usize % 3]).await.expect("it is ready");
         clients.spawn(async move {
             for seq in 0..READINGS_EACH {
-                let (code, body) = post(&mut client, identity(asset, seq), 1).await.expect("an answer");
+                let (code, body) =
+                    post(&mut client, identity(asset, seq), 1).await.expect("an answer");
                 assert_eq!(code, 200, "{body}");
             }
         });

@@ -9,7 +9,9 @@ use std::{
 
 use ::seams::{Clock, Eyes, Ground, Origin, Post, Site};
 use async_trait::async_trait;
-use model::{CellId, Identity, Micros, NodeId, ServiceId, ShardId, Sighting, Topology, topology::Node};
+use model::{
+    CellId, Identity, Micros, NodeId, ServiceId, ShardId, Sighting, Topology, topology::Node,
+};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use crate::cluster::{Cluster, NAMES, REGIONS};
@@ -41,16 +43,30 @@ impl Ground for Loopback {
 pub(crate) fn site(cluster: &Cluster) -> Site {
     let service = ServiceId::from("store");
     let place = |(name, region): (&str, &str)| {
-        let node = Node { region: region.into(), zone: None, service: service.clone(), address: cluster.ip(name) };
+        let node = Node {
+            region: region.into(),
+            zone: None,
+            service: service.clone(),
+            address: cluster.ip(name),
+        };
         (NodeId::from(name), node)
     };
-    let topology = Topology { nodes: NAMES.into_iter().zip(REGIONS).map(place).collect(), ..Topology::default() };
+    let topology = Topology {
+        nodes: NAMES.into_iter().zip(REGIONS).map(place).collect(),
+        ..Topology::default()
+    };
     Site { service: service.clone(), topology: Arc::new(topology), run: 1, seed: 3 }
 }
 
 pub(crate) fn post(region: &str, shows: model::plan::Shows, clock: &Clock) -> Post {
     let cell = CellId::from(format!("{region}/observers"));
-    Post { origin: Origin::cell(&cell, 0), region: region.into(), cell, shows, clock: clock.clone() }
+    Post {
+        origin: Origin::cell(&cell, 0),
+        region: region.into(),
+        cell,
+        shows,
+        clock: clock.clone(),
+    }
 }
 
 /// Eyes that remember.

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use ::seams::{Batch, Clock, Lane, Leave, Origin, Outgoing, Progress, Seat, Service, catalog::System};
+use ::seams::{
+    Batch, Clock, Lane, Leave, Origin, Outgoing, Progress, Seat, Service, catalog::System,
+};
 use libtest_mimic::Trial;
 use model::{Identity, Outcome, plan::Shows};
 use serde_json::{Value, json};
@@ -36,16 +38,23 @@ fn service(cluster: &Cluster) -> Arc<dyn Service> {
 async fn kinds_live() {
     let cluster = Cluster::start(json!({}), &[]).await;
     let site = site(&cluster);
-    let service =
-        (SYSTEM.services.kinds[0].make)(&json!({"shards": 6, "planted": {"lost_ack": {"one_in": 9}}}), &site).expect("stored form");
+    let service = (SYSTEM.services.kinds[0].make)(
+        &json!({"shards": 6, "planted": {"lost_ack": {"one_in": 9}}}),
+        &site,
+    )
+    .expect("stored form");
     assert_eq!(service.shards().len(), 6);
     assert!((0..600).all(|asset| service.shards().contains(&service.shard_of(asset))));
     let process = service.processes(&"b".into()).remove(0);
     assert_eq!(process.command.program.to_str(), Some("{self}"));
     // What the service writes, a node reads.
     let words = ["node"].into_iter().chain(process.command.args[2..].iter().map(String::as_str));
-    let args = <wetdress_reference::node::Args as clap::Parser>::try_parse_from(words).expect("a node understands its service");
-    assert_eq!((args.shards, args.seed, args.planted.lost_ack.map(|chance| chance.one_in)), (6, 3, Some(9)));
+    let args = <wetdress_reference::node::Args as clap::Parser>::try_parse_from(words)
+        .expect("a node understands its service");
+    assert_eq!(
+        (args.shards, args.seed, args.planted.lost_ack.map(|chance| chance.one_in)),
+        (6, 3, Some(9))
+    );
     assert_eq!(args.peers.iter().map(|peer| peer.region.as_str()).collect::<Vec<_>>(), REGIONS);
     let policy = (SYSTEM.drivers.kinds[0].make)(&json!({}), &site).expect("stored form").policy();
     assert!(policy.contains("No retry"));
@@ -59,14 +68,21 @@ async fn beliefs() {
     assert!(service.version(&*ground).await.expect("an answer").starts_with("reference 0."));
     assert!(service.redundant(&*ground).await.expect("an answer"));
     let roles = service.believes(&*ground, &"a".into()).await.expect("an answer");
-    let leads: Vec<_> = roles.iter().filter(|role| role.role == "leader").map(|role| role.shard.as_str().to_owned()).collect();
+    let leads: Vec<_> = roles
+        .iter()
+        .filter(|role| role.role == "leader")
+        .map(|role| role.shard.as_str().to_owned())
+        .collect();
     assert_eq!(leads, ["s2", "s5", "s8", "s11"]);
     cluster.kill("a");
     assert!(!service.redundant(&*ground).await.unwrap_or(false));
     assert!(service.believes(&*ground, &"a".into()).await.is_err());
     until("a new leader", || async {
         let roles = service.believes(&*ground, &"b".into()).await.ok()?;
-        roles.iter().any(|role| role.shard.as_str() == "s2" && role.role == "leader" && role.term > 1).then_some(())
+        roles
+            .iter()
+            .any(|role| role.shard.as_str() == "s2" && role.role == "leader" && role.term > 1)
+            .then_some(())
     })
     .await;
 }
@@ -90,28 +106,49 @@ async fn drives() {
     LocalSet::new()
         .run_until(async {
             let mut lane = driver.lane(ground, Clock::new(Instant::now()));
-            let seat = |asset, region: &str| Seat { asset, from: Origin::cell(&"cell".into(), asset), region: region.into() };
-            let seats: Vec<_> = (0..9).map(|asset| seat(asset, REGIONS[asset as usize % 3])).collect();
+            let seat = |asset, region: &str| Seat {
+                asset,
+                from: Origin::cell(&"cell".into(), asset),
+                region: region.into(),
+            };
+            let seats: Vec<_> =
+                (0..9).map(|asset| seat(asset, REGIONS[asset as usize % 3])).collect();
             lane.connect(&seats);
             let up = said(&mut *lane, |out| out.len() == 9).await;
             assert!(up.iter().all(|progress| matches!(progress, Progress::Up { .. })), "{up:?}");
             let arena: Vec<u8> = (0..9).flat_map(|asset| payload(identity(asset, 0), 1)).collect();
             let length = u32::try_from(arena.len() / 9).expect("short");
             let readings: Vec<_> = (0..9)
-                .map(|asset| Outgoing { ticket: asset.into(), identity: identity(asset, 0), attempt: 1, start: asset * length, length })
+                .map(|asset| Outgoing {
+                    ticket: asset.into(),
+                    identity: identity(asset, 0),
+                    attempt: 1,
+                    start: asset * length,
+                    length,
+                })
                 .collect();
             assert_eq!(lane.submit(Batch { readings: &readings, arena: &arena }), 9);
-            let all = said(&mut *lane, |out| out.iter().filter(|progress| matches!(progress, Progress::Done { .. })).count() == 9).await;
+            let all = said(&mut *lane, |out| {
+                out.iter().filter(|progress| matches!(progress, Progress::Done { .. })).count() == 9
+            })
+            .await;
             for progress in &all {
                 if let Progress::Done { outcome, by, position, .. } = progress {
-                    assert!(*outcome == Outcome::Acked && by.is_some() && position.is_some(), "{progress:?}");
+                    assert!(
+                        *outcome == Outcome::Acked && by.is_some() && position.is_some(),
+                        "{progress:?}"
+                    );
                 }
             }
             lane.disconnect(0, Leave::Close);
             cluster.kill("a");
             let down = said(&mut *lane, |out| out.len() == 2).await;
-            let assets: BTreeSet<_> =
-                down.iter().filter_map(|progress| if let Progress::Down { asset, .. } = progress { Some(*asset) } else { None }).collect();
+            let assets: BTreeSet<_> = down
+                .iter()
+                .filter_map(|progress| {
+                    if let Progress::Down { asset, .. } = progress { Some(*asset) } else { None }
+                })
+                .collect();
             assert_eq!(assets, [3, 6].into(), "the others go to nodes that live");
             lane.connect(&[seat(0, REGIONS[0])]);
             let refused = said(&mut *lane, |out| !out.is_empty()).await;
@@ -122,7 +159,13 @@ async fn drives() {
 }
 
 /// Starts an observer of a region and remembers what it sees.
-fn observe(tasks: &mut JoinSet<()>, cluster: &Cluster, region: &str, shows: Shows, params: &Value) -> Arc<Memory> {
+fn observe(
+    tasks: &mut JoinSet<()>,
+    cluster: &Cluster,
+    region: &str,
+    shows: Shows,
+    params: &Value,
+) -> Arc<Memory> {
     let observer = (SYSTEM.observers.kinds[0].make)(params, &site(cluster)).expect("stored form");
     let (memory, ground) = (Arc::new(Memory::default()), Loopback::of(cluster));
     let (eyes, post) = (memory.clone(), post(region, shows, &Clock::new(Instant::now())));
@@ -135,7 +178,10 @@ fn observe(tasks: &mut JoinSet<()>, cluster: &Cluster, region: &str, shows: Show
 async fn observes() {
     let mut cluster = Cluster::start(json!({}), &[]).await;
     let mut tasks = JoinSet::new();
-    let eyes: Vec<_> = REGIONS.iter().map(|region| observe(&mut tasks, &cluster, region, Shows::Log, &json!({}))).collect();
+    let eyes: Vec<_> = REGIONS
+        .iter()
+        .map(|region| observe(&mut tasks, &cluster, region, Shows::Log, &json!({})))
+        .collect();
     let mut all: BTreeSet<Identity> = (0..36).map(|asset| identity(asset, 0)).collect();
     for reading in &all {
         insist(&cluster, "b", *reading).await;
@@ -147,16 +193,24 @@ async fn observes() {
     }
     cluster.begin("a");
     cluster.ready().await;
-    let observer = (SYSTEM.observers.kinds[0].make)(&json!({}), &site(&cluster)).expect("stored form");
+    let observer =
+        (SYSTEM.observers.kinds[0].make)(&json!({}), &site(&cluster)).expect("stored form");
     let ground = Loopback::of(&cluster);
     for (region, eyes) in REGIONS.iter().zip(&eyes) {
         let post = post(region, Shows::Log, &Clock::new(Instant::now()));
-        let head = until("a head", || async { observer.head(ground.clone(), &post).await.ok() }).await;
-        until("an observer that passed the head", || async { (*eyes.passed.lock().expect("no panic") == head).then_some(()) }).await;
+        let head =
+            until("a head", || async { observer.head(ground.clone(), &post).await.ok() }).await;
+        until("an observer that passed the head", || async {
+            (*eyes.passed.lock().expect("no panic") == head).then_some(())
+        })
+        .await;
         let census = eyes.census();
         assert!(all.iter().all(|identity| census.contains_key(identity)));
         let back = Arc::new(Memory::default());
-        let read = until("a read-back", || async { observer.read_back(ground.clone(), &post, back.clone()).await.ok() }).await;
+        let read = until("a read-back", || async {
+            observer.read_back(ground.clone(), &post, back.clone()).await.ok()
+        })
+        .await;
         assert_eq!(read, head);
         assert_eq!(back.census(), census, "nothing twice, and every copy is the same");
     }
@@ -167,21 +221,31 @@ async fn observes() {
 async fn sees_time_travel() {
     let cluster = Cluster::start(json!({"time_travel": {"one_in": 4}}), &["--seed=3"]).await;
     let mut tasks = JoinSet::new();
-    let eyes = observe(&mut tasks, &cluster, REGIONS[0], Shows::CurrentValue, &json!({"poll": "20ms"}));
+    let eyes =
+        observe(&mut tasks, &cluster, REGIONS[0], Shows::CurrentValue, &json!({"poll": "20ms"}));
     let latest = |asset: u32| {
         let seen = eyes.seen.lock().expect("no panic");
-        seen.iter().filter(|sighting| sighting.identity.asset == asset).map(|sighting| sighting.identity.seq).max()
+        seen.iter()
+            .filter(|sighting| sighting.identity.asset == asset)
+            .map(|sighting| sighting.identity.seq)
+            .max()
     };
     for seq in 0..8 {
         for asset in 0..12 {
             insist(&cluster, "b", identity(asset, seq)).await;
         }
         // The next value comes when this one was seen, so that every drawn one is shown.
-        until("the newest values", || async { (0..12).all(|asset| latest(asset) == Some(seq)).then_some(()) }).await;
+        until("the newest values", || async {
+            (0..12).all(|asset| latest(asset) == Some(seq)).then_some(())
+        })
+        .await;
     }
     let journalled = || -> BTreeSet<Identity> {
         let lines = NAMES.iter().flat_map(|name| cluster.journal(name));
-        lines.filter(|line| line.defect == Defect::TimeTravel).filter_map(|line| line.identity).collect()
+        lines
+            .filter(|line| line.defect == Defect::TimeTravel)
+            .filter_map(|line| line.identity)
+            .collect()
     };
     // Sequences run from 0, so what went back has a smaller one than the newest seen before it.
     let gone_back = || {
@@ -194,5 +258,8 @@ async fn sees_time_travel() {
         });
         older.map(|sighting| sighting.identity).collect::<BTreeSet<_>>()
     };
-    until("the journal's instances", || async { (!journalled().is_empty() && gone_back() == journalled()).then_some(()) }).await;
+    until("the journal's instances", || async {
+        (!journalled().is_empty() && gone_back() == journalled()).then_some(())
+    })
+    .await;
 }
