@@ -11,8 +11,8 @@ use crate::{
     StreamId, Topology, WindowId, ZoneId, topology::Node,
 };
 
-/// Version of the stored form.
-pub const FORMAT: u32 = 2;
+/// Version of the stored form: of the plan, and with it of everything else in a run folder.
+pub const FORMAT: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {

@@ -9,6 +9,12 @@ pub enum RunError {
     /// The file was written by something else, or is damaged before its end.
     #[error("read {path}: {why}")]
     Damaged { path: PathBuf, why: String },
+    /// The run was stored by another version, whose words mean other things.
+    #[error(
+        "read {path}: it is of format {format} and this version reads format {ours} only; \
+         judge it with the version that made it, or run the scenario again"
+    )]
+    OtherFormat { path: PathBuf, format: u32, ours: u32 },
 }
 
 impl RunError {

@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use model::{
     AssetRow, Identity, Micros, ObserverId, Plan, Record, Row, Sighting, ledger::Fate,
-    schedule::Schedule,
+    plan::FORMAT, schedule::Schedule,
 };
 use serde::de::DeserializeOwned;
 
@@ -13,6 +13,12 @@ use crate::{
     ledger::{self, Readings},
     lines,
 };
+
+/// What every format of a plan says first.
+#[derive(serde::Deserialize)]
+struct Stamp {
+    format: u32,
+}
 
 /// Everything small is in memory; ledger, sightings and latencies are read when asked for.
 #[derive(Debug)]
@@ -29,13 +35,12 @@ pub struct Loaded {
 impl Loaded {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RunError> {
         let folder = Folder::at(path.as_ref());
-        let plan: Plan = json(&folder.plan())?;
-        if plan.format != model::plan::FORMAT {
-            return Err(RunError::damaged(
-                folder.plan(),
-                format!("format {} is not {}", plan.format, model::plan::FORMAT),
-            ));
+        // The format comes first: a plan of another one may hold anything else.
+        let Stamp { format } = json(&folder.plan())?;
+        if format != FORMAT {
+            return Err(RunError::OtherFormat { path: folder.plan(), format, ours: FORMAT });
         }
+        let plan: Plan = json(&folder.plan())?;
         Ok(Self {
             summary: json(&folder.summary())?,
             schedule: Arc::new(Schedule::new(&plan)),

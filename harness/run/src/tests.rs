@@ -203,3 +203,18 @@ fn the_python_reader_agrees() {
         seen.iter().map(|row| json!(row)).collect::<Vec<_>>()
     );
 }
+
+/// A folder of another version holds the same names with other meanings: refused in a sentence, never read halfway.
+#[test]
+fn a_folder_of_another_format_is_refused_with_a_sentence() {
+    let runs = tempfile::tempdir().expect("a directory");
+    let folder =
+        Folder::create(runs.path(), "drill", &sample::plan(1, streams()), "").expect("a folder");
+    fs::write(folder.plan(), json!({"format": 2, "scenario": "drill"}).to_string())
+        .expect("a plan");
+    let refused = Loaded::open(folder.path()).expect_err("another format").to_string();
+    assert!(
+        refused.contains("format 2") && refused.contains("run the scenario again"),
+        "{refused}"
+    );
+}
