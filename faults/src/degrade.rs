@@ -2,14 +2,12 @@
 //!
 //! Absent on purpose: quality that changes by the clock, which is the link's own (`stack.links`, `access`).
 
+use document::units::{Bits, Share, Size, Time};
 use model::{Conditions, LinkCondition, LinkQuality, Topology, plan::Target};
 use schemars::JsonSchema;
 use seams::{
     Fault, Moment,
-    document::{
-        links::{Jitter, Loss, Way},
-        units::{Bits, Share, Size, Time},
-    },
+    links::{Jitter, Loss, Way},
 };
 use serde::{Deserialize, Serialize};
 

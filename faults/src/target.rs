@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
+use document::units::Share;
 use model::{NodeId, ServiceId, ShardId, plan};
 use schemars::JsonSchema;
-use seams::document::units::Share;
 use serde::{Deserialize, Serialize};
 
 /// How many of the nodes that fit are hit.

@@ -5,16 +5,14 @@ use std::{
     time::Duration,
 };
 
+use document::{Ids, Problems, Sources, parse};
 use model::{
     BitRate, Bursts, CellId, Chance, Conditions, Cut, CutForm, End, Jitter, Lever, Link,
     LinkCondition, LinkQuality, NodeId, NodeState, Ports, Shape, Topology,
     plan::Mode,
     topology::{Cell, Node},
 };
-use seams::{
-    Fault, Moment,
-    document::{Ids, Problems, Sources, parse},
-};
+use seams::{Fault, Moment};
 use wetdress_faults::CATALOG;
 
 /// Three regions with one member of `etcd` and one cell each, and a lone node of `store` in the first.

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use seams::document::{Ids, Node, Sources, Span, parse};
+use document::{Ids, Node, Sources, Span, parse};
 
 /// Mappings whose keys are names that a scenario declares itself.
 const DECLARING: &[&str] = &["regions", "services", "fleets", "streams"];

@@ -27,9 +27,9 @@ pub mod statistics;
 mod verdict;
 mod voids;
 
+pub use self::document::{EpisodeFindings, Findings, find};
 pub use chart::{Charts, PerSecond};
 pub use classes::Class;
-pub use document::{EpisodeFindings, Findings, find};
 pub use duplicates::Duplicates;
 pub use facts::Facts;
 pub use freshness::{Freshness, TimeTravel};

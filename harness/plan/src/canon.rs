@@ -1,6 +1,6 @@
 //! The merged document as text again: what `wetdress plan --expand` prints, and what is hashed.
 
-use seams::document::{Kind, Node};
+use document::{Kind, Node};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 

@@ -1,10 +1,10 @@
 //! The kinds that a scenario may name, handed in by whoever knows all rooms.
 
+use document::{Node, Problems};
 use schemars::Schema;
 use seams::{
     Catalog, Kind,
     catalog::{MakeFault, System},
-    document::{Node, Problems},
 };
 use serde_json::Value;
 

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as, units::Share};
 use model::{
     CellId, FleetId, KindSpec, LinkQuality, RegionId, ServiceId,
     plan::{self, Fleet, Stream},
     topology::Cell,
 };
-use seams::document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as, units::Share};
 
 use crate::{
     addresses::Cells,
@@ -429,7 +429,7 @@ impl Builder<'_> {
         failback: Option<&grammar::Failback>,
         at: Span,
     ) -> plan::Connection {
-        let or = |time: Option<seams::document::units::Time>, seconds| {
+        let or = |time: Option<document::units::Time>, seconds| {
             time.map_or(Duration::from_secs(seconds), Into::into)
         };
         let base = or(raw.backoff.base, 1);
@@ -481,7 +481,7 @@ fn recorder(raw: &grammar::Recorder) -> plan::Recorder {
             grammar::ReplayOrder::OldestFirst => plan::ReplayOrder::OldestFirst,
             grammar::ReplayOrder::NewestFirst => plan::ReplayOrder::NewestFirst,
         },
-        rate: raw.replay.rate.map_or(5.0, seams::document::units::Times::as_f64),
+        rate: raw.replay.rate.map_or(5.0, document::units::Times::as_f64),
         mark_stored: raw.replay.mark != Some(grammar::Mark::Live),
     }
 }
@@ -507,7 +507,7 @@ fn apportion(total: u32, weights: &[(RegionId, u32)]) -> BTreeMap<RegionId, u32>
 /// Lays a fleet over its profile. The profiles are ours: they always read.
 pub(crate) fn with_profile(
     fleet: &Node,
-    source: seams::document::SourceId,
+    source: document::SourceId,
     ids: &mut Ids,
     problems: &mut Problems,
 ) -> Node {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use document::{Ids, Kind, Node, Part, Problem, Problems, Sources, Span, units::Time};
 use model::{
     KindSpec,
     plan::{Gate, Phase},
 };
-use seams::document::{Ids, Kind, Node, Part, Problem, Problems, Sources, Span, units::Time};
 
 use crate::{
     catalogs::{Catalogs, Known},

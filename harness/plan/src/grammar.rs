@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use seams::document::{
+use document::{
     Part, Sp,
-    links::{Jitter, Loss},
     units::{Bits, Share, Size, Time, Times},
 };
+use schemars::JsonSchema;
+use seams::links::{Jitter, Loss};
 use serde::{Deserialize, Deserializer, de};
 
 /// A drill: a stack, the traffic to it, what goes wrong, and what must hold.

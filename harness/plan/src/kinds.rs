@@ -1,8 +1,8 @@
 //! Reading a kind where it stands beside keys of the engine's own, and words that are not in this version yet.
 
+use document::{Key, Node, Problem, Problems, Span};
 use model::KindSpec;
 use schemars::Schema;
-use seams::document::{Key, Node, Problem, Problems, Span};
 
 use crate::{
     catalogs::{Family, Known},

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use document::{Problem, Problems, Span, units::Time};
 use model::{
     Plan,
     plan::{Ack, Opening, Window},
 };
-use seams::document::{Problem, Problems, Span, units::Time};
 use serde_json::Value;
 
 use crate::{

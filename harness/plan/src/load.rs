@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
+use document::{Entry, Ids, Kind, Node, Problem, Problems, Sources, Sp, parse, read_as};
 use model::{
     Plan,
     plan::{FORMAT, Safety, Source},
     schedule::Draws,
 };
-use seams::document::{Entry, Ids, Kind, Node, Problem, Problems, Sources, Sp, parse, read_as};
 
 use crate::{
     addresses, canon,

@@ -5,7 +5,7 @@ use std::fmt;
 use annotate_snippets::{
     AnnotationKind, Group, Level, Patch, Renderer, Snippet, renderer::DecorStyle,
 };
-use seams::document::{Problem, Problems, Sources, Span};
+use document::{Problem, Problems, Sources, Span};
 use serde::Serialize;
 
 /// Everything wrong with a scenario, in the order of the file. Never empty.

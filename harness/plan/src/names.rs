@@ -1,6 +1,6 @@
 //! Names that sections use of one another.
 
-use seams::document::{Node, Problem, Problems, Sp, Span};
+use document::{Node, Problem, Problems, Sp, Span};
 
 /// Whether a name is one of those that are declared; tells the mistake if it is not.
 pub(crate) fn known<'a>(

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use document::{Kind, Node, Part, Problem, Problems, Span, read_as};
 use model::{
     CellId, LinkQuality, ObserverId, RegionId, ServiceId,
     plan::{Observer, Shows},
     topology::Cell,
 };
-use seams::document::{Kind, Node, Part, Problem, Problems, Span, read_as};
 
 use crate::{addresses::Cells, catalogs::Catalogs, grammar, kinds, names, stack::Built};
 

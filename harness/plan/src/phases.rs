@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use document::{Problem, Problems, Sp, Span};
 use model::plan::{Phase, PhaseEnd};
-use seams::document::{Problem, Problems, Sp, Span};
 
 use crate::{grammar, names};
 

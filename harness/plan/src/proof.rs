@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use document::units::Time;
 use model::{
     Plan, RegionId,
     plan::{Ack, Fleet, Gate, Phase},
 };
-use seams::document::units::Time;
 use serde::Serialize;
 
 use crate::{

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use document::{Node, Part, Problem, Problems, Sp, Span, read_as};
 use model::{
     KindSpec, LinkQuality, NodeId, RegionId, ServiceId, Topology, ZoneId,
     topology::{Node as Machine, Region},
 };
-use seams::document::{Node, Part, Problem, Problems, Sp, Span, links::Way, read_as};
+use seams::links::Way;
 
 use crate::{
     addresses,
@@ -136,7 +137,7 @@ fn lab(
     catalogs: &Catalogs,
     problems: &mut Problems,
 ) -> Option<KindSpec> {
-    let empty = Node { id: 0, span: at, origin: None, kind: seams::document::Kind::Map(vec![]) };
+    let empty = Node { id: 0, span: at, origin: None, kind: document::Kind::Map(vec![]) };
     let (name, span, node) = match part.and_then(|part| root.find(part.id)) {
         None => ("local", at, empty),
         Some(node) => match node.text() {
@@ -307,7 +308,7 @@ fn service(
         }
     }
     let own = Node {
-        kind: seams::document::Kind::Map(
+        kind: document::Kind::Map(
             node.entries().iter().filter(|entry| entry.key.text == "nodes").cloned().collect(),
         ),
         ..node.clone()

@@ -2,11 +2,11 @@
 
 use std::{fmt, time::Duration};
 
+use document::units::Time;
 use model::{
     Plan,
     plan::{ReplayOrder, Window},
 };
-use seams::document::units::Time;
 use serde::Serialize;
 
 use crate::{

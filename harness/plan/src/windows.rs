@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as, units::Time};
 use model::{
     RegionId, Topology,
     plan::{Closing, EventPattern, Opening, Phase, PhaseEnd, Target, Window},
 };
-use seams::{
-    Fault,
-    document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as, units::Time},
-};
+use seams::Fault;
 
 use crate::{
     catalogs::{Catalogs, Family},
@@ -119,12 +117,7 @@ impl Builder<'_> {
         Some((id, window))
     }
 
-    fn not_one_kind(
-        &mut self,
-        node: &Node,
-        others: &[(&seams::document::Key, &Node)],
-        family: &Family,
-    ) {
+    fn not_one_kind(&mut self, node: &Node, others: &[(&document::Key, &Node)], family: &Family) {
         let known = family.names().collect::<Vec<_>>();
         if others.is_empty() {
             let problem = Problem::new("missing", node.span, "this fault says when but not what")

@@ -3,14 +3,12 @@
 
 use std::{fmt, sync::Arc};
 
+use document::{Node, Problems};
 use schemars::{JsonSchema, Schema};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{
-    Driver, Fault, Observer, Service, Site,
-    document::{Node, Problems},
-};
+use crate::{Driver, Fault, Observer, Service, Site};
 
 /// One kind: how it is called, how its parameters are read, and how it comes to life.
 pub struct Kind<M: 'static> {
@@ -76,7 +74,7 @@ fn schema<P: Params>() -> Schema {
 }
 
 fn read<P: Params>(node: &Node, problems: &mut Problems) -> Option<Value> {
-    let params: P = crate::document::read_as(node, problems)?;
+    let params: P = document::read_as(node, problems)?;
     Some(serde_json::to_value(params).expect("parameters are plain data with text keys"))
 }
 

@@ -1,12 +1,22 @@
-//! Floor 1: the small traits between rooms, the catalog, and the document tree that kinds read.
+//! Floor 1: the small traits between rooms, and the catalog.
+//!
+//! * `catalog`: the kinds of a room, one line each
+//! * `fault`: what goes wrong
+//! * `links`: what a link does to packets, as scenarios and faults write it
+//! * `lab`, `ground`: where the stack runs, and where sockets are born
+//! * `service`: the system under test
+//! * `driver`: speaks one protocol to send; `session`: the easy way to write one
+//! * `observer`: reads back what became visible
+//! * `traffic`: the load
+//! * `clock`: microseconds since the run's start
 
 pub mod catalog;
 mod clock;
-pub mod document;
 mod driver;
 mod fault;
 mod ground;
 mod lab;
+pub mod links;
 mod observer;
 mod service;
 mod session;

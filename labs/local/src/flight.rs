@@ -13,14 +13,12 @@ use std::{
     time::Duration,
 };
 
+use document::units::{Size, Time};
 use fabric::{Capture, Fabric, Interface};
 use model::{End, Lever, Micros, Topology};
 use rustix::time::{ClockId, clock_gettime};
 use schemars::JsonSchema;
-use seams::{
-    Clock, Sight, Spot,
-    document::units::{Size, Time},
-};
+use seams::{Clock, Sight, Spot};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio::sync::{mpsc, watch};
 

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use document::units::Time;
 use model::{Micros, NodeId, ShardId, Sighting, plan::Shows};
 use schemars::JsonSchema;
-use seams::{Eyes, Ground, Observer, Post, Site, SystemError, document::units::Time};
+use seams::{Eyes, Ground, Observer, Post, Site, SystemError};
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use document::units::Time;
 use model::{NodeId, NodeState, ShardId};
 use schemars::JsonSchema;
-use seams::{Ground, Process, Role, Service, Site, SystemError, Timer, document::units::Time};
+use seams::{Ground, Process, Role, Service, Site, SystemError, Timer};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 

@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use document::{Ids, Problems, Sources, parse};
 use model::{Conditions, CutForm, End, Link, NodeId, NodeState, Ports, Topology, topology::Node};
-use seams::{
-    Clock, Kind, Lab, Open, Process, Seen, Sight, Site, Wanted,
-    document::{Ids, Problems, Sources, parse},
-};
+use seams::{Clock, Kind, Lab, Open, Process, Seen, Sight, Site, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use document::units::Time;
 use schemars::JsonSchema;
-use seams::{Clock, Driver, Ground, Lane, SessionLane, Site, document::units::Time};
+use seams::{Clock, Driver, Ground, Lane, SessionLane, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::{PING_EVERY, PING_TIMEOUT, dial::EtcdDial};

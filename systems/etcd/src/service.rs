@@ -5,12 +5,10 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use document::units::Time;
 use model::{NodeId, ShardId};
 use schemars::JsonSchema;
-use seams::{
-    Command, Ground, Origin, Process, Role, Service, Site, SystemError, Timer,
-    document::units::Time,
-};
+use seams::{Command, Ground, Origin, Process, Role, Service, Site, SystemError, Timer};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 

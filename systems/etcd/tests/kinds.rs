@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use document::{Ids, Problems, SourceId, parse};
 use model::{NodeId, ServiceId, Topology, topology};
 use seams::{
     Site,
     catalog::{Catalog, Kind},
-    document::{Ids, Problems, SourceId, parse},
 };
 use serde_json::Value;
 use wetdress_etcd::SYSTEM;

@@ -2,12 +2,12 @@
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
 
+use document::units::Time;
 use hyper::StatusCode;
 use model::{NodeId, Outcome};
 use schemars::JsonSchema;
 use seams::{
     Answer, Clock, Dial, Driver, Ground, Lane, Leave, Letter, Seat, Session, SessionLane, Site,
-    document::units::Time,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -10,11 +10,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use document::units::Time;
 use model::{
     Micros, NodeId, ShardId, Sighting, envelope::Envelope, envelope::Unreadable, plan::Shows,
 };
 use schemars::JsonSchema;
-use seams::{Eyes, Ground, Observer, Post, Site, SystemError, document::units::Time};
+use seams::{Eyes, Ground, Observer, Post, Site, SystemError};
 use serde::{Deserialize, Serialize};
 
 use crate::{

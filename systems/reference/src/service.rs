@@ -3,12 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use document::units::{Size, Time};
 use model::{NodeId, ShardId};
 use schemars::JsonSchema;
-use seams::{
-    Command, Ground, Process, Role, Service, Site, SystemError, Timer,
-    document::units::{Size, Time},
-};
+use seams::{Command, Ground, Process, Role, Service, Site, SystemError, Timer};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use document::{Ids, Problems, Sources, parse};
 use model::{
     CellId, Chance, Event, Jitter, KindSpec, LinkQuality, Micros, NodeId, Plan, RegionId, Shape,
     ShardId, Sighting, Topology,
@@ -17,10 +18,7 @@ use model::{
     },
     topology::{Cell, Node},
 };
-use seams::{
-    Clock, Eyes, Fault, Lab, Open, Origin, Post, Service, Site,
-    document::{Ids, Problems, Sources, parse},
-};
+use seams::{Clock, Eyes, Fault, Lab, Open, Origin, Post, Service, Site};
 use tokio::{
     sync::{mpsc, watch},
     task::LocalSet,

@@ -29,7 +29,7 @@ pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)
             Event::ProcessStarted { node, process } => drop(down.remove(&(node, process.as_str()))),
             // Closing the lab ends them all, which is after the run.
             Event::ProcessExited { node, process, asked: true, .. } if r.at.0 < end => {
-                drop(down.insert((node, process.as_str())))
+                down.insert((node, process.as_str()));
             }
             _ => {}
         }

@@ -123,7 +123,6 @@ fn blind(recorded: &Recorded<'_>, name: &ObserverId) -> Vec<(i64, i64)> {
 /// Observers that look now and then call it `poll`.
 fn poll(plan: &model::plan::Observer) -> i64 {
     let every = plan.observer.params.get("poll").cloned();
-    let every =
-        every.and_then(|value| serde_json::from_value::<seams::document::units::Time>(value).ok());
+    let every = every.and_then(|value| serde_json::from_value::<document::units::Time>(value).ok());
     every.map_or(0, |time| model::Micros::after(time.0).0)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use document::units::Time;
 use schemars::JsonSchema;
-use seams::document::units::Time;
 use serde::{Deserialize, Serialize};
 
 use super::outage::micros;

@@ -225,9 +225,9 @@ mod tests {
         let names: Vec<&str> = CATALOG.names().collect();
         assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
         for kind in CATALOG.kinds {
-            let (mut problems, mut ids) = (vec![], seams::document::Ids::default());
-            let source = seams::document::SourceId(0);
-            let node = seams::document::parse(kind.example, source, &mut ids, &mut problems)
+            let (mut problems, mut ids) = (vec![], document::Ids::default());
+            let source = document::SourceId(0);
+            let node = document::parse(kind.example, source, &mut ids, &mut problems)
                 .expect("the example is YAML");
             let params = (kind.read)(&node, &mut problems);
             assert_eq!(problems, [], "{}", kind.name);

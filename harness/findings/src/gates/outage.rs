@@ -1,6 +1,6 @@
 //! How long assets were out.
 
-use seams::document::units::Time;
+use document::units::Time;
 
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};

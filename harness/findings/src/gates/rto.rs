@@ -1,7 +1,7 @@
 //! How long until service was back after a fault.
 
+use document::units::{Share, Time};
 use schemars::JsonSchema;
-use seams::document::units::{Share, Time};
 use serde::{Deserialize, Serialize};
 
 use super::outage::{micros, resolution};

@@ -1,7 +1,7 @@
 //! What the stack says of itself, and what its processes did.
 
+use document::units::Time;
 use schemars::JsonSchema;
-use seams::document::units::Time;
 use serde::{Deserialize, Serialize};
 
 use super::outage::micros;

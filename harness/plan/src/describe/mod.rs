@@ -4,11 +4,11 @@ mod text;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use document::units::Time;
 use model::{
     Plan, RegionId,
     plan::{Closing, Opening, PhaseEnd},
 };
-use seams::document::units::Time;
 use serde::Serialize;
 
 use crate::{

@@ -8,9 +8,10 @@ pub(crate) mod table;
 
 use std::time::Duration;
 
+use document::{Node, Problem, Problems, Sp, Span, units::Time};
 use model::{Chance, Jitter, LinkQuality, Shape, Slot, Track, schedule::Draws};
 use schemars::JsonSchema;
-use seams::document::{Node, Problem, Problems, Sp, Span, units::Time};
+use seams::links::{bit_rate, chance};
 use serde::Deserialize;
 
 use crate::{
@@ -259,8 +260,8 @@ fn slot(row: &TraceRow) -> Slot {
     let quality = LinkQuality {
         delay: row.delay.unwrap_or_default().0,
         jitter: jitter.into_iter().collect(),
-        loss: row.loss.filter(|share| share.0 > 0).map(Into::into).into_iter().collect(),
-        rate: row.rate.map(Into::into),
+        loss: row.loss.filter(|share| share.0 > 0).map(chance).into_iter().collect(),
+        rate: row.rate.map(bit_rate),
         ..LinkQuality::default()
     };
     Slot { from: row.at.0, quality, up: row.up.unwrap_or(true) }

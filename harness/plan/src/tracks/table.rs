@@ -1,7 +1,7 @@
 //! CSV files as a part of the document: rows become a list of mappings whose keys stand in the header and whose values stand in their
 //! cells, so that mistakes are told where they are, and what a file says is hashed and expanded like everything else.
 
-use seams::document::{Entry, Ids, Key, Kind, Node, Problem, Problems, SourceId, Span};
+use document::{Entry, Ids, Key, Kind, Node, Problem, Problems, SourceId, Span};
 
 use crate::names::quoted;
 

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, task, time::Duration};
 use async_trait::async_trait;
 use model::{Conditions, NodeId, NodeState, ShardId, Topology, plan::Target};
 
+use document::units::{Share, Time};
 use schemars::JsonSchema;
 use seams::{
     Clock, Driver, Fault, Ground, Kind, Lane, Moment, Observer, Post, Process, Role, Service,
     SystemError, Timer,
     catalog::{Catalog, MakeFault, System, fault, stored},
-    document::units::{Share, Time},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

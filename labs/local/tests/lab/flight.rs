@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use document::units::Time;
 use libtest_mimic::Failed;
 use model::{Conditions, CutForm, Lever, Ports};
-use seams::{Lab, Origin, Sight, document::units::Time};
+use seams::{Lab, Origin, Sight};
 use wetdress_local::{EngineWish, Inside, Local, Packets};
 
 use crate::rig::{PORT, Rig, block_on, both, node, topology};

@@ -13,9 +13,9 @@ use std::{
     time::Duration,
 };
 
+use document::units::Time;
 use model::Identity;
 use schemars::JsonSchema;
-use seams::document::units::Time;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 

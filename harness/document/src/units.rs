@@ -4,7 +4,6 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use model::{BitRate, Chance};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -75,18 +74,6 @@ impl Share {
 impl From<Time> for Duration {
     fn from(time: Time) -> Self {
         time.0
-    }
-}
-
-impl From<Share> for Chance {
-    fn from(share: Share) -> Self {
-        Self(share.0)
-    }
-}
-
-impl From<Bits> for BitRate {
-    fn from(bits: Bits) -> Self {
-        Self(bits.0)
     }
 }
 

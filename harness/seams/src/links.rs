@@ -2,13 +2,22 @@
 //!
 //! Jitter and loss are a plain quantity or a mapping; both are written back in the form that they were read in.
 
-use std::{fmt, str::FromStr};
-
-use model::{Chance, LinkQuality};
+use document::{
+    Either,
+    units::{Bits, Share, Size, Time},
+};
+use model::{BitRate, Chance, LinkQuality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::units::{Bits, Share, Size, Time};
+/// A chance per packet.
+pub fn chance(share: Share) -> Chance {
+    Chance(share.0)
+}
+
+pub fn bit_rate(bits: Bits) -> BitRate {
+    BitRate(bits.0)
+}
 
 /// A draw per packet around the delay: `5ms`, half the width of a uniform draw, or
 /// `{width: 5ms, shape: normal, correlation: 25%}`. One draw per packet as the sender's kernel hands it over: a super-packet that no loss,
@@ -106,7 +115,7 @@ const MTU_OF_DEVICES: u64 = 1_500;
 
 impl Way {
     pub fn quality(&self) -> LinkQuality {
-        let chances = |share: Share| if share.0 == 0 { vec![] } else { vec![Chance::from(share)] };
+        let chances = |share: Share| if share.0 == 0 { vec![] } else { vec![chance(share)] };
         let (loss, bursts) = match self.loss {
             Loss::Each(share) => (chances(share), vec![]),
             Loss::Bursts(bursts) => (vec![], vec![model::Bursts::from(bursts)]),
@@ -122,7 +131,7 @@ impl Way {
             duplicate: chances(self.duplicate),
             corrupt: chances(self.corrupt),
             reorder: chances(self.reorder),
-            rate: self.rate.map(Into::into),
+            rate: self.rate.map(bit_rate),
             queue: self.queue.map(|size| size.0),
             mtu: self.mtu.map(|size| u32::try_from(size.0).unwrap_or(u32::MAX)),
         }
@@ -205,7 +214,7 @@ impl From<Jitter> for model::Jitter {
                 Self { width, shape: model::Shape::Uniform, correlation: Chance(0) }
             }
             Jitter::Shaped(Shaped { width, shape, correlation }) => {
-                Self { width: width.0, shape: shape.into(), correlation: correlation.into() }
+                Self { width: width.0, shape: shape.into(), correlation: chance(correlation) }
             }
         }
     }
@@ -224,7 +233,7 @@ impl From<Shape> for model::Shape {
 
 impl From<Bursts> for model::Bursts {
     fn from(Bursts { p, r, bad, good }: Bursts) -> Self {
-        Self { enter: p.into(), leave: r.into(), bad: bad.into(), good: good.into() }
+        Self { enter: chance(p), leave: chance(r), bad: chance(bad), good: chance(good) }
     }
 }
 
@@ -282,29 +291,5 @@ impl Serialize for Loss {
     }
 }
 
-/// Reads a quantity or a mapping. (serde's own `untagged` would say of every mistake only that nothing fitted.)
-struct Either<Q, M, T> {
-    /// What belongs here, for the message.
-    what: &'static str,
-    plain: fn(Q) -> T,
-    mapping: fn(M) -> T,
-}
-
-impl<'de, Q: FromStr<Err = String>, M: Deserialize<'de>, T> de::Visitor<'de> for Either<Q, M, T> {
-    type Value = T;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)
-    }
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map(self.plain).map_err(E::custom)
-    }
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
-        self.visit_str(&number.to_string())
-    }
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
-        self.visit_str(&number.to_string())
-    }
-    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        M::deserialize(de::value::MapAccessDeserializer::new(map)).map(self.mapping)
-    }
-}
+#[cfg(test)]
+mod tests;
