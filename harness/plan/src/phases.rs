@@ -10,13 +10,13 @@ use crate::{grammar, names};
 /// The longest a last phase `until: quiesced` may take if it does not say.
 const QUIESCE_MAX: Duration = Duration::from_secs(120);
 
-/// The common phases, for scenarios that give none: name and length in seconds, warmup unmeasured, the last one until quiesced.
+/// The usual phases, for scenarios that give none: name and length in seconds, warmup unmeasured, the last one until quiesced.
 const COMMON: &[(&str, u64)] =
     &[("warmup", 10), ("baseline", 120), ("fault", 60), ("recovery", 120), ("failback", 60)];
 
-/// Reads the phases, or takes the common ones. `steady` is settled later, when the windows are known.
+/// Reads the phases, or takes the usual ones. `steady` is settled later, when the windows are known.
 pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Problems) -> Vec<Phase> {
-    let Some(raw) = raw else { return common() };
+    let Some(raw) = raw else { return usual() };
     let mut phases: Vec<Phase> = vec![];
     let mut start = Duration::ZERO;
     for (i, phase) in raw.iter().enumerate() {
@@ -79,7 +79,7 @@ pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Proble
     if phases.is_empty() && problems.is_empty() {
         problems.push(
             Problem::new("missing", Span::default(), "`phases` is empty")
-                .help("Leave the key out for the common phases"),
+                .help("Leave the key out for the usual phases"),
         );
     }
     phases
@@ -101,7 +101,7 @@ fn name(phase: &Sp<grammar::Phase>, before: &[Phase], problems: &mut Problems) -
     Some(name.value.clone())
 }
 
-fn common() -> Vec<Phase> {
+fn usual() -> Vec<Phase> {
     let mut start = Duration::ZERO;
     let mut phases = vec![];
     for (name, seconds) in COMMON {
