@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::counters::{Applied, Engine, EngineStats, Lateness, Snapshot};
 use crate::device::{Port, PortSpec};
 use crate::error::FabricError;
-use crate::flight::Packet;
+use crate::flight_recorder::Packet;
 use crate::policy::{Policy, PortId};
 use crate::switch::{Framing, Share};
 use crate::worker::{Order, Setup, Worker, cpu_time, empty_lateness, now_ns};
@@ -212,7 +212,7 @@ impl Fabric {
             while let Some(from) = next {
                 let (piece, then) = hand.ask(move |worker| {
                     let mut piece = Vec::new();
-                    let next = worker.switch.flight().copy(since_ns, from, &mut piece);
+                    let next = worker.switch.flight_recorder().copy(since_ns, from, &mut piece);
                     (piece, next)
                 })?;
                 packets.extend(piece);

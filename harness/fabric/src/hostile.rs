@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::answer::{answer, too_big};
 use crate::checksum::{complete, corrupt};
 use crate::packet::{ICMP, ICMP6, Packet, TCP, UDP};
+use crate::replies::{reply, too_big};
 use crate::samples::{Sum, cases, sample};
 use crate::segment::{Head, Super};
 use crate::switch::{Framing, VNET_BYTES};
@@ -25,7 +25,7 @@ fn try_all(frame: &[u8], ip_at: usize, random: u64) -> Result<(), TestCaseError>
     prop_assert_eq!(corrupted.len(), frame.len());
 
     let ip = &frame[ip_at..];
-    for answer in [answer(ip, &packet), too_big(ip, &packet, random as u32)].into_iter().flatten() {
+    for answer in [reply(ip, &packet), too_big(ip, &packet, random as u32)].into_iter().flatten() {
         let max = if packet.source.is_ipv4() { 576 } else { ANSWER_MAX };
         prop_assert!(answer.len() <= max);
         let read = Packet::read(&answer).expect("an answer can be read");

@@ -1,22 +1,23 @@
 //! Floor 1: the packet switch. A pure core that is told the time, and thin TUN and AF_PACKET shells.
 
-mod answer;
 mod checksum;
 mod counters;
 mod device;
+mod disposition;
 mod error;
 mod fabric;
-mod flight;
-mod flow;
+mod flight_recorder;
 #[cfg(test)]
 mod hostile;
+mod impairments;
+mod link_state;
 mod links;
 mod margin;
 pub mod netlink;
-mod note;
 mod packet;
 mod pcapng;
 mod policy;
+mod replies;
 mod routes;
 #[cfg(test)]
 mod samples;
@@ -24,7 +25,6 @@ mod segment;
 mod slab;
 mod switch;
 mod sys;
-mod terms;
 mod vnet;
 mod wheel;
 mod worker;
@@ -35,9 +35,9 @@ pub use counters::{
     Snapshot, Tally,
 };
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
+pub use disposition::Disposition;
 pub use error::{FabricError, PolicyError};
-pub use flight::Packet;
-pub use note::Note;
+pub use flight_recorder::Packet;
 pub use pcapng::{Capture, Interface};
 pub use policy::{CANARY_PORT, Clocked, Link, MTU_MIN, Policy, PortId, Prefix, Rule};
 pub use switch::{Framing, Share, Sink, Switch, VNET_BYTES};

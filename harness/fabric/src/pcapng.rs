@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::flight::{Packet, SNAP_BYTES};
-use crate::note::Note;
+use crate::disposition::Disposition;
+use crate::flight_recorder::{Packet, SNAP_BYTES};
 use crate::policy::Link;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -90,8 +90,8 @@ impl Capture<'_> {
             block.word(word);
         }
         block.put_padded(packet.head());
-        if packet.note != Note::Passed {
-            block.option(COMMENT, packet.note.word().as_bytes());
+        if packet.disposition != Disposition::Passed {
+            block.option(COMMENT, packet.disposition.word().as_bytes());
             block.option(END_OF_OPTIONS, &[]);
         }
         block
@@ -159,13 +159,13 @@ mod tests {
     use etherparse::PacketBuilder;
 
     use super::*;
-    use crate::flight::Flight;
+    use crate::flight_recorder::FlightRecorder;
     use crate::policy::PortId;
 
     const BOOT_NS: u64 = 1_700_000_000_000_000_000;
 
     fn recorded() -> Vec<Packet> {
-        let mut flight = Flight::new(1 << 20);
+        let mut flight_recorder = FlightRecorder::new(1 << 20);
         let (there, back) = (Link::new(PortId(0), PortId(1)), Link::new(PortId(1), PortId(0)));
         let mut tcp = Vec::new();
         let builder =
@@ -174,10 +174,10 @@ mod tests {
         let mut udp = Vec::new();
         let builder = PacketBuilder::ipv6([0xfd; 16], [0xfc; 16], 64).udp(5_000, 6_000);
         builder.write(&mut udp, b"odd").expect("a vector takes everything");
-        flight.record(1_000_000_001, there, Note::Passed, &tcp, tcp.len());
-        flight.record(1_000_000_002, there, Note::Lost, &tcp, tcp.len());
-        flight.record(1_000_000_003, back, Note::TooBig, &udp, udp.len());
-        flight.recent(0)
+        flight_recorder.record(1_000_000_001, there, Disposition::Passed, &tcp, tcp.len());
+        flight_recorder.record(1_000_000_002, there, Disposition::Lost, &tcp, tcp.len());
+        flight_recorder.record(1_000_000_003, back, Disposition::TooBig, &udp, udp.len());
+        flight_recorder.recent(0)
     }
 
     fn interface(link: Link) -> Interface {

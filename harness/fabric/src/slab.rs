@@ -35,15 +35,15 @@ pub(crate) struct Waiting {
     /// What it counts for: one packet, or the segments of a super-packet that was taken apart.
     pub(crate) load: Tally,
     /// Index of its link.
-    pub(crate) flow: u32,
+    pub(crate) state: u32,
     /// The next one in whatever list it is.
     pub(crate) next: u32,
     frame_bytes: u32,
 }
 
 impl Waiting {
-    pub(crate) fn new(class: Class, load: Tally, flow: u32, sent: u64, due: u64) -> Self {
-        Self { sent, due, class, load, flow, next: NONE, frame_bytes: 0 }
+    pub(crate) fn new(class: Class, load: Tally, state: u32, sent: u64, due: u64) -> Self {
+        Self { sent, due, class, load, state, next: NONE, frame_bytes: 0 }
     }
 
     /// Bytes of the frame, its own headers included.

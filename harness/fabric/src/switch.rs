@@ -7,21 +7,21 @@ use std::io::IoSlice;
 
 use model::{CutForm, Lever};
 
-use crate::answer::{answer, too_big};
 use crate::counters::{Applied, Epoch, PortCounters, Snapshot, Tally};
-use crate::flight::Flight;
+use crate::disposition::Disposition;
+use crate::flight_recorder::FlightRecorder;
 use crate::links::Links;
-use crate::note::Note;
 use crate::packet::Packet;
 use crate::policy::{Link, Policy, PortId, Prefix, Rule};
+use crate::replies::{reply, too_big};
 use crate::routes::Routes;
 use crate::segment::Super;
 use crate::slab::{PARTS_MAX, Slab, Stored};
-use crate::switch::deal::{Arrival, Cargo, load_of};
+use crate::switch::impair::{Arrival, Cargo, load_of};
 use crate::wheel::{TICK_NS, Wheel};
 
-mod deal;
-mod turn;
+mod impair;
+mod retime;
 
 /// Bytes of `virtio_net_hdr` at the start of every frame.
 pub const VNET_BYTES: usize = 10;
@@ -85,7 +85,7 @@ pub struct Switch {
     wheel: Wheel,
     slab: Slab,
     scratch: Vec<u8>,
-    flight: Flight,
+    flight_recorder: FlightRecorder,
 }
 
 impl Switch {
@@ -113,7 +113,7 @@ impl Switch {
             wheel: Wheel::default(),
             slab: Slab::new(SLAB_BYTES),
             scratch: Vec::new(),
-            flight: Flight::new(flight_bytes),
+            flight_recorder: FlightRecorder::new(flight_bytes),
         }
     }
 
@@ -134,13 +134,13 @@ impl Switch {
         }
         let open = Rule::default();
         let mut closed = Vec::new();
-        let mut in_wheel = vec![None; self.links.flows.len()];
-        for (index, flow) in self.links.flows.iter_mut().enumerate() {
-            let rule = policy.links.get(&flow.link).unwrap_or(&open);
-            if !flow.has_rule(rule) {
-                let (last, change) = flow.set_rule(now, rule, self.epoch, &mut self.slab);
-                closed.push((flow.link, last));
-                in_wheel[index] = flow.is_in_wheel().then_some(change);
+        let mut in_wheel = vec![None; self.links.states.len()];
+        for (index, state) in self.links.states.iter_mut().enumerate() {
+            let rule = policy.links.get(&state.link).unwrap_or(&open);
+            if !state.has_rule(rule) {
+                let (last, change) = state.set_rule(now, rule, self.epoch, &mut self.slab);
+                closed.push((state.link, last));
+                in_wheel[index] = state.is_in_wheel().then_some(change);
             }
         }
         if in_wheel.iter().any(Option::is_some) {
@@ -164,7 +164,7 @@ impl Switch {
             return;
         };
         let link = self.links.index(Link { from, to }, self.epoch);
-        self.turn(now, link);
+        self.retime(now, link);
         let arrival = Arrival { now, link, frame, packet: &packet };
         self.admit(&arrival, sink);
     }
@@ -183,64 +183,64 @@ impl Switch {
     fn admit(&mut self, arrival: &Arrival<'_>, sink: &mut impl Sink) {
         let Arrival { now, link, frame, packet } = *arrival;
         let class = packet.class;
-        let flow = &mut self.links.flows[link];
+        let state = &mut self.links.states[link];
         let is_super = frame[1] != 0;
-        let divided = is_super && (flow.terms.per_packet || flow.terms.mtu.is_some());
+        let divided = is_super && (state.impairments.per_packet || state.impairments.mtu.is_some());
         let divided = divided.then(|| Super::read(frame, self.framing.ip_at(), packet)).flatten();
-        let load = match divided.as_ref().filter(|_| flow.terms.per_packet) {
+        let load = match divided.as_ref().filter(|_| state.impairments.per_packet) {
             Some(parts) => load_of(parts, 0..parts.count()),
             None => Tally::one(class.bytes),
         };
-        flow.counters.arrived.add(load);
-        if !flow.terms.up {
-            flow.counters.dark.add(load);
-            return self.note(arrival, Note::Dark);
+        state.counters.arrived.add(load);
+        if !state.impairments.up {
+            state.counters.dark.add(load);
+            return self.record(arrival, Disposition::Dark);
         }
-        if let Some(cut) = flow.cut_for(class) {
+        if let Some(cut) = state.cut_for(class) {
             let (lever, form) = (cut.lever(), cut.form);
-            flow.counters.hit(lever, now, class, load);
+            state.counters.hit(lever, now, class, load);
             let tally = if form == CutForm::Reject {
-                &mut flow.counters.rejected
+                &mut state.counters.rejected
             } else {
-                &mut flow.counters.cut
+                &mut state.counters.cut
             };
             tally.add(load);
-            self.note(arrival, Note::of_cut(form));
+            self.record(arrival, Disposition::of_cut(form));
             let ip = (form == CutForm::Reject)
-                .then(|| answer(&frame[self.framing.ip_at()..], packet))
+                .then(|| reply(&frame[self.framing.ip_at()..], packet))
                 .flatten();
-            return self.answer(arrival, ip, sink);
+            return self.reply(arrival, ip, sink);
         }
         let largest = divided.as_ref().map_or(packet.bytes, |parts| parts.ip_bytes(0));
-        if let Some(mtu) = flow.terms.mtu.filter(|mtu| largest > *mtu) {
-            flow.counters.too_big.add(load);
-            flow.counters.hit(Lever::Mtu, now, class, load);
-            self.note(arrival, Note::TooBig);
+        if let Some(mtu) = state.impairments.mtu.filter(|mtu| largest > *mtu) {
+            state.counters.too_big.add(load);
+            state.counters.hit(Lever::Mtu, now, class, load);
+            self.record(arrival, Disposition::TooBig);
             let ip = too_big(&frame[self.framing.ip_at()..], packet, mtu as u32);
-            return self.answer(arrival, ip, sink);
+            return self.reply(arrival, ip, sink);
         }
         let cargo = Cargo::new([frame, &[]], class, load);
-        if !flow.terms.per_packet {
+        if !state.impairments.per_packet {
             return self.carry(arrival, cargo, false, sink);
         }
         match divided {
             Some(parts) => self.divide(arrival, &parts, sink),
             None => {
-                flow.counters.undivided += u64::from(is_super);
-                let drawn = flow.terms.draw(&mut flow.random);
-                self.deal(arrival, cargo, drawn, sink);
+                state.counters.undivided += u64::from(is_super);
+                let drawn = state.impairments.draw(&mut state.random);
+                self.impair(arrival, cargo, drawn, sink);
             }
         }
     }
 
-    pub(crate) fn flight(&self) -> &Flight {
-        &self.flight
+    pub(crate) fn flight_recorder(&self) -> &FlightRecorder {
+        &self.flight_recorder
     }
 
     /// The answer goes straight back to the port that sent the packet, past every rule.
-    fn answer(&mut self, arrival: &Arrival<'_>, ip: Option<Vec<u8>>, sink: &mut impl Sink) {
+    fn reply(&mut self, arrival: &Arrival<'_>, ip: Option<Vec<u8>>, sink: &mut impl Sink) {
         let Some(ip) = ip else { return };
-        let from = self.links.flows[arrival.link].link.from;
+        let from = self.links.states[arrival.link].link.from;
         let mut reply = vec![0; VNET_BYTES];
         if self.framing == Framing::Ethernet {
             let frame = arrival.frame;
@@ -265,17 +265,17 @@ impl Switch {
         self.turn_waiting(now);
         let (stored, in_wheel) = self.take_due(now)?;
         let waiting = *self.slab.waiting(stored);
-        let flow = &mut self.links.flows[waiting.flow as usize];
-        flow.left(&waiting, in_wheel);
+        let state = &mut self.links.states[waiting.state as usize];
+        state.left(&waiting, in_wheel);
         let mut parts = [IoSlice::new(&[]); PARTS_MAX];
         let used = self.slab.parts(stored, &mut parts);
-        let delivered = sink.send(flow.link.to, &parts[..used]);
-        flow.book(now, waiting.class, waiting.load, delivered);
+        let delivered = sink.send(state.link.to, &parts[..used]);
+        state.book(now, waiting.class, waiting.load, delivered);
         if !delivered {
-            self.flight.record(
+            self.flight_recorder.record(
                 now,
-                flow.link,
-                Note::Undelivered,
+                state.link,
+                Disposition::Undelivered,
                 &parts[0][self.framing.ip_at()..],
                 waiting.class.bytes,
             );
@@ -297,25 +297,25 @@ impl Switch {
             return None;
         }
         self.heads.pop();
-        let flow = &mut self.links.flows[index];
-        let stored = flow
+        let state = &mut self.links.states[index];
+        let stored = state
             .queue
             .pop(&self.slab)
             .expect("a link with a head in the heap has something in its queue");
-        if let Some(next) = flow.next_due(&self.slab) {
+        if let Some(next) = state.next_due(&self.slab) {
             self.heads.push(Reverse((next, index)));
         }
         Some((stored, false))
     }
 
     pub fn snapshot(&self, now: u64) -> Snapshot {
-        let links = self.links.flows.iter().map(|flow| (flow.link, flow.counters)).collect();
+        let links = self.links.states.iter().map(|state| (state.link, state.counters)).collect();
         Snapshot { epoch: self.epoch, at_ns: now, links, ports: self.ports.clone() }
     }
 
     /// What no rule asked for: `bound_overflow` and `undivided` of all links.
     pub(crate) fn unasked(&self) -> (u64, u64) {
-        let all = self.links.flows.iter().map(|flow| &flow.counters);
+        let all = self.links.states.iter().map(|state| &state.counters);
         all.fold((0, 0), |(overflow, undivided), link| {
             (overflow + link.bound_overflow, undivided + link.undivided)
         })
@@ -326,7 +326,7 @@ impl std::fmt::Debug for Switch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Switch")
             .field("epoch", &self.epoch)
-            .field("links", &self.links.flows.len())
+            .field("links", &self.links.states.len())
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ const SIGMAS_MAX: f64 = 4.0;
 
 /// What a link does at present.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct Impairments {
     /// Whether packets pass at all.
     pub(crate) up: bool,
     pub(crate) delay_ns: u64,
@@ -50,7 +50,7 @@ impl Drawn {
     }
 }
 
-impl Terms {
+impl Impairments {
     pub(crate) fn new(quality: &LinkQuality, up: bool) -> Self {
         let LinkQuality {
             delay,
@@ -68,7 +68,7 @@ impl Terms {
         let happens = |chances: &[model::Chance]| 1.0 - none_of(chances);
         let spread =
             jitter.iter().map(|jitter| nanos(jitter.width).saturating_mul(reach(jitter.shape)));
-        let mut terms = Self {
+        let mut impairments = Self {
             up,
             delay_ns,
             held_max_ns: spread.fold(delay_ns, u64::saturating_add),
@@ -83,8 +83,8 @@ impl Terms {
             duplicate: happens(duplicate),
             reorder: happens(reorder),
         };
-        terms.per_packet = terms.rate.is_some() || terms.draws();
-        terms
+        impairments.per_packet = impairments.rate.is_some() || impairments.draws();
+        impairments
     }
 
     /// Takes over the state of draws that go on unchanged: neither a slot nor another fault ends a burst.

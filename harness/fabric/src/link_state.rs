@@ -6,24 +6,24 @@ use std::time::Duration;
 use model::{Cut, Lever, Slot, conditions};
 
 use crate::counters::{Epoch, Hits, LEVERS, LinkCounters, Tally};
+use crate::impairments::{Impairments, Random};
 use crate::packet::Class;
 use crate::policy::{Clocked, Link, Rule};
 use crate::slab::{Fifo, Slab, Stored, Waiting, room_bytes};
-use crate::terms::{Random, Terms};
 
 /// Memory in which packets of one link may wait, in whole blocks as the slab spends it: a quarter of a worker's, so that no single link
 /// takes it all. That is 32 768 packets of any ordinary size; at 1 Gbit/s and 1 500 bytes each, 0.4 s of delay.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 
-pub(crate) struct Flow {
+pub(crate) struct LinkState {
     pub(crate) link: Link,
     pub(crate) counters: LinkCounters,
-    pub(crate) terms: Terms,
+    pub(crate) impairments: Impairments,
     pub(crate) random: Random,
     /// Packets that keep their order.
     pub(crate) queue: Fifo,
     rule: Rule,
-    /// When the terms end by the clock.
+    /// When the impairments end by the clock.
     turns_at: u64,
     /// Whether the clock may change the rate, and with it the times of what waits.
     has_clocked_rate: bool,
@@ -44,23 +44,23 @@ pub(crate) struct Times {
     pub(crate) due: u64,
 }
 
-/// What a change of terms means for the packets that wait.
+/// What a change of impairments means for the packets that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     /// The speed at which they would have been serialised; None where it stays.
     was_bps: Option<u64>,
-    /// Whether none is held longer than the new terms could have held it. A rule says so; the clock leaves a packet on the way it took.
+    /// Whether none is held longer than the new impairments could have held it. A rule says so; the clock leaves a packet on the way it took.
     shortens: bool,
 }
 
-impl Flow {
+impl LinkState {
     /// `seed` is the fabric's; every link draws from its own generator.
     pub(crate) fn new(link: Link, seed: u64, epoch: Epoch) -> Self {
         let own = (u64::from(link.from.0) << 32) | u64::from(link.to.0);
         Self {
             link,
             counters: LinkCounters::since(epoch),
-            terms: Terms::new(&model::LinkQuality::default(), true),
+            impairments: Impairments::new(&model::LinkQuality::default(), true),
             random: Random::new(seed ^ own),
             queue: Fifo::default(),
             rule: Rule::default(),
@@ -73,13 +73,13 @@ impl Flow {
         }
     }
 
-    /// Turns the link's own clock. The terms of a slot are made when it begins, not per packet. Where the slot has another rate, the
+    /// Turns the link's own clock. The impairments of a slot are made when it begins, not per packet. Where the slot has another rate, the
     /// queue is timed anew, and what waits in the wheel is the caller's.
-    pub(crate) fn turn(&mut self, now: u64, slab: &mut Slab) -> Option<Change> {
+    pub(crate) fn retime(&mut self, now: u64, slab: &mut Slab) -> Option<Change> {
         if now < self.turns_at {
             return None;
         }
-        let change = Change { was_bps: Some(self.set_terms(now)?), shortens: false };
+        let change = Change { was_bps: Some(self.set_impairments(now)?), shortens: false };
         self.retime_queue(now, change, slab);
         Some(change)
     }
@@ -95,37 +95,39 @@ impl Flow {
         is_new.then_some(self.turns_at)
     }
 
-    /// Nobody will turn the link any more, unless [`Flow::await_turn`] is asked again.
+    /// Nobody will turn the link any more, unless [`LinkState::await_turn`] is asked again.
     pub(crate) fn forget_turn(&mut self) {
         self.is_awaited = false;
     }
 
-    /// Makes the present terms, and returns the speed that has ended with the ones before.
-    fn set_terms(&mut self, now: u64) -> Option<u64> {
-        let terms = self.terms_at(now);
-        let old = std::mem::replace(&mut self.terms, terms);
-        let bps = |terms: &Terms| terms.rate.map(|(bps, _)| bps);
-        let was_bps = bps(&old).filter(|was| bps(&self.terms) != Some(*was));
-        self.terms.inherit(old);
+    /// Makes the present impairments, and returns the speed that has ended with the ones before.
+    fn set_impairments(&mut self, now: u64) -> Option<u64> {
+        let impairments = self.impairments_at(now);
+        let old = std::mem::replace(&mut self.impairments, impairments);
+        let bps = |impairments: &Impairments| impairments.rate.map(|(bps, _)| bps);
+        let was_bps = bps(&old).filter(|was| bps(&self.impairments) != Some(*was));
+        self.impairments.inherit(old);
         if was_bps.is_some() {
             self.busy_until = now;
         }
         was_bps
     }
 
-    fn terms_at(&mut self, now: u64) -> Terms {
+    fn impairments_at(&mut self, now: u64) -> Impairments {
         self.turns_at = u64::MAX;
         let Some(Clocked { origin_ns, track }) = &self.rule.clocked else {
-            return Terms::new(&self.rule.quality, true);
+            return Impairments::new(&self.rule.quality, true);
         };
         let moment = Duration::from_nanos(now.saturating_sub(*origin_ns));
         let next = track.slots.get(track.slots.partition_point(|slot| slot.from <= moment));
         self.turns_at = next.map_or(u64::MAX, |Slot { from, .. }| {
-            origin_ns.saturating_add(crate::terms::nanos(*from))
+            origin_ns.saturating_add(crate::impairments::nanos(*from))
         });
         match track.at(moment) {
-            Some(Slot { quality, up, .. }) => Terms::new(&self.rule.quality.then(quality), *up),
-            None => Terms::new(&self.rule.quality, true),
+            Some(Slot { quality, up, .. }) => {
+                Impairments::new(&self.rule.quality.then(quality), *up)
+            }
+            None => Impairments::new(&self.rule.quality, true),
         }
     }
 
@@ -148,15 +150,15 @@ impl Flow {
         slab: &Slab,
     ) -> Option<Times> {
         let sent = self.serialised(now, load)?;
-        let held = if jumps { 0 } else { self.terms.held(&mut self.random) };
+        let held = if jumps { 0 } else { self.impairments.held(&mut self.random) };
         let due = sent + held;
-        let due = if self.terms.overtakes { due } else { due.max(self.last_due(slab)) };
+        let due = if self.impairments.overtakes { due } else { due.max(self.last_due(slab)) };
         Some(Times { sent, due })
     }
 
     /// When the packet will have left the serialiser; None when its queue is full.
     fn serialised(&self, now: u64, load: Tally) -> Option<u64> {
-        let Some((bps, queue_bytes)) = self.terms.rate else { return Some(now) };
+        let Some((bps, queue_bytes)) = self.impairments.rate else { return Some(now) };
         let backlog_ns = self.busy_until.saturating_sub(now);
         let has_room = backlog_ns == 0
             || bytes_in(backlog_ns, bps) + u128::from(load.bytes) <= u128::from(queue_bytes);
@@ -172,7 +174,7 @@ impl Flow {
         jumps: bool,
         times: Times,
     ) {
-        if self.terms.rate.is_some() {
+        if self.impairments.rate.is_some() {
             if self.busy_until > now {
                 self.counters.hit(Lever::Rate, now, class, load);
             }
@@ -181,17 +183,17 @@ impl Flow {
         if jumps {
             return self.counters.hit(Lever::Reorder, now, class, load);
         }
-        if self.terms.delay_ns > 0 {
+        if self.impairments.delay_ns > 0 {
             self.counters.hit(Lever::Delay, now, class, load);
         }
-        if self.terms.has_jitter() {
+        if self.impairments.has_jitter() {
             self.counters.hit(Lever::Jitter, now, class, load);
         }
     }
 
     /// Whether a packet may leave at once: it is due, and would overtake nobody who keeps the order.
     pub(crate) fn may_pass(&self, now: u64, times: Times) -> bool {
-        times.due <= now && (self.terms.overtakes || self.queue.is_empty())
+        times.due <= now && (self.impairments.overtakes || self.queue.is_empty())
     }
 
     pub(crate) fn has_room(&self, frame_bytes: usize) -> bool {
@@ -239,7 +241,7 @@ impl Flow {
 
     /// Puts another rule in force and returns the last counters under the old one. Waiting packets of a cut are dropped; the others
     /// keep their places and never wait longer than the new rule could have made them wait. Those in the wheel are the caller's:
-    /// each goes through [`Flow::keeps`] and [`Flow::retimed`].
+    /// each goes through [`LinkState::keeps`] and [`LinkState::retimed`].
     pub(crate) fn set_rule(
         &mut self,
         now: u64,
@@ -257,7 +259,7 @@ impl Flow {
         self.rule.clone_from(rule);
         let mut slots = rule.clocked.iter().flat_map(|clocked| &clocked.track.slots);
         self.has_clocked_rate = slots.any(|slot| slot.quality.rate.is_some());
-        let change = Change { was_bps: self.set_terms(now), shortens: true };
+        let change = Change { was_bps: self.set_impairments(now), shortens: true };
         self.retime_queue(now, change, slab);
         (closed, change)
     }
@@ -294,15 +296,15 @@ impl Flow {
         false
     }
 
-    /// When a waiting packet leaves under the present terms.
+    /// When a waiting packet leaves under the present impairments.
     pub(crate) fn retimed(&mut self, now: u64, waiting: &Waiting, change: Change) -> Times {
         let held = waiting.due - waiting.sent;
-        let held = if change.shortens { held.min(self.terms.held_max_ns) } else { held };
+        let held = if change.shortens { held.min(self.impairments.held_max_ns) } else { held };
         let mut sent = waiting.sent;
         if let Some(was_bps) = change.was_bps
             && sent > now
         {
-            if let Some((bps, _)) = self.terms.rate {
+            if let Some((bps, _)) = self.impairments.rate {
                 // Of the packet in the serialiser only the rest is left, or one longer than a slot would never get through.
                 let rest = u64::try_from(bytes_in(sent - now, was_bps)).unwrap_or(u64::MAX);
                 self.busy_until += transmission_ns(rest.min(waiting.load.bytes), bps);

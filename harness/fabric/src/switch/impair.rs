@@ -10,11 +10,11 @@ use model::Lever;
 use super::{Sink, Switch};
 use crate::checksum::corrupt;
 use crate::counters::Tally;
-use crate::note::Note;
+use crate::disposition::Disposition;
+use crate::impairments::Drawn;
 use crate::packet::{Class, Packet};
 use crate::segment::{Head, Super};
 use crate::slab::{Stored, Waiting};
-use crate::terms::Drawn;
 
 /// A frame on its way, as far as it was read.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ pub(super) struct Cargo<'a> {
     pub(super) class: Class,
     pub(super) load: Tally,
     /// What happened to it before it went on.
-    pub(super) note: Option<Note>,
+    pub(super) note: Option<Disposition>,
 }
 
 impl<'a> Cargo<'a> {
@@ -46,17 +46,17 @@ impl Switch {
     /// Draws for each segment of a super-packet; neighbours to whom nothing happens travel on as one.
     pub(super) fn divide(&mut self, arrival: &Arrival<'_>, parts: &Super, sink: &mut impl Sink) {
         let mut begun = 0;
-        let is_rated = self.links.flows[arrival.link].terms.rate.is_some();
+        let is_rated = self.links.states[arrival.link].impairments.rate.is_some();
         for index in 0..parts.count() {
-            let flow = &mut self.links.flows[arrival.link];
-            let drawn = flow.terms.draw(&mut flow.random);
+            let state = &mut self.links.states[arrival.link];
+            let drawn = state.impairments.draw(&mut state.random);
             if drawn.is_plain() && !is_rated {
                 continue;
             }
             self.carry_run(arrival, parts, begun..index, sink);
             begun = index + 1;
             let mut head = Head::default();
-            self.deal(arrival, cargo_of(arrival, parts, index..begun, &mut head), drawn, sink);
+            self.impair(arrival, cargo_of(arrival, parts, index..begun, &mut head), drawn, sink);
         }
         self.carry_run(arrival, parts, begun..parts.count(), sink);
     }
@@ -75,7 +75,7 @@ impl Switch {
     }
 
     /// Does to one packet what was drawn for it.
-    pub(super) fn deal(
+    pub(super) fn impair(
         &mut self,
         arrival: &Arrival<'_>,
         cargo: Cargo<'_>,
@@ -83,23 +83,28 @@ impl Switch {
         sink: &mut impl Sink,
     ) {
         let Cargo { class, load, .. } = cargo;
-        let counters = &mut self.links.flows[arrival.link].counters;
+        let counters = &mut self.links.states[arrival.link].counters;
         if drawn.lost {
             counters.lost.add(load);
             counters.hit(Lever::Loss, arrival.now, class, load);
-            return self.note_cargo(arrival, &cargo, Note::Lost);
+            return self.record_cargo(arrival, &cargo, Disposition::Lost);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut cargo = cargo;
         if drawn.corrupt && self.flip(arrival, &cargo, &mut scratch) {
-            cargo = Cargo { frame: [&scratch, &[]], note: Some(Note::Corrupted), ..cargo };
+            cargo = Cargo { frame: [&scratch, &[]], note: Some(Disposition::Corrupted), ..cargo };
         }
         self.carry(arrival, cargo, drawn.jumps, sink);
         if drawn.twice {
-            let counters = &mut self.links.flows[arrival.link].counters;
+            let counters = &mut self.links.states[arrival.link].counters;
             counters.copies.add(load);
             counters.hit(Lever::Duplicate, arrival.now, class, load);
-            self.carry(arrival, Cargo { note: Some(Note::Duplicated), ..cargo }, false, sink);
+            self.carry(
+                arrival,
+                Cargo { note: Some(Disposition::Duplicated), ..cargo },
+                false,
+                sink,
+            );
         }
         self.scratch = scratch;
     }
@@ -109,12 +114,12 @@ impl Switch {
         scratch.clear();
         cargo.frame.iter().for_each(|part| scratch.extend_from_slice(part));
         let ip_at = self.framing.ip_at();
-        let flow = &mut self.links.flows[arrival.link];
+        let state = &mut self.links.states[arrival.link];
         let flipped = Packet::read(&scratch[ip_at..])
-            .is_some_and(|packet| corrupt(scratch, ip_at, &packet, flow.random.bits()));
+            .is_some_and(|packet| corrupt(scratch, ip_at, &packet, state.random.bits()));
         if flipped {
-            flow.counters.corrupted.add(cargo.load);
-            flow.counters.hit(Lever::Corrupt, arrival.now, cargo.class, cargo.load);
+            state.counters.corrupted.add(cargo.load);
+            state.counters.hit(Lever::Corrupt, arrival.now, cargo.class, cargo.load);
         }
         flipped
     }
@@ -128,69 +133,74 @@ impl Switch {
         sink: &mut impl Sink,
     ) {
         let Cargo { frame, class, load, note } = cargo;
-        let (now, flow) = (arrival.now, &mut self.links.flows[arrival.link]);
-        let Some(times) = flow.times(now, load, jumps, &self.slab) else {
-            flow.counters.hit(Lever::Rate, now, class, load);
-            flow.counters.overflow.add(load);
-            return self.note_cargo(arrival, &cargo, Note::Overflow);
+        let (now, state) = (arrival.now, &mut self.links.states[arrival.link]);
+        let Some(times) = state.times(now, load, jumps, &self.slab) else {
+            state.counters.hit(Lever::Rate, now, class, load);
+            state.counters.overflow.add(load);
+            return self.record_cargo(arrival, &cargo, Disposition::Overflow);
         };
-        if flow.may_pass(now, times) {
-            flow.commit(now, class, load, jumps, times);
+        if state.may_pass(now, times) {
+            state.commit(now, class, load, jumps, times);
             let parts = frame.map(IoSlice::new);
             let used = if frame[1].is_empty() { 1 } else { 2 };
-            let delivered = sink.send(flow.link.to, &parts[..used]);
-            flow.book(now, class, load, delivered);
-            let passed = note.unwrap_or(Note::Passed);
-            return self.note_cargo(
+            let delivered = sink.send(state.link.to, &parts[..used]);
+            state.book(now, class, load, delivered);
+            let passed = note.unwrap_or(Disposition::Passed);
+            return self.record_cargo(
                 arrival,
                 &cargo,
-                if delivered { passed } else { Note::Undelivered },
+                if delivered { passed } else { Disposition::Undelivered },
             );
         }
         let waiting = Waiting::new(class, load, arrival.link as u32, times.sent, times.due);
-        let has_room = flow.has_room(frame[0].len() + frame[1].len());
+        let has_room = state.has_room(frame[0].len() + frame[1].len());
         let Some(stored) = has_room.then(|| self.slab.store(frame, waiting)).flatten() else {
-            flow.counters.overflow.add(load);
-            flow.counters.bound_overflow += load.packets;
-            return self.note_cargo(arrival, &cargo, Note::Overflow);
+            state.counters.overflow.add(load);
+            state.counters.bound_overflow += load.packets;
+            return self.record_cargo(arrival, &cargo, Disposition::Overflow);
         };
-        flow.commit(now, class, load, jumps, times);
+        state.commit(now, class, load, jumps, times);
         self.enqueue(arrival.link, stored);
-        self.note_cargo(arrival, &cargo, note.unwrap_or(Note::Waiting));
+        self.record_cargo(arrival, &cargo, note.unwrap_or(Disposition::Waiting));
     }
 
     /// Puts a stored packet where it waits.
     fn enqueue(&mut self, link: usize, stored: Stored) {
-        let flow = &mut self.links.flows[link];
-        let (waiting, in_wheel) = (*self.slab.waiting(stored), flow.terms.overtakes);
-        flow.entered(&waiting, in_wheel);
-        if let Some(at) = flow.await_turn() {
+        let state = &mut self.links.states[link];
+        let (waiting, in_wheel) = (*self.slab.waiting(stored), state.impairments.overtakes);
+        state.entered(&waiting, in_wheel);
+        if let Some(at) = state.await_turn() {
             self.turns.push(Reverse((at, link)));
         }
         if in_wheel {
             return self.wheel.insert(&mut self.slab, stored, waiting.due);
         }
-        if flow.queue.is_empty() {
+        if state.queue.is_empty() {
             self.heads.push(Reverse((waiting.due, link)));
         }
-        flow.queue.push(&mut self.slab, stored);
+        state.queue.push(&mut self.slab, stored);
     }
 
     /// What became of a whole frame, for the flight recorder.
-    pub(super) fn note(&mut self, arrival: &Arrival<'_>, note: Note) {
-        self.note_cargo(
+    pub(super) fn record(&mut self, arrival: &Arrival<'_>, disposition: Disposition) {
+        self.record_cargo(
             arrival,
             &Cargo::new([arrival.frame, &[]], arrival.packet.class, Tally::default()),
-            note,
+            disposition,
         );
     }
 
-    pub(super) fn note_cargo(&mut self, arrival: &Arrival<'_>, cargo: &Cargo<'_>, note: Note) {
-        let link = self.links.flows[arrival.link].link;
-        self.flight.record(
+    pub(super) fn record_cargo(
+        &mut self,
+        arrival: &Arrival<'_>,
+        cargo: &Cargo<'_>,
+        disposition: Disposition,
+    ) {
+        let link = self.links.states[arrival.link].link;
+        self.flight_recorder.record(
             arrival.now,
             link,
-            note,
+            disposition,
             &cargo.frame[0][self.framing.ip_at()..],
             cargo.class.bytes,
         );

@@ -85,8 +85,8 @@ fn bursts_have_their_share_and_their_length() {
     let bursts =
         Bursts { enter: chance(1), leave: chance(20), bad: chance(90), good: Chance(1_000) };
     let quality = LinkQuality { bursts: vec![bursts], ..LinkQuality::default() };
-    let (mut terms, mut random) = (Terms::new(&quality, true), Random::new(3));
-    let lost: Vec<bool> = (0..DRAWS).map(|_| terms.draw(&mut random).lost).collect();
+    let (mut impairments, mut random) = (Impairments::new(&quality, true), Random::new(3));
+    let lost: Vec<bool> = (0..DRAWS).map(|_| impairments.draw(&mut random).lost).collect();
     let share = lost.iter().filter(|lost| **lost).count() as f64 / DRAWS as f64;
     assert!((share - bursts.share_lost()).abs() < 0.004, "{share} against {}", bursts.share_lost());
     // A loss is followed by another one far more often than its share: 0.8 * 0.9 inside a burst.
@@ -106,8 +106,8 @@ fn chances_come_true_as_often_as_asked_and_only_for_survivors() {
         reorder: vec![chance(25)],
         ..LinkQuality::default()
     };
-    let (mut terms, mut random) = (Terms::new(&quality, true), Random::new(11));
-    let drawn: Vec<Drawn> = (0..DRAWS).map(|_| terms.draw(&mut random)).collect();
+    let (mut impairments, mut random) = (Impairments::new(&quality, true), Random::new(11));
+    let drawn: Vec<Drawn> = (0..DRAWS).map(|_| impairments.draw(&mut random)).collect();
     let survivors = drawn.iter().filter(|drawn| !drawn.lost).count() as f64;
     let share =
         |of: fn(&Drawn) -> bool| drawn.iter().filter(|drawn| of(drawn)).count() as f64 / survivors;
@@ -125,9 +125,10 @@ fn chances_come_true_as_often_as_asked_and_only_for_survivors() {
 fn certainty_draws_nothing() {
     let certain = LinkQuality { loss: vec![Chance::ALWAYS], ..LinkQuality::default() };
     let mut random = Random::new(5);
-    assert!((0..100).all(|_| Terms::new(&certain, true).draw(&mut random).lost));
+    assert!((0..100).all(|_| Impairments::new(&certain, true).draw(&mut random).lost));
     assert!(
-        (0..100).all(|_| Terms::new(&LinkQuality::default(), true).draw(&mut random).is_plain())
+        (0..100)
+            .all(|_| Impairments::new(&LinkQuality::default(), true).draw(&mut random).is_plain())
     );
     assert_eq!(random.bits(), Random::new(5).bits());
 }

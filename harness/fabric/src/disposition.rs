@@ -5,7 +5,7 @@ use model::CutForm;
 /// What became of a packet, as far as the switch knew when it met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum Note {
+pub enum Disposition {
     /// Handed on at once.
     Passed,
     /// Admitted to the delay queue. Where a later cut drops it there, this is what stays noted.
@@ -29,7 +29,7 @@ pub enum Note {
     Dark,
 }
 
-impl Note {
+impl Disposition {
     pub(crate) const ALL: [Self; 12] = [
         Self::Passed,
         Self::Waiting,
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_note_keeps_its_number() {
-        for (number, note) in Note::ALL.into_iter().enumerate() {
+        for (number, note) in Disposition::ALL.into_iter().enumerate() {
             assert_eq!(note as usize, number);
         }
     }

@@ -1,22 +1,22 @@
-//! Changes of terms under packets that wait: those of rules, and those of the links' own clocks.
+//! Changes of impairments under packets that wait: those of rules, and those of the links' own clocks.
 
 use std::cmp::Reverse;
 
 use super::Switch;
-use crate::flow::Change;
+use crate::link_state::Change;
 use crate::slab::Stored;
 
 impl Switch {
     /// Turns a link's clock, and where that changes its rate, times what waits on it anew.
-    pub(super) fn turn(&mut self, now: u64, link: usize) {
-        let flow = &mut self.links.flows[link];
-        let Some(change) = flow.turn(now, &mut self.slab) else { return };
-        if let Some(due) = flow.next_due(&self.slab) {
+    pub(super) fn retime(&mut self, now: u64, link: usize) {
+        let state = &mut self.links.states[link];
+        let Some(change) = state.retime(now, &mut self.slab) else { return };
+        if let Some(due) = state.next_due(&self.slab) {
             // A link has one entry, which may be anywhere in the heap. Rates change by the slot, not by the packet.
             self.heads.retain(|Reverse((_, other))| *other != link);
             self.heads.push(Reverse((due, link)));
         }
-        if flow.is_in_wheel() {
+        if state.is_in_wheel() {
             self.rewind(now, |other| (other == link).then_some(change));
         }
     }
@@ -27,10 +27,10 @@ impl Switch {
             self.turns.peek().copied().filter(|Reverse((at, _))| *at <= now)
         {
             self.turns.pop();
-            self.turn(now, link);
-            let flow = &mut self.links.flows[link];
-            flow.forget_turn();
-            if let Some(at) = flow.await_turn() {
+            self.retime(now, link);
+            let state = &mut self.links.states[link];
+            state.forget_turn();
+            if let Some(at) = state.await_turn() {
                 self.turns.push(Reverse((at, link)));
             }
         }
@@ -40,10 +40,10 @@ impl Switch {
     pub(super) fn schedule_all(&mut self) {
         self.heads.clear();
         self.turns.clear();
-        for (index, flow) in self.links.flows.iter_mut().enumerate() {
-            self.heads.extend(flow.next_due(&self.slab).map(|due| Reverse((due, index))));
-            flow.forget_turn();
-            self.turns.extend(flow.await_turn().map(|at| Reverse((at, index))));
+        for (index, state) in self.links.states.iter_mut().enumerate() {
+            self.heads.extend(state.next_due(&self.slab).map(|due| Reverse((due, index))));
+            state.forget_turn();
+            self.turns.extend(state.await_turn().map(|at| Reverse((at, index))));
         }
     }
 
@@ -55,13 +55,13 @@ impl Switch {
             .drain(&mut self.slab, |slab, stored| all.push((slab.waiting(stored).sent, stored)));
         all.sort_unstable();
         for (_, stored) in all {
-            let index = self.slab.waiting(stored).flow as usize;
+            let index = self.slab.waiting(stored).state as usize;
             if let Some(change) = change_of(index) {
-                let flow = &mut self.links.flows[index];
-                if !flow.keeps(now, stored, true, &mut self.slab) {
+                let state = &mut self.links.states[index];
+                if !state.keeps(now, stored, true, &mut self.slab) {
                     continue;
                 }
-                let times = flow.retimed(now, self.slab.waiting(stored), change);
+                let times = state.retimed(now, self.slab.waiting(stored), change);
                 let waiting = self.slab.waiting_mut(stored);
                 (waiting.sent, waiting.due) = (times.sent, times.due);
             }

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::note::Note;
+use crate::disposition::Disposition;
 use crate::policy::Link;
 
 /// Bytes of a packet that are kept, from its IP header on: IPv6 and TCP with all options fit.
@@ -28,7 +28,7 @@ pub struct Packet {
     /// CLOCK_MONOTONIC, nanoseconds: when the switch met it.
     pub at_ns: u64,
     pub link: Link,
-    pub note: Note,
+    pub disposition: Disposition,
     /// Of the whole IP packet; a super-packet (GSO) is one record.
     pub ip_bytes: u32,
     head_bytes: u8,
@@ -44,13 +44,19 @@ impl Packet {
 
 impl std::fmt::Debug for Packet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { at_ns, link, note, ip_bytes, .. } = self;
-        write!(f, "{at_ns} ns {} -> {} {} of {ip_bytes} bytes", link.from.0, link.to.0, note.word())
+        let Self { at_ns, link, disposition, ip_bytes, .. } = self;
+        write!(
+            f,
+            "{at_ns} ns {} -> {} {} of {ip_bytes} bytes",
+            link.from.0,
+            link.to.0,
+            disposition.word()
+        )
     }
 }
 
 /// The recorder of one worker.
-pub(crate) struct Flight {
+pub(crate) struct FlightRecorder {
     /// Plain bytes, because those are the zeroes that an allocator asks the kernel for (`calloc`), who hands out pages only when they are
     /// written. Arrays as elements would be written one by one at the start.
     records: Vec<u8>,
@@ -77,7 +83,7 @@ struct Chain {
     newest: u32,
 }
 
-impl Flight {
+impl FlightRecorder {
     /// Memory for `bytes / 128` packets. With less than 4 KiB it records nothing.
     pub(crate) fn new(bytes: usize) -> Self {
         let blocks = bytes / (BLOCK * RECORD_BYTES);
@@ -97,7 +103,7 @@ impl Flight {
         &mut self,
         now_ns: u64,
         link: Link,
-        note: Note,
+        disposition: Disposition,
         ip: &[u8],
         ip_bytes: usize,
     ) {
@@ -113,7 +119,7 @@ impl Flight {
         let head_bytes = ip.len().min(ip_bytes).min(SNAP_BYTES);
         record[..8].copy_from_slice(&now_ns.to_ne_bytes());
         record[8..12].copy_from_slice(&(ip_bytes as u32).to_ne_bytes());
-        record[12] = note as u8;
+        record[12] = disposition as u8;
         record[13] = head_bytes as u8;
         record[HEADER_BYTES..HEADER_BYTES + head_bytes].copy_from_slice(&ip[..head_bytes]);
     }
@@ -214,9 +220,9 @@ impl Flight {
     }
 }
 
-impl std::fmt::Debug for Flight {
+impl std::fmt::Debug for FlightRecorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Flight")
+        f.debug_struct("FlightRecorder")
             .field("blocks", &self.blocks.len())
             .field("links", &self.chains.len())
             .finish_non_exhaustive()
@@ -224,11 +230,11 @@ impl std::fmt::Debug for Flight {
 }
 
 fn read(record: &[u8; RECORD_BYTES], link: Link) -> Packet {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, note, head_bytes, _, _, head @ ..] = *record;
+    let [a, b, c, d, e, f, g, h, i, j, k, l, disposition, head_bytes, _, _, head @ ..] = *record;
     Packet {
         at_ns: u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
         link,
-        note: Note::ALL[usize::from(note)],
+        disposition: Disposition::ALL[usize::from(disposition)],
         ip_bytes: u32::from_ne_bytes([i, j, k, l]),
         head_bytes,
         head,
@@ -276,8 +282,8 @@ mod tests {
     }
 
     /// Packets of each link, in the order in which they come out.
-    fn times(flight: &Flight, link: Link) -> Vec<u64> {
-        flight
+    fn times(flight_recorder: &FlightRecorder, link: Link) -> Vec<u64> {
+        flight_recorder
             .recent(0)
             .iter()
             .filter(|packet| packet.link == link)
@@ -287,40 +293,46 @@ mod tests {
 
     #[test]
     fn a_packet_comes_back_as_it_was_cut_to_its_head() {
-        let mut flight = Flight::new(1 << 20);
+        let mut flight_recorder = FlightRecorder::new(1 << 20);
         let (short, long) = (segment(10), segment(1400));
-        flight.record(5, link(0, 1), Note::Passed, &short, short.len());
-        flight.record(6, link(1, 0), Note::TooBig, &long, long.len());
-        let [first, second] = flight.recent(0)[..] else { panic!("two packets") };
+        flight_recorder.record(5, link(0, 1), Disposition::Passed, &short, short.len());
+        flight_recorder.record(6, link(1, 0), Disposition::TooBig, &long, long.len());
+        let [first, second] = flight_recorder.recent(0)[..] else { panic!("two packets") };
         assert_eq!(
-            (first.at_ns, first.link, first.note, first.ip_bytes, first.head()),
-            (5, link(0, 1), Note::Passed, 50, &short[..])
+            (first.at_ns, first.link, first.disposition, first.ip_bytes, first.head()),
+            (5, link(0, 1), Disposition::Passed, 50, &short[..])
         );
         assert_eq!(
-            (second.at_ns, second.link, second.note, second.ip_bytes),
-            (6, link(1, 0), Note::TooBig, 1440)
+            (second.at_ns, second.link, second.disposition, second.ip_bytes),
+            (6, link(1, 0), Disposition::TooBig, 1440)
         );
         assert_eq!(second.head(), &long[..SNAP_BYTES]);
     }
 
     #[test]
     fn padding_is_not_kept_and_a_super_packet_is_one_record() {
-        let mut flight = Flight::new(1 << 20);
+        let mut flight_recorder = FlightRecorder::new(1 << 20);
         let ip = segment(2);
-        flight.record(1, link(0, 1), Note::Lost, &[&ip[..], &[0; 30]].concat(), ip.len());
-        flight.record(2, link(0, 1), Note::Passed, &segment(60_000), 60_040);
-        let packets = flight.recent(0);
+        flight_recorder.record(
+            1,
+            link(0, 1),
+            Disposition::Lost,
+            &[&ip[..], &[0; 30]].concat(),
+            ip.len(),
+        );
+        flight_recorder.record(2, link(0, 1), Disposition::Passed, &segment(60_000), 60_040);
+        let packets = flight_recorder.recent(0);
         assert_eq!(packets[0].head(), &ip[..]);
         assert_eq!((packets[1].ip_bytes, packets[1].head().len()), (60_040, SNAP_BYTES));
     }
 
     #[test]
     fn links_are_merged_in_the_order_of_time_from_a_moment_on() {
-        let mut flight = Flight::new(1 << 20);
+        let mut flight_recorder = FlightRecorder::new(1 << 20);
         for at in 0..1000 {
-            flight.record(at, link(0, (at % 7) as u32), Note::Passed, &[], 0);
+            flight_recorder.record(at, link(0, (at % 7) as u32), Disposition::Passed, &[], 0);
         }
-        let at: Vec<u64> = flight.recent(300).iter().map(|packet| packet.at_ns).collect();
+        let at: Vec<u64> = flight_recorder.recent(300).iter().map(|packet| packet.at_ns).collect();
         assert_eq!(at, (300..1000).collect::<Vec<_>>());
     }
 
@@ -328,15 +340,15 @@ mod tests {
     fn a_busy_link_keeps_the_newest_and_a_quiet_one_its_last() {
         let (busy, quiet) = (link(0, 1), link(1, 2));
         let blocks = 64;
-        let mut flight = Flight::new(blocks * BLOCK * RECORD_BYTES);
+        let mut flight_recorder = FlightRecorder::new(blocks * BLOCK * RECORD_BYTES);
         for at in 0..10 {
-            flight.record(at, quiet, Note::Waiting, &[], 0);
+            flight_recorder.record(at, quiet, Disposition::Waiting, &[], 0);
         }
         for at in 10..100_000 {
-            flight.record(at, busy, Note::Passed, &[], 0);
+            flight_recorder.record(at, busy, Disposition::Passed, &[], 0);
         }
-        assert_eq!(times(&flight, quiet), (0..10).collect::<Vec<_>>());
-        let kept = times(&flight, busy);
+        assert_eq!(times(&flight_recorder, quiet), (0..10).collect::<Vec<_>>());
+        let kept = times(&flight_recorder, busy);
         assert!(
             kept.len() > (blocks - 2) * BLOCK,
             "all the rest is the busy link's: {}",
@@ -353,48 +365,48 @@ mod tests {
     fn who_was_busy_gives_up_to_who_is_down_to_its_floor() {
         let (before, now) = (link(0, 1), link(1, 2));
         let blocks = 64;
-        let mut flight = Flight::new(blocks * BLOCK * RECORD_BYTES);
+        let mut flight_recorder = FlightRecorder::new(blocks * BLOCK * RECORD_BYTES);
         for at in 0..10_000 {
-            flight.record(at, before, Note::Passed, &[], 0);
+            flight_recorder.record(at, before, Disposition::Passed, &[], 0);
         }
         for at in 10_000..20_000 {
-            flight.record(at, now, Note::Passed, &[], 0);
+            flight_recorder.record(at, now, Disposition::Passed, &[], 0);
         }
         let floor = blocks / 2 / 2;
-        let kept = times(&flight, before);
+        let kept = times(&flight_recorder, before);
         assert_eq!(kept.len().div_ceil(BLOCK), floor);
         assert_eq!(kept.last(), Some(&9_999), "its last packets");
-        assert!(times(&flight, now).len() > (blocks - floor - 1) * BLOCK);
+        assert!(times(&flight_recorder, now).len() > (blocks - floor - 1) * BLOCK);
     }
 
     #[test]
     fn more_links_than_blocks_keep_the_newest() {
         let blocks = 8;
-        let mut flight = Flight::new(blocks * BLOCK * RECORD_BYTES);
+        let mut flight_recorder = FlightRecorder::new(blocks * BLOCK * RECORD_BYTES);
         for at in 0..1000 {
-            flight.record(at, link(0, at as u32), Note::Passed, &[], 0);
+            flight_recorder.record(at, link(0, at as u32), Disposition::Passed, &[], 0);
         }
-        let at: Vec<u64> = flight.recent(0).iter().map(|packet| packet.at_ns).collect();
+        let at: Vec<u64> = flight_recorder.recent(0).iter().map(|packet| packet.at_ns).collect();
         assert_eq!(at, (992..1000).collect::<Vec<_>>());
         // A link that lost its only block begins anew, and the oldest one goes for it, whatever came first.
-        flight.record(1000, link(0, 3), Note::Passed, &[], 0);
-        flight.record(1001, link(0, 4), Note::Passed, &[], 0);
+        flight_recorder.record(1000, link(0, 3), Disposition::Passed, &[], 0);
+        flight_recorder.record(1001, link(0, 4), Disposition::Passed, &[], 0);
         assert_eq!(
-            (times(&flight, link(0, 3)), times(&flight, link(0, 993))),
+            (times(&flight_recorder, link(0, 3)), times(&flight_recorder, link(0, 993))),
             (vec![1000], vec![])
         );
     }
 
     #[test]
     fn pieces_hold_every_packet_once() {
-        let mut flight = Flight::new(1 << 20);
+        let mut flight_recorder = FlightRecorder::new(1 << 20);
         for at in 0..5_000 {
-            flight.record(at, link((at % 5) as u32, 9), Note::Passed, &[], 0);
+            flight_recorder.record(at, link((at % 5) as u32, 9), Disposition::Passed, &[], 0);
         }
         let (mut all, mut next, mut pieces) = (Vec::new(), Some(0), 0);
         while let Some(from) = next {
             let mut piece = Vec::new();
-            next = flight.copy(0, from, &mut piece);
+            next = flight_recorder.copy(0, from, &mut piece);
             assert!(piece.len() < PIECE + BLOCK);
             pieces += 1;
             all.extend(piece.iter().map(|packet| packet.at_ns));
@@ -405,8 +417,8 @@ mod tests {
 
     #[test]
     fn without_memory_nothing_is_recorded() {
-        let mut flight = Flight::new(4095);
-        flight.record(1, link(0, 1), Note::Passed, &segment(1), 41);
-        assert_eq!(flight.recent(0), []);
+        let mut flight_recorder = FlightRecorder::new(4095);
+        flight_recorder.record(1, link(0, 1), Disposition::Passed, &segment(1), 41);
+        assert_eq!(flight_recorder.recent(0), []);
     }
 }

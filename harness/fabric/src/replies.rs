@@ -13,7 +13,7 @@ const HOP_LIMIT: u8 = 64;
 
 /// The IP packet that answers `packet`, whose bytes are `ip`. None where the RFCs forbid an answer:
 /// to a RST, to an ICMP error, to a later fragment, to multicast.
-pub(crate) fn answer(ip: &[u8], packet: &Packet) -> Option<Vec<u8>> {
+pub(crate) fn reply(ip: &[u8], packet: &Packet) -> Option<Vec<u8>> {
     if !may_be_answered(ip, packet) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use etherparse::{IcmpEchoHeader, Icmpv4Type, Icmpv6Type, PacketBuilder, icmpv4, icmpv6};
 
-use super::{answer, too_big};
+use super::{reply, too_big};
 use crate::packet::Packet;
 
 const V4: [[u8; 4]; 2] = [[198, 18, 0, 1], [198, 18, 0, 2]];
@@ -91,11 +91,11 @@ fn errors_resets_fragments_and_multicast_are_never_answered() {
     ];
     for ip in silent {
         let packet = Packet::read(&ip).expect("it is valid");
-        assert_eq!((answer(&ip, &packet), too_big(&ip, &packet, 576)), (None, None));
+        assert_eq!((reply(&ip, &packet), too_big(&ip, &packet, 576)), (None, None));
     }
     let echo = bytes(|bytes| {
         v4(V4[1]).icmpv4(echo).write(bytes, &[0; 40]).expect("a vector takes everything")
     });
     let packet = Packet::read(&echo).expect("it is valid");
-    assert!(answer(&echo, &packet).is_some() && too_big(&echo, &packet, 576).is_some());
+    assert!(reply(&echo, &packet).is_some() && too_big(&echo, &packet, 576).is_some());
 }
