@@ -26,7 +26,9 @@ pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)
                 latest(&mut cut, link, first.0)
             }
             Event::Healed { link, .. } => latest(&mut healed, link, r.at.0),
-            Event::ProcessStarted { node, process } => drop(down.remove(&(node, process.as_str()))),
+            Event::ProcessStarted { node, process } => {
+                down.remove(&(node, process.as_str()));
+            }
             // Closing the lab ends them all, which is after the run.
             Event::ProcessExited { node, process, asked: true, .. } if r.at.0 < end => {
                 down.insert((node, process.as_str()));
