@@ -114,7 +114,7 @@ impl Drill {
 
         let broke =
             |error: &dyn std::error::Error| Stopped::Broke(format!("failed to {}", chain(error)));
-        let rows = traffic::roll(&plan, |service, asset| services[service].shard_of(asset));
+        let rows = traffic::roll(&plan, |service, asset| services[service].shard_of(asset, 0));
         folder.write_assets(&rows).map_err(|error| broke(&error))?;
         let watching = Watch::begin(&plan, &observers, &ground, &diary, &folder, &schedule)
             .map_err(|error| broke(&error))?;

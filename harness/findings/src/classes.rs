@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use model::ledger::Fate;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Observer, SECOND, Us};
-use crate::reading::{Outcome, Reading};
+use crate::reading::Reading;
 
 /// What became of a reading; the first that holds, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,14 +32,14 @@ const QUIET: Us = 10 * SECOND;
 pub(crate) fn classes(facts: &Facts, o: &Observer) -> Vec<Class> {
     let newest = o.sightings.all().iter().map(|s| s.t).max().unwrap_or(facts.start);
     let silent = facts.end - newest >= QUIET.max(3 * o.poll);
-    let class = |(i, r): (usize, &Reading)| match r.outcome {
+    let class = |(i, r): (usize, &Reading)| match r.fate {
         _ if !o.sightings.of(i).is_empty() => Class::Observed,
-        Outcome::Acked if may_say_lost(facts, o, r, silent) => Class::AckedLost,
-        Outcome::Acked => Class::Unseen,
-        Outcome::Dropped => Class::DroppedAtAsset,
-        Outcome::Refused => Class::Rejected,
-        Outcome::Unknown => Class::UnackedLost,
-        Outcome::Pending => Class::Pending,
+        Fate::Acked if may_say_lost(facts, o, r, silent) => Class::AckedLost,
+        Fate::Acked => Class::Unseen,
+        Fate::Dropped => Class::DroppedAtAsset,
+        Fate::Refused => Class::Rejected,
+        Fate::Unknown => Class::UnackedLost,
+        Fate::Pending => Class::Pending,
     };
     facts.readings.iter().enumerate().map(class).collect()
 }

@@ -45,7 +45,7 @@ pub use marks::service::ServiceRto;
 pub use marks::timeline::{NewLeader, Timeline};
 pub use order::Order;
 pub use outage::{Outage, StreamOutage};
-pub use reading::{Outcome, Reading};
+pub use reading::Reading;
 pub use share::{Excursion, Step};
 pub use verdict::Verdict;
 pub use voids::{Reason, Void};

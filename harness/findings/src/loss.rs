@@ -1,11 +1,12 @@
 //! Section 4: readings that were acked and are nowhere. Unseen is not lost.
 
 use model::Identity;
+use model::ledger::Fate;
 use serde::{Deserialize, Serialize};
 
 use crate::classes::Class;
 use crate::facts::{Facts, NEVER, Role, Us};
-use crate::reading::{Outcome, Reading};
+use crate::reading::Reading;
 use crate::verdict::Verdict;
 
 /// What was acked and lost.
@@ -39,7 +40,7 @@ pub(crate) fn loss(facts: &Facts, classed: &[(usize, Vec<Class>)]) -> Loss {
     }
     let effect = facts.first_effect().unwrap_or(NEVER);
     let mut tally = Tally::default();
-    for (i, r) in facts.readings.iter().enumerate().filter(|(_, r)| r.outcome == Outcome::Acked) {
+    for (i, r) in facts.readings.iter().enumerate().filter(|(_, r)| r.fate == Fate::Acked) {
         let says = |class| judges.iter().any(|(_, c)| c[i] == class);
         let lost = says(Class::AckedLost) && !says(Class::Observed) && !says(Class::Unseen);
         tally.add(r, effect, lost, says(Class::Unseen) && !says(Class::Observed));

@@ -1,22 +1,9 @@
 //! One reading, and the rules of section 1 that look at nothing else: live, undecided, latency, good.
 
 use model::Identity;
+use model::ledger::Fate;
 
 use crate::facts::{Facts, NEVER, Phase, Us};
-
-/// What became of a reading on the side of its asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Acked,
-    /// Definitely not stored.
-    Refused,
-    /// Gave up without an answer: it may be stored.
-    Unknown,
-    /// The recorder let go of it before it was sent.
-    Dropped,
-    /// No final outcome at the end of the run.
-    Pending,
-}
 
 /// One generated reading, sent or not.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +15,8 @@ pub struct Reading {
     /// Attempts to send it, 0 when it never left.
     pub attempts: u16,
     pub boot: u16,
-    pub outcome: Outcome,
+    /// What became of it on the side of its asset.
+    pub fate: Fate,
     pub seq: u64,
     /// Intended generation, from the schedule.
     pub t_gen: Us,
@@ -56,7 +44,7 @@ impl Reading {
     /// `t_acked - t_ready`, `NEVER` when never acked.
     #[must_use]
     pub fn ack_latency(&self) -> Us {
-        if self.outcome == Outcome::Acked { self.t_acked - self.t_ready } else { NEVER }
+        if self.fate == Fate::Acked { self.t_acked - self.t_ready } else { NEVER }
     }
 }
 

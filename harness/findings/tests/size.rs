@@ -1,8 +1,9 @@
 //! How long a big run takes to find. By hand: `cargo test --release -p wetdress-findings --test size -- --ignored --nocapture`.
 #![allow(clippy::print_stderr, reason = "the measurement is the point")]
 
+use model::ledger::Fate;
 use wetdress_findings::facts::{self, Facts, SECOND, Seen, Sightings};
-use wetdress_findings::{Outcome, Reading, find};
+use wetdress_findings::{Reading, find};
 
 const ASSETS: u32 = 20_000;
 const SECONDS: i64 = 500;
@@ -91,7 +92,7 @@ fn reading(asset: u32, second: i64) -> Reading {
         stream: 0,
         attempts: 1,
         boot: 1,
-        outcome: Outcome::Acked,
+        fate: Fate::Acked,
         seq: second.unsigned_abs(),
         t_gen: t,
         t_ready: t,

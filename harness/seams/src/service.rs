@@ -82,8 +82,8 @@ pub trait Service: fmt::Debug + Send + Sync {
 
     fn shards(&self) -> Vec<ShardId>;
 
-    /// The shard that an asset's readings go to.
-    fn shard_of(&self, asset: u32) -> ShardId;
+    /// The shard that the readings of an asset's stream go to; streams are numbered within the asset's fleet.
+    fn shard_of(&self, asset: u32, stream: u16) -> ShardId;
 
     /// One try: Ok when every node serves. The caller repeats it and owns the deadline.
     async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError>;

@@ -57,7 +57,7 @@ impl Service for Logs {
         (0..self.params.shards.max(1)).map(|number| ShardId::from(format!("s{number}"))).collect()
     }
 
-    fn shard_of(&self, asset: u32) -> ShardId {
+    fn shard_of(&self, asset: u32, _stream: u16) -> ShardId {
         ShardId::from(format!("s{}", asset % u32::from(self.params.shards.max(1))))
     }
 

@@ -112,7 +112,7 @@ impl Service for Cluster {
         vec![ShardId::from(SHARD)]
     }
 
-    fn shard_of(&self, _asset: u32) -> ShardId {
+    fn shard_of(&self, _asset: u32, _stream: u16) -> ShardId {
         ShardId::from(SHARD)
     }
 

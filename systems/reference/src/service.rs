@@ -97,7 +97,7 @@ impl Service for Cluster {
         (0..self.params.shards).map(shard_id).collect()
     }
 
-    fn shard_of(&self, asset: u32) -> ShardId {
+    fn shard_of(&self, asset: u32, _stream: u16) -> ShardId {
         shard_id(shard_of(asset, self.params.shards))
     }
 

@@ -7,14 +7,13 @@ mod windows;
 
 use std::collections::BTreeMap;
 
-use model::ledger::Fate;
 use model::plan::{Ack, PhaseEnd, read_back_of};
 use model::{AssetRow, Event, Micros, ObserverId, Plan, Record, Row, Sighting};
 
 use crate::document::{Findings, find};
 use crate::facts::{self, Facts, Happened, NEVER, Us};
 use crate::judge::{JudgeError, Verdicts, judge};
-use crate::reading::{Outcome, Reading};
+use crate::reading::Reading;
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -254,19 +253,12 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
 /// `None` for an asset or stream that the plan does not have.
 fn reading(row: &Row, schedule: &model::schedule::Schedule, index: &Index) -> Option<Reading> {
     let id = row.identity;
-    let outcome = match row.fate {
-        Fate::Acked => Outcome::Acked,
-        Fate::Refused => Outcome::Refused,
-        Fate::Unknown => Outcome::Unknown,
-        Fate::Dropped => Outcome::Dropped,
-        Fate::Pending => Outcome::Pending,
-    };
     Some(Reading {
         asset: index.asset(id.asset)?,
         stream: index.stream(id.asset, id.stream)?,
         attempts: u16::try_from(row.attempts.len()).unwrap_or(u16::MAX),
         boot: id.boot,
-        outcome,
+        fate: row.fate,
         seq: id.seq,
         t_gen: schedule.series(id.asset, id.stream)?.at(id.seq).0,
         t_ready: row.ready.0,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use model::ledger::Fate;
 use serde::{Deserialize, Serialize};
 
 use super::Reached;
 use crate::facts::{Episode, Facts, NEVER, SECOND, Us};
-use crate::reading::{Outcome, Reading};
+use crate::reading::Reading;
 use crate::spans::nearest_rank;
 
 /// A window needs this many readings: with 50 a simulated drill was called recovered 62 % of the time while twice as slow.
@@ -127,7 +128,7 @@ pub(crate) struct Backlog {
 
 impl Backlog {
     pub(crate) fn new(facts: &Facts, readings: &[&Reading]) -> Self {
-        let waits = |r: &&&Reading| r.outcome == Outcome::Pending || r.t_acked < NEVER;
+        let waits = |r: &&&Reading| r.fate == Fate::Pending || r.t_acked < NEVER;
         let spans = readings
             .iter()
             .filter(waits)

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use model::ledger::Fate;
 use serde::Deserialize;
+use wetdress_findings::Reading;
 use wetdress_findings::facts::{self, Facts, NEVER, Seen, Sightings, Us};
 use wetdress_findings::statistics::By;
-use wetdress_findings::{Outcome, Reading};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -196,12 +197,12 @@ pub(crate) fn facts(plan: &Plan, ledger: &[Row]) -> (Facts, Names) {
 }
 
 fn reading(r: &Row, names: &Names) -> Reading {
-    let outcome = match r.outcome.as_deref() {
-        Some("acked") => Outcome::Acked,
-        Some("refused") => Outcome::Refused,
-        Some("unknown") => Outcome::Unknown,
-        Some("dropped") => Outcome::Dropped,
-        None => Outcome::Pending,
+    let fate = match r.outcome.as_deref() {
+        Some("acked") => Fate::Acked,
+        Some("refused") => Fate::Refused,
+        Some("unknown") => Fate::Unknown,
+        Some("dropped") => Fate::Dropped,
+        None => Fate::Pending,
         Some(other) => panic!("unknown outcome `{other}`"),
     };
     Reading {
@@ -209,7 +210,7 @@ fn reading(r: &Row, names: &Names) -> Reading {
         stream: place(&names.streams, &r.stream) as u16,
         attempts: r.sent.len() as u16,
         boot: r.boot,
-        outcome,
+        fate,
         seq: r.seq,
         t_gen: r.t_gen,
         t_ready: r.t_ready,

@@ -122,7 +122,7 @@ impl Service for Store {
     fn shards(&self) -> Vec<ShardId> {
         vec!["s0".into(), "s1".into()]
     }
-    fn shard_of(&self, asset: u32) -> ShardId {
+    fn shard_of(&self, asset: u32, _stream: u16) -> ShardId {
         format!("s{}", asset % 2).into()
     }
     async fn ready(&self, _: &dyn Ground) -> Result<(), SystemError> {

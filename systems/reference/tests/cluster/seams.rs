@@ -44,7 +44,7 @@ async fn kinds_live() {
     )
     .expect("stored form");
     assert_eq!(service.shards().len(), 6);
-    assert!((0..600).all(|asset| service.shards().contains(&service.shard_of(asset))));
+    assert!((0..600).all(|asset| service.shards().contains(&service.shard_of(asset, 0))));
     let process = service.processes(&"b".into()).remove(0);
     assert_eq!(process.command.program.to_str(), Some("{self}"));
     // What the service writes, a node reads.
