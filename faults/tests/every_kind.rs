@@ -153,7 +153,11 @@ fn a_jam_is_a_form_of_its_own() {
     let world = world("partition", "{isolate: {node: etcd-eu-west}, form: jam, ports: [2379]}");
     let expected = BTreeSet::from([Cut { ports: Ports::Only([2379].into()), form: CutForm::Jam }]);
     assert!(world.links.values().all(|link| link.cuts == expected));
-    assert!(world.levers().iter().all(|(lever, _)| *lever == Lever::Jam), "{:?}", world.levers());
+    assert!(
+        world.levers().iter().all(|(lever, _)| *lever == Lever::JamPorts),
+        "{:?}",
+        world.levers()
+    );
 }
 
 #[test]

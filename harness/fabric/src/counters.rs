@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::Lever;
+use model::{Lever, Severs};
 
 use crate::packet::Class;
 use crate::policy::{Link, PortId};
@@ -35,21 +35,36 @@ pub struct Hits {
     pub first_established_ns: Option<u64>,
 }
 
-/// Levers of links, in the order of their hits.
-pub const LEVERS: [Lever; 12] = [
-    Lever::Cut,
-    Lever::CutPorts,
-    Lever::Reject,
-    Lever::Jam,
-    Lever::Delay,
-    Lever::Jitter,
-    Lever::Loss,
-    Lever::Duplicate,
-    Lever::Corrupt,
-    Lever::Reorder,
-    Lever::Rate,
-    Lever::Mtu,
-];
+/// How many levers the fabric has.
+const COUNT: usize = 14;
+
+/// What the fabric can do: the levers of links.
+pub fn levers() -> impl Iterator<Item = Lever> {
+    Lever::ALL.iter().copied().filter(|lever| place(*lever).is_some())
+}
+
+/// Where the hits of a lever are counted; None for a lever of something else than a link.
+fn place(lever: Lever) -> Option<usize> {
+    Some(match lever {
+        Lever::Cut => 0,
+        Lever::CutPorts => 1,
+        Lever::Reject => 2,
+        Lever::RejectPorts => 3,
+        Lever::Jam => 4,
+        Lever::JamPorts => 5,
+        Lever::Delay => 6,
+        Lever::Jitter => 7,
+        Lever::Loss => 8,
+        Lever::Duplicate => 9,
+        Lever::Corrupt => 10,
+        Lever::Reorder => 11,
+        Lever::Rate => 12,
+        Lever::Mtu => 13,
+        Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => {
+            return None;
+        }
+    })
+}
 
 /// One directed link. `arrived + copies = passed + cut + rejected + dark + too_big + lost + overflow + undelivered + waiting`,
 /// canaries included.
@@ -81,7 +96,7 @@ pub struct LinkCounters {
     pub bound_overflow: u64,
     /// Super-packets that met a rule which draws per packet, and could not be taken apart: drawn once for all of them.
     pub undivided: u64,
-    hits: [Hits; LEVERS.len()],
+    hits: [Hits; COUNT],
     /// Packets that passed since the link's rule last changed: what shows that it healed.
     pub passed_hits: Hits,
 }
@@ -89,7 +104,7 @@ pub struct LinkCounters {
 impl LinkCounters {
     pub(crate) fn since(epoch: Epoch) -> Self {
         let begun = Hits { since: epoch, ..Hits::default() };
-        Self { hits: [begun; LEVERS.len()], passed_hits: begun, ..Self::default() }
+        Self { hits: [begun; COUNT], passed_hits: begun, ..Self::default() }
     }
 
     /// What a lever did here; nothing where it is no lever of links.
@@ -99,9 +114,9 @@ impl LinkCounters {
 
     /// Hits of cuts of whatever form.
     pub fn cut_hits(&self) -> Hits {
-        [Lever::Cut, Lever::CutPorts, Lever::Reject, Lever::Jam]
+        levers()
+            .filter(|lever| lever.severs() != Severs::Nothing)
             .map(|lever| self.hits(lever))
-            .into_iter()
             .fold(Hits::default(), Hits::and)
     }
 
@@ -117,12 +132,6 @@ impl LinkCounters {
             self.hits[place] = Hits { since: epoch, ..Hits::default() };
         }
     }
-}
-
-/// The levers of links come first among all levers, in this order.
-fn place(lever: Lever) -> Option<usize> {
-    let place = lever as usize;
-    (place < LEVERS.len()).then_some(place)
 }
 
 impl Hits {
@@ -245,8 +254,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levers_of_links_come_first_and_in_order() {
-        assert!(LEVERS.iter().enumerate().all(|(place, lever)| self::place(*lever) == Some(place)));
-        assert_eq!(place(Lever::Stop), None);
+    fn every_lever_of_links_has_a_place_of_its_own() {
+        let places: Vec<usize> = levers().filter_map(place).collect();
+        assert_eq!(places, (0..COUNT).collect::<Vec<_>>());
     }
 }

@@ -31,8 +31,8 @@ mod worker;
 
 pub use crate::fabric::{Fabric, Options};
 pub use counters::{
-    Applied, Engine, EngineStats, Epoch, Hits, LEVERS, Lateness, LinkCounters, PortCounters,
-    Snapshot, Tally,
+    Applied, Engine, EngineStats, Epoch, Hits, Lateness, LinkCounters, PortCounters, Snapshot,
+    Tally, levers,
 };
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
 pub use disposition::Disposition;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{Cut, Lever, Slot, conditions};
 
-use crate::counters::{Epoch, Hits, LEVERS, LinkCounters, Tally};
+use crate::counters::{Epoch, Hits, LinkCounters, Tally, levers};
 use crate::impairments::{Impairments, Random};
 use crate::packet::Class;
 use crate::policy::{Clocked, Link, Rule};
@@ -251,7 +251,7 @@ impl LinkState {
     ) -> (LinkCounters, Change) {
         let closed = self.counters;
         self.counters.passed_hits = Hits { since: epoch, ..Hits::default() };
-        for lever in LEVERS {
+        for lever in levers() {
             if !is_same(&self.rule, rule, lever) {
                 self.counters.begin(lever, epoch);
             }
@@ -328,12 +328,19 @@ fn is_same(a: &Rule, b: &Rule, lever: Lever) -> bool {
         Lever::Reorder => one.reorder == other.reorder,
         Lever::Rate => (one.rate, one.queue) == (other.rate, other.queue),
         Lever::Mtu => one.mtu == other.mtu,
-        _ => {
+        Lever::Cut
+        | Lever::CutPorts
+        | Lever::Reject
+        | Lever::RejectPorts
+        | Lever::Jam
+        | Lever::JamPorts => {
             let of = |rule: &'_ Rule| {
                 rule.cuts.iter().filter(|cut| cut.lever() == lever).cloned().collect::<Vec<_>>()
             };
             of(a) == of(b)
         }
+        // No rule says anything of a node.
+        Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => true,
     }
 }
 

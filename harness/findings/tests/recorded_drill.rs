@@ -5,8 +5,8 @@
 mod drill;
 
 use drill::{BACK, Drill, EFFECT, END, HEAL, SECOND};
-use model::event::HealedBy;
-use model::{End, Event, Identity, Link, Micros};
+use model::event::{Claim, HealedBy};
+use model::{End, Event, Identity, Lever, Link, Micros, Severs};
 use serde_json::json;
 use wetdress_findings::facts::Proof;
 use wetdress_findings::{Reached, Reason, Verdict, Verdicts};
@@ -263,6 +263,40 @@ fn a_fault_that_declares_nobody_leaves_everybody_in_control() {
         (false, 6)
     );
     assert_eq!(of(&verdicts, "goodput"), Verdict::Inconclusive, "who is in control is not known");
+}
+
+/// West has nowhere else to go, and what takes its only node from it is the lever.
+fn with_path_under(lever: Lever) -> u64 {
+    let mut drill = Drill::clean();
+    let fleet = drill.plan.fleets.values_mut().next().expect("the drill has a fleet");
+    fleet.failover.clear();
+    for record in &mut drill.events {
+        match &mut record.event {
+            Event::FaultAsked { claims, .. } => {
+                *claims = std::mem::take(claims)
+                    .into_iter()
+                    .map(|claim| Claim { lever, ..claim })
+                    .collect();
+            }
+            Event::Proven { claim, .. } => claim.lever = lever,
+            _ => {}
+        }
+    }
+    let (found, _) = drill.judge();
+    assert_eq!(found.episodes[0].affected.assets.len(), 6, "{lever:?}");
+    found.episodes[0].affected.with_path
+}
+
+/// An asset whose path is slow, lossy, narrow or limited has a path: a gate on the time to recover judges it.
+#[test]
+fn only_what_severs_everything_takes_the_path() {
+    for lever in Lever::ALL {
+        let expected = if lever.severs() == Severs::Everything { 0 } else { 6 };
+        assert_eq!(with_path_under(*lever), expected, "{lever:?}");
+    }
+    for lever in [Lever::Loss, Lever::Corrupt, Lever::Duplicate, Lever::Reorder, Lever::Mtu] {
+        assert_eq!(with_path_under(lever), 6, "{lever:?}");
+    }
 }
 
 /// A plan may end at a fixed time instead of waiting until everything is decided.

@@ -74,14 +74,29 @@ pub enum NodeState {
     PowerLost,
 }
 
-/// One thing that a lab can do. Derived from [`Conditions`], so that a fault cannot ask for less than it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lever {
+macro_rules! levers {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// One thing that a lab can do. Derived from [`Conditions`], so that a fault cannot ask for less than it does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Lever {
+            $($(#[$doc])* $name),+
+        }
+
+        impl Lever {
+            /// Every lever once, in order: made of the same list as the variants, so that none can be missing.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+        }
+    };
+}
+
+levers! {
     Cut,
     CutPorts,
     Reject,
+    RejectPorts,
     Jam,
+    JamPorts,
     Delay,
     Jitter,
     Loss,
@@ -95,6 +110,40 @@ pub enum Lever {
     Terminate,
     Crash,
     PowerLoss,
+}
+
+/// What a lever takes from the place where it is pulled: whether somebody who needs the place still has a path to it. Ordered from
+/// the least to the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severs {
+    /// The place is slower, narrower or less reliable, and is still reached.
+    #[default]
+    Nothing,
+    /// Some ports are out of reach: who needs them is cut off, who does not is not.
+    SomePorts,
+    /// Nobody is served there.
+    Everything,
+}
+
+impl Lever {
+    /// What the lever severs at its place. Every question of this kind is answered here, for every lever.
+    pub fn severs(self) -> Severs {
+        match self {
+            Self::Cut | Self::Reject | Self::Jam => Severs::Everything,
+            Self::CutPorts | Self::RejectPorts | Self::JamPorts => Severs::SomePorts,
+            Self::Delay
+            | Self::Jitter
+            | Self::Loss
+            | Self::Duplicate
+            | Self::Corrupt
+            | Self::Reorder
+            | Self::Rate
+            | Self::Mtu => Severs::Nothing,
+            Self::Stop | Self::Freeze | Self::Terminate | Self::Crash | Self::PowerLoss => {
+                Severs::Everything
+            }
+        }
+    }
 }
 
 impl Conditions {
@@ -160,6 +209,11 @@ impl LinkCondition {
         levers
     }
 
+    /// What this condition leaves of the link.
+    pub fn severs(&self) -> Severs {
+        self.levers().into_iter().map(Lever::severs).max().unwrap_or_default()
+    }
+
     /// The cut that decides about a packet with these ports; `carries_data` is false for a handshake, a bare ack, a farewell.
     pub fn cut_for(&self, ports: Option<[u16; 2]>, carries_data: bool) -> Option<&Cut> {
         strongest(&self.cuts, ports, carries_data)
@@ -183,8 +237,10 @@ impl Cut {
 
     pub fn lever(&self) -> Lever {
         match (&self.ports, self.form) {
-            (_, CutForm::Reject) => Lever::Reject,
-            (_, CutForm::Jam) => Lever::Jam,
+            (Ports::All, CutForm::Reject) => Lever::Reject,
+            (Ports::Only(_), CutForm::Reject) => Lever::RejectPorts,
+            (Ports::All, CutForm::Jam) => Lever::Jam,
+            (Ports::Only(_), CutForm::Jam) => Lever::JamPorts,
             (Ports::All, CutForm::Drop) => Lever::Cut,
             (Ports::Only(_), CutForm::Drop) => Lever::CutPorts,
         }

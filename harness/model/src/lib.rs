@@ -13,7 +13,7 @@ pub mod topology;
 pub mod track;
 pub mod units;
 
-pub use conditions::{Conditions, Cut, CutForm, Lever, LinkCondition, NodeState, Ports};
+pub use conditions::{Conditions, Cut, CutForm, Lever, LinkCondition, NodeState, Ports, Severs};
 pub use event::{Event, Record};
 pub use ledger::{AssetRow, Attempt, Identity, Outcome, Row, Sighting};
 pub use names::*;

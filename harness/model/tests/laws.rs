@@ -11,7 +11,7 @@ use proptest::{
 };
 use wetdress_model::{
     BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition,
-    LinkQuality, NodeId, NodeState, Ports, Shape, Slot, Track,
+    LinkQuality, NodeId, NodeState, Ports, Severs, Shape, Slot, Track,
 };
 
 type And<T> = fn(&T, &T) -> T;
@@ -152,6 +152,31 @@ fn together_they_pull_every_lever_of_each() {
     };
     let held = fresh().run(&(world(), world()), |(a, b)| {
         prop_assert_eq!(pulls(&both(&a, &b)), &pulls(&a) | &pulls(&b));
+        Ok(())
+    });
+    held.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Whatever its form, a cut of some ports is none of all: who does not need them is still served.
+#[test]
+fn a_cut_severs_what_it_means_and_no_more() {
+    let held = fresh().run(&cut(), |cut| {
+        let expected = match &cut.ports {
+            Ports::All => Severs::Everything,
+            Ports::Only(_) => Severs::SomePorts,
+        };
+        prop_assert_eq!(cut.lever().severs(), expected);
+        Ok(())
+    });
+    held.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// However bad a link's quality is, packets of every port still get through.
+#[test]
+fn no_quality_severs_anything() {
+    let held = fresh().run(&quality(), |quality| {
+        let condition = LinkCondition { quality, ..Default::default() };
+        prop_assert_eq!(condition.severs(), Severs::Nothing);
         Ok(())
     });
     held.unwrap_or_else(|error| panic!("{error}"));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Conditions, End, NodeId, Plan, RegionId, ServiceId, plan::Window};
+use model::{Conditions, End, NodeId, Plan, RegionId, ServiceId, Severs, plan::Window};
 use seams::Moment;
 use serde::Serialize;
 
@@ -110,7 +110,7 @@ pub(crate) fn lost_regions(world: &Conditions, plan: &Plan) -> BTreeSet<RegionId
     let cut: BTreeSet<&NodeId> = world
         .links
         .iter()
-        .filter(|(_, link)| !link.cuts.is_empty())
+        .filter(|(_, link)| link.severs() == Severs::Everything)
         .filter_map(|(link, _)| match &link.from {
             End::Node(name) => Some(name),
             End::Cell(_) => None,
@@ -139,7 +139,7 @@ fn isolated(node: &NodeId, world: &Conditions, plan: &Plan) -> bool {
         .peekable();
     let is_cut = |other: &NodeId| {
         let link = model::Link::new(End::Node(node.clone()), End::Node(other.clone()));
-        world.links.get(&link).is_some_and(|link| !link.cuts.is_empty())
+        world.links.get(&link).is_some_and(|link| link.severs() == Severs::Everything)
     };
     others.peek().is_some() && others.all(is_cut)
 }

@@ -245,7 +245,10 @@ impl Lab for LocalLab {
 
     async fn offers(&self) -> BTreeSet<Lever> {
         match doctor::probe(&self.inside, self.engine).await {
-            Ok(()) => fabric::LEVERS.into_iter().chain(NODE_LEVERS).collect(),
+            Ok(()) => {
+                let of_nodes = Lever::ALL.iter().copied().filter(|lever| does_to_nodes(*lever));
+                fabric::levers().chain(of_nodes).collect()
+            }
             Err(_) => BTreeSet::new(),
         }
     }
@@ -362,6 +365,23 @@ impl Lab for LocalLab {
     }
 }
 
-/// Beside those of links, which are the fabric's.
-const NODE_LEVERS: [Lever; 5] =
-    [Lever::Stop, Lever::Freeze, Lever::Terminate, Lever::Crash, Lever::PowerLoss];
+/// What nodes of this lab can do; what links can do is the fabric's to say.
+fn does_to_nodes(lever: Lever) -> bool {
+    match lever {
+        Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => true,
+        Lever::Cut
+        | Lever::CutPorts
+        | Lever::Reject
+        | Lever::RejectPorts
+        | Lever::Jam
+        | Lever::JamPorts
+        | Lever::Delay
+        | Lever::Jitter
+        | Lever::Loss
+        | Lever::Duplicate
+        | Lever::Corrupt
+        | Lever::Reorder
+        | Lever::Rate
+        | Lever::Mtu => false,
+    }
+}

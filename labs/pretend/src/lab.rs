@@ -58,16 +58,7 @@ impl Lab for Pretend {
     }
 
     async fn offers(&self) -> BTreeSet<Lever> {
-        use Lever::{
-            Corrupt, Crash, Cut, CutPorts, Delay, Freeze, Jam, Jitter, Loss, PowerLoss, Rate,
-            Reject, Stop, Terminate,
-        };
-        // Not duplicates, order and MTU: those of packets, which a message does not feel.
-        [
-            Cut, CutPorts, Reject, Jam, Delay, Jitter, Loss, Corrupt, Rate, Stop, Freeze,
-            Terminate, Crash, PowerLoss,
-        ]
-        .into()
+        Lever::ALL.iter().copied().filter(|lever| plays(*lever)).collect()
     }
 
     async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {
@@ -96,6 +87,30 @@ impl Lab for Pretend {
             notes: vec!["simulated: figures say what a model does".to_owned()],
             ..Default::default()
         }
+    }
+}
+
+/// What this lab can do: to messages, which are parts of streams, and to machines.
+fn plays(lever: Lever) -> bool {
+    match lever {
+        Lever::Cut
+        | Lever::CutPorts
+        | Lever::Reject
+        | Lever::RejectPorts
+        | Lever::Jam
+        | Lever::JamPorts
+        | Lever::Delay
+        | Lever::Jitter
+        | Lever::Loss
+        | Lever::Corrupt
+        | Lever::Rate
+        | Lever::Stop
+        | Lever::Freeze
+        | Lever::Terminate
+        | Lever::Crash
+        | Lever::PowerLoss => true,
+        // A message has neither copies nor an order nor a size that packets have.
+        Lever::Duplicate | Lever::Reorder | Lever::Mtu => false,
     }
 }
 

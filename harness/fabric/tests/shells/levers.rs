@@ -156,7 +156,7 @@ pub(crate) fn reject_answers(engine: Engine) -> Result<(), Failed> {
     let open = spared.local_addr()?;
     net.a.enter(|| TcpStream::connect_timeout(&open, PATIENCE))?;
 
-    let before = net.counters(A_TO_B)?.hits(Lever::Reject);
+    let before = net.counters(A_TO_B)?.hits(Lever::RejectPorts);
     assert!(before.established > 0 && before.first_established_ns.is_some(), "{before:?}");
     socket.connect(SocketAddr::from((net.b.v4(), CANARY_PORT)))?;
     socket.send(b"canary")?;
@@ -164,7 +164,7 @@ pub(crate) fn reject_answers(engine: Engine) -> Result<(), Failed> {
         socket.recv(&mut [0; 8]).expect_err("the port is cut").kind(),
         ErrorKind::ConnectionRefused
     );
-    let after = net.counters(A_TO_B)?.hits(Lever::Reject);
+    let after = net.counters(A_TO_B)?.hits(Lever::RejectPorts);
     assert_eq!((after.canaries, after.packets), (1, before.packets), "a canary proves nothing");
     Ok(())
 }

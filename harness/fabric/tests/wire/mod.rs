@@ -92,8 +92,8 @@ fn an_open_link_passes_everything_in_order(wire: &mut dyn Wire) {
 fn every_form_of_a_cut_stops_datagrams_of_its_ports(wire: &mut dyn Wire) {
     for (form, lever) in [
         (CutForm::Drop, Lever::CutPorts),
-        (CutForm::Reject, Lever::Reject),
-        (CutForm::Jam, Lever::Jam),
+        (CutForm::Reject, Lever::RejectPorts),
+        (CutForm::Jam, Lever::JamPorts),
     ] {
         wire.apply(&Rule::cut(Ports::Only([PORT].into()), form));
         for _ in 0..10 {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{End, Event, Lever, Link, Micros, NodeId};
+use model::{End, Event, Lever, Link, Micros, NodeId, Severs};
 
 use super::Recorded;
 use super::windows::opened;
@@ -21,7 +21,7 @@ pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)
         match &r.event {
             Event::Canary { link, passed: false } => latest(&mut cut, link, r.at.0),
             Event::Proven { claim, link: Some(link), first, count: 1.., .. }
-                if cuts(claim.lever) =>
+                if claim.lever.severs() != Severs::Nothing =>
             {
                 latest(&mut cut, link, first.0)
             }
@@ -40,9 +40,8 @@ pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)
         |end: &End| !matches!(end, End::Node(node) if down.iter().any(|(name, _)| *name == node));
     let windows = opened(recorded);
     let let_go = |link: &Link| {
-        let silenced = |lever, at: &End| {
-            (cuts(lever) || matches!(lever, Lever::PowerLoss | Lever::Freeze))
-                && (*at == link.from || *at == link.to)
+        let silenced = |lever: Lever, at: &End| {
+            lever.severs() != Severs::Nothing && (*at == link.from || *at == link.to)
         };
         let mut mine = windows
             .values()
@@ -63,10 +62,6 @@ pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)
         .map(|(link, _)| link);
     let expected = unshown.filter(|link| is_up(&link.from) && is_up(&link.to) && let_go(link));
     expected.map(|link| (link.from.to_string(), link.to.to_string())).collect()
-}
-
-fn cuts(lever: Lever) -> bool {
-    matches!(lever, Lever::Cut | Lever::CutPorts | Lever::Reject | Lever::Jam)
 }
 
 fn latest<'a>(of: &mut BTreeMap<&'a Link, Us>, link: &'a Link, at: Us) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::event::{Affected, Claim};
-use model::{End, Event, Lever, WindowId};
+use model::{End, Event, Lever, Severs, WindowId};
 
 use super::{Index, Recorded, place};
 use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window, leads};
@@ -211,7 +211,7 @@ fn phase_edges(recorded: &Recorded<'_>) -> Vec<Change> {
 pub(super) fn assets(recorded: &Recorded<'_>, index: &Index, end: Us) -> Vec<Asset> {
     let gone: BTreeSet<String> = opened(recorded)
         .into_values()
-        .filter(|o| o.claims.iter().any(takes_down))
+        .filter(|o| o.claims.iter().any(|claim| claim.lever.severs() == Severs::Everything))
         .flat_map(|o| o.picked)
         .collect();
     let stranded = |a: &model::AssetRow| {
@@ -259,11 +259,4 @@ fn contact(recorded: &Recorded<'_>, asset: &model::AssetRow, end: Us) -> Vec<(Us
         .collect();
     // No span at all would mean always; this one is never.
     if spans.is_empty() { vec![(end, end)] } else { spans }
-}
-
-fn takes_down(claim: &Claim) -> bool {
-    !matches!(
-        claim.lever,
-        Lever::Delay | Lever::Jitter | Lever::Loss | Lever::Rate | Lever::CutPorts
-    )
 }

@@ -1,7 +1,7 @@
 //! The lab comes up, packets cross, and what cannot start is told.
 
 use libtest_mimic::Failed;
-use model::Conditions;
+use model::{Conditions, Lever};
 use seams::{Clock, Command, Lab, LabError, Open, Origin, Process, Sight, Wanted};
 use tokio::{
     sync::{mpsc, watch},
@@ -58,7 +58,7 @@ pub(crate) fn a_missing_program_is_told(inside: Inside, engine: EngineWish) -> R
 pub(crate) fn offers_everything(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
-        assert_eq!(rig.lab.offers().await.len(), 17);
+        assert_eq!(rig.lab.offers().await, Lever::ALL.iter().copied().collect());
         rig.until("three starts", |sight| matches!(sight, Sight::InForce { revision: 1 })).await;
         let starts = rig
             .seen
