@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("wetdress-etcd", 2),
     ("wetdress-local", 2),
     ("wetdress-pretend", 2),
+    ("wetdress-drill", 3),
     ("wetdress-reports", 3),
     ("wetdress", 4),
 ];

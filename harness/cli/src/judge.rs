@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use drill::chain;
 use findings::{Findings, Verdict, Verdicts};
 use model::Event;
 use reports::RunView;
@@ -11,7 +12,6 @@ use serde_json::json;
 use crate::{
     args::{Judging, OnInconclusive},
     exit::Exit,
-    watch::chain,
 };
 
 /// A run, judged.

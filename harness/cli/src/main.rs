@@ -3,11 +3,8 @@
 //! Nothing here measures, judges or draws: that is done in rooms that can be tested without a terminal.
 
 mod args;
-mod cast;
 mod catalogs;
-mod diary;
 mod doctor;
-mod drill;
 mod exit;
 mod judge;
 mod labs;
@@ -16,7 +13,6 @@ mod run;
 mod say;
 mod scenario;
 mod tell;
-mod watch;
 
 use std::process::ExitCode;
 

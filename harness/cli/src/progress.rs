@@ -9,6 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use drill::Listener;
 use model::{Event, Micros, WindowId};
 
 /// Plain lines, each with the run's clock, readable in a terminal and in a CI log.
@@ -27,15 +28,17 @@ impl Progress {
     }
 
     /// One line, unless it says what the last one said.
-    pub(crate) fn line(&self, words: &str) {
+    fn line(&self, words: &str) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.quiet && *last != words {
             anstream::eprintln!("  {words}");
             words.clone_into(&mut last);
         }
     }
+}
 
-    pub(crate) fn event(&self, at: Micros, event: &Event) {
+impl Listener for Progress {
+    fn event(&self, at: Micros, event: &Event) {
         if let Event::Proven { window, .. } = event
             && !self.proven.lock().unwrap_or_else(PoisonError::into_inner).insert(window.clone())
         {
@@ -49,6 +52,10 @@ impl Progress {
             };
             self.line(&format!("{at}  {words}"));
         }
+    }
+
+    fn note(&self, words: &str) {
+        self.line(words);
     }
 }
 

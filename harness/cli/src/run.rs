@@ -7,25 +7,23 @@ use std::{
     time::SystemTime,
 };
 
+use drill::{Cast, Drill, DrillError, Journal, Kinds, Load, chain, run_number};
 use findings::Verdict;
 use local::sandbox::Outcome;
-use model::{Plan, ServiceId, schedule::Draws, schedule::Purpose};
+use model::Plan;
 use run::{State, Summary};
-use seams::{Clock, Lab, Site};
-use traffic::Thread;
+use seams::{Clock, Lab, Traffic};
+use traffic::{Fleets, Setup, Thread};
 
 use crate::{
     args,
-    cast::Cast,
-    diary::Diary,
-    drill::{Drill, Stopped},
+    catalogs::SYSTEMS,
     exit::Exit,
     judge,
     labs::{self, Place},
     progress::Progress,
     say,
     scenario::{self, Read},
-    watch::chain,
 };
 
 /// Runs a scenario to its verdict.
@@ -133,27 +131,14 @@ fn folder_name(plan: &Plan) -> String {
     format!("{}-{}-{}", &digits[..8], &digits[8..], plain.collect::<String>())
 }
 
-/// Number of a run, part of every envelope: readings of another run are strangers.
-fn run_number(folder: &run::Folder, plan: &Plan) -> u64 {
-    Draws::of(plan.seed).named(&folder.path().display().to_string()).bits(Purpose::Message, 0)
-}
-
-fn site(plan: &Arc<Plan>, run: u64) -> impl Fn(&ServiceId) -> Site + use<> {
-    let (topology, seed) = (Arc::new(plan.topology.clone()), plan.seed);
-    move |service| Site { service: service.clone(), topology: topology.clone(), run, seed }
-}
-
 /// In memory, on a paused clock: no sandbox, no thread.
 fn pretend(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O needs nothing from the system");
     tokio::task::LocalSet::new().block_on(&runtime, async move {
-        let run = run_number(&folder, &plan);
-        let plan = Arc::new(plan);
         let lab = Arc::new(pretend::Pretend::new(plan.topology.clone(), plan.seed));
-        let cast = Cast::new(&plan, site(&plan, run)).map_err(|error| chain(&error));
-        drill(plan, cast, lab, folder, run, Thread::Callers, quiet, std::future::pending()).await
+        drill(plan, lab, folder, Thread::Callers, quiet, std::future::pending()).await
     })
 }
 
@@ -170,8 +155,6 @@ fn local(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
             }
         };
         let exit = runtime.block_on(async move {
-            let run = run_number(&folder, &plan);
-            let plan = Arc::new(plan);
             let params = seams::catalog::stored::<local::Local>(&plan.lab.params)
                 .expect("the plan was made by this build");
             let path: PathBuf = folder.path().to_owned();
@@ -188,8 +171,7 @@ fn local(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
                     return Exit::NotUp;
                 }
             };
-            let cast = Cast::new(&plan, site(&plan, run)).map_err(|error| chain(&error));
-            drill(plan, cast, lab, folder, run, Thread::Own, quiet, asked_to_stop()).await
+            drill(plan, lab, folder, Thread::Own, quiet, asked_to_stop()).await
         });
         // Threads that still wait for the kernel must not hold up the end; the namespaces end them.
         runtime.shutdown_background();
@@ -225,56 +207,57 @@ async fn asked_to_stop() {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "the two places differ in exactly these")]
+/// Runs the plan in the lab, and tells why it did not reach its end.
 async fn drill(
-    plan: Arc<Plan>,
-    cast: Result<Cast, String>,
+    plan: Plan,
     lab: Arc<dyn Lab>,
     folder: run::Folder,
-    run: u64,
     thread: Thread,
     quiet: bool,
     interrupt: impl Future<Output = ()>,
 ) -> Exit {
-    let cast = match cast {
+    let plan = Arc::new(plan);
+    let kinds = Kinds { systems: SYSTEMS, faults: &faults::CATALOG };
+    let cast = match Cast::new(&plan, kinds, run_number(&folder, &plan)) {
         Ok(cast) => cast,
-        Err(why) => {
-            say::error(&format!("failed to {why}"));
-            return Exit::Mistakes;
-        }
+        Err(error) => return failed(&error, Exit::Mistakes),
     };
-    let clock = Clock::unarmed();
-    let (diary, writing) = match Diary::open(&folder, clock.clone(), Progress::new(quiet)) {
-        Ok(opened) => opened,
-        Err(error) => {
-            say::error(&format!("failed to {}", chain(&error)));
-            return Exit::NotUp;
-        }
+    let progress = Arc::new(Progress::new(quiet));
+    let journal = match Journal::open(&folder, Clock::unarmed(), progress) {
+        Ok(journal) => journal,
+        Err(error) => return failed(&error, Exit::NotUp),
     };
-    let ended = Drill { plan, cast, lab, folder, run, clock, diary, thread }.run(interrupt).await;
-    let written = writing.await;
-    if !matches!(written, Ok(Ok(()))) {
-        say::error("the journal of events could not be written to its end");
-        return Exit::BrokeOff;
-    }
-    match ended {
+    let traffic = Box::new(move |Load { plan, run, ground, drivers, folder }| {
+        let fleets = Fleets::new(Setup { plan, run, ground, drivers, folder }, thread)?;
+        Ok(Box::new(fleets) as Box<dyn Traffic>)
+    });
+    match (Drill { plan, cast, lab, folder, journal, traffic }).run(interrupt).await {
         Ok(()) => Exit::Pass,
-        Err(Stopped::NotUp(why)) => {
-            say::error(&why);
-            Exit::NotUp
+        // Who interrupts knows it.
+        Err(DrillError::Interrupted) => Exit::Interrupted,
+        Err(error) => {
+            let exit = exit_of(&error);
+            failed(&error, exit)
         }
-        Err(Stopped::Broke(why)) => {
-            say::error(&why);
-            Exit::BrokeOff
-        }
-        Err(Stopped::Interrupted) => Exit::Interrupted,
     }
 }
 
-/// The text of a file, or a message that says what to do.
-pub(crate) fn text_of(path: &Path) -> Result<String, Exit> {
-    fs::read_to_string(path).map_err(|error| {
-        say::error(&format!("failed to read {}: {error}", path.display()));
-        Exit::Usage
-    })
+fn exit_of(error: &DrillError) -> Exit {
+    match error {
+        DrillError::NotOffered(_)
+        | DrillError::Lab(_)
+        | DrillError::Service { .. }
+        | DrillError::NotReady { .. } => Exit::NotUp,
+        DrillError::Run(_)
+        | DrillError::Traffic(_)
+        | DrillError::Trouble(_)
+        | DrillError::Panicked(_)
+        | DrillError::Journal(_) => Exit::BrokeOff,
+        DrillError::Interrupted => Exit::Interrupted,
+    }
+}
+
+fn failed(error: &dyn std::error::Error, exit: Exit) -> Exit {
+    say::error(&format!("failed to {}", chain(error)));
+    exit
 }

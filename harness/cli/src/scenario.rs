@@ -1,9 +1,11 @@
 //! Reading a scenario from the command line: its mistakes are told once, all of them.
 
+use std::{fs, path::Path};
+
 use model::Plan;
 use plan::Input;
 
-use crate::{args, catalogs::catalogs, exit::Exit, run::text_of, say};
+use crate::{args, catalogs::catalogs, exit::Exit, say};
 
 pub(crate) struct Read {
     pub(crate) plan: Plan,
@@ -41,5 +43,13 @@ fn with_input<T>(
             say::talk(mistakes.render(color).trim_end());
         }
         Exit::Mistakes
+    })
+}
+
+/// The text of a file, or a message that says what to do.
+fn text_of(path: &Path) -> Result<String, Exit> {
+    fs::read_to_string(path).map_err(|error| {
+        say::error(&format!("failed to read {}: {error}", path.display()));
+        Exit::Usage
     })
 }

@@ -10,27 +10,27 @@ use model::{Event, Micros, ObserverId, ShardId, Sighting, plan::Observer as Plan
 use seams::{Clock, Eyes, Ground, Observer, Origin, Post};
 use tokio::{sync::Notify, task::JoinSet};
 
-use crate::diary::Diary;
+use crate::{error::chain, journal::EventSink};
 
 /// How often what was seen is put on disk, so that a killed run keeps it.
 const CUT_EVERY: Duration = Duration::from_secs(1);
 /// How often the system's own end is asked for while observers catch up.
 const HEAD_EVERY: Duration = Duration::from_millis(200);
 
-/// One observer's sightings and progress.
+/// Writes one observer's sightings, and knows how far it has come.
 #[derive(Debug)]
-pub(crate) struct Ink {
+struct SightingWriter {
     name: ObserverId,
     sightings: run::Sightings,
     passed: Mutex<BTreeMap<ShardId, u64>>,
     further: Notify,
-    diary: Diary,
+    events: EventSink,
 }
 
-impl Ink {
+impl SightingWriter {
     fn new(
         name: ObserverId,
-        diary: &Diary,
+        events: &EventSink,
         folder: &run::Folder,
         schedule: &Arc<model::schedule::Schedule>,
     ) -> Result<Arc<Self>, run::RunError> {
@@ -40,7 +40,7 @@ impl Ink {
             sightings,
             passed: Mutex::default(),
             further: Notify::new(),
-            diary: diary.clone(),
+            events: events.clone(),
         }))
     }
 
@@ -54,7 +54,7 @@ impl Ink {
     }
 }
 
-impl Eyes for Ink {
+impl Eyes for SightingWriter {
     fn saw(&self, sighting: Sighting) {
         self.sightings.saw(sighting);
     }
@@ -68,69 +68,80 @@ impl Eyes for Ink {
     }
 
     fn blind(&self, from: Micros, to: Micros) {
-        self.diary.tell(to, Event::ObserverBlind { observer: self.name.clone(), from, to });
+        self.events.record(to, Event::ObserverBlind { observer: self.name.clone(), from, to });
     }
 }
 
 /// One observer of the plan at its post.
-pub(crate) struct Watcher {
+struct Watcher {
     observer: Arc<dyn Observer>,
     post: Post,
-    ink: Arc<Ink>,
+    writer: Arc<SightingWriter>,
     /// Logs and replicas are read back after heal; what that finds goes apart.
-    read_back: Option<Arc<Ink>>,
+    read_back: Option<Arc<SightingWriter>>,
 }
 
 /// All observers of a run.
-pub(crate) struct Watch {
+pub(crate) struct Observing {
     watchers: Vec<Arc<Watcher>>,
     tasks: JoinSet<()>,
     ground: Arc<dyn Ground>,
-    diary: Diary,
+    events: EventSink,
 }
 
-impl Watch {
+impl Observing {
     /// Puts every observer at its post; each has an address of its own in its cell.
     pub(crate) fn begin(
         plan: &model::Plan,
         observers: &BTreeMap<ObserverId, Arc<dyn Observer>>,
         ground: &Arc<dyn Ground>,
-        diary: &Diary,
+        events: &EventSink,
         folder: &run::Folder,
-        schedule: &Arc<model::schedule::Schedule>,
     ) -> Result<Self, run::RunError> {
+        let schedule = &Arc::new(model::schedule::Schedule::new(plan));
         let mut watchers = vec![];
         for (index, (name, planned)) in plan.observers.iter().enumerate() {
             let Some(observer) = observers.get(name) else { continue };
-            let ink = Ink::new(name.clone(), diary, folder, schedule)?;
+            let writer = SightingWriter::new(name.clone(), events, folder, schedule)?;
             let read_back = match planned.shows {
-                Shows::Log | Shows::Replica => {
-                    Some(Ink::new(model::plan::read_back_of(name), diary, folder, schedule)?)
-                }
+                Shows::Log | Shows::Replica => Some(SightingWriter::new(
+                    model::plan::read_back_of(name),
+                    events,
+                    folder,
+                    schedule,
+                )?),
                 Shows::CurrentValue | Shows::ReadBack => None,
             };
-            let post = post(planned, u32::try_from(index).unwrap_or(0), diary.clock());
-            watchers.push(Arc::new(Watcher { observer: observer.clone(), post, ink, read_back }));
+            let post = post(planned, u32::try_from(index).unwrap_or(0), events.clock());
+            watchers.push(Arc::new(Watcher {
+                observer: observer.clone(),
+                post,
+                writer,
+                read_back,
+            }));
         }
         let mut tasks = JoinSet::new();
         for watcher in &watchers {
-            let (watcher, ground, diary) = (watcher.clone(), ground.clone(), diary.clone());
+            let (watcher, ground, events) = (watcher.clone(), ground.clone(), events.clone());
             tasks.spawn(async move {
-                let ended =
-                    watcher.observer.watch(ground, watcher.post.clone(), watcher.ink.clone()).await;
-                diary.note(format!("observer {} gave up: {ended}", watcher.ink.name));
+                let ended = watcher
+                    .observer
+                    .watch(ground, watcher.post.clone(), watcher.writer.clone())
+                    .await;
+                events.note(&format!("observer {} gave up: {ended}", watcher.writer.name));
             });
         }
-        let inks: Vec<Arc<Ink>> = watchers.iter().map(|watcher| watcher.ink.clone()).collect();
-        let told = diary.clone();
+        let writers: Vec<Arc<SightingWriter>> =
+            watchers.iter().map(|watcher| watcher.writer.clone()).collect();
+        let told = events.clone();
         tasks.spawn(async move {
             let mut every = tokio::time::interval(CUT_EVERY);
             loop {
                 every.tick().await;
-                inks.iter().for_each(|ink| cut(ink, &told));
+                writers.iter().for_each(|writer| cut(writer, &told));
             }
         });
-        Ok(Self { watchers, tasks, ground: ground.clone(), diary: diary.clone() })
+        Ok(Self { watchers, tasks, ground: ground.clone(), events: events.clone() })
     }
 
     /// Waits until every observer has passed the end that the system names now, at most until `latest`; true when all have.
@@ -143,7 +154,7 @@ impl Watch {
                 None => false,
             };
             all &= reached || watcher.post.shows == Shows::CurrentValue;
-            self.tell_passed(&watcher.ink, watcher.ink.passed(), end.unwrap_or_default());
+            self.tell_passed(&watcher.writer, watcher.writer.passed(), end.unwrap_or_default());
         }
         all
     }
@@ -152,10 +163,10 @@ impl Watch {
     async fn head(&self, watcher: &Watcher, latest: Micros) -> Option<BTreeMap<ShardId, u64>> {
         loop {
             let asked = watcher.observer.head(self.ground.clone(), &watcher.post);
-            if let Some(Ok(end)) = before(&self.diary, latest, asked).await {
+            if let Some(Ok(end)) = before(&self.events, latest, asked).await {
                 return Some(end);
             }
-            if self.diary.clock().now() + HEAD_EVERY >= latest {
+            if self.events.clock().now() + HEAD_EVERY >= latest {
                 return None;
             }
             tokio::time::sleep(HEAD_EVERY).await;
@@ -165,61 +176,66 @@ impl Watch {
     async fn reach(&self, watcher: &Watcher, end: &BTreeMap<ShardId, u64>, latest: Micros) -> bool {
         let reached = async {
             loop {
-                let further = watcher.ink.further.notified();
-                if watcher.ink.has_reached(end) {
+                let further = watcher.writer.further.notified();
+                if watcher.writer.has_reached(end) {
                     return;
                 }
                 further.await;
             }
         };
-        before(&self.diary, latest, reached).await.is_some()
+        before(&self.events, latest, reached).await.is_some()
     }
 
     /// Reads every log and replica once by the normal path.
     pub(crate) async fn read_back(&self, latest: Micros) -> bool {
         let mut all = true;
         for watcher in &self.watchers {
-            let Some(ink) = &watcher.read_back else { continue };
+            let Some(writer) = &watcher.read_back else { continue };
             let read = async {
                 let end = watcher.observer.head(self.ground.clone(), &watcher.post).await?;
                 let last = watcher
                     .observer
-                    .read_back(self.ground.clone(), &watcher.post, ink.clone())
+                    .read_back(self.ground.clone(), &watcher.post, writer.clone())
                     .await?;
                 Ok::<_, seams::SystemError>((last, end))
             };
-            match before(&self.diary, latest, read).await {
-                Some(Ok((last, end))) => self.tell_passed(ink, last, end),
+            match before(&self.events, latest, read).await {
+                Some(Ok((last, end))) => self.tell_passed(writer, last, end),
                 failed => {
                     all = false;
                     let why = match failed {
                         Some(Err(error)) => chain(&error),
                         _ => "it took too long".to_owned(),
                     };
-                    self.diary.now(Event::ReadBackFailed { observer: ink.name.clone(), why });
+                    self.events.now(Event::ReadBackFailed { observer: writer.name.clone(), why });
                 }
             }
-            cut(ink, &self.diary);
+            cut(writer, &self.events);
         }
         all
     }
 
-    fn tell_passed(&self, ink: &Ink, last: BTreeMap<ShardId, u64>, end: BTreeMap<ShardId, u64>) {
-        self.diary.now(Event::ObserverPassed { observer: ink.name.clone(), last, end });
+    fn tell_passed(
+        &self,
+        writer: &SightingWriter,
+        last: BTreeMap<ShardId, u64>,
+        end: BTreeMap<ShardId, u64>,
+    ) {
+        self.events.now(Event::ObserverPassed { observer: writer.name.clone(), last, end });
     }
 
     /// Nobody watches any more; everything seen is on disk.
     pub(crate) async fn end(mut self) {
         self.tasks.shutdown().await;
         for watcher in &self.watchers {
-            cut(&watcher.ink, &self.diary);
+            cut(&watcher.writer, &self.events);
         }
     }
 }
 
-fn cut(ink: &Ink, diary: &Diary) {
-    if let Err(error) = ink.sightings.cut() {
-        diary.note(format!("failed to {}", chain(&error)));
+fn cut(writer: &SightingWriter, events: &EventSink) {
+    if let Err(error) = writer.sightings.cut() {
+        events.note(&format!("failed to {}", chain(&error)));
     }
 }
 
@@ -235,17 +251,6 @@ fn post(planned: &Planned, host: u32, clock: Clock) -> Post {
 }
 
 /// None when `latest` comes first.
-async fn before<T>(diary: &Diary, latest: Micros, work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout_at(diary.clock().instant(latest), work).await.ok()
-}
-
-/// An error with everything behind it, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    text
+async fn before<T>(events: &EventSink, latest: Micros, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at(events.clock().instant(latest), work).await.ok()
 }

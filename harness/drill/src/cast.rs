@@ -1,24 +1,41 @@
 //! A plan's kinds brought to life through the catalogs. `judge` and `report` need none of this.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use model::{FleetId, KindSpec, ObserverId, Plan, ServiceId, plan::Window};
-use seams::{Driver, Fault, Observer, Service, Site, catalog::System};
+use seams::{
+    Catalog, Driver, Fault, Observer, Service, Site,
+    catalog::{MakeFault, System},
+};
 
-use crate::catalogs::SYSTEMS;
+/// The kinds of a build that a plan may name.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds<'a> {
+    pub systems: &'a [&'static System],
+    pub faults: &'static Catalog<MakeFault>,
+}
 
 /// Everything of a plan that acts.
-pub(crate) struct Cast {
-    pub(crate) services: BTreeMap<ServiceId, Arc<dyn Service>>,
-    pub(crate) drivers: BTreeMap<FleetId, Arc<dyn Driver>>,
-    pub(crate) observers: BTreeMap<ObserverId, Arc<dyn Observer>>,
+pub struct Cast {
+    pub services: BTreeMap<ServiceId, Arc<dyn Service>>,
+    pub drivers: BTreeMap<FleetId, Arc<dyn Driver>>,
+    pub observers: BTreeMap<ObserverId, Arc<dyn Observer>>,
     /// In the order of the plan.
-    pub(crate) windows: Vec<(Window, Box<dyn Fault>)>,
+    pub windows: Vec<(Window, Box<dyn Fault>)>,
+}
+
+impl fmt::Debug for Cast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cast")
+            .field("services", &self.services)
+            .field("windows", &self.windows)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A stored plan names something that this build does not have, or cannot read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CastError {
+pub enum CastError {
     #[error("find the {noun} kind `{kind}` in this build; `wetdress list` shows what it has")]
     Unknown { noun: &'static str, kind: String },
     #[error("read the parameters of the {noun} kind `{kind}`")]
@@ -26,8 +43,18 @@ pub(crate) enum CastError {
 }
 
 impl Cast {
-    /// `site` makes the surroundings of a service; labs that bring their own systems put what those share into it.
-    pub(crate) fn new(plan: &Plan, site: impl Fn(&ServiceId) -> Site) -> Result<Self, CastError> {
+    /// `run` is the run's number, part of every envelope.
+    ///
+    /// # Errors
+    /// The plan was stored by another build: it names a kind that `kinds` does not have, or has parameters that the kind does not read.
+    pub fn new(plan: &Plan, kinds: Kinds<'_>, run: u64) -> Result<Self, CastError> {
+        let topology = Arc::new(plan.topology.clone());
+        let site = |service: &ServiceId| Site {
+            service: service.clone(),
+            topology: topology.clone(),
+            run,
+            seed: plan.seed,
+        };
         let mut cast = Self {
             services: BTreeMap::new(),
             drivers: BTreeMap::new(),
@@ -35,7 +62,7 @@ impl Cast {
             windows: vec![],
         };
         for (name, spec) in &plan.services {
-            let make = of_some_system("service", spec, |system| {
+            let make = kinds.of_some_system("service", spec, |system| {
                 Some(system.services.find(&spec.kind)?.make)
             })?;
             cast.services
@@ -43,7 +70,7 @@ impl Cast {
         }
         for (name, fleet) in &plan.fleets {
             let spec = &fleet.driver;
-            let make = of_some_system("driver", spec, |system| {
+            let make = kinds.of_some_system("driver", spec, |system| {
                 Some(system.drivers.find(&spec.kind)?.make)
             })?;
             cast.drivers.insert(
@@ -53,7 +80,7 @@ impl Cast {
         }
         for (name, observer) in &plan.observers {
             let spec = &observer.observer;
-            let make = of_some_system("observer", spec, |system| {
+            let make = kinds.of_some_system("observer", spec, |system| {
                 Some(system.observers.find(&spec.kind)?.make)
             })?;
             cast.observers.insert(
@@ -63,7 +90,8 @@ impl Cast {
         }
         for window in &plan.windows {
             let spec = &window.fault;
-            let kind = faults::CATALOG
+            let kind = kinds
+                .faults
                 .find(&spec.kind)
                 .ok_or_else(|| CastError::Unknown { noun: "fault", kind: spec.kind.clone() })?;
             cast.windows.push((window.clone(), read("fault", spec, (kind.make)(&spec.params))?));
@@ -72,15 +100,18 @@ impl Cast {
     }
 }
 
-fn of_some_system<M>(
-    noun: &'static str,
-    spec: &KindSpec,
-    find: impl Fn(&'static System) -> Option<M>,
-) -> Result<M, CastError> {
-    SYSTEMS
-        .iter()
-        .find_map(|system| find(system))
-        .ok_or_else(|| CastError::Unknown { noun, kind: spec.kind.clone() })
+impl Kinds<'_> {
+    fn of_some_system<M>(
+        &self,
+        noun: &'static str,
+        spec: &KindSpec,
+        find: impl Fn(&'static System) -> Option<M>,
+    ) -> Result<M, CastError> {
+        self.systems
+            .iter()
+            .find_map(|system| find(system))
+            .ok_or_else(|| CastError::Unknown { noun, kind: spec.kind.clone() })
+    }
 }
 
 fn read<T>(

@@ -1,0 +1,309 @@
+//! One run of a plan in a lab: up, armed, conducted, drained, read back, closed. Everything it learns goes to the run folder; what it
+//! means is judged later, from the folder alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{
+    Conditions, Event, FleetId, Lever, Micros, NodeId, Plan, ServiceId,
+    event::Health,
+    schedule::{Draws, Purpose},
+};
+use seams::{Drained, Driver, Ground, Lab, Open, Process, Seen, Service, Traffic, Wanted};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{Cast, DrillError, Journal, error::chain, journal::EventSink, observing::Observing};
+
+/// How long servers may take to serve.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+/// Between two tries to find a service ready.
+const READY_EVERY: Duration = Duration::from_millis(100);
+/// Between arming and the first intended moment: sending threads start, roles are asked for.
+const ARM_AHEAD: Duration = Duration::from_millis(500);
+/// What reading back may take beyond the plan's latest end.
+const READ_BACK_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a run is made of.
+pub struct Drill {
+    pub plan: Arc<Plan>,
+    pub cast: Cast,
+    pub lab: Arc<dyn Lab>,
+    /// Made for this plan.
+    pub folder: run::Folder,
+    /// Of the same folder.
+    pub journal: Journal,
+    pub traffic: MakeTraffic,
+}
+
+impl fmt::Debug for Drill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drill")
+            .field("scenario", &self.plan.scenario)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the load generator, once the lab is open.
+pub type MakeTraffic =
+    Box<dyn FnOnce(Load) -> Result<Box<dyn Traffic>, Box<dyn Error + Send + Sync>>>;
+
+/// What a load generator needs to know.
+#[derive(Clone, Debug)]
+pub struct Load {
+    pub plan: Arc<Plan>,
+    /// Number of the run, part of every envelope.
+    pub run: u64,
+    pub ground: Arc<dyn Ground>,
+    /// One per fleet.
+    pub drivers: BTreeMap<FleetId, Arc<dyn Driver>>,
+    pub folder: run::Folder,
+}
+
+/// Number of a run, part of every envelope: readings of another run are strangers.
+pub fn run_number(folder: &run::Folder, plan: &Plan) -> u64 {
+    Draws::of(plan.seed).named(&folder.path().display().to_string()).bits(Purpose::Message, 0)
+}
+
+impl Drill {
+    /// Runs to the end, or until `interrupt` comes. The lab is closed and the journal written in either case.
+    ///
+    /// # Errors
+    /// Why the end was not reached; the journal says so too. What the stack did wrong is no error, but in the run folder.
+    pub async fn run(self, interrupt: impl Future<Output = ()>) -> Result<(), DrillError> {
+        let Self { plan, cast, lab, folder, journal, traffic } = self;
+        let stage = Stage { plan, lab: lab.clone(), folder, events: journal.sink() };
+        let ended = tokio::select! {
+            ended = stage.play(cast, traffic) => ended,
+            () = interrupt => Err(DrillError::Interrupted),
+        };
+        if let Err(error) = &ended {
+            let why = match error {
+                DrillError::Interrupted => "it was interrupted".to_owned(),
+                error => format!("failed to {}", chain(error)),
+            };
+            journal.sink().now(Event::Broke { why });
+        }
+        // Idempotent: after a whole run it is closed already.
+        lab.close().await;
+        journal.close().await?;
+        ended
+    }
+}
+
+/// What every step of a run needs.
+struct Stage {
+    plan: Arc<Plan>,
+    lab: Arc<dyn Lab>,
+    folder: run::Folder,
+    events: EventSink,
+}
+
+type Services = BTreeMap<ServiceId, Arc<dyn Service>>;
+
+impl Stage {
+    async fn play(self, cast: Cast, traffic: MakeTraffic) -> Result<(), DrillError> {
+        let Cast { services, drivers, observers, windows } = cast;
+        let offers = self.lab.offers().await;
+        refuse_what_is_not_offered(&self.plan, &windows, &offers)?;
+        let (want, wanted) = watch::channel(Wanted::default());
+        let (to_seen, seen) = mpsc::unbounded_channel::<Seen>();
+        let ground = self.open(&services, offers, wanted, to_seen).await?;
+        self.bring_up(&services, &ground).await?;
+        self.tell_policies(&drivers);
+
+        let Self { plan, lab, folder, events } = self;
+        let rows = traffic::roll(&plan, |service, asset| services[service].shard_of(asset, 0));
+        folder.write_assets(&rows)?;
+        let observing = Observing::begin(&plan, &observers, &ground, &events, &folder)?;
+        let run = run_number(&folder, &plan);
+        let load = Load { plan: plan.clone(), run, ground: ground.clone(), drivers, folder };
+        let mut traffic = traffic(load).map_err(DrillError::Traffic)?;
+        let clock = events.clock();
+        clock.arm(tokio::time::Instant::now() + ARM_AHEAD);
+        events.record(Micros::ZERO, Event::Armed);
+        traffic.arm(clock.clone()).await;
+
+        let (tell_quiesced, quiesced) = tokio::sync::oneshot::channel();
+        // A set, because it ends with us: an interrupted run must not go on sending behind our back.
+        let mut resting = JoinSet::new();
+        resting.spawn(rest(plan.clone(), traffic, observing, events.clone(), tell_quiesced));
+        let stage = conductor::Stage {
+            plan,
+            windows,
+            services,
+            ground,
+            clock,
+            want,
+            seen,
+            journal: events.sender(),
+        };
+        let left = conductor::conduct(stage, async move { quiesced.await.unwrap_or(false) }).await;
+        let drained = resting
+            .join_next()
+            .await
+            .expect("one task was spawned")
+            .map_err(|error| DrillError::Panicked(error.to_string()))?;
+        close(lab.as_ref(), left, &drained, &events).await;
+        drained.trouble.map_or(Ok(()), |trouble| Err(DrillError::Trouble(trouble)))
+    }
+
+    async fn open(
+        &self,
+        services: &Services,
+        offers: BTreeSet<Lever>,
+        want: watch::Receiver<Wanted>,
+        seen: mpsc::UnboundedSender<Seen>,
+    ) -> Result<Arc<dyn Ground>, DrillError> {
+        let processes = processes(&self.plan, services);
+        let ask = Open { processes, want, seen, clock: self.events.clock() };
+        let ground = self.lab.open(ask).await?;
+        self.events.now(Event::LabOpened {
+            kind: self.plan.lab.kind.clone(),
+            engine: self.lab.engine(),
+            offers,
+            notes: self.lab.health().notes,
+        });
+        Ok(ground)
+    }
+
+    async fn bring_up(
+        &self,
+        services: &Services,
+        ground: &Arc<dyn Ground>,
+    ) -> Result<(), DrillError> {
+        for (name, service) in services {
+            let version = bring_up(name, service.as_ref(), ground.as_ref(), &self.events).await?;
+            self.events.now(Event::ServiceReady { service: name.clone(), version });
+        }
+        Ok(())
+    }
+
+    /// Fleets that share a driver share its policy, which is told once.
+    fn tell_policies(&self, drivers: &BTreeMap<FleetId, Arc<dyn Driver>>) {
+        let policies: BTreeSet<_> = drivers
+            .iter()
+            .map(|(fleet, driver)| (self.plan.fleets[fleet].service.clone(), driver.policy()))
+            .collect();
+        for (service, policy) in policies {
+            self.events.now(Event::ClientPolicy { service, policy });
+        }
+    }
+}
+
+/// Ends the lab, and records what it says of itself and what it saw last.
+async fn close(lab: &dyn Lab, mut left: conductor::Rest, drained: &Drained, events: &EventSink) {
+    let mut health = health(lab.health(), drained);
+    lab.close().await;
+    // Closing writes the last packets, and may have something to say of them. Its figures are those of a lab at work.
+    let said = lab.health().notes;
+    let new: Vec<String> = said.into_iter().filter(|note| !health.notes.contains(note)).collect();
+    health.notes.extend(new);
+    left.record();
+    drop(left);
+    events.now(Event::Health(health));
+    events.now(Event::LabClosed);
+}
+
+/// After generation stopped: the last answers, then the observers up to the system's own end, then everything read back.
+async fn rest(
+    plan: Arc<Plan>,
+    mut traffic: Box<dyn Traffic>,
+    observing: Observing,
+    events: EventSink,
+    tell: tokio::sync::oneshot::Sender<bool>,
+) -> Drained {
+    let clock = events.clock();
+    let latest = Micros::after(plan.latest_end());
+    clock.until(Micros::after(plan.stop())).await;
+    let drained = traffic.drain(latest).await;
+    let passed = observing.pass_heads(latest.max(clock.now() + READ_BACK_WITHIN / 3)).await;
+    let read = observing.read_back(latest.max(clock.now()) + READ_BACK_WITHIN).await;
+    observing.end().await;
+    // The conductor may have stopped waiting at the latest end of the plan.
+    let _not_waited_for = tell.send(drained.complete && passed && read);
+    drained
+}
+
+/// Every process of every node.
+fn processes(
+    plan: &Plan,
+    services: &BTreeMap<ServiceId, Arc<dyn Service>>,
+) -> BTreeMap<NodeId, Vec<Process>> {
+    let of = |(name, node): (&NodeId, &model::topology::Node)| {
+        Some((name.clone(), services.get(&node.service)?.processes(name)))
+    };
+    plan.topology.nodes.iter().filter_map(of).collect()
+}
+
+/// A fault that the lab cannot do at all would only be found out in the middle of the run.
+fn refuse_what_is_not_offered(
+    plan: &Plan,
+    windows: &[(model::plan::Window, Box<dyn seams::Fault>)],
+    offers: &BTreeSet<Lever>,
+) -> Result<(), DrillError> {
+    let all: Vec<NodeId> = plan.topology.nodes.keys().cloned().collect();
+    for (window, fault) in windows {
+        let picked = vec![all.clone(); fault.targets().len()];
+        let moment =
+            seams::Moment { elapsed: Duration::ZERO, topology: &plan.topology, picked: &picked };
+        let world: Conditions = fault.at(&moment);
+        if let Some((lever, _)) =
+            world.levers().into_iter().find(|(lever, _)| !offers.contains(lever))
+        {
+            let lab = &plan.lab.kind;
+            return Err(DrillError::NotOffered(format!(
+                "do what window `{}` needs: the lab `{lab}` cannot do {lever:?} on this machine",
+                window.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the service serves, makes what must exist, and asks for its version.
+async fn bring_up(
+    name: &ServiceId,
+    service: &dyn Service,
+    ground: &dyn Ground,
+    events: &EventSink,
+) -> Result<String, DrillError> {
+    let mut last = String::new();
+    let up = async {
+        while let Err(error) = service.ready(ground).await {
+            last = chain(&error);
+            tokio::time::sleep(READY_EVERY).await;
+        }
+        service.provision(ground).await?;
+        service.version(ground).await
+    };
+    events.note(&format!("waiting for {name}"));
+    match tokio::time::timeout(READY_WITHIN, up).await {
+        Ok(Ok(version)) => Ok(version),
+        Ok(Err(source)) => Err(DrillError::Service { service: name.clone(), source }),
+        Err(_) => Err(DrillError::NotReady { service: name.clone(), within: READY_WITHIN, last }),
+    }
+}
+
+/// What lab and generator know of their own faults.
+fn health(mut lab: Health, drained: &Drained) -> Health {
+    if drained.schedule_lag_p99_us > Health::LATE_US {
+        let late = Duration::from_micros(drained.schedule_lag_p99_us);
+        lab.degraded.push(format!("The generator sent {late:?} late at its p99."));
+    }
+    Health {
+        schedule_lag_p50_us: drained.schedule_lag_p50_us,
+        schedule_lag_p99_us: drained.schedule_lag_p99_us,
+        schedule_lag_max_us: drained.schedule_lag_max_us,
+        ..lab
+    }
+}

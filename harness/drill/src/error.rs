@@ -1,0 +1,47 @@
+//! Why a run did not reach its end.
+
+use std::{error::Error, time::Duration};
+
+use model::ServiceId;
+use run::RunError;
+use seams::{LabError, SystemError};
+
+/// Each finishes "failed to ...".
+#[derive(Debug, thiserror::Error)]
+pub enum DrillError {
+    /// The lab cannot do on this machine what the plan asks for. Nothing was started.
+    #[error("{0}")]
+    NotOffered(String),
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error("bring up {service}")]
+    Service { service: ServiceId, source: SystemError },
+    #[error(
+        "see {service} ready within {within:?}; last it failed to {last}; its logs are in the run folder"
+    )]
+    NotReady { service: ServiceId, within: Duration, last: String },
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("make the load generator")]
+    Traffic(#[source] Box<dyn Error + Send + Sync>),
+    /// The load generator itself, not the stack under test.
+    #[error("send as planned: {0}")]
+    Trouble(String),
+    #[error("go on after a panic of the harness: {0}")]
+    Panicked(String),
+    #[error("write the journal of events to its end")]
+    Journal(#[source] Box<dyn Error + Send + Sync>),
+    #[error("reach the end: it was interrupted")]
+    Interrupted,
+}
+
+/// An error with everything behind it, on one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}

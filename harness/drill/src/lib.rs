@@ -1,0 +1,15 @@
+//! Floor 3: one run of a plan. The lab, the cast, the traffic and the journal are handed in, so that the command line, tests and whoever
+//! runs many plans share this one way of running them.
+//!
+//! Absent on purpose: the terminal, signals, exit codes, and the meaning of a run, which is judged later from the run folder alone.
+
+mod cast;
+mod drill;
+mod error;
+mod journal;
+mod observing;
+
+pub use cast::{Cast, CastError, Kinds};
+pub use drill::{Drill, Load, MakeTraffic, run_number};
+pub use error::{DrillError, chain};
+pub use journal::{Journal, Listener};
