@@ -2,7 +2,7 @@
 
 use std::{fs, io};
 
-use findings::{EpisodeFindings, Percentile, Reached, Rto, facts::Proof};
+use findings::{EpisodeFindings, MayStayOut, Percentile, Reached, Rto, facts::Proof};
 use minijinja::{Environment, context, value::Serde};
 use serde_json::{Value, json};
 
@@ -37,10 +37,10 @@ fn page(run: &RunView<'_>) -> Result<String, minijinja::Error> {
         .map(|chart| json!({"title": chart.title, "svg": chart.svg}))
         .collect();
     environment.get_template("report.html")?.render(context! {
-        scenario => run.plan.scenario.clone(),
-        summary => run.plan.summary.clone(),
-        seed => run.plan.seed,
-        source => Serde(&run.plan.source),
+        scenario => run.plan().scenario.clone(),
+        summary => run.plan().summary.clone(),
+        seed => run.plan().seed,
+        source => Serde(&run.plan().source),
         version => env!("CARGO_PKG_VERSION"),
         stack => run.stack(),
         simulated => findings.happened.simulated,
@@ -73,7 +73,7 @@ fn tiles(run: &RunView<'_>) -> Vec<Value> {
     let longest = &findings.longest_outage.all;
     let mut tiles = vec![];
     if let Some(episode) = findings.episodes.first() {
-        let rto = &episode.rto["1%"];
+        let rto = &episode.rto[&MayStayOut::OnePercent];
         tiles.push(tile(
             "RTO, 99 % of assets",
             rto_text(rto),
@@ -129,21 +129,25 @@ fn faults(run: &RunView<'_>) -> Vec<Value> {
 fn episode(episode: &EpisodeFindings) -> Value {
     let timeline = &episode.timeline;
     let marks = [
-        ("T0", Some(0), "first proven effect of the fault"),
-        ("T2", timeline.t2, "a new leader for every shard that lost its own"),
-        ("T3", timeline.t3, "first write acked by the new leaders"),
-        ("T5", timeline.t5, "last affected asset good again"),
-        ("T6", timeline.t6, "back to baseline, and staying there"),
+        ("T0", maybe(Some(0)), "first proven effect of the fault"),
+        (
+            "T2",
+            at_most(timeline.t2),
+            "a new leader for every shard that lost its own; an upper bound, since roles are polled",
+        ),
+        ("T3", maybe(timeline.t3), "first write acked by the new leaders"),
+        ("T5", maybe(timeline.t5), "last affected asset good again"),
+        ("T6", maybe(timeline.t6), "back to baseline, and staying there"),
     ];
     let marks: Vec<Value> = marks
         .iter()
-        .map(|(name, at, about)| json!({"name": name, "value": maybe(*at), "about": about}))
+        .map(|(name, value, about)| json!({"name": name, "value": value, "about": about}))
         .collect();
     let rtos = episode.rto.iter().map(|(share, rto)| {
-        json!({"name": format!("more than {} out", if share == "0" { "nobody" } else { share }), "value": rto_text(rto), "first": maybe(rto.first_recovery), "relapses": rto.relapses})
+        json!({"name": format!("more than {share} out"), "value": rto_text(rto), "first": maybe(rto.first_recovery), "relapses": rto.relapses})
     });
     let leaders = timeline.leaders.iter().map(|leader| {
-        json!({"shard": leader.shard, "old": leader.old, "new": leader.new.as_deref().unwrap_or("none seen"), "elected": maybe(leader.elected), "acked": maybe(leader.acked)})
+        json!({"shard": leader.shard, "old": leader.old, "new": leader.new.as_deref().unwrap_or("none seen"), "elected": at_most(leader.elected), "acked": maybe(leader.acked)})
     });
     let rule = if episode.affected.declared {
         "as the fault declares"
@@ -159,6 +163,10 @@ fn episode(episode: &EpisodeFindings) -> Value {
 
 fn maybe(us: Option<i64>) -> String {
     us.map_or("-".into(), span)
+}
+
+fn at_most(us: Option<i64>) -> String {
+    us.map_or("-".into(), |us| format!("<= {}", span(us)))
 }
 
 fn rto_text(rto: &Rto) -> String {
@@ -192,7 +200,7 @@ fn latency(run: &RunView<'_>) -> Vec<Value> {
     let bound = |value: &Percentile| {
         format!("{}{}", if value.at_least { ">= " } else { "" }, span(value.us))
     };
-    let in_order = run.plan.phases.iter().filter_map(|phase| {
+    let in_order = run.plan().phases.iter().filter_map(|phase| {
         Some((phase.name.as_str(), run.findings.ack_latency.get(phase.name.as_str())?))
     });
     let rows = in_order.map(|(phase, latency)| {
@@ -205,8 +213,10 @@ fn latency(run: &RunView<'_>) -> Vec<Value> {
 /// The last lines of every server's log.
 fn logs(run: &RunView<'_>) -> Vec<Value> {
     let mut logs = vec![];
-    for node in run.plan.topology.nodes.keys() {
-        let Ok(files) = fs::read_dir(run.folder.join("logs").join(node.as_str())) else { continue };
+    for node in run.plan().topology.nodes.keys() {
+        let Ok(files) = fs::read_dir(run.folder().join("logs").join(node.as_str())) else {
+            continue;
+        };
         let mut files: Vec<_> = files.filter_map(Result::ok).map(|entry| entry.path()).collect();
         files.sort();
         for file in files {

@@ -23,8 +23,8 @@ impl Report for Json {
     fn write(&self, run: &RunView<'_>, out: &mut dyn Folder) -> io::Result<()> {
         let document = Document {
             format: 1,
-            scenario: &run.plan.scenario,
-            seed: run.plan.seed,
+            scenario: &run.plan().scenario,
+            seed: run.plan().seed,
             judgement: run.judgement,
             findings: run.findings,
         };

@@ -1,4 +1,5 @@
-//! A test case per gate, for CI. JUnit knows no third answer: an inconclusive gate is an *error* with its reason, a failed one a *failure*.
+//! A test case per gate, for CI. JUnit has four answers of its own: a failed gate is a *failure*, an inconclusive one an *error*, one
+//! that is not applicable *skipped*, each with its reason.
 
 use std::io;
 
@@ -12,7 +13,7 @@ pub(crate) struct JUnit;
 
 impl Report for JUnit {
     fn write(&self, run: &RunView<'_>, out: &mut dyn Folder) -> io::Result<()> {
-        let mut suite = TestSuite::new(run.plan.scenario.as_str());
+        let mut suite = TestSuite::new(run.plan().scenario.as_str());
         for gate in &run.judgement.gates {
             suite.add_test_case(case(gate));
         }
@@ -30,22 +31,20 @@ impl Report for JUnit {
 }
 
 fn case(gate: &GateVerdict) -> TestCase {
-    let kind = match gate.verdict {
-        Verdict::Pass => None,
-        Verdict::Fail => Some((NonSuccessKind::Failure, "fail")),
-        Verdict::Inconclusive => Some((NonSuccessKind::Error, "inconclusive")),
+    let why = gate.why.as_deref().unwrap_or(&gate.evidence);
+    let not_passed = |mut status: TestCaseStatus, word| {
+        status.set_type(word);
+        status.set_message(format!("limit {}, observed {}: {why}", gate.limit, gate.observed));
+        status
     };
-    let status = match kind {
-        None => TestCaseStatus::success(),
-        Some((kind, word)) => {
-            let mut status = TestCaseStatus::non_success(kind);
-            let message = format!(
-                "limit {}, observed {}: {}",
-                gate.limit,
-                gate.observed,
-                gate.why.as_deref().unwrap_or(&gate.evidence)
-            );
-            status.set_type(word).set_message(message);
+    let non_success = TestCaseStatus::non_success;
+    let status = match gate.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail => not_passed(non_success(NonSuccessKind::Failure), "fail"),
+        Verdict::Inconclusive => not_passed(non_success(NonSuccessKind::Error), "inconclusive"),
+        Verdict::NotApplicable => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_type("not applicable").set_message(why);
             status
         }
     };

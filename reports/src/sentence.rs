@@ -12,7 +12,7 @@ pub(crate) fn sentence(run: &RunView<'_>) -> String {
     let ready = match run.judgement.verdict {
         Verdict::Pass => "READY",
         Verdict::Fail => "NOT READY",
-        Verdict::Inconclusive => "NOT DECIDED",
+        Verdict::NotApplicable | Verdict::Inconclusive => "NOT DECIDED",
     };
     let findings = run.findings;
     let mut said = vec![format!(
@@ -66,7 +66,7 @@ fn subject(run: &RunView<'_>) -> String {
 
 /// The region whose nodes these are, all of them.
 fn region_of(run: &RunView<'_>, picked: &[String]) -> Option<String> {
-    let topology = &run.plan.topology;
+    let topology = &run.plan().topology;
     topology.regions.keys().find_map(|region| {
         let nodes: Vec<&str> = topology.nodes_in(region).map(|node| node.as_str()).collect();
         let same =

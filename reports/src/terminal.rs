@@ -3,7 +3,7 @@
 use std::{fmt::Write, io};
 
 use anstyle::{AnsiColor, Style};
-use findings::{Reached, Verdict, facts::Proof};
+use findings::{MayStayOut, Reached, Verdict, facts::Proof};
 
 use crate::{
     Folder, Report, RunView, honesty,
@@ -88,7 +88,8 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
     }
     for episode in &findings.episodes {
         let marks = [
-            ("T2 new leader", episode.timeline.t2),
+            // Roles are polled: the leader was there by then.
+            ("T2 new leader <=", episode.timeline.t2),
             ("T3 first ack by it", episode.timeline.t3),
             ("T5 last asset good", episode.timeline.t5),
             ("T6 back to baseline", episode.timeline.t6),
@@ -104,8 +105,10 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
             moment(episode.t_effect),
             [vec![affected], marks].concat().join(", ")
         )?;
-        if let Some(rto) =
-            episode.rto.get("1%").filter(|rto| rto.reached == Reached::RecoveredByHeal)
+        if let Some(rto) = episode
+            .rto
+            .get(&MayStayOut::OnePercent)
+            .filter(|rto| rto.reached == Reached::RecoveredByHeal)
         {
             writeln!(
                 out,
@@ -123,7 +126,7 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  {name:width$}  {style}{value}{style:#}")?;
     }
 
-    writeln!(out, "\n{bold}Files{bold:#} {}", run.folder.display())?;
+    writeln!(out, "\n{bold}Files{bold:#} {}", run.folder().display())?;
     if let Some(packets) = run.packets() {
         writeln!(out, "  {dim}packets around each effect: {packets}, open with Wireshark{dim:#}")?;
     }
@@ -132,6 +135,7 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
 
 fn color(verdict: Verdict) -> Style {
     let color = match verdict {
+        Verdict::NotApplicable => return Style::new().dimmed(),
         Verdict::Pass => AnsiColor::Green,
         Verdict::Inconclusive => AnsiColor::Yellow,
         Verdict::Fail => AnsiColor::Red,
@@ -142,6 +146,7 @@ fn color(verdict: Verdict) -> Style {
 fn pill(verdict: Verdict) -> String {
     let style = color(verdict);
     let word = match verdict {
+        Verdict::NotApplicable => "NOT APPLICABLE",
         Verdict::Pass => "PASS",
         Verdict::Inconclusive => "INCONCLUSIVE",
         Verdict::Fail => "FAIL",

@@ -3,23 +3,31 @@
 use std::{fs, io, path::Path};
 
 use findings::{Findings, Verdicts};
-use model::{Event, Plan, Record};
+use model::{Event, Plan};
+use run::Loaded;
 
 /// One run, read from its folder.
 #[derive(Clone, Copy, Debug)]
 pub struct RunView<'a> {
-    /// The folder, for the logs.
-    pub folder: &'a Path,
-    pub plan: &'a Plan,
-    pub events: &'a [Record],
+    /// The run as its folder holds it: plan, events, and, when asked for, ledger and sightings.
+    pub run: &'a Loaded,
     pub findings: &'a Findings,
     pub judgement: &'a Verdicts,
 }
 
 impl<'a> RunView<'a> {
+    pub(crate) fn plan(&self) -> &'a Plan {
+        &self.run.plan
+    }
+
+    /// For the logs and captures.
+    pub(crate) fn folder(&self) -> &'a Path {
+        self.run.folder.path()
+    }
+
     /// `store reference 0.1.0, locks etcd 3.4.23`; empty when no service ever answered.
     pub(crate) fn stack(&self) -> String {
-        let versions = self.events.iter().filter_map(|record| match &record.event {
+        let versions = self.run.events.iter().filter_map(|record| match &record.event {
             Event::ServiceReady { service, version } => Some(format!("{service}: {version}")),
             _ => None,
         });
@@ -28,7 +36,7 @@ impl<'a> RunView<'a> {
 
     /// How packets travelled.
     pub(crate) fn engine(&self) -> Option<(&'a str, &'a [String])> {
-        self.events.iter().find_map(|record| match &record.event {
+        self.run.events.iter().find_map(|record| match &record.event {
             Event::LabOpened { engine, notes, .. } => Some((engine.as_str(), notes.as_slice())),
             _ => None,
         })
@@ -36,7 +44,7 @@ impl<'a> RunView<'a> {
 
     /// `packets/3-cut-a-b.pcapng, packets/5-loss-b-c.pcapng`: captures around the effects of faults, by name; None where there are none.
     pub(crate) fn packets(&self) -> Option<String> {
-        let files = fs::read_dir(self.folder.join("packets")).ok()?.filter_map(Result::ok);
+        let files = fs::read_dir(self.folder().join("packets")).ok()?.filter_map(Result::ok);
         let names = files
             .map(|file| file.file_name().to_string_lossy().into_owned())
             .filter(|name| name.ends_with(".pcapng"));
@@ -47,7 +55,7 @@ impl<'a> RunView<'a> {
 
     /// Service and what its client does by itself.
     pub(crate) fn policies(&self) -> Vec<(String, String)> {
-        let policies = self.events.iter().filter_map(|record| match &record.event {
+        let policies = self.run.events.iter().filter_map(|record| match &record.event {
             Event::ClientPolicy { service, policy } => Some((service.to_string(), policy.clone())),
             _ => None,
         });

@@ -26,7 +26,10 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Tools beside the house.
-const OUTSIDE: &[&str] = &["xtask"];
+const OUTSIDE: &[&str] = &["xtask", KIT];
+
+/// Tests of every room may use it, and nothing that is shipped may.
+const KIT: &str = "wetdress-kit";
 
 fn workspace() -> Vec<Value> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
@@ -44,6 +47,9 @@ fn violations(imports: &[(String, String)]) -> Vec<String> {
     let floors: BTreeMap<&str, u8> = FLOORS.iter().copied().collect();
     let mut wrong = vec![];
     for (room, import) in imports {
+        if import == KIT {
+            wrong.push(format!("{room} ships {KIT}, which is for tests only"));
+        }
         if OUTSIDE.contains(&room.as_str()) {
             continue;
         }
@@ -91,6 +97,7 @@ fn a_wrong_import_is_seen() {
     assert_eq!(violations(&[pair("wetdress-model", "wetdress-seams")]).len(), 1, "up");
     assert_eq!(violations(&[pair("wetdress-plan", "wetdress-faults")]).len(), 1, "sideways");
     assert_eq!(violations(&[pair("wetdress-new-room", "serde")]).len(), 1, "no floor");
+    assert_eq!(violations(&[pair("wetdress-plan", KIT)]).len(), 1, "for tests only");
     assert_eq!(
         violations(&[pair("wetdress", "wetdress-model"), pair("wetdress-model", "serde")]).len(),
         0

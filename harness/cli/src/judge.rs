@@ -50,13 +50,7 @@ pub(crate) fn judge(folder: &Path) -> Result<Judged, String> {
 
 impl Judged {
     pub(crate) fn view(&self) -> RunView<'_> {
-        RunView {
-            folder: self.loaded.folder.path(),
-            plan: &self.loaded.plan,
-            events: &self.loaded.events,
-            findings: &self.findings,
-            judgement: &self.verdicts,
-        }
+        RunView { run: &self.loaded, findings: &self.findings, judgement: &self.verdicts }
     }
 
     /// Writes reports by name; all are tried before a failure is told.
@@ -82,8 +76,10 @@ impl Judged {
         match self.verdicts.verdict {
             Verdict::Pass => Exit::Pass,
             Verdict::Fail => Exit::Fail,
-            Verdict::Inconclusive if judging.on_inconclusive == OnInconclusive::Warn => Exit::Pass,
-            Verdict::Inconclusive => Exit::Inconclusive,
+            Verdict::NotApplicable | Verdict::Inconclusive => match judging.on_inconclusive {
+                OnInconclusive::Warn => Exit::Pass,
+                OnInconclusive::Fail => Exit::Inconclusive,
+            },
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::longest::{LongestBy, longest_by};
 use crate::loss::{Loss, loss};
 use crate::marks::affected::{Affected, affected};
 use crate::marks::baseline::{BackToBaseline, back_to_baseline};
-use crate::marks::rto::{Rto, SHARES, rto};
+use crate::marks::rto::{MayStayOut, Rto, rto};
 use crate::marks::service::{ServiceRto, rto_service};
 use crate::marks::timeline::{Timeline, timeline};
 use crate::order::{Order, order};
@@ -93,7 +93,7 @@ pub struct EpisodeFindings {
     /// Of the others.
     pub goodput_control: Vec<u32>,
     /// By share of the affected assets that may stay out.
-    pub rto: BTreeMap<String, Rto>,
+    pub rto: BTreeMap<MayStayOut, Rto>,
     /// By shard.
     pub rto_service: BTreeMap<String, ServiceRto>,
     pub back_to_baseline: BackToBaseline,
@@ -180,9 +180,9 @@ fn episode(facts: &Facts, e: &Episode, series: &[Series<'_>], out: &[Vec<Out>]) 
     let hit = affected(facts, series, e);
     let judges: Vec<usize> = hit.iter().copied().filter(|a| facts.assets[*a].path).collect();
     let u = share_out(facts, out, judges.iter().copied());
-    let rtos: BTreeMap<String, Rto> = SHARES
-        .iter()
-        .map(|(name, bp)| ((*name).to_owned(), rto(facts, e, series, &u, &judges, *bp)))
+    let rtos: BTreeMap<MayStayOut, Rto> = MayStayOut::ALL
+        .into_iter()
+        .map(|share| (share, rto(facts, e, series, &u, &judges, share.basis_points())))
         .collect();
     let shards: BTreeSet<usize> = facts.assets.iter().map(|a| a.shard).collect();
     let back = back_to_baseline(facts, e, &hit);
@@ -201,7 +201,7 @@ fn episode(facts: &Facts, e: &Episode, series: &[Series<'_>], out: &[Vec<Out>]) 
             .iter()
             .map(|s| (facts.shards[*s].clone(), rto_service(facts, e, series, *s)))
             .collect(),
-        timeline: timeline(facts, e, &rtos["0"], &back),
+        timeline: timeline(facts, e, &rtos[&MayStayOut::Nobody], &back),
         rto: rtos,
         back_to_baseline: back,
     }

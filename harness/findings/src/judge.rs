@@ -18,7 +18,7 @@ use crate::voids::{Void, voids};
 /// The whole judgement of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdicts {
-    /// The worst of all gates, inconclusive at best where something voids the run.
+    /// The worst of all gates that apply, inconclusive at best where something voids the run; never `NotApplicable`.
     pub verdict: Verdict,
     /// Why, in words that a pipeline can show: the gates that failed, else what is inconclusive.
     pub exit_reason: String,
@@ -82,8 +82,8 @@ pub fn judge(facts: &Facts, found: &Findings, plan: &Plan) -> Result<Verdicts, J
         .map(|(a, j)| a.verdict(void_if_late(facts, a.gate.as_ref(), j)))
         .collect();
     let voids = voids(facts, found);
-    let floor = if voids.is_empty() { Verdict::Pass } else { Verdict::Inconclusive };
-    let verdict = gates.iter().map(|g| g.verdict).fold(floor, Verdict::max);
+    let least = if voids.is_empty() { Verdict::Pass } else { Verdict::Inconclusive };
+    let verdict = Verdict::worst(gates.iter().map(|g| g.verdict), least);
     Ok(Verdicts {
         verdict,
         exit_reason: exit_reason(verdict, &gates, &voids),
@@ -133,6 +133,9 @@ fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement 
     let (Some(limit), Some(health)) = (gate.time_limit(), &facts.happened.health) else {
         return judged;
     };
+    if judged.verdict == Verdict::NotApplicable {
+        return judged;
+    }
     let allowed = (limit / 20).max(2_000);
     let late = [
         ("the generator was", "late", health.schedule_lag_p99_us),
@@ -155,12 +158,17 @@ fn exit_reason(verdict: Verdict, gates: &[GateVerdict], voids: &[Void]) -> Strin
     let named =
         |v| gates.iter().filter(|g| g.verdict == v).map(|g| g.name.as_str()).collect::<Vec<_>>();
     match verdict {
-        Verdict::Pass => "all gates passed".to_owned(),
+        Verdict::Pass => match named(Verdict::NotApplicable).as_slice() {
+            [] => "all gates passed".to_owned(),
+            others => format!("all gates that apply passed, not applicable: {}", others.join(", ")),
+        },
         Verdict::Fail => format!("failed: {}", named(Verdict::Fail).join(", ")),
-        Verdict::Inconclusive => {
+        Verdict::NotApplicable | Verdict::Inconclusive => {
             let reasons = voids.iter().map(|v| v.sentence.trim_end_matches('.').to_owned());
             let open = named(Verdict::Inconclusive);
             let gates = (!open.is_empty()).then(|| format!("no verdict on {}", open.join(", ")));
+            let nothing = gates.is_none() && voids.is_empty();
+            let gates = gates.or_else(|| nothing.then(|| "no gate applies to this run".to_owned()));
             format!("inconclusive: {}", reasons.chain(gates).collect::<Vec<_>>().join("; "))
         }
     }

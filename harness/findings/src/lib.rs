@@ -40,7 +40,7 @@ pub use loss::Loss;
 pub use marks::Reached;
 pub use marks::affected::Affected;
 pub use marks::baseline::BackToBaseline;
-pub use marks::rto::Rto;
+pub use marks::rto::{MayStayOut, Rto};
 pub use marks::service::ServiceRto;
 pub use marks::timeline::{NewLeader, Timeline};
 pub use order::Order;

@@ -11,8 +11,6 @@ mod latency;
 pub mod ledger;
 mod lines;
 mod loaded;
-#[cfg(test)]
-mod sample;
 mod summary;
 #[cfg(test)]
 mod tests;

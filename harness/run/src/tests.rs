@@ -3,14 +3,18 @@
 use std::{fs, process::Command, sync::Arc, time::Duration};
 
 use model::{
-    Attempt, Event, Identity, Micros, Row, Sighting,
+    Attempt, Event, Identity, Micros, Plan, Row, Sighting,
     ledger::Fate,
     plan::{Ack, Payload, Stream, StreamPhase},
     schedule::Schedule,
 };
 use serde_json::json;
 
-use crate::{Count, Counted, Folder, Loaded, State, Summary, histogram, sample};
+use crate::{Count, Counted, Folder, Loaded, State, Summary, histogram};
+
+fn sample(assets: u32, streams: Vec<Stream>) -> Plan {
+    kit::plan::of(kit::plan::fleet(assets, streams))
+}
 
 fn streams() -> Vec<Stream> {
     let stream = |name: &str, every, phase| Stream {
@@ -42,7 +46,7 @@ fn acked(identity: Identity, ready: Micros) -> Row {
 
 /// Four seconds of a run of ten: everything acked but readings of asset 3, of which nothing is known; asset 4 with two attempts.
 fn written(runs: &std::path::Path) -> (Folder, Vec<Row>) {
-    let plan = sample::plan(8, streams());
+    let plan = sample(8, streams());
     let folder = Folder::create(runs, "sample", &plan, "scenario: sample\n").expect("a folder");
     let schedule = Arc::new(Schedule::new(&plan));
     let mut ledger = folder.append_ledger(schedule.clone()).expect("a ledger");
@@ -113,7 +117,7 @@ fn a_run_that_was_killed_reads_back() {
 #[test]
 fn folders_are_never_written_over_and_latest_is_the_newest() {
     let runs = tempfile::tempdir().expect("a directory");
-    let plan = sample::plan(1, streams());
+    let plan = sample(1, streams());
     let first = Folder::create(runs.path(), "drill", &plan, "").expect("a folder");
     let second = Folder::create(runs.path(), "drill", &plan, "").expect("a folder");
     assert_eq!(second.path(), runs.path().join("drill-2"));
@@ -128,8 +132,7 @@ fn folders_are_never_written_over_and_latest_is_the_newest() {
 #[test]
 fn counters_and_latencies_come_back() {
     let runs = tempfile::tempdir().expect("a directory");
-    let folder =
-        Folder::create(runs.path(), "drill", &sample::plan(1, streams()), "").expect("a folder");
+    let folder = Folder::create(runs.path(), "drill", &sample(1, streams()), "").expect("a folder");
     let of = Counted::Fabric([("packets".to_owned(), 3)].into());
     let count = Count { at: Micros(1_000_000), of };
     folder
@@ -208,8 +211,7 @@ fn the_python_reader_agrees() {
 #[test]
 fn a_folder_of_another_format_is_refused_with_a_sentence() {
     let runs = tempfile::tempdir().expect("a directory");
-    let folder =
-        Folder::create(runs.path(), "drill", &sample::plan(1, streams()), "").expect("a folder");
+    let folder = Folder::create(runs.path(), "drill", &sample(1, streams()), "").expect("a folder");
     fs::write(folder.plan(), json!({"format": 2, "scenario": "drill"}).to_string())
         .expect("a plan");
     let refused = Loaded::open(folder.path()).expect_err("another format").to_string();

@@ -48,7 +48,7 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
             );
             y += ROW;
         }
-        let names: Vec<&str> = run.plan.topology.nodes.keys().map(|node| node.as_str()).collect();
+        let names: Vec<&str> = run.plan().topology.nodes.keys().map(|node| node.as_str()).collect();
         for (shard, spells) in &leaders {
             text_before(area, (super::sheet::LEFT - 6, y + 2), &format!("leader {shard}"));
             for (i, spell) in spells.iter().enumerate() {
@@ -81,7 +81,7 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
 
 fn phases(area: &Area<'_>, axis: Axis, run: &RunView<'_>, y: i32) {
     text_before(area, (super::sheet::LEFT - 6, y + 2), "phases");
-    for (i, phase) in run.plan.phases.iter().enumerate() {
+    for (i, phase) in run.plan().phases.iter().enumerate() {
         let (from, to) = (micros(phase.start), micros(phase.end.latest()));
         let color = if phase.steady {
             GOOD.mix(0.18)

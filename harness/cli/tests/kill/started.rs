@@ -4,31 +4,16 @@ use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
-    time::{Duration, Instant},
+    time::Instant,
 };
+
+pub(crate) use kit::holds_within as until;
+use kit::patience;
 
 use crate::{census::Census, stage::Place};
 
 /// What the program says when the host allows it no namespaces.
 const REFUSED: &str = "`wetdress doctor` says what this machine lacks";
-
-/// At least the ten seconds within which everything must be gone.
-pub(crate) fn patience() -> Duration {
-    let asked = std::env::var("WETDRESS_PATIENCE").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(asked.unwrap_or(0).max(10))
-}
-
-/// Polls; false when `within` is over.
-pub(crate) fn until(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + within;
-    while !holds() {
-        if Instant::now() >= end {
-            return false;
-        }
-        std::thread::park_timeout(Duration::from_millis(2));
-    }
-    true
-}
 
 /// The host allows no sandbox.
 #[derive(Debug)]

@@ -73,18 +73,17 @@ impl Goodput {
     /// Share of the baseline in each span, with its evidence.
     fn shares(&self, run: &Evidence<'_>) -> Result<Vec<(f64, String)>, Box<Judgement>> {
         let no_data = |why: String| Box::new(Judgement::no_data(String::new(), why));
+        let not_applicable = |why: &str| Box::new(Judgement::not_applicable(String::new(), why));
         let Some(baseline) = run.facts.baseline() else {
             return Err(no_data("the plan has no steady phase".to_owned()));
         };
         if run.found.happened.windows.is_empty() && self.during.is_empty() {
-            let none = "no fault is planned".to_owned();
-            return Err(Box::new(Judgement::new(
-                Verdict::Pass,
-                String::new(),
-                "nobody".to_owned(),
-                none,
-                None,
-            )));
+            return Err(match self.of {
+                Cohort::Control => not_applicable("no fault is planned, so nobody is beside one"),
+                Cohort::All | Cohort::Affected => no_data(
+                    "no fault is planned; say with `during` which phases to look at".to_owned(),
+                ),
+            });
         }
         if run.found.episodes.is_empty()
             && (self.during.is_empty() || !run.found.happened.windows.is_empty())
@@ -97,16 +96,13 @@ impl Goodput {
             // An episode that hits everybody has no control cohort; the others still have theirs.
             cohorts.retain(|cohort| cohort.assets > 0);
             if cohorts.is_empty() {
-                let none =
-                    "every asset is affected, as declared: there is no control cohort".to_owned();
-                return Err(Box::new(Judgement::new(
-                    Verdict::Pass,
-                    String::new(),
-                    "nobody".to_owned(),
-                    none,
-                    None,
-                )));
+                return Err(not_applicable(
+                    "nobody is unaffected: the fault declares that it hits every asset",
+                ));
             }
+        }
+        if cohorts.iter().any(|cohort| cohort.assets == 0) {
+            return Err(no_data("a fault declares that it hits nobody".to_owned()));
         }
         let steady = (
             baseline.start,

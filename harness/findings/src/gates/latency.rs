@@ -206,17 +206,11 @@ pub(crate) fn conclude(limit: String, groups: BTreeMap<String, LimitTest>) -> Ju
         ),
     };
     let why = match worst.verdict {
-        Verdict::Pass => None,
+        Verdict::NotApplicable | Verdict::Pass => None,
         Verdict::Fail => Some("more readings are slower than the limit allows".to_owned()),
-        Verdict::Inconclusive => Some(worst.why.as_deref().map_or_else(
+        Verdict::Inconclusive => Some(worst.why.map_or_else(
             || "the samples allow both; more readings are needed".to_owned(),
-            |why| {
-                if why == "Holm" {
-                    "too likely by chance among all tests of this run".to_owned()
-                } else {
-                    why.to_owned()
-                }
-            },
+            |why| why.to_string(),
         )),
     };
     Judgement { verdict: worst.verdict, limit, observed, evidence, why, groups }

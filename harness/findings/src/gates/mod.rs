@@ -1,7 +1,8 @@
 //! Section 6: what the user demands. One file per family, one line per kind.
 //!
-//! A gate looks at what was found and says pass, fail or inconclusive with its evidence; it is never silent and never dropped. Absent:
-//! what voids a whole run (`voids`), and the correction over all statistical gates (`judge`).
+//! A gate looks at what was found and says pass, fail or inconclusive with its evidence; it is never silent and never dropped. It says
+//! not applicable only where the plan declares that there is nobody to judge. Absent: what voids a whole run (`voids`), and the
+//! correction over all statistical gates (`judge`).
 
 mod copies;
 mod goodput;
@@ -83,6 +84,11 @@ impl Judgement {
     /// Nothing to judge by.
     pub(crate) fn no_data(limit: String, why: impl Into<String>) -> Self {
         Self::new(Verdict::Inconclusive, limit, "-".to_owned(), String::new(), Some(why.into()))
+    }
+
+    /// The plan declares that there is nobody to judge.
+    pub(crate) fn not_applicable(limit: String, why: impl Into<String>) -> Self {
+        Self::new(Verdict::NotApplicable, limit, "-".to_owned(), String::new(), Some(why.into()))
     }
 
     /// A count against its maximum, known exactly.

@@ -1,5 +1,7 @@
 //! RTO(phi): end of the last excursion above phi that begins before the next planned change, since the effect.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Reached, judged_end, limits};
@@ -7,8 +9,43 @@ use crate::facts::{Episode, Facts, NEVER, SECOND, Us};
 use crate::outage::Series;
 use crate::share::{Excursion, Step, excursions};
 
-/// Shares that are printed, in basis points.
-pub(crate) const SHARES: [(&str, u64); 4] = [("0", 0), ("1%", 100), ("10%", 1_000), ("50%", 5_000)];
+/// Share of the affected assets that may stay out when a recovery is called one. These are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum MayStayOut {
+    #[serde(rename = "0")]
+    Nobody,
+    #[serde(rename = "1%")]
+    OnePercent,
+    #[serde(rename = "10%")]
+    TenPercent,
+    #[serde(rename = "50%")]
+    Half,
+}
+
+impl MayStayOut {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Nobody, Self::OnePercent, Self::TenPercent, Self::Half];
+
+    pub(crate) fn basis_points(self) -> u64 {
+        match self {
+            Self::Nobody => 0,
+            Self::OnePercent => 100,
+            Self::TenPercent => 1_000,
+            Self::Half => 5_000,
+        }
+    }
+}
+
+impl fmt::Display for MayStayOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nobody => "nobody",
+            Self::OnePercent => "1%",
+            Self::TenPercent => "10%",
+            Self::Half => "50%",
+        })
+    }
+}
 
 /// Recovery time of the affected assets that have a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

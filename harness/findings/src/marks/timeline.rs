@@ -13,7 +13,8 @@ use crate::reading::Reading;
 pub struct Timeline {
     /// The effect itself, on the clock of the run.
     pub t0: Us,
-    /// Every shard that lost its leader has a new one.
+    /// Every shard that lost its leader has a new one. An upper bound: roles are polled, so a leader is seen some time after it was
+    /// elected. It is never later than T3.
     pub t2: Option<Us>,
     /// Each of those shards had a write acked by its new leader.
     pub t3: Option<Us>,
@@ -33,7 +34,7 @@ pub struct NewLeader {
     pub shard: String,
     pub old: String,
     pub new: Option<String>,
-    /// Since the effect.
+    /// The new leader was elected by then, since the effect: it was seen to lead, or acked a write, whichever came first.
     pub elected: Option<Us>,
     /// First write that the new leader acked, since the effect.
     pub acked: Option<Us>,
@@ -79,12 +80,14 @@ fn new_leaders(facts: &Facts, e: &Episode) -> Vec<NewLeader> {
         let new = mine()
             .filter(|r| e.t_effect <= r.t && r.t < until && r.term > old.term)
             .min_by_key(|r| r.t);
+        let acked = new.and_then(|r| first_ack(facts, r));
         found.push(NewLeader {
             shard: shard.clone(),
             old: old.node.clone(),
             new: new.map(|r| r.node.clone()),
-            elected: new.map(|r| r.t - e.t_effect),
-            acked: new.and_then(|r| first_ack(facts, r)).map(|t| t - e.t_effect),
+            // Who acks a write leads already, whenever the next poll of roles comes.
+            elected: new.map(|r| acked.map_or(r.t, |ack| ack.min(r.t)) - e.t_effect),
+            acked: acked.map(|t| t - e.t_effect),
         });
     }
     found

@@ -1,6 +1,6 @@
 //! Holm's correction: a statistical FAIL stands only if it survives all tests of the run together at 5 %.
 
-use super::limit::LimitTest;
+use super::limit::{LimitTest, Undecided};
 use crate::verdict::Verdict;
 
 /// Turns the FAILs that Holm drops into inconclusive ones. Passing needs no correction, since every gate must pass.
@@ -15,7 +15,7 @@ pub fn holm(tests: Vec<&mut LimitTest>) {
         alive = alive && p <= ALPHA / (count - i) as f64;
         if test.verdict == Verdict::Fail && !alive {
             test.verdict = Verdict::Inconclusive;
-            test.why = Some("Holm".to_owned());
+            test.why = Some(Undecided::Holm);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! An absolute limit at a quantile: enough of the readings are at or below it, or too many are above.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +37,31 @@ pub struct LimitGate<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LimitTest {
     pub verdict: Verdict,
-    pub why: Option<String>,
+    pub why: Option<Undecided>,
     pub sample: Option<Sample>,
+}
+
+/// Why a test is inconclusive although its bounds alone would not say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Undecided {
+    /// Too short for an estimate of the design effect.
+    #[serde(rename = "fewer than 12 blocks of 5 s")]
+    FewBlocks,
+    #[serde(rename = "no data")]
+    NoData,
+    /// Its fail does not survive Holm's correction.
+    #[serde(rename = "Holm")]
+    Holm,
+}
+
+impl fmt::Display for Undecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FewBlocks => "fewer than 12 blocks of 5 s",
+            Self::NoData => "no data",
+            Self::Holm => "too likely by chance among all tests of this run",
+        })
+    }
 }
 
 /// Counts and bounds of a test.
@@ -61,8 +85,8 @@ pub struct Sample {
 }
 
 impl LimitTest {
-    fn without(why: &str) -> Self {
-        Self { verdict: Verdict::Inconclusive, why: Some(why.to_owned()), sample: None }
+    fn without(why: Undecided) -> Self {
+        Self { verdict: Verdict::Inconclusive, why: Some(why), sample: None }
     }
 }
 
@@ -76,7 +100,7 @@ pub fn limit_gate(
     clock: usize,
 ) -> LimitTest {
     if total.len() / 5 < 12 {
-        return LimitTest::without("fewer than 12 blocks of 5 s");
+        return LimitTest::without(Undecided::FewBlocks);
     }
     let (n, k): (u64, u64) = (total.iter().sum(), slow.iter().sum());
     let allowed = ((1.0 - q) * 1e12).round() / 1e12;
@@ -147,7 +171,9 @@ fn judge(g: &LimitGate<'_>, mut waits: Vec<(Us, Us)>) -> LimitTest {
     waits.retain(|(second, _)| *second < seconds);
     let mut ranked: Vec<Us> = waits.iter().map(|(_, wait)| *wait).collect();
     ranked.sort_unstable();
-    let Some(quantile) = nearest_rank(&ranked, g.q) else { return LimitTest::without("no data") };
+    let Some(quantile) = nearest_rank(&ranked, g.q) else {
+        return LimitTest::without(Undecided::NoData);
+    };
     let per_second = |over: &dyn Fn(Us) -> bool| {
         let mut counts = vec![0; seconds as usize];
         waits

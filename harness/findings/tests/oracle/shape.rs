@@ -85,8 +85,15 @@ fn episode(e: &EpisodeFindings, names: &Names, doc: &mut Map<String, Value>) {
     doc.insert("rto_service".into(), each(&e.rto_service, service));
 }
 
-fn each<T>(map: &std::collections::BTreeMap<String, T>, of: impl Fn(&T) -> Value) -> Value {
-    map.iter().map(|(k, v)| (k.clone(), of(v))).collect::<Map<_, _>>().into()
+fn each<K: serde::Serialize, T>(
+    map: &std::collections::BTreeMap<K, T>,
+    of: impl Fn(&T) -> Value,
+) -> Value {
+    let name = |key: &K| match serde_json::to_value(key) {
+        Ok(Value::String(name)) => name,
+        other => panic!("{other:?} is no name"),
+    };
+    map.iter().map(|(key, item)| (name(key), of(item))).collect::<Map<_, _>>().into()
 }
 
 fn outage(o: &Outage) -> Value {
@@ -107,6 +114,7 @@ fn latency(l: &Latency) -> Value {
 
 fn verdict(v: Verdict) -> &'static str {
     match v {
+        Verdict::NotApplicable => panic!("the oracle knows no such verdict"),
         Verdict::Pass => "pass",
         Verdict::Inconclusive => "inconclusive",
         Verdict::Fail => "fail",

@@ -12,7 +12,6 @@ use super::{
     chunks::{Chunks, Damage, Kind, Trouble, file_header, frame},
     readings, sightings,
 };
-use crate::sample;
 
 fn schedule() -> Schedule {
     let stream = |name: &str, every| Stream {
@@ -23,7 +22,10 @@ fn schedule() -> Schedule {
         payload: Payload { p50: 200, p99: 200 },
         ack: Ack::Required,
     };
-    Schedule::new(&sample::plan(20, vec![stream("status", 100), stream("allocs", 700)]))
+    Schedule::new(&kit::plan::of(kit::plan::fleet(
+        20,
+        vec![stream("status", 100), stream("allocs", 700)],
+    )))
 }
 
 /// Readings of the plan and of nobody, ordinary and absurd.

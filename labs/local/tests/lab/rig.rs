@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+pub(crate) use kit::{patience, seen as until};
 use model::{
     CellId, Conditions, End, Link, LinkQuality, NodeId, NodeState, Topology, Track,
     topology::{Cell, Node, Region},
@@ -21,24 +22,6 @@ use crate::echo;
 
 pub(crate) const PORT: u16 = 80;
 pub(crate) const OTHER_PORT: u16 = 7001;
-
-pub(crate) fn patience() -> Duration {
-    let seconds = std::env::var("WETDRESS_PATIENCE").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(10))
-}
-
-/// Looks again and again; panics when our patience is over.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let wait = async {
-        let mut again = tokio::time::interval(Duration::from_millis(2));
-        while !holds() {
-            again.tick().await;
-        }
-    };
-    tokio::time::timeout(patience(), wait)
-        .await
-        .unwrap_or_else(|_| panic!("waited {:?} for {what}", patience()));
-}
 
 /// Nodes a, b, c in regions of their own, and a cell of 100 hosts in a's region.
 pub(crate) fn topology() -> Topology {

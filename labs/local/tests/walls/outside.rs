@@ -6,12 +6,13 @@ use std::{
     path::PathBuf,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::mpsc,
-    time::{Duration, Instant},
 };
 
+use kit::patience;
+pub(crate) use kit::until;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{rig::patience, scene};
+use crate::scene;
 
 #[derive(Debug)]
 pub(crate) struct Supervisor {
@@ -85,15 +86,6 @@ fn listen(stdout: ChildStdout) -> mpsc::Receiver<String> {
         }
     });
     words
-}
-
-/// Polls; panics when our patience is over.
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + patience();
-    while !holds() {
-        assert!(Instant::now() < end, "waited {:?} for {what}", patience());
-        std::thread::park_timeout(Duration::from_millis(2));
-    }
 }
 
 /// Children of a process, from /proc.

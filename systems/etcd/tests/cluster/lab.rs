@@ -16,14 +16,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+pub(crate) use kit::{answer as until, within};
 use model::{CellId, NodeId, RegionId, ServiceId, Topology, topology};
 use seams::{Driver, Ground, Observer, Origin, Service, Site};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{
-    net::{TcpStream, UdpSocket},
-    time::{Instant, timeout},
-};
+use tokio::net::{TcpStream, UdpSocket};
 use wetdress_etcd::SYSTEM;
 
 /// Runs a test as a sending thread would, if etcd is installed; says so when not.
@@ -42,34 +40,6 @@ pub(crate) fn rehearse(test: impl Future<Output = ()>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(tokio::task::LocalSet::new().run_until(test));
-}
-
-/// Longest wait for anything, from `WETDRESS_PATIENCE` (seconds).
-pub(crate) fn patience() -> Duration {
-    let seconds = std::env::var("WETDRESS_PATIENCE").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(30))
-}
-
-/// Asks again until there is an answer.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut ask: impl FnMut() -> F,
-) -> T {
-    let begin = Instant::now();
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
-    loop {
-        tick.tick().await;
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(begin.elapsed() < patience(), "waited {:?} for: {what}", patience());
-    }
-}
-
-pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    timeout(patience(), wait)
-        .await
-        .unwrap_or_else(|_| panic!("waited {:?} for: {what}", patience()))
 }
 
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+pub(crate) use kit::{answer as until, patience};
 use model::{Identity, Micros, envelope::Envelope};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,28 +22,6 @@ use wetdress_reference::{
 pub(crate) const SHARDS: u16 = 12;
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
 pub(crate) const REGIONS: [&str; 3] = ["us-west", "us-east", "eu-west"];
-
-/// How long anything may take, in seconds; a slow machine sets it higher.
-pub(crate) fn patience() -> Duration {
-    let seconds = std::env::var("WETDRESS_PATIENCE").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(60))
-}
-
-/// Repeats a try until it gives something.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut attempt: impl FnMut() -> F,
-) -> T {
-    let tries = async {
-        loop {
-            if let Some(found) = attempt().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(patience(), tries).await.unwrap_or_else(|_| panic!("waited too long: {what}"))
-}
 
 pub(crate) struct Cluster {
     nodes: BTreeMap<&'static str, Option<Child>>,

@@ -7,9 +7,7 @@ use std::time::Duration;
 use model::event::{Affected, Claim, Health};
 use model::ledger::Fate;
 use model::plan::{
-    Ack, Backoff, BackoffJitter, Closing, Connection, FORMAT, Fleet, Gate, Observer, OnFull,
-    Opening, Payload, Phase, PhaseEnd, Recorder, ReplayOrder, Safety, Shows, Source, Stream,
-    StreamPhase, Window, read_back_of,
+    Closing, Fleet, Gate, Observer, Opening, Phase, PhaseEnd, Shows, Source, Window, read_back_of,
 };
 use model::schedule::Schedule;
 use model::topology::{Cell, Node, Region};
@@ -18,32 +16,31 @@ use model::{
     Plan, Record, Row, Sighting, Slot, Topology, Track,
 };
 use serde_json::{Value, json};
-use wetdress_findings::from_run::Recorded;
-use wetdress_findings::{Findings, Verdicts, find, judge};
 
-pub(crate) const SECOND: i64 = 1_000_000;
+pub const SECOND: i64 = 1_000_000;
 /// The fault is asked here, bites a little later, and ends ten seconds on.
-pub(crate) const FAULT: i64 = 70 * SECOND;
-pub(crate) const EFFECT: i64 = FAULT + 50_000;
-pub(crate) const HEAL: i64 = 90 * SECOND;
+pub const FAULT: i64 = 70 * SECOND;
+pub const EFFECT: i64 = FAULT + 50_000;
+pub const HEAL: i64 = 90 * SECOND;
 /// West's shards answer again, by failover.
-pub(crate) const BACK: i64 = 78 * SECOND;
-const STOP: i64 = 120 * SECOND;
-pub(crate) const END: i64 = 125 * SECOND;
+pub const BACK: i64 = 78 * SECOND;
+/// Nothing is generated any more.
+pub const STOP: i64 = 120 * SECOND;
+pub const END: i64 = 125 * SECOND;
 
 /// What a run left, and can be spoilt before it is judged.
-#[derive(Clone)]
-pub(crate) struct Drill {
-    pub(crate) plan: Plan,
-    pub(crate) events: Vec<Record>,
-    pub(crate) assets: Vec<AssetRow>,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) sightings: BTreeMap<ObserverId, Vec<Sighting>>,
+#[derive(Clone, Debug)]
+pub struct Drill {
+    pub plan: Plan,
+    pub events: Vec<Record>,
+    pub assets: Vec<AssetRow>,
+    pub rows: Vec<Row>,
+    pub sightings: BTreeMap<ObserverId, Vec<Sighting>>,
 }
 
 impl Drill {
     /// Everything as it should be.
-    pub(crate) fn clean() -> Self {
+    pub fn clean() -> Self {
         let plan = plan();
         let home = |asset: u32| if asset < 6 { "west" } else { "east" };
         let asset = |asset: u32| AssetRow {
@@ -116,33 +113,33 @@ impl Drill {
     }
 
     /// One more event, whatever came before it.
-    pub(crate) fn tell(&mut self, at: i64, event: Event) {
+    pub fn tell(&mut self, at: i64, event: Event) {
         let number = self.events.len() as u64;
         self.events.push(Record { number, at: Micros(at), event });
     }
 
     /// What the harness says of itself goes through `spoil`.
-    pub(crate) fn health(&mut self, spoil: impl Fn(&mut Health)) {
+    pub fn health(&mut self, spoil: impl Fn(&mut Health)) {
         let told = self.events.iter_mut().filter_map(|r| {
             if let Event::Health(health) = &mut r.event { Some(health) } else { None }
         });
         told.for_each(spoil);
     }
 
-    pub(crate) fn gate(&mut self, name: &str, params: Value) {
+    pub fn gate(&mut self, name: &str, params: Value) {
         let spec = KindSpec { kind: name.to_owned(), params };
         self.plan.gates.push(Gate { name: name.to_owned(), spec, line: 1 });
     }
 
     /// What the log and its read-back have of one reading goes through `spoil`.
-    pub(crate) fn seen(&mut self, names: &[&str], spoil: impl Fn(&mut Vec<Sighting>)) {
+    pub fn seen(&mut self, names: &[&str], spoil: impl Fn(&mut Vec<Sighting>)) {
         for name in names {
             spoil(self.sightings.get_mut(*name).expect("the drill has this observer"));
         }
     }
 
     /// A region's access link is down in these seconds; what is generated meanwhile is recorded, and ready one by one, five a second.
-    pub(crate) fn silence(&mut self, region: &str, spans: &[(u64, u64)]) {
+    pub fn silence(&mut self, region: &str, spans: &[(u64, u64)]) {
         let slot =
             |s, up| Slot { from: Duration::from_secs(s), quality: LinkQuality::default(), up };
         let mut slots = vec![slot(0, true)];
@@ -178,21 +175,6 @@ impl Drill {
             (row.attempts, row.acked, row.stored) =
                 (vec![Attempt { sent: Micros(sent) }], Some(Micros(sent + 5_000)), true);
         }
-    }
-
-    pub(crate) fn judge(&self) -> (Findings, Verdicts) {
-        let recorded = Recorded {
-            plan: &self.plan,
-            events: &self.events,
-            assets: &self.assets,
-            rows: &self.rows,
-            until: Micros(STOP),
-            sightings: self.sightings.clone(),
-        };
-        let facts = recorded.facts(&Schedule::new(&self.plan));
-        let found = find(&facts);
-        let verdicts = judge(&facts, &found, &self.plan).expect("the gates of the drill are known");
-        (found, verdicts)
     }
 }
 
@@ -288,10 +270,7 @@ fn plan() -> Plan {
         of_record,
     };
     Plan {
-        format: FORMAT,
         scenario: "lose-west".into(),
-        summary: None,
-        seed: 42,
         source: Source { file: "lose-west.yaml".into(), sha256: String::new() },
         lab: kind("local"),
         topology: Topology {
@@ -306,12 +285,10 @@ fn plan() -> Plan {
             ..Topology::default()
         },
         services: BTreeMap::from([("store".into(), kind("reference"))]),
-        fleets: BTreeMap::from([("terminals".into(), fleet())]),
         observers: BTreeMap::from([
             ("log".into(), observer(Shows::Log, true)),
             ("now".into(), observer(Shows::CurrentValue, false)),
         ]),
-        theta: Duration::from_secs(1),
         phases: vec![
             phase("baseline", 0, at(FAULT), true),
             phase("outage", FAULT, at(HEAL), false),
@@ -328,58 +305,26 @@ fn plan() -> Plan {
             closing: Closing::At(Duration::from_micros(HEAL.unsigned_abs())),
             follow: false,
         }],
-        safety: Safety::default(),
-        gates: Vec::new(),
-        reports: Vec::new(),
+        ..crate::plan::of(fleet())
     }
 }
 
 fn fleet() -> Fleet {
-    let second = Duration::from_secs(1);
+    let streams = vec![crate::plan::stream("status", Duration::from_secs(1))];
     Fleet {
         service: "store".into(),
-        driver: KindSpec { kind: "reference".into(), params: Value::Null },
-        first: 0,
-        assets: 12,
+        driver: crate::plan::kind("reference"),
         // Given out in the order of the names; the drill's rows say who lives where.
         home: BTreeMap::from([("east".into(), 6), ("west".into(), 6)]),
         failover: BTreeMap::from([("west".into(), vec!["east".into()])]),
         cells: BTreeMap::new(),
-        streams: vec![Stream {
-            name: "status".into(),
-            every: second,
-            phase: StreamPhase::Random,
-            jitter: Duration::ZERO,
-            payload: Payload { p50: 100, p99: 100 },
-            ack: Ack::Required,
-        }],
-        connection: Connection {
-            connect_timeout: second,
-            request_timeout: second,
-            backoff: Backoff {
-                base: second,
-                factor: 2.0,
-                max: second,
-                jitter: BackoffJitter::Full,
-            },
-            max_inflight: 4,
-            attempts: 3,
-            failback: None,
-        },
-        recorder: Recorder {
-            capacity_bytes: 1 << 20,
-            on_full: OnFull::DropOldest,
-            order: ReplayOrder::LiveFirst,
-            rate: 5.0,
-            mark_stored: true,
-        },
-        probe: false,
+        ..crate::plan::fleet(12, streams)
     }
 }
 
 impl Drill {
     /// As a run folder, read back.
-    pub(crate) fn written(&self, runs: &std::path::Path) -> run::Loaded {
+    pub fn written(&self, runs: &std::path::Path) -> run::Loaded {
         let folder = run::Folder::create(runs, "drill", &self.plan, "scenario: lose-west\n")
             .expect("a folder");
         let schedule = std::sync::Arc::new(Schedule::new(&self.plan));

@@ -1,0 +1,140 @@
+//! Whom gates look at: `goodput` where that is nobody, and who has a path under which lever.
+
+use kit::recorded::{Drill, SECOND};
+use model::event::Claim;
+use model::{Event, Lever, Micros, Severs};
+use serde_json::json;
+use wetdress_findings::Verdict;
+
+use crate::{Judged, of};
+
+#[test]
+fn a_fault_that_declares_nobody_leaves_everybody_in_control() {
+    let mut drill = Drill::clean();
+    drill.gate("goodput", json!({"min": "0.9 x baseline", "of": "control"}));
+    for r in &mut drill.events {
+        if let Event::FaultAsked { affected, .. } = &mut r.event {
+            *affected = Default::default();
+        }
+    }
+    let (found, verdicts) = drill.judge();
+    assert!(found.episodes[0].affected.declared && found.episodes[0].affected.assets.is_empty());
+    assert_eq!(of(&verdicts, "goodput"), Verdict::Fail, "west lost a fifth of all work");
+    drill.events.retain(|r| !matches!(r.event, Event::RoleChanged { .. }));
+    let (found, verdicts) = drill.judge();
+    assert_eq!(
+        (found.episodes[0].affected.declared, found.episodes[0].affected.assets.len()),
+        (false, 6)
+    );
+    assert_eq!(of(&verdicts, "goodput"), Verdict::Inconclusive, "who is in control is not known");
+}
+
+#[test]
+fn control_assets_that_suffer_fail_the_default_gate() {
+    let mut drill = Drill::clean();
+    for row in drill
+        .rows
+        .iter_mut()
+        .filter(|r| r.identity.asset >= 6 && (72 * SECOND..88 * SECOND).contains(&r.ready.0))
+    {
+        row.acked = row.acked.map(|t| Micros(t.0 + 3 * SECOND));
+    }
+    assert_eq!(of(&drill.judge().1, "goodput"), Verdict::Fail);
+}
+
+#[test]
+fn without_a_planned_fault_a_steady_run_passes() {
+    let mut drill = Drill::clean();
+    drill.gate("latency.ack.p90", json!({"max": "250ms"}));
+    drill.plan.windows.clear();
+    drill.events.retain(|r| {
+        !matches!(
+            r.event,
+            Event::FaultAsked { .. } | Event::FaultClosed { .. } | Event::Proven { .. }
+        )
+    });
+    for row in &mut drill.rows {
+        row.acked = Some(Micros(row.ready.0 + 5_100));
+    }
+    let (found, verdicts) = drill.judge();
+    assert!(found.episodes.is_empty());
+    assert_eq!(verdicts.verdict, Verdict::Pass, "{}", verdicts.exit_reason);
+    assert_eq!(of(&verdicts, "goodput"), Verdict::NotApplicable, "nobody is beside a fault");
+    assert_eq!(verdicts.exit_reason, "all gates that apply passed, not applicable: goodput");
+    drill.gate("goodput", json!({"min": "0.8 x baseline", "of": "all"}));
+    let (_, verdicts) = drill.judge();
+    assert_eq!(of(&verdicts, "goodput"), Verdict::Inconclusive, "it was asked for by hand");
+}
+
+#[test]
+fn a_control_cohort_that_is_empty_by_declaration_is_not_applicable() {
+    let mut drill = Drill::clean();
+    for r in &mut drill.events {
+        if let Event::FaultAsked { affected, .. } = &mut r.event {
+            affected.regions.insert("east".into());
+        }
+    }
+    let (found, verdicts) = drill.judge();
+    assert_eq!(found.episodes[0].affected.assets.len(), 12);
+    let gate = verdicts.gates.iter().find(|g| g.name == "goodput").expect("it is always on");
+    assert_eq!(
+        (gate.verdict, gate.observed.as_str(), gate.why.as_deref()),
+        (
+            Verdict::NotApplicable,
+            "-",
+            Some("nobody is unaffected: the fault declares that it hits every asset")
+        )
+    );
+    assert_eq!(verdicts.verdict, Verdict::Pass, "{}", verdicts.exit_reason);
+}
+
+#[test]
+fn an_empty_affected_cohort_is_inconclusive() {
+    let mut drill = Drill::clean();
+    drill.gate("goodput", json!({"min": "0.5 x baseline", "of": "affected"}));
+    for r in &mut drill.events {
+        if let Event::FaultAsked { affected, .. } = &mut r.event {
+            *affected = Default::default();
+        }
+    }
+    let (_, verdicts) = drill.judge();
+    let gate = verdicts.gates.iter().find(|g| g.name == "goodput").expect("it was asked for");
+    assert_eq!(
+        (gate.verdict, gate.why.as_deref()),
+        (Verdict::Inconclusive, Some("a fault declares that it hits nobody"))
+    );
+}
+
+/// West has nowhere else to go, and what takes its only node from it is the lever.
+fn with_path_under(lever: Lever) -> u64 {
+    let mut drill = Drill::clean();
+    let fleet = drill.plan.fleets.values_mut().next().expect("the drill has a fleet");
+    fleet.failover.clear();
+    for record in &mut drill.events {
+        match &mut record.event {
+            Event::FaultAsked { claims, .. } => {
+                *claims = std::mem::take(claims)
+                    .into_iter()
+                    .map(|claim| Claim { lever, ..claim })
+                    .collect();
+            }
+            Event::Proven { claim, .. } => claim.lever = lever,
+            _ => {}
+        }
+    }
+    let (found, _) = drill.judge();
+    assert_eq!(found.episodes[0].affected.assets.len(), 6, "{lever:?}");
+    found.episodes[0].affected.with_path
+}
+
+/// An asset whose path is slow, lossy, narrow or limited has a path: a gate on the time to recover judges it.
+#[test]
+fn only_what_severs_everything_takes_the_path() {
+    for lever in Lever::ALL {
+        let expected = if lever.severs() == Severs::Everything { 0 } else { 6 };
+        assert_eq!(with_path_under(*lever), expected, "{lever:?}");
+    }
+    for lever in [Lever::Loss, Lever::Corrupt, Lever::Duplicate, Lever::Reorder, Lever::Mtu] {
+        assert_eq!(with_path_under(lever), 6, "{lever:?}");
+    }
+}
