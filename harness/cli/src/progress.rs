@@ -80,8 +80,8 @@ fn words(event: &Event) -> Option<String> {
         Event::CannotDo { lever, end, why } => {
             format!("the lab cannot do {lever:?} at {end}: {why}")
         }
-        Event::RoleChanged { service, shard, node, role, term } if role == "leader" => {
-            format!("{service}: {node} leads {shard} (term {term})")
+        Event::RoleChanged { service, shard, node, role, term } if role.kind.leads() => {
+            format!("{service}: {node} is {} of {shard} (term {term})", role.name)
         }
         Event::Redundant { service, redundant } => {
             format!("{service}: {}", if *redundant { "fully redundant" } else { "not redundant" })

@@ -3,19 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Event, NodeId, ServiceId, ShardId,
+    Event, HeldRole, NodeId, ServiceId, ShardId,
     plan::{EventPattern, Target},
 };
-use seams::Role;
-
-/// Roles that one node of a shard holds at a time. Any other word is a copy's.
-const LEADING: [&str; 4] = ["leader", "primary", "controller", "coordinator"];
+use seams::{Role, RoleName};
 
 /// The latest answer of each node. An isolated leader may still say `leader`: of a leading role only the highest term ever seen counts.
 #[derive(Debug, Default)]
 pub(crate) struct Roles {
     said: BTreeMap<(ServiceId, NodeId), Vec<Role>>,
-    leads: BTreeMap<(ServiceId, ShardId, String), Holder>,
+    leads: BTreeMap<(ServiceId, ShardId, RoleName), Holder>,
 }
 
 #[derive(Debug)]
@@ -30,7 +27,7 @@ pub(crate) struct Change {
     pub(crate) service: ServiceId,
     pub(crate) shard: ShardId,
     pub(crate) node: NodeId,
-    pub(crate) role: String,
+    pub(crate) role: RoleName,
     pub(crate) term: u64,
     /// Nobody was known in this role before: no change of the stack, only of our knowledge.
     pub(crate) first: bool,
@@ -44,22 +41,21 @@ impl Roles {
         node: &NodeId,
         said: Vec<Role>,
     ) -> Vec<Change> {
-        let leading = said.iter().filter(|role| LEADING.contains(&role.role.as_str()));
-        let changes = leading.filter_map(|role| self.rise(service, node, role)).collect();
+        let leading = said.iter().filter(|said| said.role.kind.leads());
+        let changes = leading.filter_map(|said| self.rise(service, node, said)).collect();
         self.said.insert((service.clone(), node.clone()), said);
         changes
     }
 
     fn rise(&mut self, service: &ServiceId, node: &NodeId, said: &Role) -> Option<Change> {
         let Role { shard, role, term } = said;
-        let key = (service.clone(), shard.clone(), role.clone());
+        let key = (service.clone(), shard.clone(), *role);
         if self.leads.get(&key).is_some_and(|holder| holder.term >= *term) {
             return None;
         }
         let before = self.leads.insert(key, Holder { node: node.clone(), term: *term });
-        let (service, shard, node, role) =
-            (service.clone(), shard.clone(), node.clone(), role.clone());
-        Some(Change { service, shard, node, role, term: *term, first: before.is_none() })
+        let (service, shard, node) = (service.clone(), shard.clone(), node.clone());
+        Some(Change { service, shard, node, role: *role, term: *term, first: before.is_none() })
     }
 
     /// The nodes that hold the role of a target now; every shard counts where it names none.
@@ -68,21 +64,23 @@ impl Roles {
             target.service.as_ref().is_none_or(|wanted| wanted == service)
                 && target.shard.as_ref().is_none_or(|wanted| wanted == shard)
         };
-        if LEADING.contains(&role) {
-            let leads = self
-                .leads
-                .iter()
-                .filter(|((service, shard, held), _)| held == role && meant(service, shard));
-            return leads.map(|(_, holder)| holder.node.clone()).collect();
-        }
+        let leads = self
+            .leads
+            .iter()
+            .filter(|((service, shard, held), _)| held.name == role && meant(service, shard))
+            .map(|(_, holder)| &holder.node);
+        // Of a role that does not lead every node's own latest word counts.
         let says = |service: &ServiceId, said: &[Role]| {
-            said.iter().any(|said| said.role == role && meant(service, &said.shard))
+            said.iter().any(|said| {
+                said.role.name == role && !said.role.kind.leads() && meant(service, &said.shard)
+            })
         };
-        self.said
+        let others = self
+            .said
             .iter()
             .filter(|((service, _), said)| says(service, said))
-            .map(|((_, node), _)| node.clone())
-            .collect()
+            .map(|((_, node), _)| node);
+        leads.chain(others).cloned().collect()
     }
 
     /// Shards of a service that one of these nodes leads.
@@ -103,7 +101,7 @@ impl Change {
             EventPattern::RoleChanged { service, shard, role } => {
                 !self.first
                     && *service == self.service
-                    && *role == self.role
+                    && *role == self.role.name
                     && shard.as_ref().is_none_or(|shard| *shard == self.shard)
             }
             EventPattern::ProcessExited { .. } => false,
@@ -111,7 +109,8 @@ impl Change {
     }
 
     pub(crate) fn event(self) -> Event {
-        let Self { service, shard, node, role, term, first: _ } = self;
+        let Self { service, shard, node, role: RoleName { name, kind }, term, first: _ } = self;
+        let role = HeldRole { name: name.to_owned(), kind };
         Event::RoleChanged { service, shard, node, role, term }
     }
 }
@@ -120,8 +119,12 @@ impl Change {
 mod tests {
     use super::*;
 
-    fn role(shard: &str, role: &str, term: u64) -> Role {
-        Role { shard: shard.into(), role: role.into(), term }
+    const LEADER: RoleName = RoleName::leads("leader");
+    const CONTROLLER: RoleName = RoleName::leads("controller");
+    const FOLLOWER: RoleName = RoleName::copies("follower");
+
+    fn role(shard: &str, role: RoleName, term: u64) -> Role {
+        Role { shard: shard.into(), role, term }
     }
 
     fn holders(roles: &Roles, role: &str) -> Vec<String> {
@@ -135,31 +138,45 @@ mod tests {
     #[test]
     fn the_highest_term_wins_over_a_leader_that_does_not_know_better() {
         let (mut roles, service) = (Roles::default(), "etcd".into());
-        let first = roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]);
+        let first = roles.learn(&service, &"a".into(), vec![role("0", LEADER, 3)]);
         assert!(first[0].first);
-        let next = roles.learn(&service, &"b".into(), vec![role("0", "leader", 4)]);
+        let next = roles.learn(&service, &"b".into(), vec![role("0", LEADER, 4)]);
         assert!(!next[0].first);
-        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]), []);
+        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", LEADER, 3)]), []);
         assert_eq!(holders(&roles, "leader"), ["b"]);
     }
 
     #[test]
     fn a_re_election_of_the_same_node_is_a_change() {
         let (mut roles, service) = (Roles::default(), "etcd".into());
-        roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]);
-        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]), []);
-        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", "leader", 5)]).len(), 1);
+        roles.learn(&service, &"a".into(), vec![role("0", LEADER, 3)]);
+        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", LEADER, 3)]), []);
+        assert_eq!(roles.learn(&service, &"a".into(), vec![role("0", LEADER, 5)]).len(), 1);
     }
 
     #[test]
     fn followers_are_those_who_say_so_now() {
         let (mut roles, service) = (Roles::default(), "etcd".into());
-        roles.learn(&service, &"a".into(), vec![role("0", "leader", 3)]);
-        roles.learn(&service, &"b".into(), vec![role("0", "follower", 3)]);
-        roles.learn(&service, &"c".into(), vec![role("0", "follower", 3)]);
+        roles.learn(&service, &"a".into(), vec![role("0", LEADER, 3)]);
+        roles.learn(&service, &"b".into(), vec![role("0", FOLLOWER, 3)]);
+        roles.learn(&service, &"c".into(), vec![role("0", FOLLOWER, 3)]);
         assert_eq!(holders(&roles, "follower"), ["b", "c"]);
-        roles.learn(&service, &"b".into(), vec![role("0", "leader", 4)]);
+        roles.learn(&service, &"b".into(), vec![role("0", LEADER, 4)]);
         assert_eq!(holders(&roles, "follower"), ["c"]);
         assert_eq!(holders(&roles, "leader"), ["b"]);
+    }
+
+    #[test]
+    fn a_controller_leads_beside_the_leader_of_a_shard() {
+        let (mut roles, service) = (Roles::default(), "log".into());
+        roles.learn(
+            &service,
+            &"a".into(),
+            vec![role("0", LEADER, 3), role("quorum", CONTROLLER, 7)],
+        );
+        let changes = roles.learn(&service, &"b".into(), vec![role("quorum", CONTROLLER, 8)]);
+        assert_eq!((changes.len(), changes[0].first), (1, false));
+        assert_eq!(holders(&roles, "controller"), ["b"]);
+        assert_eq!(holders(&roles, "leader"), ["a"]);
     }
 }

@@ -15,7 +15,9 @@ use model::{
     event::Health,
     schedule::{Draws, Purpose},
 };
-use seams::{Drained, Driver, Ground, Lab, Open, Process, Seen, Service, Traffic, Wanted};
+use seams::{
+    Addresses, Drained, Driver, Ground, Lab, Open, Process, Seen, Service, Traffic, Wanted,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -23,8 +25,6 @@ use tokio::{
 
 use crate::{Cast, DrillError, Journal, error::chain, journal::EventSink, observing::Observing};
 
-/// How long servers may take to serve.
-const READY_WITHIN: Duration = Duration::from_secs(90);
 /// Between two tries to find a service ready.
 const READY_EVERY: Duration = Duration::from_millis(100);
 /// Between arming and the first intended moment: sending threads start, roles are asked for.
@@ -164,7 +164,7 @@ impl Stage {
         want: watch::Receiver<Wanted>,
         seen: mpsc::UnboundedSender<Seen>,
     ) -> Result<Arc<dyn Ground>, DrillError> {
-        let processes = processes(&self.plan, services);
+        let processes = processes(&self.plan, services, &*self.lab.addresses());
         let ask = Open { processes, want, seen, clock: self.events.clock() };
         let ground = self.lab.open(ask).await?;
         self.events.now(Event::LabOpened {
@@ -237,10 +237,11 @@ async fn rest(
 /// Every process of every node.
 fn processes(
     plan: &Plan,
-    services: &BTreeMap<ServiceId, Arc<dyn Service>>,
+    services: &Services,
+    at: &dyn Addresses,
 ) -> BTreeMap<NodeId, Vec<Process>> {
     let of = |(name, node): (&NodeId, &model::topology::Node)| {
-        Some((name.clone(), services.get(&node.service)?.processes(name)))
+        Some((name.clone(), services.get(&node.service)?.processes(name, at)))
     };
     plan.topology.nodes.iter().filter_map(of).collect()
 }
@@ -287,10 +288,11 @@ async fn bring_up(
         service.version(ground).await
     };
     events.note(&format!("waiting for {name}"));
-    match tokio::time::timeout(READY_WITHIN, up).await {
+    let within = service.ready_within();
+    match tokio::time::timeout(within, up).await {
         Ok(Ok(version)) => Ok(version),
         Ok(Err(source)) => Err(DrillError::Service { service: name.clone(), source }),
-        Err(_) => Err(DrillError::NotReady { service: name.clone(), within: READY_WITHIN, last }),
+        Err(_) => Err(DrillError::NotReady { service: name.clone(), within, last }),
     }
 }
 

@@ -253,13 +253,8 @@ pub struct RoleSeen {
     pub service: String,
     pub shard: String,
     pub node: String,
-    pub role: String,
+    pub role: model::HeldRole,
     pub term: u64,
-}
-
-/// Whether a role is the one that accepts writes, whatever the system calls it.
-pub(crate) fn leads(role: &str) -> bool {
-    matches!(role, "leader" | "primary")
 }
 
 /// A fault's window, and what shows that it bit.

@@ -12,8 +12,8 @@ use model::plan::{
 use model::schedule::Schedule;
 use model::topology::{Cell, Node, Region};
 use model::{
-    AssetRow, Attempt, End, Event, Identity, KindSpec, Lever, LinkQuality, Micros, ObserverId,
-    Plan, Record, Row, Sighting, Slot, Topology, Track,
+    AssetRow, Attempt, End, Event, HeldRole, Identity, KindSpec, Lever, LinkQuality, Micros,
+    ObserverId, Plan, Record, RoleKind, Row, Sighting, Slot, Topology, Track,
 };
 use serde_json::{Value, json};
 
@@ -201,7 +201,7 @@ fn events() -> Vec<Record> {
         service: "store".into(),
         shard: "s-west".into(),
         node: node.into(),
-        role: "leader".into(),
+        role: HeldRole { name: "leader".into(), kind: RoleKind::Leads },
         term,
     };
     let asked = Event::FaultAsked {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    End, Lever, Link, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, WindowId,
+    End, HeldRole, Lever, Link, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId,
+    WindowId,
 };
 
 /// One numbered event.
@@ -98,11 +99,12 @@ pub enum Event {
         end: End,
         why: String,
     },
+    /// A node was seen in a leading role with a term that nobody had before.
     RoleChanged {
         service: ServiceId,
         shard: ShardId,
         node: NodeId,
-        role: String,
+        role: HeldRole,
         term: u64,
     },
     Redundant {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Conditions, End, NodeId, Plan, RegionId, ServiceId, Severs, plan::Window};
-use seams::Moment;
+use seams::{Moment, RoleName};
 use serde::Serialize;
 
 use crate::{catalogs::Catalogs, evidence, windows::hits};
@@ -84,16 +84,19 @@ pub(crate) fn world(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option
 
 /// How many nodes a target can hit at most. A role is held by one node per shard; which one is known only while the stack runs.
 fn most_hit(target: &model::plan::Target, plan: &Plan, catalogs: &Catalogs) -> usize {
-    let shards_of = |service: &ServiceId| {
-        evidence::made(catalogs, service, plan.services.get(service)?, &plan.topology)
-            .map(|made| made.shards().len())
+    let layout_of = |service: &ServiceId| {
+        evidence::layout_of(catalogs, service, plan.services.get(service)?, &plan.topology)
     };
-    let one_holder =
-        matches!(target.role.as_deref(), Some("leader" | "primary" | "controller" | "coordinator"));
+    let meant =
+        plan.services.keys().filter(|name| target.service.as_ref().is_none_or(|it| it == *name));
+    let layouts: Vec<_> = meant.filter_map(layout_of).collect();
+    let named = |role: &&RoleName| target.role.as_deref() == Some(role.name);
+    let mut roles = layouts.iter().flat_map(|layout| layout.roles()).filter(named).peekable();
+    let one_holder = roles.peek().is_some() && roles.all(|role| role.kind.leads());
     let holders = match (&target.shard, &target.service) {
         _ if !one_holder => usize::MAX,
         (Some(_), _) => 1,
-        (None, Some(service)) => shards_of(service).unwrap_or(usize::MAX),
+        (None, Some(_)) => layouts.iter().map(|layout| layout.shards().len()).sum(),
         (None, None) => usize::MAX,
     };
     hits(target, &plan.topology).min(holders)

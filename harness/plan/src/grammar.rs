@@ -448,7 +448,7 @@ impl JsonSchema for Lasts {
 #[serde(deny_unknown_fields)]
 pub(crate) struct When {
     pub(crate) event: Option<Sp<EventName>>,
-    /// For `role-changed`. Default: `leader`.
+    /// For `role-changed`. Default: the role of the service that leads.
     pub(crate) role: Option<Sp<String>>,
     /// `service` or `service/shard`.
     pub(crate) of: Option<Sp<String>>,

@@ -187,7 +187,7 @@ fn groups(proof: &Proof, plan: &Plan, catalogs: &Catalogs) -> usize {
     let made = || {
         plan.services
             .iter()
-            .filter_map(|(name, spec)| evidence::made(catalogs, name, spec, &plan.topology))
+            .filter_map(|(name, spec)| evidence::layout_of(catalogs, name, spec, &plan.topology))
     };
     match proof.params.get("by").and_then(|by| by.as_str()) {
         Some("shard") => made().map(|service| service.shards().len()).max().unwrap_or(1).max(1),

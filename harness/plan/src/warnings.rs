@@ -107,7 +107,9 @@ fn timers(
 ) {
     let own = if gate == "rto.service" { Duration::ZERO } else { client_side(plan) };
     for (name, spec) in &plan.services {
-        let Some(service) = evidence::made(catalogs, name, spec, &plan.topology) else { continue };
+        let Some(service) = evidence::layout_of(catalogs, name, spec, &plan.topology) else {
+            continue;
+        };
         let bounding = service
             .timers()
             .into_iter()

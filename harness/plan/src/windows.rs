@@ -1,13 +1,13 @@
 //! Faults with their opening and closing, and their targets checked against the stack.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as, units::Time};
 use model::{
-    RegionId, Topology,
+    RegionId, ServiceId, Topology,
     plan::{Closing, EventPattern, Opening, Phase, PhaseEnd, Target, Window},
 };
-use seams::Fault;
+use seams::{Fault, Layout};
 
 use crate::{
     catalogs::{Catalogs, Family},
@@ -19,8 +19,6 @@ use crate::{
 
 /// Keys of a fault that are the engine's own.
 const KEYS: &[&str] = &["id", "at", "for", "when", "follow"];
-/// What servers can be to each other. A role that no server of the stack ever holds finds nobody when its window opens, which is told then.
-const ROLES: &[&str] = &["leader", "follower", "primary", "replica", "controller", "coordinator"];
 
 pub(crate) struct Builder<'a> {
     pub(crate) catalogs: &'a Catalogs,
@@ -253,12 +251,20 @@ impl Builder<'_> {
                 self.phase(name, name.span).map(|phase| (phase.start, phase.end.latest()))
             }
         };
-        if let Some(role) = &when.role {
-            names::known("role", role, role.span, ROLES.iter().copied(), self.problems);
-        }
         let service = service?;
-        if let (Some((shard, span)), Some(living)) = (shard, self.living(&service)) {
-            let shards = living.shards();
+        let layout = self.layout(&service);
+        let roles = layout.as_ref().map(|layout| layout.roles());
+        if let (Some(role), Some(roles)) = (&when.role, roles) {
+            names::known(
+                "role",
+                role,
+                role.span,
+                roles.iter().map(|role| role.name),
+                self.problems,
+            );
+        }
+        if let (Some((shard, span)), Some(layout)) = (shard, &layout) {
+            let shards = layout.shards();
             names::known(
                 "shard",
                 shard,
@@ -272,7 +278,10 @@ impl Builder<'_> {
             EventName::RoleChanged => EventPattern::RoleChanged {
                 service,
                 shard,
-                role: when.role.as_ref().map_or_else(|| "leader".into(), |role| role.value.clone()),
+                role: match &when.role {
+                    Some(role) => role.value.clone(),
+                    None => roles?.iter().find(|role| role.kind.leads())?.name.to_owned(),
+                },
             },
             EventName::ProcessExited => EventPattern::ProcessExited { service },
         };
@@ -285,8 +294,21 @@ impl Builder<'_> {
         })
     }
 
-    fn living(&self, service: &model::ServiceId) -> Option<std::sync::Arc<dyn seams::Service>> {
-        evidence::living(self.catalogs, service, &self.built.services, &self.built.topology)
+    fn layout(&self, service: &ServiceId) -> Option<Arc<dyn Layout>> {
+        evidence::layout(self.catalogs, service, &self.built.services, &self.built.topology)
+    }
+
+    /// The roles that a service declares, or every service of the stack; None where one of them could not be read.
+    fn roles(&self, service: Option<&ServiceId>) -> Option<Vec<&'static str>> {
+        let meant = self.built.services.keys().filter(|name| service.is_none_or(|it| it == *name));
+        let layouts = meant.map(|name| self.layout(name)).collect::<Option<Vec<_>>>()?;
+        let mut roles = vec![];
+        for role in layouts.iter().flat_map(|layout| layout.roles()) {
+            if !roles.contains(&role.name) {
+                roles.push(role.name);
+            }
+        }
+        Some(roles)
     }
 
     fn closing(&mut self, lasts: Option<&Sp<Lasts>>, opening: Option<&Opening>) -> Option<Closing> {
@@ -397,9 +419,6 @@ impl Builder<'_> {
                 self.problems,
             );
         }
-        if let Some(name) = role {
-            check("role", name, ROLES.to_vec(), self.problems);
-        }
         if let Some(name) = zone {
             let zones = topology
                 .regions
@@ -411,6 +430,11 @@ impl Builder<'_> {
         if let Some(name) = service {
             check("service", name.as_str(), self.built.service_names().collect(), self.problems);
         }
+        // A service that is not there has no roles either, which was told.
+        let stands = service.as_ref().is_none_or(|name| self.built.services.contains_key(name));
+        if let (Some(name), Some(roles), true) = (role, self.roles(service.as_ref()), stands) {
+            check("role", name, roles, self.problems);
+        }
         for name in node.iter().chain(exclude) {
             check(
                 "node",
@@ -421,9 +445,9 @@ impl Builder<'_> {
         }
         if let (Some(name), Some(service)) =
             (shard, service.as_ref().or(self.built.services.keys().next()))
-            && let Some(living) = self.living(service)
+            && let Some(layout) = self.layout(service)
         {
-            let shards = living.shards();
+            let shards = layout.shards();
             check(
                 "shard",
                 name.as_str(),

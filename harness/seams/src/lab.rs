@@ -9,7 +9,7 @@ use model::{
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::{Clock, Ground, Process};
+use crate::{Addresses, Clock, Ground, Process};
 
 /// The whole wanted state of the world, with a number that grows with each change.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +82,9 @@ pub trait Lab: Send + Sync {
 
     /// What it can do, tried and not looked up in a table.
     async fn offers(&self) -> BTreeSet<Lever>;
+
+    /// Where nodes reach each other in it, for the configuration of the servers. Known before the lab is open.
+    fn addresses(&self) -> Arc<dyn Addresses>;
 
     /// Brings every node up with its processes, in the world that `want` holds now, and follows it from then on.
     async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError>;

@@ -29,6 +29,8 @@ pub use fault::{Fault, Moment};
 pub use ground::{Ground, Origin};
 pub use lab::{Lab, LabError, Open, Seen, Sight, Spot, Wanted};
 pub use observer::{Eyes, Observer, Post};
-pub use service::{Command, Process, Role, Service, Site, SystemError, Timer};
+pub use service::{
+    Addresses, Command, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
+};
 pub use session::{Answer, Dial, Letter, Session, SessionLane};
 pub use traffic::{Drained, Traffic};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{NodeId, ServiceId, ShardId, Topology};
+use model::{End, NodeId, RoleKind, ServiceId, ShardId, Topology};
 
 use crate::Ground;
 
@@ -39,12 +39,50 @@ pub struct Timer {
     pub bounds_failover: bool,
 }
 
-/// What a node believes of itself. An isolated leader may still say `leader`: the highest term wins.
+/// A role as a system calls it, such as `primary`, and what the word means there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleName {
+    pub name: &'static str,
+    pub kind: RoleKind,
+}
+
+impl RoleName {
+    pub const fn leads(name: &'static str) -> Self {
+        Self { name, kind: RoleKind::Leads }
+    }
+
+    pub const fn copies(name: &'static str) -> Self {
+        Self { name, kind: RoleKind::Copies }
+    }
+
+    pub const fn other(name: &'static str) -> Self {
+        Self { name, kind: RoleKind::Other }
+    }
+}
+
+/// What a node believes of itself. An isolated leader may still say that it leads: the highest term wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
     pub shard: ShardId,
-    pub role: String,
+    /// One of [`Layout::roles`].
+    pub role: RoleName,
     pub term: u64,
+}
+
+/// Where a node's port is reached, written as a server's configuration wants it: `host:port`. What is reached may differ by who asks:
+/// a lab may put a proxy on each link.
+pub trait Addresses: Send + Sync {
+    fn of(&self, node: &NodeId, port: u16, seen_from: &End) -> String;
+}
+
+/// The plain answer: the address that the plan gave to the node, whoever asks. A node that the topology does not have is its own name.
+impl Addresses for Topology {
+    fn of(&self, node: &NodeId, port: u16, _seen_from: &End) -> String {
+        match self.nodes.get(node) {
+            Some(known) => format!("{}:{port}", known.address),
+            None => format!("{node}:{port}"),
+        }
+    }
 }
 
 /// Which service of the plan, and what it can know of its surroundings.
@@ -73,18 +111,33 @@ pub enum SystemError {
     Answer { doing: String, why: String },
 }
 
-#[async_trait]
-pub trait Service: fmt::Debug + Send + Sync {
-    /// The programs of one node. Addresses are in the topology.
-    fn processes(&self, node: &NodeId) -> Vec<Process>;
+/// What is known of a service before anything starts. Pure: the plan asks it, and no answer depends on a running server.
+pub trait Layout: fmt::Debug + Send + Sync {
+    /// The programs of one node. `at` knows where the other nodes are reached from there.
+    fn processes(&self, node: &NodeId, at: &dyn Addresses) -> Vec<Process>;
 
-    fn timers(&self) -> Vec<Timer>;
+    /// The ports of every node of the service, each under a name that other services of the stack can ask for.
+    fn endpoints(&self) -> &'static [(&'static str, u16)];
+
+    /// Every role that [`Service::believes`] can answer with, as the system's manual calls it.
+    fn roles(&self) -> &'static [RoleName];
 
     fn shards(&self) -> Vec<ShardId>;
 
     /// The shard that the readings of an asset's stream go to; streams are numbered within the asset's fleet.
     fn shard_of(&self, asset: u32, stream: u16) -> ShardId;
 
+    fn timers(&self) -> Vec<Timer>;
+
+    /// How long the servers may take to serve.
+    fn ready_within(&self) -> Duration {
+        Duration::from_secs(90)
+    }
+}
+
+/// What a running service is asked.
+#[async_trait]
+pub trait Service: Layout {
     /// One try: Ok when every node serves. The caller repeats it and owns the deadline.
     async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError>;
 

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use fabric::{Engine, Fabric, Options};
 use model::{End, Lever, NodeId, NodeState, Topology, event::Health};
 use schemars::JsonSchema;
-use seams::{Clock, Ground, Lab, LabError, Open};
+use seams::{Addresses, Clock, Ground, Lab, LabError, Open};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
@@ -251,6 +251,10 @@ impl Lab for LocalLab {
             }
             Err(_) => BTreeSet::new(),
         }
+    }
+
+    fn addresses(&self) -> Arc<dyn Addresses> {
+        self.topology.clone()
     }
 
     async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use model::{Lever, NodeId, Topology, event::Health};
-use seams::{Ground, Lab, LabError, Open, Origin, Wanted};
+use seams::{Addresses, Ground, Lab, LabError, Open, Origin, Wanted};
 use tokio::{
     net::{TcpStream, UdpSocket},
     sync::{Notify, watch},
@@ -59,6 +59,10 @@ impl Lab for Pretend {
 
     async fn offers(&self) -> BTreeSet<Lever> {
         Lever::ALL.iter().copied().filter(|lever| plays(*lever)).collect()
+    }
+
+    fn addresses(&self) -> Arc<dyn Addresses> {
+        self.topology.clone()
     }
 
     async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {

@@ -6,11 +6,17 @@ use async_trait::async_trait;
 use document::units::Time;
 use model::{NodeId, NodeState, ShardId};
 use schemars::JsonSchema;
-use seams::{Ground, Process, Role, Service, Site, SystemError, Timer};
+use seams::{
+    Addresses, Ground, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::{lab::Memory, raft};
+use crate::{
+    lab::Memory,
+    message::{CLIENT_PORT, PEER_PORT},
+    raft,
+};
 
 /// A replicated log per shard, one copy on each node of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,19 +44,22 @@ pub(crate) struct Logs {
     pub(crate) site: Site,
 }
 
-#[async_trait]
-impl Service for Logs {
+const LEADER: RoleName = RoleName::leads("leader");
+const FOLLOWER: RoleName = RoleName::copies("follower");
+const CANDIDATE: RoleName = RoleName::other("candidate");
+
+impl Layout for Logs {
     /// Nothing is executed: the name stands for the simulated process.
-    fn processes(&self, _: &NodeId) -> Vec<Process> {
+    fn processes(&self, _: &NodeId, _: &dyn Addresses) -> Vec<Process> {
         vec![Process { name: "pretend".to_owned(), ..Default::default() }]
     }
 
-    fn timers(&self) -> Vec<Timer> {
-        vec![Timer {
-            name: "election_timeout".to_owned(),
-            value: self.params.election_timeout.0,
-            bounds_failover: true,
-        }]
+    fn endpoints(&self) -> &'static [(&'static str, u16)] {
+        &[("client", CLIENT_PORT), ("peer", PEER_PORT)]
+    }
+
+    fn roles(&self) -> &'static [RoleName] {
+        &[LEADER, FOLLOWER, CANDIDATE]
     }
 
     fn shards(&self) -> Vec<ShardId> {
@@ -61,6 +70,17 @@ impl Service for Logs {
         ShardId::from(format!("s{}", asset % u32::from(self.params.shards.max(1))))
     }
 
+    fn timers(&self) -> Vec<Timer> {
+        vec![Timer {
+            name: "election_timeout".to_owned(),
+            value: self.params.election_timeout.0,
+            bounds_failover: true,
+        }]
+    }
+}
+
+#[async_trait]
+impl Service for Logs {
     async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
         let memory = memory(ground, "ask whether nodes are up")?;
         let world = memory.world();
@@ -98,11 +118,7 @@ impl Service for Logs {
         let groups = world.groups.iter().filter(|group| group.service == self.site.service);
         let roles = groups.filter_map(|group| {
             let replica = &group.replicas[group.copy_of(node)?];
-            Some(Role {
-                shard: group.shard.clone(),
-                role: word(replica.role).to_owned(),
-                term: replica.term,
-            })
+            Some(Role { shard: group.shard.clone(), role: named(replica.role), term: replica.term })
         });
         Ok(roles.collect())
     }
@@ -120,11 +136,11 @@ impl Service for Logs {
     }
 }
 
-fn word(role: raft::Role) -> &'static str {
+fn named(role: raft::Role) -> RoleName {
     match role {
-        raft::Role::Leader => "leader",
-        raft::Role::Follower => "follower",
-        raft::Role::Hopeful | raft::Role::Candidate => "candidate",
+        raft::Role::Leader => LEADER,
+        raft::Role::Follower => FOLLOWER,
+        raft::Role::Hopeful | raft::Role::Candidate => CANDIDATE,
     }
 }
 

@@ -55,8 +55,10 @@ fn after(worlds: &[Conditions]) -> (Place, Vec<Seen>) {
         let (want, wanted) = watch::channel(Wanted::default());
         let (to_seen, mut seen) = mpsc::unbounded_channel();
         let lab = Pretend::new(site.topology.clone(), 1);
-        let processes: BTreeMap<NodeId, Vec<Process>> =
-            site.nodes().map(|node| (node.clone(), service.processes(node))).collect();
+        let processes: BTreeMap<NodeId, Vec<Process>> = site
+            .nodes()
+            .map(|node| (node.clone(), service.processes(node, &*site.topology)))
+            .collect();
         let clock = Clock::new(Instant::now());
         let ground = lab
             .open(Open { processes, want: wanted, seen: to_seen, clock })

@@ -108,7 +108,7 @@ fn micros(duration: std::time::Duration) -> i64 {
 /// Per shard the leaders in order, the highest term winning at each moment; empty where there are too many shards to draw.
 fn leaders(roles: &[RoleSeen]) -> BTreeMap<&str, Vec<&RoleSeen>> {
     let mut shards: BTreeMap<&str, Vec<&RoleSeen>> = BTreeMap::new();
-    for role in roles.iter().filter(|role| matches!(role.role.as_str(), "leader" | "primary")) {
+    for role in roles.iter().filter(|role| role.role.kind.leads()) {
         let spells = shards.entry(&role.shard).or_default();
         if spells.last().is_none_or(|last| role.term >= last.term && role.node != last.node) {
             spells.push(role);

@@ -6,9 +6,12 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use document::units::Time;
-use model::{NodeId, ShardId};
+use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
-use seams::{Command, Ground, Origin, Process, Role, Service, Site, SystemError, Timer};
+use seams::{
+    Addresses, Command, Ground, Layout, Origin, Process, Role, RoleName, Service, Site,
+    SystemError, Timer,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -85,15 +88,33 @@ struct Cluster {
     site: Site,
 }
 
-#[async_trait]
-impl Service for Cluster {
-    fn processes(&self, node: &NodeId) -> Vec<Process> {
+const LEADER: RoleName = RoleName::leads("leader");
+const FOLLOWER: RoleName = RoleName::copies("follower");
+
+impl Layout for Cluster {
+    fn processes(&self, node: &NodeId, at: &dyn Addresses) -> Vec<Process> {
         let command = Command {
             program: self.params.program.clone(),
-            args: self.flags(node),
+            args: self.flags(node, at),
             ..Command::default()
         };
         vec![Process { name: "etcd".to_owned(), command, ..Process::default() }]
+    }
+
+    fn endpoints(&self) -> &'static [(&'static str, u16)] {
+        &[("client", CLIENT_PORT), ("peer", PEER_PORT)]
+    }
+
+    fn roles(&self) -> &'static [RoleName] {
+        &[LEADER, FOLLOWER]
+    }
+
+    fn shards(&self) -> Vec<ShardId> {
+        vec![ShardId::from(SHARD)]
+    }
+
+    fn shard_of(&self, _asset: u32, _stream: u16) -> ShardId {
+        ShardId::from(SHARD)
     }
 
     fn timers(&self) -> Vec<Timer> {
@@ -107,15 +128,10 @@ impl Service for Cluster {
             timer("election-timeout", self.params.election_timeout, true),
         ]
     }
+}
 
-    fn shards(&self) -> Vec<ShardId> {
-        vec![ShardId::from(SHARD)]
-    }
-
-    fn shard_of(&self, _asset: u32, _stream: u16) -> ShardId {
-        ShardId::from(SHARD)
-    }
-
+#[async_trait]
+impl Service for Cluster {
     async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
         self.in_step(ground).await.map(|_| ())
     }
@@ -135,12 +151,8 @@ impl Service for Cluster {
         let wire = inside(ground, node).await?;
         let status =
             calls::answered(&format!("ask {node} for its status"), calls::status(&wire)).await?;
-        let role = if leads(&status) { "leader" } else { "follower" };
-        Ok(vec![Role {
-            shard: ShardId::from(SHARD),
-            role: role.to_owned(),
-            term: status.raft_term,
-        }])
+        let role = if leads(&status) { LEADER } else { FOLLOWER };
+        Ok(vec![Role { shard: ShardId::from(SHARD), role, term: status.raft_term }])
     }
 
     /// A member that does not answer, or lags behind what its quorum has committed, is a copy too few.
@@ -150,25 +162,12 @@ impl Service for Cluster {
 }
 
 impl Cluster {
-    /// Every node of the service with its address, as etcd wants it told.
-    fn members(&self) -> String {
-        let members = self.site.nodes().map(|node| format!("{node}={}", self.url(node, PEER_PORT)));
-        members.collect::<Vec<_>>().join(",")
-    }
-
-    fn url(&self, node: &NodeId, port: u16) -> String {
-        let address = self
-            .site
-            .topology
-            .nodes
-            .get(node)
-            .expect("a node of the service is in the topology")
-            .address;
-        format!("http://{address}:{port}")
-    }
-
-    fn flags(&self, node: &NodeId) -> Vec<String> {
-        let (peer, client) = (self.url(node, PEER_PORT), self.url(node, CLIENT_PORT));
+    fn flags(&self, node: &NodeId, at: &dyn Addresses) -> Vec<String> {
+        let here = End::Node(node.clone());
+        let url = |node: &NodeId, port: u16| format!("http://{}", at.of(node, port, &here));
+        let (peer, client) = (url(node, PEER_PORT), url(node, CLIENT_PORT));
+        let members = self.site.nodes().map(|node| format!("{node}={}", url(node, PEER_PORT)));
+        let members = members.collect::<Vec<_>>().join(",");
         let flags = [
             ("name", node.to_string()),
             ("data-dir", "{data}/etcd".to_owned()),
@@ -176,7 +175,7 @@ impl Cluster {
             ("initial-advertise-peer-urls", peer),
             ("listen-client-urls", client.clone()),
             ("advertise-client-urls", client),
-            ("initial-cluster", self.members()),
+            ("initial-cluster", members),
             ("initial-cluster-state", "new".to_owned()),
             ("initial-cluster-token", format!("{}-{:016x}", self.site.service, self.site.run)),
             ("heartbeat-interval", self.params.heartbeat_interval.0.as_millis().to_string()),

@@ -79,7 +79,7 @@ fn a_member_is_told_of_all_members() {
     let kind = SYSTEM.services.find("etcd").expect("it is there");
     let (params, _) = read(kind, "{election_timeout: 2s, pre_vote: false}");
     let service = (kind.make)(&params.expect("it is right"), &site()).expect("it can be made");
-    let process = service.processes(&"b".into()).remove(0);
+    let process = service.processes(&"b".into(), &*site().topology).remove(0);
     for flag in [
         "--name=b",
         "--data-dir={data}/etcd",

@@ -4,15 +4,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use document::units::{Size, Time};
-use model::{NodeId, ShardId};
+use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
-use seams::{Command, Ground, Process, Role, Service, Site, SystemError, Timer};
+use seams::{
+    Addresses, Command, Ground, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     client,
     cluster::{CLIENT_PORT, PEER_PORT, probe, shard_id},
-    node::{OnFollower, Planted, Status, shard_of},
+    node::{OnFollower, Planted, RaftRole, Status, shard_of},
 };
 
 /// Entries that a follower may lack for a moment while readings stream in.
@@ -72,12 +74,31 @@ struct Cluster {
     site: Site,
 }
 
-#[async_trait]
-impl Service for Cluster {
-    fn processes(&self, node: &NodeId) -> Vec<Process> {
+const LEADER: RoleName = RoleName::leads("leader");
+const FOLLOWER: RoleName = RoleName::copies("follower");
+const CANDIDATE: RoleName = RoleName::other("candidate");
+
+impl Layout for Cluster {
+    fn processes(&self, node: &NodeId, at: &dyn Addresses) -> Vec<Process> {
         let command =
-            Command { program: "{self}".into(), args: self.args(node), ..Command::default() };
+            Command { program: "{self}".into(), args: self.args(node, at), ..Command::default() };
         vec![Process { name: "reference".into(), command, ..Process::default() }]
+    }
+
+    fn endpoints(&self) -> &'static [(&'static str, u16)] {
+        &[("client", CLIENT_PORT), ("peer", PEER_PORT)]
+    }
+
+    fn roles(&self) -> &'static [RoleName] {
+        &[LEADER, FOLLOWER, CANDIDATE]
+    }
+
+    fn shards(&self) -> Vec<ShardId> {
+        (0..self.params.shards).map(shard_id).collect()
+    }
+
+    fn shard_of(&self, asset: u32, _stream: u16) -> ShardId {
+        shard_id(shard_of(asset, self.params.shards))
     }
 
     fn timers(&self) -> Vec<Timer> {
@@ -92,15 +113,10 @@ impl Service for Cluster {
             timer("home_after", self.params.home_after.0, false),
         ]
     }
+}
 
-    fn shards(&self) -> Vec<ShardId> {
-        (0..self.params.shards).map(shard_id).collect()
-    }
-
-    fn shard_of(&self, asset: u32, _stream: u16) -> ShardId {
-        shard_id(shard_of(asset, self.params.shards))
-    }
-
+#[async_trait]
+impl Service for Cluster {
     /// Every node knows a leader of every shard, and its copies are in step.
     async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
         match self.trouble(ground).await? {
@@ -131,7 +147,7 @@ impl Service for Cluster {
         let status = self.status(ground, node).await?;
         let role = |shard: crate::node::ShardStatus| Role {
             shard: shard_id(shard.shard),
-            role: shard.role,
+            role: named(shard.role),
             term: shard.term,
         };
         Ok(status.shards.into_iter().map(role).collect())
@@ -144,13 +160,12 @@ impl Service for Cluster {
 }
 
 impl Cluster {
-    fn args(&self, node: &NodeId) -> Vec<String> {
-        let nodes = &self.site.topology.nodes;
-        let place =
-            |node: &NodeId| nodes.get(node).expect("a node of the service is in the topology");
-        let own = place(node).address;
+    fn args(&self, node: &NodeId, at: &dyn Addresses) -> Vec<String> {
+        let here = End::Node(node.clone());
         let peer = |node: &NodeId| {
-            format!("{node}={}:{PEER_PORT}@{}", place(node).address, place(node).region)
+            let nodes = &self.site.topology.nodes;
+            let region = &nodes.get(node).expect("a node of the service is in the topology").region;
+            format!("{node}={}@{region}", at.of(node, PEER_PORT, &here))
         };
         let peers: Vec<String> = self.site.nodes().map(peer).collect();
         let params = &self.params;
@@ -161,8 +176,8 @@ impl Cluster {
         };
         let flags = [
             ("id", node.to_string()),
-            ("listen", format!("{own}:{CLIENT_PORT}")),
-            ("peer-listen", format!("{own}:{PEER_PORT}")),
+            ("listen", at.of(node, CLIENT_PORT, &here)),
+            ("peer-listen", at.of(node, PEER_PORT, &here)),
             ("peers", peers.join(",")),
             ("data", "{data}/reference".into()),
             ("shards", params.shards.to_string()),
@@ -192,6 +207,14 @@ impl Cluster {
             all.push(self.status(ground, node).await?);
         }
         Ok(all.iter().find_map(|status| lacking(status, &all[0])))
+    }
+}
+
+fn named(role: RaftRole) -> RoleName {
+    match role {
+        RaftRole::Leader => LEADER,
+        RaftRole::Follower => FOLLOWER,
+        RaftRole::Candidate => CANDIDATE,
     }
 }
 

@@ -176,7 +176,8 @@ impl Drill {
         let (want, wanted) = watch::channel(Default::default());
         let (to_seen, seen) = mpsc::unbounded_channel();
         let lab = pretend::Pretend::new(topology.clone(), plan.seed);
-        let processes = site.nodes().map(|node| (node.clone(), service.processes(node))).collect();
+        let processes =
+            site.nodes().map(|node| (node.clone(), service.processes(node, &*topology))).collect();
         let ground = lab
             .open(Open { processes, want: wanted, seen: to_seen, clock: clock.clone() })
             .await
@@ -314,7 +315,7 @@ impl Told {
     pub fn leaders(&self, of: &str) -> Vec<(Micros, NodeId, u64)> {
         let leader = |(at, event): &(Micros, Event)| match event {
             Event::RoleChanged { shard, node, role, term, .. }
-                if shard.as_str() == of && role == "leader" =>
+                if shard.as_str() == of && role.kind.leads() =>
             {
                 Some((*at, node.clone(), *term))
             }

@@ -6,7 +6,7 @@ use model::event::{Affected, Claim};
 use model::{End, Event, Lever, Severs, WindowId};
 
 use super::{Index, Recorded, place};
-use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window, leads};
+use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window};
 
 /// What the conductor did, in the words of [`crate::facts`].
 pub(super) struct Timeline {
@@ -194,7 +194,7 @@ fn roles_known(recorded: &Recorded<'_>, o: &Opened) -> bool {
         .collect();
     let led = |r: &model::Record| match &r.event {
         Event::RoleChanged { service, role, .. } => {
-            hit.contains(service) && leads(role) && Some(r.at.0) < o.asked
+            hit.contains(service) && role.kind.leads() && Some(r.at.0) < o.asked
         }
         _ => false,
     };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::BackToBaseline;
 use super::limits;
 use super::rto::Rto;
-use crate::facts::{Episode, Facts, NEVER, RoleSeen, Us, leads};
+use crate::facts::{Episode, Facts, NEVER, RoleSeen, Us};
 use crate::reading::Reading;
 
 /// Moments since the effect of the fault, which is T0.
@@ -42,10 +42,12 @@ pub struct NewLeader {
 
 pub(crate) fn timeline(facts: &Facts, e: &Episode, rto: &Rto, back: &BackToBaseline) -> Timeline {
     let leaders = new_leaders(facts, e);
-    let all = |mark: fn(&NewLeader) -> Option<Us>| {
-        leaders.iter().map(mark).collect::<Option<Vec<_>>>()?.into_iter().max()
-    };
-    let (t2, t3, t5, t6) = (all(|l| l.elected), all(|l| l.acked), rto.value, back.value);
+    let last = |marks: Option<Vec<Us>>| marks?.into_iter().max();
+    let t2 = last(leaders.iter().map(|l| l.elected).collect());
+    // Nobody writes to a shard such as a controllers' quorum: its new leader has no write to ack.
+    let written = leaders.iter().filter(|l| facts.shards.contains(&l.shard));
+    let t3 = last(written.map(|l| l.acked).collect());
+    let (t5, t6) = (rto.value, back.value);
     let dominating = dominating([("T0", Some(0)), ("T2", t2), ("T3", t3), ("T5", t5), ("T6", t6)]);
     Timeline { t0: e.t_effect, t2, t3, t5, t6, leaders, dominating }
 }
@@ -73,8 +75,8 @@ fn new_leaders(facts: &Facts, e: &Episode) -> Vec<NewLeader> {
     shards.sort();
     shards.dedup();
     for shard in shards {
-        let mine =
-            || facts.happened.roles.iter().filter(|r| leads(&r.role)).filter(|r| r.shard == *shard);
+        let leading = || facts.happened.roles.iter().filter(|r| r.role.kind.leads());
+        let mine = || leading().filter(|r| r.shard == *shard);
         let before = mine().filter(|r| r.t < e.t_effect).max_by_key(|r| (r.term, r.t));
         let Some(old) = before.filter(|r| hit.contains(&&r.node)) else { continue };
         let new = mine()

@@ -2,7 +2,7 @@
 
 use kit::recorded::{BACK, Drill, EFFECT, END, HEAL, SECOND};
 use model::event::HealedBy;
-use model::{End, Event, Identity, Link, Micros};
+use model::{End, Event, HeldRole, Identity, Link, Micros, RoleKind};
 use serde_json::json;
 use wetdress_findings::facts::Proof;
 use wetdress_findings::{MayStayOut, Reached, Reason, Verdict, Verdicts};
@@ -414,4 +414,36 @@ fn an_asset_that_is_never_in_contact_is_not_one_that_always_is() {
     let (found, _) = drill.judge();
     assert!(found.outages.iter().all(|o| o.asset < 6));
     assert_eq!(found.freshness["log"].contact_asset_us, 6 * 120 * SECOND);
+}
+
+#[test]
+fn a_controller_has_a_t2() {
+    let mut drill = Drill::clean();
+    for record in &mut drill.events {
+        if let Event::RoleChanged { role, .. } = &mut record.event {
+            role.name = "controller".into();
+        }
+    }
+    let (found, _) = drill.judge();
+    assert_eq!(found.episodes[0].timeline.t2, Some(4 * SECOND));
+}
+
+/// Nobody writes to the quorum of the controllers: its new leader has nothing to ack, and T3 is that of the others.
+#[test]
+fn a_controller_that_nobody_writes_to_leaves_t3_alone() {
+    let (mut drill, alone) = (Drill::clean(), Drill::clean().judge().0);
+    let roles = drill.events.clone().into_iter().filter_map(|record| match record.event {
+        Event::RoleChanged { service, node, term, .. } => {
+            let role = HeldRole { name: "controller".into(), kind: RoleKind::Leads };
+            Some((
+                record.at,
+                Event::RoleChanged { service, shard: "quorum".into(), node, role, term },
+            ))
+        }
+        _ => None,
+    });
+    roles.for_each(|(at, event)| drill.tell(at.0, event));
+    let (line, alone) = (&drill.judge().0.episodes[0].timeline, &alone.episodes[0].timeline);
+    assert_eq!((line.leaders.len(), line.t2, line.t3), (2, Some(4 * SECOND), alone.t3));
+    assert!(line.t3.is_some());
 }

@@ -8,8 +8,8 @@ use model::{Conditions, NodeId, NodeState, ShardId, Topology, plan::Target};
 use document::units::{Share, Time};
 use schemars::JsonSchema;
 use seams::{
-    Clock, Driver, Fault, Ground, Kind, Lane, Moment, Observer, Post, Process, Role, Service,
-    SystemError, Timer,
+    Addresses, Clock, Driver, Fault, Ground, Kind, Lane, Layout, Moment, Observer, Post, Process,
+    Role, RoleName, Service, SystemError, Timer,
     catalog::{Catalog, MakeFault, System, fault, stored},
 };
 use serde::{Deserialize, Serialize};
@@ -107,10 +107,21 @@ fn election() -> Time {
     Time(Duration::from_secs(1))
 }
 
-#[async_trait]
-impl Service for Store {
-    fn processes(&self, _: &NodeId) -> Vec<Process> {
+impl Layout for Store {
+    fn processes(&self, _: &NodeId, _: &dyn Addresses) -> Vec<Process> {
         vec![]
+    }
+    fn endpoints(&self) -> &'static [(&'static str, u16)] {
+        &[("client", 7000)]
+    }
+    fn roles(&self) -> &'static [RoleName] {
+        const { &[RoleName::leads("leader"), RoleName::copies("follower")] }
+    }
+    fn shards(&self) -> Vec<ShardId> {
+        vec!["s0".into(), "s1".into()]
+    }
+    fn shard_of(&self, asset: u32, _: u16) -> ShardId {
+        format!("s{}", asset % 2).into()
     }
     fn timers(&self) -> Vec<Timer> {
         vec![Timer {
@@ -119,12 +130,10 @@ impl Service for Store {
             bounds_failover: true,
         }]
     }
-    fn shards(&self) -> Vec<ShardId> {
-        vec!["s0".into(), "s1".into()]
-    }
-    fn shard_of(&self, asset: u32, _stream: u16) -> ShardId {
-        format!("s{}", asset % 2).into()
-    }
+}
+
+#[async_trait]
+impl Service for Store {
     async fn ready(&self, _: &dyn Ground) -> Result<(), SystemError> {
         Ok(())
     }

@@ -133,7 +133,7 @@ impl Cluster {
             .append(true)
             .open(home.join("log"))
             .expect("a log for the member");
-        let process = self.service.processes(node).remove(0);
+        let process = self.service.processes(node, &*self.site.topology).remove(0);
         let here = home.to_str().expect("a plain path");
         let args = process.command.args.iter().map(|arg| arg.replace("{data}", here));
         // The member dies with the thread that started it, also when this process is killed.
@@ -185,7 +185,7 @@ impl Cluster {
             leaders.extend(
                 roles
                     .into_iter()
-                    .filter(|role| role.role == "leader")
+                    .filter(|role| role.role.kind.leads())
                     .map(|role| (role.term, node.clone())),
             );
         }

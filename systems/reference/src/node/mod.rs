@@ -27,5 +27,5 @@ pub use journal::{Defect, Line};
 pub use members::Member;
 pub use planted::{Chance, DeadShard, Planted, Stall};
 pub use server::{NodeError, main, run};
-pub(crate) use status::{ShardStatus, Status};
+pub(crate) use status::{RaftRole, ShardStatus, Status};
 pub use types::shard_of;

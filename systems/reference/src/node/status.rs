@@ -8,6 +8,15 @@ use serde_json::Value;
 
 use super::{server::Node, shard::Shard};
 
+/// What a node is to one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RaftRole {
+    Leader,
+    Candidate,
+    Follower,
+}
+
 /// The answer of `/v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Status {
@@ -20,7 +29,7 @@ pub(crate) struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShardStatus {
     pub(crate) shard: u16,
-    pub(crate) role: String,
+    pub(crate) role: RaftRole,
     pub(crate) term: u64,
     pub(crate) leader: Option<String>,
     pub(crate) home: String,
@@ -59,11 +68,12 @@ async fn shard_status(node: &Node, shard: &Shard) -> ShardStatus {
     ShardStatus {
         shard: shard.number,
         role: match metrics.state {
-            ServerState::Leader => "leader",
-            ServerState::Candidate => "candidate",
-            ServerState::Follower | ServerState::Learner | ServerState::Shutdown => "follower",
-        }
-        .into(),
+            ServerState::Leader => RaftRole::Leader,
+            ServerState::Candidate => RaftRole::Candidate,
+            ServerState::Follower | ServerState::Learner | ServerState::Shutdown => {
+                RaftRole::Follower
+            }
+        },
         term: metrics.current_term,
         leader: metrics.current_leader.map(|number| name(node, number)),
         home: name(node, shard.home()),

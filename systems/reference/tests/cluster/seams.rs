@@ -45,7 +45,7 @@ async fn kinds_live() {
     .expect("stored form");
     assert_eq!(service.shards().len(), 6);
     assert!((0..600).all(|asset| service.shards().contains(&service.shard_of(asset, 0))));
-    let process = service.processes(&"b".into()).remove(0);
+    let process = service.processes(&"b".into(), &*site(cluster).topology).remove(0);
     assert_eq!(process.command.program.to_str(), Some("{self}"));
     // What the service writes, a node reads.
     let words = ["node"].into_iter().chain(process.command.args[2..].iter().map(String::as_str));
@@ -70,7 +70,7 @@ async fn beliefs() {
     let roles = service.believes(&*ground, &"a".into()).await.expect("an answer");
     let leads: Vec<_> = roles
         .iter()
-        .filter(|role| role.role == "leader")
+        .filter(|role| role.role.kind.leads())
         .map(|role| role.shard.as_str().to_owned())
         .collect();
     assert_eq!(leads, ["s2", "s5", "s8", "s11"]);
@@ -81,7 +81,7 @@ async fn beliefs() {
         let roles = service.believes(&*ground, &"b".into()).await.ok()?;
         roles
             .iter()
-            .any(|role| role.shard.as_str() == "s2" && role.role == "leader" && role.term > 1)
+            .any(|role| role.shard.as_str() == "s2" && role.role.kind.leads() && role.term > 1)
             .then_some(())
     })
     .await;
