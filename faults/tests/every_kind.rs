@@ -21,7 +21,7 @@ fn topology() -> Topology {
     let node = |region: &str, service: &str| Node {
         region: region.into(),
         zone: None,
-        service: service.into(),
+        services: [service.into()].into(),
         address: [198, 18, 0, 1].into(),
     };
     let mut nodes: BTreeMap<NodeId, Node> = regions

@@ -12,13 +12,13 @@ mod tracker;
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use model::{Event, Micros, NodeId, Plan, ServiceId, plan::Window};
-use seams::{Clock, Fault, Ground, Seen, Service, Wanted};
+use seams::{Clock, Fault, Ground, Process, Seen, Service, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
 
-use timeline::Timeline;
+use timeline::{Owners, Timeline};
 
 /// Everything that a timeline touches.
 pub struct Stage {
@@ -69,7 +69,8 @@ pub async fn conduct(stage: Stage, quiesced: impl Future<Output = bool>) -> Rest
         let nodes: Vec<NodeId> = plan.topology.nodes_of(name).cloned().collect();
         tracker::ask(name, service, &nodes, &ground, &clock, &to, &mut asking);
     }
-    let mut timeline = Timeline::new(plan, windows, want, journal);
+    let owners = owners(&plan, &services);
+    let mut timeline = Timeline::new(plan, owners, windows, want, journal);
     tokio::pin!(quiesced);
     let complete = loop {
         let now = clock.now();
@@ -89,6 +90,15 @@ pub async fn conduct(stage: Stage, quiesced: impl Future<Output = bool>) -> Rest
     drop(asking);
     timeline.end(clock.now(), complete);
     Rest { timeline, seen, complete }
+}
+
+/// Names do not depend on addresses, so the plan's own will do.
+fn owners(plan: &Plan, services: &BTreeMap<ServiceId, Arc<dyn Service>>) -> Owners {
+    let all = seams::processes(&plan.topology, services, &plan.topology);
+    let of_node = |(node, processes): (NodeId, Vec<(ServiceId, Process)>)| {
+        processes.into_iter().map(move |(service, process)| ((node.clone(), process.name), service))
+    };
+    all.into_iter().flat_map(of_node).collect()
 }
 
 impl Rest {

@@ -74,13 +74,13 @@ pub(crate) fn affected(topology: &Topology, picked: &[Vec<NodeId>], roles: &Role
     let services: BTreeSet<_> = hit
         .iter()
         .filter_map(|name| topology.nodes.get(name))
-        .map(|node| (&node.service, &node.region))
+        .flat_map(|node| node.services.iter().map(move |service| (service, &node.region)))
         .collect();
     let all_hit = |service: &ServiceId, region: &RegionId| {
         let own = topology
             .nodes
             .iter()
-            .filter(|(_, node)| node.service == *service && node.region == *region);
+            .filter(|(_, node)| node.services.contains(service) && node.region == *region);
         own.map(|(name, _)| name).all(|name| hit.contains(name))
     };
     let regions = services

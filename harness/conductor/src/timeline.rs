@@ -1,10 +1,10 @@
 //! The state of the timeline: which phase, which windows are open, which world is wanted. No task and no clock: whoever drives it says
 //! what time it is and hands on what was heard and seen.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{
-    Conditions, Event, Micros, NodeId, Plan, WindowId,
+    Conditions, Event, Micros, NodeId, Plan, ServiceId, WindowId,
     plan::{Closing, EventPattern, Opening, PhaseEnd, Window},
 };
 use seams::{Fault, Moment, Seen, Sight, Wanted};
@@ -17,8 +17,13 @@ use crate::{
     tracker::{Answer, Heard},
 };
 
+/// The service of each process, by node and by the name that the process has there.
+pub(crate) type Owners = BTreeMap<(NodeId, String), ServiceId>;
+
 pub(crate) struct Timeline {
     plan: Arc<Plan>,
+    /// The service of each process of a node.
+    owners: Owners,
     slots: Vec<Slot>,
     roles: Roles,
     proofs: Proofs,
@@ -60,6 +65,7 @@ enum Turn {
 impl Timeline {
     pub(crate) fn new(
         plan: Arc<Plan>,
+        owners: Owners,
         windows: Vec<(Window, Box<dyn Fault>)>,
         want: watch::Sender<Wanted>,
         journal: mpsc::UnboundedSender<(Micros, Event)>,
@@ -69,6 +75,7 @@ impl Timeline {
         let (roles, proofs) = (Roles::default(), Proofs::default());
         Self {
             plan,
+            owners,
             slots,
             roles,
             proofs,
@@ -163,7 +170,7 @@ impl Timeline {
                 self.tell(at, Event::CannotDo { lever, end, why })
             }
             Sight::Exited { node, process, status, asked } => {
-                let service = self.plan.topology.nodes.get(&node).map(|node| node.service.clone());
+                let service = self.owners.get(&(node.clone(), process.clone())).cloned();
                 self.tell(at, Event::ProcessExited { node, process, status, asked });
                 let fits = |pattern: &EventPattern| matches!(pattern, EventPattern::ProcessExited { service: wanted } if Some(wanted) == service.as_ref());
                 self.happened(at, |pattern| !asked && fits(pattern));

@@ -181,7 +181,9 @@ impl Stage {
         services: &Services,
         ground: &Arc<dyn Ground>,
     ) -> Result<(), DrillError> {
-        for (name, service) in services {
+        // A plan that was loaded has no circle.
+        let order = self.plan.topology.start_order().unwrap_or_else(|circle| circle);
+        for (name, service) in order.iter().filter_map(|name| services.get_key_value(name)) {
             let version = bring_up(name, service.as_ref(), ground.as_ref(), &self.events).await?;
             self.events.now(Event::ServiceReady { service: name.clone(), version });
         }
@@ -240,10 +242,11 @@ fn processes(
     services: &Services,
     at: &dyn Addresses,
 ) -> BTreeMap<NodeId, Vec<Process>> {
-    let of = |(name, node): (&NodeId, &model::topology::Node)| {
-        Some((name.clone(), services.get(&node.service)?.processes(name, at)))
+    let all = seams::processes(&plan.topology, services, at).into_iter();
+    let without_service = |of_node: Vec<(ServiceId, Process)>| {
+        of_node.into_iter().map(|(_, process)| process).collect()
     };
-    plan.topology.nodes.iter().filter_map(of).collect()
+    all.map(|(node, of_node)| (node, without_service(of_node))).collect()
 }
 
 /// A fault that the lab cannot do at all would only be found out in the middle of the run.

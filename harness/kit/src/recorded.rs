@@ -258,7 +258,7 @@ fn plan() -> Plan {
     let node = |region: &str, host| Node {
         region: region.into(),
         zone: None,
-        service: "store".into(),
+        services: ["store".into()].into(),
         address: [198, 18, 0, host].into(),
     };
     let observer = |shows, of_record| Observer {

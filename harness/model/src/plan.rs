@@ -323,7 +323,7 @@ impl Target {
     pub fn fits(&self, name: &NodeId, node: &Node) -> bool {
         let fits_place = self.region.as_ref().is_none_or(|region| *region == node.region)
             && (self.zone.is_none() || self.zone == node.zone)
-            && self.service.as_ref().is_none_or(|service| *service == node.service);
+            && self.service.as_ref().is_none_or(|service| node.services.contains(service));
         fits_place
             && self.node.as_ref().is_none_or(|wanted| wanted == name)
             && !self.exclude.contains(name)

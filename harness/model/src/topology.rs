@@ -1,6 +1,10 @@
 //! Places and the ways between them.
 
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +15,8 @@ use crate::{CellId, FleetId, LinkQuality, NodeId, RegionId, ServiceId, Track, Zo
 pub struct Topology {
     pub regions: BTreeMap<RegionId, Region>,
     pub nodes: BTreeMap<NodeId, Node>,
+    #[serde(default)]
+    pub services: BTreeMap<ServiceId, Service>,
     pub cells: BTreeMap<CellId, Cell>,
     /// The steady way from one region to another, one way each.
     #[serde(with = "pairs")]
@@ -25,14 +31,23 @@ pub struct Region {
     pub zones: Vec<ZoneId>,
 }
 
-/// A machine of the lab: address, disk, clock, power. It runs the processes of one service.
+/// A machine of the lab: address, disk, clock, power. It runs the processes of one service or of several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     pub region: RegionId,
     pub zone: Option<ZoneId>,
-    pub service: ServiceId,
+    pub services: BTreeSet<ServiceId>,
     /// From 198.18.0.0/16, the range set aside for benchmarks (RFC 2544).
     pub address: Ipv4Addr,
+}
+
+/// What the rest of the stack may know of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Ports of each of its nodes, by name.
+    pub endpoints: BTreeMap<String, u16>,
+    /// Services that it uses: they are brought up before it.
+    pub needs: BTreeSet<ServiceId>,
 }
 
 /// Assets or observers of one region behind one access link. It has addresses of its own for each of them.
@@ -131,7 +146,32 @@ impl Topology {
     }
 
     pub fn nodes_of<'a>(&'a self, service: &'a ServiceId) -> impl Iterator<Item = &'a NodeId> + 'a {
-        self.nodes.iter().filter(move |(_, node)| node.service == *service).map(|(name, _)| name)
+        let runs = move |node: &Node| node.services.contains(service);
+        self.nodes.iter().filter(move |(_, node)| runs(node)).map(|(name, _)| name)
+    }
+
+    /// Every service after those that it needs, by name where that leaves a choice.
+    ///
+    /// # Errors
+    /// Services that need each other in a circle, each the next one; the last needs the first.
+    pub fn start_order(&self) -> Result<Vec<ServiceId>, Vec<ServiceId>> {
+        let mut order: Vec<ServiceId> = vec![];
+        let mut left: BTreeSet<&ServiceId> = self.services.keys().collect();
+        // What is not in the stack is nobody to wait for.
+        let waits = |name: &ServiceId, left: &BTreeSet<&ServiceId>| {
+            self.services[name].needs.iter().find(|need| left.contains(need)).cloned()
+        };
+        while let Some(first) = left.first().map(|name| (*name).clone()) {
+            match left.iter().find(|name| waits(name, &left).is_none()).map(|name| (*name).clone())
+            {
+                Some(next) => {
+                    left.remove(&next);
+                    order.push(next);
+                }
+                None => return Err(circle(first, |name| waits(name, &left))),
+            }
+        }
+        Ok(order)
     }
 
     /// The cell of a region's observers, if the plan has any.
@@ -176,6 +216,18 @@ impl Topology {
         }
         track
     }
+}
+
+/// The circle that one comes to by following, where everybody has somebody to follow.
+fn circle(first: ServiceId, follows: impl Fn(&ServiceId) -> Option<ServiceId>) -> Vec<ServiceId> {
+    let mut path = vec![first];
+    while let Some(next) = path.last().and_then(&follows) {
+        if let Some(begin) = path.iter().position(|name| *name == next) {
+            return path.split_off(begin);
+        }
+        path.push(next);
+    }
+    path
 }
 
 /// JSON has no keys of two parts: the map is written as a list of `[from, to, value]`.

@@ -134,8 +134,10 @@ pub(crate) struct Pass {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Service {
-    /// How many nodes in which region.
+    /// How many nodes in which region. Default: one in every region, or beside `nodes_of` all of them.
     pub(crate) nodes: Option<BTreeMap<Sp<String>, Sp<u32>>>,
+    /// Another service whose nodes this one shares, instead of nodes of its own.
+    pub(crate) nodes_of: Option<Sp<String>>,
 }
 
 /// Who sends, and what.

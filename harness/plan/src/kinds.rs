@@ -3,6 +3,8 @@
 use document::{Key, Node, Problem, Problems, Span};
 use model::KindSpec;
 use schemars::Schema;
+use seams::ServiceRef;
+use serde_json::Value;
 
 use crate::{
     catalogs::{Family, Known},
@@ -128,6 +130,88 @@ pub(crate) fn params(
     }
     problems.append(&mut mine);
     Some(KindSpec { kind: kind.name.to_owned(), params: params? })
+}
+
+/// A parameter that names a service of the stack.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Keys, and numbers of list items, from the kind's mapping down to the parameter.
+    path: Vec<Step>,
+    pub(crate) service: String,
+    /// What the named service must have.
+    pub(crate) endpoint: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Item(usize),
+}
+
+impl Named {
+    /// Where it is written; None for one that the kind filled in by itself.
+    pub(crate) fn place(&self, params: &Node) -> Option<Span> {
+        let below = |node: &'_ Node, step: &Step| match step {
+            Step::Key(key) => node.at(key).cloned(),
+            Step::Item(number) => node.items().get(*number).cloned(),
+        };
+        let found = self.path.iter().try_fold(params.clone(), |node, step| below(&node, step));
+        found.map(|node| node.span)
+    }
+}
+
+/// Every parameter that the kind's schema marks as the name of a service.
+pub(crate) fn services_named(schema: &Schema, params: &Value) -> Vec<Named> {
+    let root = schema.as_value();
+    let mut found = vec![];
+    Walk { root, found: &mut found }.below(root, params, None, &mut vec![]);
+    found
+}
+
+/// Parameters and the schema that describes them, side by side.
+struct Walk<'w> {
+    root: &'w Value,
+    found: &'w mut Vec<Named>,
+}
+
+impl Walk<'_> {
+    fn below(&mut self, schema: &Value, params: &Value, outer: Option<&str>, path: &mut Vec<Step>) {
+        // Beside a reference, or in it, or around a choice between the parameter and nothing.
+        let endpoint = schema.get("endpoint").and_then(Value::as_str).or(outer);
+        if schema.get("format").and_then(Value::as_str) == Some(ServiceRef::FORMAT) {
+            let named = params.as_str().map(|service| Named {
+                path: path.clone(),
+                service: service.to_owned(),
+                endpoint: endpoint.map(str::to_owned),
+            });
+            self.found.extend(named.filter(|named| !self.found.contains(named)));
+            return;
+        }
+        let root = self.root;
+        let target = schema.get("$ref").and_then(Value::as_str);
+        let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
+        let choices = ["anyOf", "oneOf", "allOf"].map(|key| schema.get(key)).into_iter().flatten();
+        let choices = choices.filter_map(Value::as_array).flatten();
+        for same in target.into_iter().chain(choices) {
+            self.below(same, params, endpoint, path);
+        }
+        let any_key = schema.get("additionalProperties");
+        for (key, value) in params.as_object().into_iter().flatten() {
+            let own = schema.get("properties").and_then(|properties| properties.get(key));
+            if let Some(schema) = own.or(any_key) {
+                path.push(Step::Key(key.clone()));
+                self.below(schema, value, None, path);
+                path.pop();
+            }
+        }
+        for (number, item) in params.as_array().into_iter().flatten().enumerate() {
+            if let Some(schema) = schema.get("items") {
+                path.push(Step::Item(number));
+                self.below(schema, item, endpoint, path);
+                path.pop();
+            }
+        }
+    }
 }
 
 /// Keys that a kind's schema knows. They live as long as the program: kinds are static and few.

@@ -24,6 +24,7 @@ mod observers;
 mod phases;
 mod proof;
 mod schema;
+mod shared;
 mod stack;
 mod tracks;
 mod warnings;

@@ -14,8 +14,12 @@ use crate::{
     catalogs::Catalogs,
     grammar::{Quality, Service, Stack},
     kinds, names,
+    shared::{self, Wish},
     tracks::{self, Clocked, Clockwork},
 };
+
+/// Keys of a service that are the engine's own.
+const KEYS: &[&str] = &["kind", "nodes", "nodes_of"];
 
 /// What the other sections need to know of the stack.
 #[derive(Debug, Default)]
@@ -73,7 +77,9 @@ impl Built {
     /// Regions that have nodes of a service.
     pub(crate) fn regions_of(&self, service: &ServiceId) -> Vec<RegionId> {
         let has = |region: &&RegionId| {
-            self.topology.nodes_in(region).any(|node| self.topology.nodes[node].service == *service)
+            self.topology
+                .nodes_in(region)
+                .any(|node| self.topology.nodes[node].services.contains(service))
         };
         self.topology.regions.keys().filter(has).cloned().collect()
     }
@@ -111,12 +117,15 @@ pub(crate) fn build(
     built.clock = stack.links.iter().flatten().filter_map(|(_, way)| tracks::period(way)).max();
     match stack.services.as_ref().and_then(|part| root.find(part.id)) {
         Some(services) if !services.entries().is_empty() => {
+            let mut wishes = vec![];
             for entry in services.entries() {
                 let name = Sp { value: entry.key.text.clone(), span: entry.key.span };
                 if names::declared("service", &name, problems) {
-                    service(&name, &entry.value, &mut built, catalogs, problems);
+                    wishes.extend(service(name, &entry.value, &mut built, catalogs, problems));
                 }
             }
+            shared::place_all(wishes, &mut built, catalogs, problems);
+            shared::needs(services, &mut built, catalogs, problems);
         }
         _ => names::missing(
             "the stack",
@@ -279,13 +288,14 @@ pub(crate) fn quality(asked: &Quality, at: Span, problems: &mut Problems) -> Lin
     way.quality()
 }
 
+/// None for one whose own keys could not be read: nobody knows where it wants to be.
 fn service(
-    name: &Sp<String>,
+    name: Sp<String>,
     node: &Node,
     built: &mut Built,
     catalogs: &Catalogs,
     problems: &mut Problems,
-) {
+) -> Option<Wish> {
     let family = catalogs.services();
     let mut running = Running { kind: String::new(), spec: None };
     let what = format!("service `{}`", name.value);
@@ -299,24 +309,15 @@ fn service(
         running.kind = kind.to_owned();
         problems.extend(lives_elsewhere(kind, span, built.lab.as_ref(), catalogs));
         if let Some(kind) = kinds::find(&family, kind, span, problems) {
-            running.spec = kinds::params(
-                kind,
-                &node.without(&["kind", "nodes"]),
-                &["kind", "nodes"],
-                problems,
-            );
+            running.spec = kinds::params(kind, &node.without(KEYS), KEYS, problems);
         }
     }
-    let own = Node {
-        kind: document::Kind::Map(
-            node.entries().iter().filter(|entry| entry.key.text == "nodes").cloned().collect(),
-        ),
-        ..node.clone()
-    };
-    if let Some(Service { nodes }) = read_as(&own, problems) {
-        place(name, nodes.as_ref(), built, problems);
-    }
     built.services.insert(name.as_str().into(), running);
+    let is_ours = |key: &str| key != "kind" && KEYS.contains(&key);
+    let ours = node.entries().iter().filter(|entry| is_ours(&entry.key.text));
+    let own = Node { kind: document::Kind::Map(ours.cloned().collect()), ..node.clone() };
+    let Service { nodes, nodes_of } = read_as(&own, problems)?;
+    Some(Wish { name, nodes, nodes_of })
 }
 
 /// A lab in memory takes only the systems made for it, and those run nowhere else.
@@ -348,7 +349,7 @@ fn lives_elsewhere(
 }
 
 /// Default: one node in every region.
-fn place(
+pub(crate) fn place(
     name: &Sp<String>,
     nodes: Option<&BTreeMap<Sp<String>, Sp<u32>>>,
     built: &mut Built,
@@ -386,8 +387,8 @@ fn place(
         for i in 0..count {
             let zone = (!zones.is_empty()).then(|| zones[i as usize % zones.len()].clone());
             let address = addresses::of_node(number, before + i);
-            let node =
-                Machine { region: region.clone(), zone, service: name.as_str().into(), address };
+            let services = [name.as_str().into()].into();
+            let node = Machine { region: region.clone(), zone, services, address };
             built
                 .topology
                 .nodes

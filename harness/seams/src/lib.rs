@@ -30,7 +30,8 @@ pub use ground::{Ground, Origin};
 pub use lab::{Lab, LabError, Open, Seen, Sight, Spot, Wanted};
 pub use observer::{Eyes, Observer, Post};
 pub use service::{
-    Addresses, Command, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
+    Addresses, Command, Layout, Process, Restart, Role, RoleName, Service, ServiceRef, Site,
+    SystemError, Timer, processes,
 };
 pub use session::{Answer, Dial, Letter, Session, SessionLane};
 pub use traffic::{Drained, Traffic};

@@ -1,24 +1,79 @@
 //! A running system of the stack.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{End, NodeId, RoleKind, ServiceId, ShardId, Topology};
+use model::{End, NodeId, RoleKind, ServiceId, ShardId, Topology, topology::Node};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 
 use crate::Ground;
 
-/// A program of a node. Paths in `args`, `env` and `files` may hold `{data}`, which the lab replaces by the node's own directory
+/// A program of a node. Paths in `args`, `env` and `files` may hold `{data}`, which the lab replaces by a directory of the node's own
 /// (it survives a restart of the node within the run).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// Unique within its node.
+    /// Unique within its node: [`processes`] sees to that where a node runs several services.
     pub name: String,
+    /// Below the node's own directory; `{data}` is there. None: the node's own.
+    pub folder: Option<String>,
     /// Written before the first start: path (may hold `{data}`) and content.
     pub files: BTreeMap<String, String>,
     /// Run to the end, once, before the first start, in this order.
     pub steps: Vec<Command>,
     /// The long-running one. It is started again when the node comes back.
     pub command: Command,
+    /// Whether it is started again when it ends by itself.
+    pub restart: Restart,
+}
+
+/// What becomes of a program that ended without being asked, as a service manager would be told. A window that wants the process down is
+/// stronger: nothing is started before it closes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restart {
+    /// It stays ended until its node comes back.
+    #[default]
+    Never,
+    /// Started again this long after it was killed or said that it failed.
+    OnFailure { wait: Duration },
+    /// Started again this long after any end.
+    Always { wait: Duration },
+}
+
+impl Restart {
+    /// How long after an end it is started again; None for never.
+    pub fn after(self, failed: bool) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::OnFailure { wait } => failed.then_some(wait),
+            Self::Always { wait } => Some(wait),
+        }
+    }
+}
+
+/// A parameter of a kind that names another service of the stack, by the service's name in the scenario. `plan` refuses a name that is
+/// not in the stack, and brings the named service up first. A field that needs an endpoint of it says so in its schema:
+/// `#[schemars(extend("endpoint" = "client"))]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ServiceRef(pub ServiceId);
+
+impl ServiceRef {
+    /// The `format` by which a schema marks such a parameter.
+    pub const FORMAT: &str = "service";
+}
+
+impl JsonSchema for ServiceRef {
+    fn schema_name() -> Cow<'static, str> {
+        "Service".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": Self::FORMAT})
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +155,14 @@ impl Site {
     pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
         self.topology.nodes_of(&self.service)
     }
+
+    /// Where another service of the stack is reached: its nodes, in the order of their names, each with the port that the service calls
+    /// by this name. Empty where the stack has no such service, or the service no such port.
+    pub fn endpoints(&self, of: &ServiceId, name: &str) -> Vec<(NodeId, u16)> {
+        let port = self.topology.services.get(of).and_then(|service| service.endpoints.get(name));
+        let Some(port) = port.copied() else { return vec![] };
+        self.topology.nodes_of(of).map(|node| (node.clone(), port)).collect()
+    }
 }
 
 /// Why a system did not answer as hoped; finishes "failed to ...".
@@ -132,6 +195,35 @@ pub trait Layout: fmt::Debug + Send + Sync {
     /// How long the servers may take to serve.
     fn ready_within(&self) -> Duration {
         Duration::from_secs(90)
+    }
+}
+
+/// Every process of a stack, by node, each with its service. Where a node runs several services, a process is called
+/// `service.process` and has a folder of its service.
+pub fn processes(
+    topology: &Topology,
+    services: &BTreeMap<ServiceId, Arc<dyn Service>>,
+    at: &dyn Addresses,
+) -> BTreeMap<NodeId, Vec<(ServiceId, Process)>> {
+    let of_node = |(name, node): (&NodeId, &Node)| {
+        let here = services.iter().filter(|(service, _)| node.services.contains(*service));
+        let shared = node.services.len() > 1;
+        let all = here.flat_map(|(service, layout)| {
+            let own = layout.processes(name, at).into_iter();
+            own.map(move |process| {
+                let process = if shared { process.beside_others(service) } else { process };
+                (service.clone(), process)
+            })
+        });
+        (name.clone(), all.collect())
+    };
+    topology.nodes.iter().map(of_node).collect()
+}
+
+impl Process {
+    fn beside_others(self, service: &ServiceId) -> Self {
+        let name = format!("{service}.{}", self.name);
+        Self { name, folder: Some(service.to_string()), ..self }
     }
 }
 

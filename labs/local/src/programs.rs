@@ -8,6 +8,7 @@ use std::{
 
 use model::NodeId;
 use seams::{Command, LabError, Process, Sight};
+use tokio::time::Instant;
 
 use crate::stub::{End, Job, Report};
 
@@ -30,6 +31,8 @@ struct Program {
     /// Of its running job.
     number: Option<u32>,
     stands: bool,
+    /// When it is to be started again, having ended by itself.
+    again: Option<Instant>,
 }
 
 impl Programs {
@@ -44,6 +47,7 @@ impl Programs {
             prepared: false,
             number: None,
             stands: false,
+            again: None,
         });
         Ok(Self {
             node: node.clone(),
@@ -89,10 +93,12 @@ impl Programs {
         if program.prepared {
             return Ok(Vec::new());
         }
+        let data = self.data(index);
+        fs::create_dir_all(&data)?;
         for (path, content) in &program.process.files {
-            let path = self.data.join(self.filled(path));
+            let path = data.join(filled(path, &data));
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::write(path, self.filled(content))?;
+            fs::write(path, filled(content, &data))?;
         }
         let steps = program.process.steps.clone();
         Ok(steps.iter().map(|step| self.job(index, step)).collect())
@@ -110,38 +116,55 @@ impl Programs {
         let command = self.programs[index].process.command.clone();
         let job = self.job(index, &command);
         self.programs[index].number = Some(job.number);
+        self.programs[index].again = None;
         Some(job)
+    }
+
+    /// When the next program that ended by itself is to be started again.
+    pub(crate) fn next_again(&self) -> Option<Instant> {
+        self.programs.iter().filter_map(|program| program.again).min()
+    }
+
+    /// The jobs of those whose time has come.
+    pub(crate) fn start_again(&mut self, now: Instant) -> Vec<Job> {
+        let is_due = |program: &Program| program.again.is_some_and(|at| at <= now);
+        let due: Vec<usize> =
+            (0..self.programs.len()).filter(|index| is_due(&self.programs[*index])).collect();
+        due.into_iter().filter_map(|index| self.start(index)).collect()
+    }
+
+    /// Somebody wants them down: who ended by itself before stays down too.
+    pub(crate) fn forget_restarts(&mut self) {
+        self.programs.iter_mut().for_each(|program| program.again = None);
     }
 
     fn job(&mut self, index: usize, command: &Command) -> Job {
         self.next_number += 1;
+        let data = self.data(index);
         let mut env = BTreeMap::from([
-            ("HOME".to_owned(), self.data.to_string_lossy().into_owned()),
+            ("HOME".to_owned(), data.to_string_lossy().into_owned()),
             (
                 "PATH".to_owned(),
                 std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into()),
             ),
         ]);
-        env.extend(command.env.iter().map(|(name, value)| (name.clone(), self.filled(value))));
+        env.extend(command.env.iter().map(|(name, value)| (name.clone(), filled(value, &data))));
         Job {
             number: self.next_number,
-            program: self.program(&command.program),
-            args: command.args.iter().map(|arg| self.filled(arg)).collect(),
+            program: program(&command.program, &data),
+            args: command.args.iter().map(|arg| filled(arg, &data)).collect(),
             env,
-            dir: self.data.clone(),
             log: self.log(index),
+            dir: data,
         }
     }
 
-    fn program(&self, program: &Path) -> PathBuf {
-        if program == Path::new("{self}") {
-            return std::env::current_exe().unwrap_or_else(|_| program.into());
+    /// What `{data}` means to a program.
+    fn data(&self, index: usize) -> PathBuf {
+        match &self.programs[index].process.folder {
+            Some(folder) => self.data.join(folder),
+            None => self.data.clone(),
         }
-        self.filled(&program.to_string_lossy()).into()
-    }
-
-    fn filled(&self, text: &str) -> String {
-        text.replace("{data}", &self.data.to_string_lossy())
     }
 
     /// Takes a report in; what of it others should know.
@@ -162,9 +185,15 @@ impl Programs {
             Report::Continued { .. } => program.stands = false,
             Report::Ended { end, .. } => {
                 program.gone();
+                if !asked {
+                    program.wait_to_start(*end != End::Exited(0));
+                }
                 return Some(Sight::Exited { node, process, status: end.to_string(), asked });
             }
-            _ => program.gone(),
+            _ => {
+                program.gone();
+                program.wait_to_start(true);
+            }
         }
         None
     }
@@ -186,10 +215,25 @@ impl Programs {
     }
 }
 
+fn program(program: &Path, data: &Path) -> PathBuf {
+    if program == Path::new("{self}") {
+        return std::env::current_exe().unwrap_or_else(|_| program.into());
+    }
+    filled(&program.to_string_lossy(), data).into()
+}
+
+fn filled(text: &str, data: &Path) -> String {
+    text.replace("{data}", &data.to_string_lossy())
+}
+
 impl Program {
     fn gone(&mut self) {
         self.number = None;
         self.stands = false;
+    }
+
+    fn wait_to_start(&mut self, failed: bool) {
+        self.again = self.process.restart.after(failed).map(|wait| Instant::now() + wait);
     }
 }
 

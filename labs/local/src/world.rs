@@ -137,7 +137,7 @@ mod tests {
             let node = Node {
                 region: name.into(),
                 zone: None,
-                service: "s".into(),
+                services: ["s".into()].into(),
                 address: [198, 18, 0, number].into(),
             };
             topology.nodes.insert(name.into(), node);

@@ -60,7 +60,10 @@ impl World {
     }
 
     fn serve(&mut self, now: Instant, node: &NodeId, route: Route, ask: Ask) {
-        let Some(service) = self.topology().nodes.get(node).map(|node| node.service.clone()) else {
+        // A connection names no service: of those of a node one has a port that is asked for readings.
+        let of_node = |group: &&Group| group.copy_of(node).is_some();
+        let Some(service) = self.groups.iter().find(of_node).map(|group| group.service.clone())
+        else {
             return;
         };
         let reply = match ask {

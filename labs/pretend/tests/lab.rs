@@ -15,7 +15,7 @@ fn site() -> Site {
     let node = |region: &str| Node {
         region: region.into(),
         zone: None,
-        service: "logs".into(),
+        services: ["logs".into()].into(),
         address: [198, 18, 0, 1].into(),
     };
     let nodes = ["a", "b", "c"].map(|name| (NodeId::from(name), node(name)));

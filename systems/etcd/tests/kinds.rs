@@ -33,7 +33,7 @@ fn site() -> Site {
     let node = |last| topology::Node {
         region: "r".into(),
         zone: None,
-        service: ServiceId::from("locks"),
+        services: [ServiceId::from("locks")].into(),
         address: [198, 18, 0, last].into(),
     };
     let nodes = [("a", 1), ("b", 2), ("c", 3)].map(|(name, last)| (NodeId::from(name), node(last)));

@@ -347,7 +347,7 @@ fn topology() -> Topology {
     let node = |region: &str| Node {
         region: region.into(),
         zone: None,
-        service: "logs".into(),
+        services: ["logs".into()].into(),
         address: [198, 18, 0, 1].into(),
     };
     let access = LinkQuality { delay: Duration::from_millis(5), ..Default::default() };

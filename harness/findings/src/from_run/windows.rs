@@ -190,7 +190,7 @@ fn roles_known(recorded: &Recorded<'_>, o: &Opened) -> bool {
         .picked
         .iter()
         .filter_map(|name| nodes.get(name.as_str()))
-        .map(|node| &node.service)
+        .flat_map(|node| &node.services)
         .collect();
     let led = |r: &model::Record| match &r.event {
         Event::RoleChanged { service, role, .. } => {
@@ -222,7 +222,7 @@ pub(super) fn assets(recorded: &Recorded<'_>, index: &Index, end: Us) -> Vec<Ass
             .topology
             .nodes
             .iter()
-            .filter(|(_, n)| n.service == fleet.service && n.region == a.home);
+            .filter(|(_, n)| n.services.contains(&fleet.service) && n.region == a.home);
         let mut nodes = nodes.map(|(name, _)| gone.contains(name.as_str())).peekable();
         !elsewhere && nodes.peek().is_some() && nodes.all(|gone| gone)
     };

@@ -2,11 +2,14 @@
 
 mod text;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use document::units::Time;
 use model::{
-    Plan, RegionId,
+    NodeId, Plan, RegionId, ServiceId,
     plan::{Closing, Opening, PhaseEnd},
 };
 use serde::Serialize;
@@ -31,6 +34,8 @@ pub struct Description {
     pub lasts_s_max: f64,
     pub phases: Vec<PhaseLine>,
     pub faults: Vec<FaultLine>,
+    /// In the order in which they are brought up.
+    pub services: Vec<ServiceLine>,
     pub regions: BTreeMap<RegionId, RegionLine>,
     pub fleets: Vec<FleetLine>,
     pub gates: Vec<Proof>,
@@ -58,6 +63,17 @@ pub struct FaultLine {
     pub reach: Option<Blast>,
     /// Readings that wait on assets at its end if none of the lost regions' assets finds another way.
     pub backlog: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceLine {
+    pub name: ServiceId,
+    pub kind: String,
+    pub nodes: Vec<NodeId>,
+    /// Other services on some of these nodes.
+    pub shares_with: BTreeSet<ServiceId>,
+    /// Services that are brought up before it.
+    pub needs: BTreeSet<ServiceId>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -91,6 +107,7 @@ pub fn describe(plan: &Plan, catalogs: &Catalogs) -> Description {
         lasts_s_max: plan.latest_end().as_secs_f64(),
         phases: plan.phases.iter().map(phase).collect(),
         faults: faults(plan, catalogs),
+        services: services(plan),
         regions: regions(plan),
         fleets: fleets(plan),
         gates: plan.gates.iter().map(|gate| proof::of(gate, plan, catalogs)).collect(),
@@ -164,6 +181,23 @@ fn closes(closing: Closing) -> String {
 
 fn per_second(every: Duration) -> f64 {
     1.0 / every.as_secs_f64().max(1e-6)
+}
+
+fn services(plan: &Plan) -> Vec<ServiceLine> {
+    // A plan that was loaded has no circle.
+    let order = plan.topology.start_order().unwrap_or_default();
+    let line = |name: ServiceId| {
+        let nodes: Vec<NodeId> = plan.topology.nodes_of(&name).cloned().collect();
+        let others = nodes.iter().flat_map(|node| &plan.topology.nodes[node].services);
+        Some(ServiceLine {
+            kind: plan.services.get(&name)?.kind.clone(),
+            shares_with: others.filter(|other| **other != name).cloned().collect(),
+            needs: plan.topology.services.get(&name)?.needs.clone(),
+            nodes,
+            name,
+        })
+    };
+    order.into_iter().filter_map(line).collect()
 }
 
 fn regions(plan: &Plan) -> BTreeMap<RegionId, RegionLine> {

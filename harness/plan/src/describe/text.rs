@@ -1,8 +1,10 @@
 //! A description for a person.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
-use super::{Description, FaultLine};
+use model::{NodeId, ServiceId};
+
+use super::{Description, FaultLine, ServiceLine};
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,6 +19,8 @@ impl fmt::Display for Description {
         if let Some(summary) = &self.summary {
             writeln!(f, "{summary}")?;
         }
+        writeln!(f, "\nServices, in the order in which they are brought up")?;
+        self.services.iter().try_for_each(|service| write_service(service, f))?;
         writeln!(f, "\nTimeline, {} s at most", self.lasts_s_max)?;
         for phase in &self.phases {
             let marks = [
@@ -77,6 +81,17 @@ impl fmt::Display for Description {
         }
         Ok(())
     }
+}
+
+fn write_service(service: &ServiceLine, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let ServiceLine { name, kind, nodes, shares_with, needs } = service;
+    let listed = |before: &str, names: &BTreeSet<ServiceId>| {
+        let names: Vec<&str> = names.iter().map(ServiceId::as_str).collect();
+        if names.is_empty() { String::new() } else { format!("{before}{}", names.join(", ")) }
+    };
+    let (shared, needs) = (listed(", shared with ", shares_with), listed("; needs ", needs));
+    let nodes: Vec<&str> = nodes.iter().map(NodeId::as_str).collect();
+    writeln!(f, "  {name:<14} {kind} on {}{shared}{needs}", nodes.join(", "))
 }
 
 fn word(lever: &model::Lever) -> String {

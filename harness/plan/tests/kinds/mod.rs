@@ -9,7 +9,7 @@ use document::units::{Share, Time};
 use schemars::JsonSchema;
 use seams::{
     Addresses, Clock, Driver, Fault, Ground, Kind, Lane, Layout, Moment, Observer, Post, Process,
-    Role, RoleName, Service, SystemError, Timer,
+    Role, RoleName, Service, ServiceRef, SystemError, Timer,
     catalog::{Catalog, MakeFault, System, fault, stored},
 };
 use serde::{Deserialize, Serialize};
@@ -151,6 +151,59 @@ impl Service for Store {
     }
 }
 
+/// Lives beside a store, or on its nodes.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Registry {
+    /// Where it keeps who leads.
+    #[serde(default)]
+    #[schemars(extend("endpoint" = "client"))]
+    store: Option<ServiceRef>,
+    /// Registries that it copies from.
+    #[serde(default)]
+    copies: Vec<ServiceRef>,
+}
+
+impl Layout for Registry {
+    fn processes(&self, _: &NodeId, _: &dyn Addresses) -> Vec<Process> {
+        vec![]
+    }
+    fn endpoints(&self) -> &'static [(&'static str, u16)] {
+        &[("rest", 8008), ("sql", 5432)]
+    }
+    fn roles(&self) -> &'static [RoleName] {
+        const { &[RoleName::leads("primary"), RoleName::copies("replica")] }
+    }
+    fn shards(&self) -> Vec<ShardId> {
+        vec!["registry".into()]
+    }
+    fn shard_of(&self, _: u32, _: u16) -> ShardId {
+        "registry".into()
+    }
+    fn timers(&self) -> Vec<Timer> {
+        vec![]
+    }
+}
+
+#[async_trait]
+impl Service for Registry {
+    async fn ready(&self, _: &dyn Ground) -> Result<(), SystemError> {
+        Ok(())
+    }
+    async fn provision(&self, _: &dyn Ground) -> Result<(), SystemError> {
+        Ok(())
+    }
+    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+        Ok("1".into())
+    }
+    async fn believes(&self, _: &dyn Ground, _: &NodeId) -> Result<Vec<Role>, SystemError> {
+        Ok(vec![])
+    }
+    async fn redundant(&self, _: &dyn Ground) -> Result<bool, SystemError> {
+        Ok(true)
+    }
+}
+
 /// Drivers and observers are only named and read here, never run.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -223,12 +276,17 @@ static STORE: System = System {
     lab: None,
     services: Catalog {
         noun: "service",
-        kinds: &[Kind::new::<Store>(
-            "reference",
-            "A small replicated store.",
-            "{election_timeout: 1s}",
-            |params, _| Ok(Arc::new(stored::<Store>(params)?)),
-        )],
+        kinds: &[
+            Kind::new::<Store>(
+                "reference",
+                "A small replicated store.",
+                "{election_timeout: 1s}",
+                |params, _| Ok(Arc::new(stored::<Store>(params)?)),
+            ),
+            Kind::new::<Registry>("registry", "Knows who leads.", "{}", |params, _| {
+                Ok(Arc::new(stored::<Registry>(params)?))
+            }),
+        ],
     },
     drivers: Catalog {
         noun: "driver",

@@ -57,7 +57,7 @@ pub(super) fn plan(assets: u32, stop: Duration) -> Plan {
     };
     let node = |region: &str, last| {
         let address = [198, 18, 0, last].into();
-        Node { region: region.into(), zone: None, service: "ingest".into(), address }
+        Node { region: region.into(), zone: None, services: ["ingest".into()].into(), address }
     };
     let topology = Topology {
         nodes: BTreeMap::from([("n1".into(), node("east", 1)), ("n2".into(), node("west", 2))]),

@@ -32,7 +32,7 @@ pub(crate) fn topology() -> Topology {
         let node = Node {
             region,
             zone: None,
-            service: "echo".into(),
+            services: ["echo".into()].into(),
             address: [198, 18, 0, number].into(),
         };
         topology.nodes.insert(name.into(), node);
@@ -79,6 +79,7 @@ pub(crate) fn processes(
             files: BTreeMap::from([("conf/where".into(), "{data}".into())]),
             steps: vec![touch],
             command,
+            ..Process::default()
         }
     };
     topology.nodes.keys().map(|name| (name.clone(), vec![of(name)])).collect()
@@ -129,8 +130,18 @@ impl Rig {
         program: Option<&str>,
         world: Conditions,
     ) -> Result<Self, LabError> {
-        let folder = tempfile::tempdir()?;
         let processes = processes(&topology, program);
+        Self::open_running(inside, params, topology, processes, world).await
+    }
+
+    pub(crate) async fn open_running(
+        inside: Inside,
+        params: Local,
+        topology: Topology,
+        processes: BTreeMap<NodeId, Vec<Process>>,
+        world: Conditions,
+    ) -> Result<Self, LabError> {
+        let folder = tempfile::tempdir()?;
         let lab =
             LocalLab::new(inside, params, Arc::new(topology), PathBuf::from(folder.path()), 7)?;
         let (want, wanted) = watch::channel(Wanted { revision: 1, conditions: Arc::new(world) });

@@ -7,7 +7,7 @@ fn ways(quality: LinkQuality, track: Track) -> Ways {
     let node = |region: &str| Node {
         region: region.into(),
         zone: None,
-        service: "s".into(),
+        services: ["s".into()].into(),
         address: [198, 18, 0, 1].into(),
     };
     let pair = || (RegionId::from("a"), RegionId::from("b"));

@@ -86,7 +86,7 @@ impl Cluster {
             let node = topology::Node {
                 region: region.clone(),
                 zone: None,
-                service: ServiceId::from("store"),
+                services: [ServiceId::from("store")].into(),
                 address: address(member),
             };
             topology.regions.insert(region, topology::Region::default());

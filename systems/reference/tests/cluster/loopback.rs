@@ -46,7 +46,7 @@ pub(crate) fn site(cluster: &Cluster) -> Site {
         let node = Node {
             region: region.into(),
             zone: None,
-            service: service.clone(),
+            services: [service.clone()].into(),
             address: cluster.ip(name),
         };
         (NodeId::from(name), node)

@@ -45,7 +45,7 @@ async fn kinds_live() {
     .expect("stored form");
     assert_eq!(service.shards().len(), 6);
     assert!((0..600).all(|asset| service.shards().contains(&service.shard_of(asset, 0))));
-    let process = service.processes(&"b".into(), &*site(cluster).topology).remove(0);
+    let process = service.processes(&"b".into(), &*site.topology).remove(0);
     assert_eq!(process.command.program.to_str(), Some("{self}"));
     // What the service writes, a node reads.
     let words = ["node"].into_iter().chain(process.command.args[2..].iter().map(String::as_str));
