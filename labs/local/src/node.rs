@@ -6,12 +6,18 @@
 //! | stopped, frozen | under power | standing still |
 //! | terminated, crashed | under power: its kernel answers for the dead | none |
 //! | power lost | gone, with its network | none |
+//!
+//! A process that ends by itself is started again as its [`seams::Restart`] says, while the node is up: a window that wants the node in
+//! another state is stronger.
 
 use std::{io, sync::Arc, time::Duration};
 
 use model::{End, Lever, NodeId, NodeState};
 use seams::{LabError, Sight, Spot};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     Inside,
@@ -73,11 +79,16 @@ impl Node {
         mut closing: watch::Receiver<()>,
     ) {
         loop {
+            let again = self.programs.next_again().filter(|_| self.state == NodeState::Up);
             let goal = tokio::select! {
                 goal = goals.recv() => goal,
                 _ = closing.changed() => break,
                 report = next_report(&mut self.machine) => {
                     self.hear_unasked(report);
+                    continue;
+                }
+                () = moment(again) => {
+                    self.start_again();
                     continue;
                 }
             };
@@ -108,6 +119,9 @@ impl Node {
 
     async fn reach(&mut self, wanted: NodeState) -> Result<(), LabError> {
         let was = std::mem::replace(&mut self.state, wanted);
+        if wanted.is_down() {
+            self.programs.forget_restarts();
+        }
         if wanted == NodeState::PowerLost {
             let hit = self.lose_power().await?;
             self.prove(wanted.lever(), hit);
@@ -197,6 +211,14 @@ impl Node {
         }
         self.programs.began = true;
         Ok(())
+    }
+
+    /// What became of it is heard as any report is.
+    fn start_again(&mut self) {
+        for job in self.programs.start_again(Instant::now()) {
+            // Without an init the node is lost, which is heard next.
+            let _ = self.order(&Order::Start(job));
+        }
     }
 
     async fn stop(&mut self, state: NodeState) -> Result<(), LabError> {
@@ -323,6 +345,14 @@ impl Node {
 
     fn end(&self) -> End {
         End::Node(self.name.clone())
+    }
+}
+
+/// For ever where there is none.
+async fn moment(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

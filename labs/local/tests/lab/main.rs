@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(inside: &Inside) -> Vec<Trial> {
-    let bodies: [(&str, Body); 23] = [
+    let bodies: [(&str, Body); 24] = [
         ("tcp_crosses", start::tcp_crosses),
         ("a_missing_program_is_told", start::a_missing_program_is_told),
         ("closing_ends_an_opening", start::closing_ends_an_opening),
@@ -56,6 +56,7 @@ fn trials(inside: &Inside) -> Vec<Trial> {
         ("a_stopped_node_keeps_its_connections", nodes::a_stopped_node_keeps_its_connections),
         ("lost_power_is_silence", nodes::lost_power_is_silence),
         ("an_own_end_is_told", nodes::an_own_end_is_told),
+        ("what_fails_is_started_again", nodes::what_fails_is_started_again),
         ("a_lost_init_is_a_crash", nodes::a_lost_init_is_a_crash),
         ("every_state_follows_every_other", paths::every_state_follows_every_other),
         ("any_path_leads_to_the_same_world", paths::any_path_leads_to_the_same_world),

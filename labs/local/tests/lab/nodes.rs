@@ -1,11 +1,11 @@
 //! What nodes suffer, as a peer sees it: a farewell, a pause, or silence.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, time::Duration};
 
 use libtest_mimic::Failed;
 use model::{Conditions, Lever, NodeState};
-use seams::{Origin, Sight, Spot};
-use wetdress_local::{EngineWish, Inside};
+use seams::{Origin, Restart, Sight, Spot};
+use wetdress_local::{EngineWish, Inside, Local};
 
 use crate::rig::{self, PORT, Rig, Talk, block_on, patience};
 
@@ -125,6 +125,48 @@ pub(crate) fn an_own_end_is_told(inside: Inside, engine: EngineWish) -> Result<(
         rig.node_state("b", NodeState::Crashed).await;
         rig.turn(Conditions::default()).await;
         talk_to_b(&rig).await;
+        rig.close().await;
+        Ok(())
+    })
+}
+
+/// A failure is told and followed by a start; a success stays ended, and so does whatever a window wants down.
+pub(crate) fn what_fails_is_started_again(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
+    let ended = |sight: &Sight, code: u8| matches!(sight, Sight::Exited { asked: false, status, .. } if *status == format!("exited with code {code}"));
+    let started =
+        |sight: &Sight| matches!(sight, Sight::Started { node, .. } if node.as_str() == "b");
+    block_on(async {
+        let restart = Restart::OnFailure { wait: Duration::from_millis(20) };
+        let topology = rig::topology();
+        let mut processes = rig::processes(&topology, None);
+        processes.values_mut().flatten().for_each(|process| process.restart = restart);
+        let params = Local { engine, ..Local::default() };
+        let mut rig =
+            Rig::open_running(inside, params, topology, processes, Conditions::default()).await?;
+        rig.until("its start", started).await;
+        for _ in 0..2 {
+            talk_to_b(&rig).await.say("exit 3").await;
+            rig.until("its end", |sight| ended(sight, 3)).await;
+            rig.until("its next start", started).await;
+        }
+        talk_to_b(&rig).await.say("exit 3").await;
+        rig.until("its end", |sight| ended(sight, 3)).await;
+        rig.node_state("b", NodeState::Crashed).await;
+        rig.seen.clear();
+        for _ in 0..50 {
+            rig.connect(&Origin::node(&"a".into()), "c", PORT).await.ask("hello").await;
+        }
+        rig.node_state("b", NodeState::Crashed).await;
+        assert!(!rig.seen.iter().any(|seen| started(&seen.what)), "{:?}", rig.seen);
+        rig.turn(Conditions::default()).await;
+        talk_to_b(&rig).await.say("exit 0").await;
+        rig.until("its end", |sight| ended(sight, 0)).await;
+        rig.seen.clear();
+        rig.node_state("b", NodeState::Crashed).await;
+        assert!(!rig.seen.iter().any(|seen| started(&seen.what)), "{:?}", rig.seen);
         rig.close().await;
         Ok(())
     })
