@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CellId, FleetId, Micros, NodeId, RegionId, ShardId};
+use crate::{CellId, FleetId, Micros, NodeIndex, RegionId, ShardId};
 
 /// Identity of a reading within its run. Asset ids are dense and unique per run, a fleet owns a range; streams are numbered within their fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,8 +60,8 @@ pub struct Row {
     pub acked: Option<Micros>,
     /// Position within its shard that the ack named.
     pub position: Option<u64>,
-    /// Index into the plan's nodes (in the order of their names) of the node that acked.
-    pub by: Option<u16>,
+    /// The node that acked.
+    pub by: Option<NodeIndex>,
     /// The mark that the last attempt carried on the wire.
     pub stored: bool,
 }
@@ -87,9 +87,4 @@ pub struct AssetRow {
     pub cell: CellId,
     pub shard: ShardId,
     pub probe: bool,
-}
-
-/// Which node acked, by its place in the order of names; the inverse of [`Row::by`].
-pub fn node_index<'a>(mut nodes: impl Iterator<Item = &'a NodeId>, node: &NodeId) -> Option<u16> {
-    nodes.position(|name| name == node).and_then(|at| u16::try_from(at).ok())
 }

@@ -22,6 +22,6 @@ pub use plan::{KindSpec, Plan};
 pub use quality::{Bursts, Jitter, LinkQuality, Shape};
 pub use role::{HeldRole, RoleKind};
 pub use time::Micros;
-pub use topology::{End, Link, Topology};
+pub use topology::{End, Link, NodeIndex, Topology};
 pub use track::{Slot, Track};
 pub use units::{BitRate, Chance};

@@ -50,6 +50,13 @@ pub struct Service {
     pub needs: BTreeSet<ServiceId>,
 }
 
+/// A node by its place among the plan's nodes, in the order of their names, from 0. It is what travels where a name would cost.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct NodeIndex(pub u16);
+
 /// Assets or observers of one region behind one access link. It has addresses of its own for each of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
@@ -123,6 +130,11 @@ impl Topology {
             End::Node(name) => self.nodes.get(name).map(|node| &node.region),
             End::Cell(name) => self.cells.get(name).map(|cell| &cell.region),
         }
+    }
+
+    /// Every node's index by its name.
+    pub fn indices(&self) -> BTreeMap<NodeId, NodeIndex> {
+        self.nodes.keys().cloned().zip((0..).map(NodeIndex)).collect()
     }
 
     /// Nodes first, then cells, each in the order of their names.

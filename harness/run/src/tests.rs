@@ -3,7 +3,7 @@
 use std::{fs, process::Command, sync::Arc, time::Duration};
 
 use model::{
-    Attempt, Event, Identity, Micros, Plan, Row, Sighting,
+    Attempt, Event, Identity, Micros, NodeIndex, Plan, Row, Sighting,
     ledger::Fate,
     plan::{Ack, Payload, Stream, StreamPhase},
     schedule::Schedule,
@@ -31,7 +31,7 @@ fn streams() -> Vec<Stream> {
 fn acked(identity: Identity, ready: Micros) -> Row {
     let sent = Micros(ready.0 + 900);
     let acked = Some(Micros(sent.0 + i64::from(identity.asset) * 1000 + 5));
-    let (position, by) = (Some(identity.seq * 3), Some(1));
+    let (position, by) = (Some(identity.seq * 3), Some(NodeIndex(1)));
     Row {
         identity,
         ready,

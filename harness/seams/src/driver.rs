@@ -2,11 +2,13 @@
 
 use std::{
     fmt,
+    ops::Range,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use model::{Identity, Micros, NodeId, Outcome, RegionId};
+use bytes::Bytes;
+use model::{Identity, Micros, NodeIndex, Outcome, RegionId};
 
 use crate::{Clock, Ground, Origin};
 
@@ -18,20 +20,36 @@ pub trait Driver: fmt::Debug + Send + Sync {
     fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane>;
 }
 
-/// One asset that wants a connection to a region.
+/// A connection of a lane. The fleet numbers its connections from 0 without gaps, so a lane may keep them in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u32);
+
+/// A connection that a fleet wants: of one asset, or of as many as a gateway carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seat {
-    pub asset: u32,
+pub struct ConnectRequest {
+    pub conn: ConnId,
+    /// Who sends over the connection; never empty.
+    pub assets: Range<u32>,
     pub from: Origin,
     /// Where it wants to go now; the driver picks the node or nodes there.
     pub region: RegionId,
+    /// How often the same connection was asked for before, from 0.
+    pub attempt: u32,
+}
+
+impl ConnectRequest {
+    /// A number for [`Site::nth_in`](crate::Site::nth_in): neighbours go to different nodes, and each attempt goes to the next one.
+    pub fn turn(&self) -> u32 {
+        self.assets.start.wrapping_add(self.attempt)
+    }
 }
 
 /// One attempt of one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Unique within its lane.
-    pub ticket: u64,
+    /// Unique within the lane, among some billions of attempts.
+    pub ticket: u32,
+    pub conn: ConnId,
     pub identity: Identity,
     /// From 1.
     pub attempt: u16,
@@ -44,18 +62,23 @@ pub struct Outgoing {
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     pub readings: &'a [Outgoing],
-    pub arena: &'a [u8],
+    pub arena: &'a Bytes,
 }
 
-impl Batch<'_> {
-    pub fn payload(&self, reading: &Outgoing) -> &[u8] {
+impl<'a> Batch<'a> {
+    pub fn payload(&self, reading: &Outgoing) -> &'a [u8] {
         &self.arena[reading.start as usize..(reading.start + reading.length) as usize]
+    }
+
+    /// The payload as a share of the arena, for who keeps it: nothing is copied.
+    pub fn share(&self, reading: &Outgoing) -> Bytes {
+        self.arena.slice(reading.start as usize..(reading.start + reading.length) as usize)
     }
 }
 
-/// How an asset leaves.
+/// How a connection is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
+pub enum Disconnect {
     Close,
     Reset,
     /// Without a word: the other side is not told.
@@ -63,33 +86,35 @@ pub enum Leave {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The asset's connection stands.
-    Up { asset: u32, node: NodeId },
+    /// The connection stands.
+    Up { conn: ConnId, node: NodeIndex },
     /// It could not be made, or is gone. Attempts under way have been answered by `Done` before.
-    Down { asset: u32, why: String },
+    Down { conn: ConnId, why: &'static str },
     /// Handed to the connection.
-    Sent { ticket: u64, at: Micros },
-    /// `at` is stamped where the answer's bytes were read.
-    Done { ticket: u64, outcome: Outcome, at: Micros, by: Option<NodeId>, position: Option<u64> },
+    Sent { ticket: u32, at: Micros },
+    /// `at` is stamped where the answer's bytes were read; `by` is the node that answered.
+    Done { ticket: u32, outcome: Outcome, at: Micros, by: Option<NodeIndex>, position: Option<u64> },
 }
 
 /// One thread's share of a driver. It owns no deadline, no retry, no backoff: those are the fleet's.
 pub trait Lane {
-    /// Begins to connect each of them, once. The answer is `Up` or `Down`.
-    fn connect(&mut self, seats: &[Seat]);
+    /// Begins to make each of the connections, once. The answer is `Up` or `Down`.
+    fn connect(&mut self, wanted: &[ConnectRequest]);
 
-    /// Gives the asset's connection up, also one in the making. Nothing more is said of it: no `Down`, and what was under way is the
+    /// Gives a connection up, also one in the making. Nothing more is said of it: no `Down`, and what was under way is the
     /// fleet's to call Unknown.
-    fn disconnect(&mut self, asset: u32, how: Leave);
+    fn disconnect(&mut self, conn: ConnId, how: Disconnect);
 
-    /// Takes a prefix of the batch and says how many; what is left waits on its asset.
-    fn submit(&mut self, batch: Batch<'_>) -> usize;
+    /// Takes what it can, and pushes the indices of the readings that it refuses for now, in their order. A refused reading waits on
+    /// its asset and is offered again. A full connection refuses its own readings only, each behind the first that it has refused;
+    /// whatever is for another one is taken.
+    fn submit(&mut self, batch: Batch<'_>, refused: &mut Vec<u32>);
 
     /// Drives connections and hands out what happened; Ready when there is something.
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<Progress>) -> Poll<()>;
 
     /// The fleet has said Unknown: a later answer to this ticket is of no interest.
-    fn abandon(&mut self, ticket: u64);
+    fn abandon(&mut self, ticket: u32);
 }

@@ -24,7 +24,7 @@ mod traffic;
 
 pub use catalog::{Catalog, Kind};
 pub use clock::Clock;
-pub use driver::{Batch, Driver, Lane, Leave, Outgoing, Progress, Seat};
+pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress};
 pub use fault::{Fault, Moment};
 pub use ground::{Ground, Origin};
 pub use lab::{Lab, LabError, Open, Seen, Sight, Spot, Wanted};
@@ -33,5 +33,5 @@ pub use service::{
     Addresses, Command, Layout, Process, Restart, Role, RoleName, Service, ServiceRef, Site,
     SystemError, Timer, processes,
 };
-pub use session::{Answer, Dial, Letter, Session, SessionLane};
+pub use session::{Answer, Attempt, Connect, Session, SessionLane};
 pub use traffic::{Drained, Traffic};

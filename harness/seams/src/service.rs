@@ -3,8 +3,9 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{End, NodeId, RoleKind, ServiceId, ShardId, Topology, topology::Node};
-
+use model::{
+    End, NodeId, NodeIndex, RegionId, RoleKind, ServiceId, ShardId, Topology, topology::Node,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +163,21 @@ impl Site {
         let port = self.topology.services.get(of).and_then(|service| service.endpoints.get(name));
         let Some(port) = port.copied() else { return vec![] };
         self.topology.nodes_of(of).map(|node| (node.clone(), port)).collect()
+    }
+
+    /// The service's nodes in a region, in the order of their names.
+    pub fn nodes_in(&self, region: &RegionId) -> impl Iterator<Item = (NodeIndex, &NodeId)> {
+        let all = (0..).map(NodeIndex).zip(&self.topology.nodes);
+        let here = all.filter(move |(_, (_, node))| {
+            node.region == *region && node.services.contains(&self.service)
+        });
+        here.map(|(index, (name, _))| (index, name))
+    }
+
+    /// The one among them whose turn it is, round and round; None where there is none.
+    pub fn nth_in(&self, region: &RegionId, turn: u32) -> Option<(NodeIndex, &NodeId)> {
+        let count = u32::try_from(self.nodes_in(region).count()).ok()?;
+        self.nodes_in(region).nth(turn.checked_rem(count)? as usize)
     }
 }
 

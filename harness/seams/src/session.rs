@@ -1,11 +1,10 @@
-//! The easy way to write a driver: one async session per asset. [`SessionLane`] turns it into a [`Lane`].
+//! The easy way to write a driver: one async session per connection. [`SessionLane`] turns it into a [`Lane`].
 //!
 //! It spawns a local task per session and per reading under way, so it belongs inside a tokio `LocalSet`. No deadline, no retry and
-//! no backoff here: those are the fleet's.
+//! no backoff here: those are the fleet's. It refuses nothing: a session that is full keeps its readings waiting in their futures.
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     fmt,
     future::Future,
     rc::Rc,
@@ -13,42 +12,45 @@ use std::{
 };
 
 use bytes::Bytes;
-use model::{Identity, Micros, NodeId, Outcome};
+use model::{Identity, Micros, NodeIndex, Outcome};
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
-use crate::{Batch, Clock, Lane, Leave, Progress, Seat};
+use crate::{Batch, Clock, ConnId, ConnectRequest, Disconnect, Lane, Progress};
 
 /// Makes sessions. It may hold what they share, such as one connection per node.
-pub trait Dial: 'static {
+pub trait Connect: 'static {
     type Session: Session;
 
     /// One try to connect; `Err` says why not. Dropped when the fleet has lost patience.
-    fn connect(&self, seat: &Seat) -> impl Future<Output = Result<Self::Session, String>>;
+    fn connect(
+        &self,
+        request: &ConnectRequest,
+    ) -> impl Future<Output = Result<Self::Session, &'static str>>;
 }
 
-/// A live connection of one asset.
+/// A live connection.
 pub trait Session: 'static {
     /// The node at its other side.
-    fn node(&self) -> NodeId;
+    fn node(&self) -> NodeIndex;
 
     /// Sends one reading and waits for its answer. Several are under way at once, as many as the fleet's `max_inflight`; the futures
     /// are first polled in order of sending. It is dropped only with its session: one that the fleet has given up on runs on, since
     /// breaking off half a request would break the connection for the others.
-    fn send(&self, letter: Letter) -> impl Future<Output = Answer>;
+    fn send(&self, attempt: Attempt) -> impl Future<Output = Answer>;
 
     /// Waits until the connection is gone by itself, and says why. What is still under way then becomes `Unknown`.
-    fn closed(&self) -> impl Future<Output = String>;
+    fn closed(&self) -> impl Future<Output = &'static str>;
 
-    /// The asset goes. Readings under way are dropped before.
-    fn leave(&self, how: Leave);
+    /// The fleet gives the connection up. Readings under way are dropped before.
+    fn disconnect(&self, how: Disconnect);
 }
 
 /// One attempt of one reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct Attempt {
     pub identity: Identity,
     /// From 1.
-    pub attempt: u16,
+    pub number: u16,
     /// Envelope first.
     pub payload: Bytes,
 }
@@ -59,7 +61,7 @@ pub struct Answer {
     pub outcome: Outcome,
     /// Stamped where the answer's bytes were read.
     pub at: Micros,
-    pub by: Option<NodeId>,
+    pub by: Option<NodeIndex>,
     pub position: Option<u64>,
 }
 
@@ -73,12 +75,17 @@ impl Answer {
     pub fn unknown(at: Micros) -> Self {
         Self { outcome: Outcome::Unknown, at, by: None, position: None }
     }
+
+    fn to(self, ticket: u32) -> Progress {
+        let Self { outcome, at, by, position } = self;
+        Progress::Done { ticket, outcome, at, by, position }
+    }
 }
 
 /// The sessions of one thread.
-pub struct SessionLane<D: Dial> {
-    dial: Rc<D>,
-    state: Rc<State<D::Session>>,
+pub struct SessionLane<C: Connect> {
+    connect: Rc<C>,
+    state: Rc<State<C::Session>>,
 }
 
 struct State<S> {
@@ -87,107 +94,125 @@ struct State<S> {
 }
 
 struct Inner<S> {
-    seats: HashMap<u32, Held<S>>,
-    out: Vec<Progress>,
+    /// By connection.
+    seats: Vec<Seat<S>>,
+    /// What was said, and the life of the connection of which it was said.
+    out: Vec<(u32, Progress)>,
     waker: Option<Waker>,
 }
 
-/// An asset that is connecting or connected.
+/// A connection's place.
+struct Seat<S> {
+    /// Grows whenever the fleet decides: what was about to be said before of the connection would be taken for the next one.
+    life: u32,
+    held: Option<Held<S>>,
+}
+
+/// A connection that stands or is being made.
 struct Held<S> {
     /// The task that connects and then waits for the end.
     life: AbortHandle,
     session: Option<Rc<S>>,
-    /// Readings under way, by ticket.
-    under_way: HashMap<u64, AbortHandle>,
+    under_way: UnderWay,
 }
 
-impl<D: Dial> SessionLane<D> {
-    pub fn new(dial: D, clock: Clock) -> Self {
-        let inner = Inner { seats: HashMap::new(), out: Vec::new(), waker: None };
-        Self { dial: Rc::new(dial), state: Rc::new(State { clock, inner: RefCell::new(inner) }) }
+/// Readings of a session, by a place that each task knows.
+#[derive(Default)]
+struct UnderWay {
+    places: Vec<Option<(u32, AbortHandle)>>,
+    free: Vec<u32>,
+}
+
+impl<C: Connect> SessionLane<C> {
+    pub fn new(connect: C, clock: Clock) -> Self {
+        let inner = Inner { seats: Vec::new(), out: Vec::new(), waker: None };
+        Self {
+            connect: Rc::new(connect),
+            state: Rc::new(State { clock, inner: RefCell::new(inner) }),
+        }
     }
 }
 
-impl<D: Dial> Lane for SessionLane<D> {
-    fn connect(&mut self, seats: &[Seat]) {
-        for seat in seats {
-            self.disconnect(seat.asset, Leave::Close);
-            let life = spawn_local(live(self.dial.clone(), self.state.clone(), seat.clone()))
-                .abort_handle();
-            let held = Held { life, session: None, under_way: HashMap::new() };
-            self.state.inner.borrow_mut().seats.insert(seat.asset, held);
+impl<C: Connect> Lane for SessionLane<C> {
+    fn connect(&mut self, wanted: &[ConnectRequest]) {
+        for request in wanted {
+            self.disconnect(request.conn, Disconnect::Close);
+            let task = live(self.connect.clone(), self.state.clone(), request.clone());
+            let life = spawn_local(task).abort_handle();
+            let held = Held { life, session: None, under_way: UnderWay::default() };
+            self.state.inner.borrow_mut().seat(request.conn).held = Some(held);
         }
     }
 
-    fn disconnect(&mut self, asset: u32, how: Leave) {
+    fn disconnect(&mut self, conn: ConnId, how: Disconnect) {
         let mut inner = self.state.inner.borrow_mut();
-        // The fleet has decided: what was about to be said of this connection would be taken for the next one.
-        inner.out.retain(|progress| !matches!(progress, Progress::Up { asset: a, .. } | Progress::Down { asset: a, .. } if *a == asset));
-        let Some(held) = inner.seats.remove(&asset) else { return };
+        let seat = inner.seat(conn);
+        seat.life = seat.life.wrapping_add(1);
+        let Some(held) = seat.held.take() else { return };
         drop(inner);
         held.stop();
         if let Some(session) = held.session {
-            session.leave(how);
+            session.disconnect(how);
         }
     }
 
-    fn submit(&mut self, batch: Batch<'_>) -> usize {
-        let arena = Bytes::copy_from_slice(batch.arena);
+    fn submit(&mut self, batch: Batch<'_>, _refused: &mut Vec<u32>) {
         let at = self.state.clock.now();
+        let mut inner = self.state.inner.borrow_mut();
+        let Inner { seats, out, .. } = &mut *inner;
         for reading in batch.readings {
-            let mut inner = self.state.inner.borrow_mut();
-            let ticket = reading.ticket;
-            let asset = reading.identity.asset;
-            let Some(session) = inner.seats.get(&asset).and_then(|held| held.session.clone())
+            let (ticket, conn) = (reading.ticket, reading.conn);
+            let held = seats.get_mut(conn.0 as usize).and_then(|seat| seat.held.as_mut());
+            let Some((held, session)) =
+                held.and_then(|held| held.session.clone().map(|session| (held, session)))
             else {
                 // It went down while the fleet did not know yet: nothing has left.
-                inner.out.push(Progress::Done {
-                    ticket,
-                    outcome: Outcome::Refused,
-                    at,
-                    by: None,
-                    position: None,
-                });
+                out.push((0, Answer::refused(at).to(ticket)));
                 continue;
             };
-            inner.out.push(Progress::Sent { ticket, at });
-            let payload =
-                arena.slice(reading.start as usize..(reading.start + reading.length) as usize);
-            let letter = Letter { identity: reading.identity, attempt: reading.attempt, payload };
-            let state = self.state.clone();
+            out.push((0, Progress::Sent { ticket, at }));
+            let attempt = Attempt {
+                identity: reading.identity,
+                number: reading.attempt,
+                payload: batch.share(reading),
+            };
+            let (state, place) = (self.state.clone(), held.under_way.place());
             let task = spawn_local(async move {
-                let answer = session.send(letter).await;
-                state.answered(asset, ticket, answer);
+                let answer = session.send(attempt).await;
+                state.answered(conn, place, ticket, answer);
             });
-            let held = inner.seats.get_mut(&asset).expect("its session was found above");
-            held.under_way.insert(ticket, task.abort_handle());
+            held.under_way.begin(place, ticket, task.abort_handle());
         }
-        batch.readings.len()
+        inner.wake();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<Progress>) -> Poll<()> {
         let mut inner = self.state.inner.borrow_mut();
-        if inner.out.is_empty() {
-            inner.waker = Some(cx.waker().clone());
-            return Poll::Pending;
+        let before = out.len();
+        let mut said = std::mem::take(&mut inner.out);
+        out.extend(said.drain(..).filter(|said| inner.is_current(said)).map(|(_, what)| what));
+        // Its room is kept.
+        inner.out = said;
+        if out.len() > before {
+            return Poll::Ready(());
         }
-        out.append(&mut inner.out);
-        Poll::Ready(())
+        inner.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Nothing to do: see [`Session::send`]. The fleet ignores tickets that it has closed.
-    fn abandon(&mut self, _ticket: u64) {}
+    fn abandon(&mut self, _ticket: u32) {}
 }
 
-impl<D: Dial> Drop for SessionLane<D> {
+impl<C: Connect> Drop for SessionLane<C> {
     fn drop(&mut self) {
-        for (_, held) in self.state.inner.borrow_mut().seats.drain() {
+        for held in self.state.inner.borrow_mut().seats.drain(..).filter_map(|seat| seat.held) {
             held.stop();
         }
     }
 }
 
-impl<D: Dial> fmt::Debug for SessionLane<D> {
+impl<C: Connect> fmt::Debug for SessionLane<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLane")
             .field("seats", &self.state.inner.borrow().seats.len())
@@ -195,65 +220,84 @@ impl<D: Dial> fmt::Debug for SessionLane<D> {
     }
 }
 
-/// The whole life of an asset's connection.
-async fn live<D: Dial>(dial: Rc<D>, state: Rc<State<D::Session>>, seat: Seat) {
-    let asset = seat.asset;
-    let why = match dial.connect(&seat).await {
+/// The whole life of a connection.
+async fn live<C: Connect>(connect: Rc<C>, state: Rc<State<C::Session>>, request: ConnectRequest) {
+    let why = match connect.connect(&request).await {
         Err(why) => why,
         Ok(session) => {
             let session = Rc::new(session);
-            state.up(asset, session.clone());
+            state.up(request.conn, session.clone());
             let why = session.closed().await;
             // Answers that were read before the end are handed out before it.
             yield_now().await;
             why
         }
     };
-    state.down(asset, why);
+    state.down(request.conn, why);
 }
 
 impl<S: Session> State<S> {
-    fn up(&self, asset: u32, session: Rc<S>) {
+    fn up(&self, conn: ConnId, session: Rc<S>) {
         let node = session.node();
         let mut inner = self.inner.borrow_mut();
-        if let Some(held) = inner.seats.get_mut(&asset) {
+        let seat = inner.seat(conn);
+        if let Some(held) = &mut seat.held {
             held.session = Some(session);
-            inner.say(Progress::Up { asset, node });
+            let life = seat.life;
+            inner.say(life, Progress::Up { conn, node });
         }
     }
 
-    fn answered(&self, asset: u32, ticket: u64, answer: Answer) {
+    fn answered(&self, conn: ConnId, place: u32, ticket: u32, answer: Answer) {
         let mut inner = self.inner.borrow_mut();
-        let known = inner.seats.get_mut(&asset).and_then(|held| held.under_way.remove(&ticket));
-        if known.is_some() {
-            let Answer { outcome, at, by, position } = answer;
-            inner.say(Progress::Done { ticket, outcome, at, by, position });
+        if let Some(held) = &mut inner.seat(conn).held
+            && held.under_way.end(place, ticket)
+        {
+            inner.say(0, answer.to(ticket));
         }
     }
 
-    fn down(&self, asset: u32, why: String) {
+    fn down(&self, conn: ConnId, why: &'static str) {
         let at = self.clock.now();
         let mut inner = self.inner.borrow_mut();
-        let Some(held) = inner.seats.remove(&asset) else { return };
+        let seat = inner.seat(conn);
+        let life = seat.life;
+        let Some(held) = seat.held.take() else { return };
         held.stop();
-        let mut lost: Vec<u64> = held.under_way.into_keys().collect();
+        let mut lost: Vec<u32> = held.under_way.all().map(|(ticket, _)| *ticket).collect();
         lost.sort_unstable();
         for ticket in lost {
-            inner.say(Progress::Done {
-                ticket,
-                outcome: Outcome::Unknown,
-                at,
-                by: None,
-                position: None,
-            });
+            inner.say(0, Answer::unknown(at).to(ticket));
         }
-        inner.say(Progress::Down { asset, why });
+        inner.say(life, Progress::Down { conn, why });
     }
 }
 
 impl<S> Inner<S> {
-    fn say(&mut self, progress: Progress) {
-        self.out.push(progress);
+    fn seat(&mut self, conn: ConnId) -> &mut Seat<S> {
+        let place = conn.0 as usize;
+        if self.seats.len() <= place {
+            self.seats.resize_with(place + 1, || Seat { life: 0, held: None });
+        }
+        &mut self.seats[place]
+    }
+
+    /// Whether the fleet has not decided otherwise since. Of attempts everything may be said: it knows those that it has closed.
+    fn is_current(&self, (life, what): &(u32, Progress)) -> bool {
+        match what {
+            Progress::Up { conn, .. } | Progress::Down { conn, .. } => {
+                self.seats[conn.0 as usize].life == *life
+            }
+            Progress::Sent { .. } | Progress::Done { .. } => true,
+        }
+    }
+
+    fn say(&mut self, life: u32, progress: Progress) {
+        self.out.push((life, progress));
+        self.wake();
+    }
+
+    fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -263,7 +307,36 @@ impl<S> Inner<S> {
 impl<S> Held<S> {
     fn stop(&self) {
         self.life.abort();
-        self.under_way.values().for_each(AbortHandle::abort);
+        self.under_way.all().for_each(|(_, task)| task.abort());
+    }
+}
+
+impl UnderWay {
+    /// A free place.
+    fn place(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() as u32 - 1
+        })
+    }
+
+    fn begin(&mut self, place: u32, ticket: u32, task: AbortHandle) {
+        self.places[place as usize] = Some((ticket, task));
+    }
+
+    /// True if the reading was under way at that place.
+    fn end(&mut self, place: u32, ticket: u32) -> bool {
+        let Some(there) = self.places.get_mut(place as usize) else { return false };
+        let is_there = there.as_ref().is_some_and(|(of, _)| *of == ticket);
+        if is_there {
+            *there = None;
+            self.free.push(place);
+        }
+        is_there
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(u32, AbortHandle)> {
+        self.places.iter().flatten()
     }
 }
 

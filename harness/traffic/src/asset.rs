@@ -1,59 +1,44 @@
-//! One always-on source: where it is connected, what it has under way.
+//! One always-on source: its connection, its recorder, what it has under way.
 
 use std::time::Duration;
 
 use model::Micros;
 
-use crate::store::Store;
+use crate::{connection::Connection, recorder::Recorder};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Link {
-    /// Waiting to connect.
-    #[default]
-    Off,
-    Connecting,
-    Online,
-    /// Sends no more, and goes when everything under way is answered.
-    Leaving,
-}
+/// A timer may be this late without slowing the replay: several times the runtime's tick of a millisecond.
+const TIMER_LATE: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Default)]
 pub(crate) struct Asset {
-    pub(crate) link: Link,
-    /// Which of its cohort's regions it goes to; 0 is home.
-    pub(crate) place: usize,
-    /// Grows with every change of `link`; voids timers.
-    pub(crate) epoch: u32,
-    /// Tries to connect since it was last connected.
-    pub(crate) tries: u32,
-    /// Attempts in a row that failed, connects and requests. Failures of one instant are one failure.
-    pub(crate) failures: u16,
-    pub(crate) failed_at: Option<Micros>,
-    /// Something failed since the last ack.
-    pub(crate) troubled: bool,
-    /// Backoff and failback draws so far.
-    pub(crate) draws: u64,
+    pub(crate) connection: Connection,
     pub(crate) cohort: u16,
-    /// Readings under way.
-    pub(crate) tickets: Vec<u64>,
-    pub(crate) store: Store,
-    pub(crate) replay_at: Micros,
-    pub(crate) replay_set: bool,
-    /// How far behind its pace its replay began after a silence. It makes up for that, and this is zero when it has.
-    pub(crate) replay_lag: Duration,
-    /// Signal was acquired then, and the first try to connect since is under way.
-    pub(crate) acquired: Option<Micros>,
+    /// Tickets of its readings under way, in order of sending.
+    pub(crate) under_way: Vec<u32>,
+    pub(crate) recorder: Recorder,
+    pub(crate) pace: Pace,
 }
 
-impl Asset {
-    /// Moves to another state; timers of the one before are void.
-    pub(crate) fn turn(&mut self, link: Link) {
-        self.link = link;
-        self.epoch = self.epoch.wrapping_add(1);
-        self.replay_set = false;
-    }
+/// When the replay's next reading has its turn.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    pub(crate) at: Micros,
+    /// Epoch of the connection for which a timer is set.
+    pub(crate) timer: Option<u32>,
+    /// How far behind its pace the replay began after a silence. It makes up for that, and this is zero when it has.
+    pub(crate) behind: Duration,
+}
 
-    pub(crate) fn connected(&self) -> bool {
-        matches!(self.link, Link::Online | Link::Leaving)
+impl Pace {
+    /// A reading takes its turn, which has come.
+    pub(crate) fn take(&mut self, now: Micros, gap: Duration) {
+        // The pace is kept over a late timer, but a time without anything to replay is not made up for. What the first connection
+        // after a silence took is, and so is the time of the live ones that went first after it.
+        let late = now.since(self.at);
+        let kept = late < gap.max(TIMER_LATE) || !self.behind.is_zero();
+        if late < gap {
+            self.behind = Duration::ZERO;
+        }
+        self.at = if kept { self.at } else { now } + gap;
     }
 }

@@ -1,19 +1,8 @@
-//! Planned silence: when the assets of a cell can be reached, and what changes for them at its edges.
-//!
-//! Loss of signal is silence, not a closed connection: an asset forgets its session without a word, and the other side finds out by
-//! itself. An asset knows its passes: out of contact it tries nothing and records, and it connects at once when contact begins.
-//! What it recorded in silence is ready when the model allows sending it: the first reading at acquisition of signal, each further one
-//! a step of the replay's pace later. What was under way or waited for a place at loss of signal is replayed too and takes a step each, but
-//! was ready before. What is generated while that first connection is made is live, and goes before the replay; only with
-//! `ReplayOrder::OldestFirst` it waits behind what silence recorded, ready since it was generated: that wait is the price of the order.
-//! Trouble of the platform moves none of that: what it left takes no step.
+//! When the assets of a cell can be reached.
 
 use std::time::Duration;
 
 use model::{CellId, Micros, Plan};
-use seams::Leave;
-
-use crate::{asset::Link, fleet::Fleet, ledger::Record, timers::Timer};
 
 /// When the assets of a cell are in contact.
 #[derive(Clone, Debug)]
@@ -21,7 +10,7 @@ pub(crate) struct Contact {
     /// Half open, in order, never touching.
     spans: Vec<(Micros, Micros)>,
     /// The end of the plan: nothing is sent then or later.
-    end: Micros,
+    pub(crate) end: Micros,
 }
 
 impl Contact {
@@ -52,72 +41,19 @@ impl Contact {
     }
 
     /// When the silence before the contact at `t` began.
-    fn silent_since(&self, t: Micros) -> Micros {
+    pub(crate) fn silent_since(&self, t: Micros) -> Micros {
         let before = self.spans.iter().rev().find(|(_, los)| *los <= t);
         before.map_or(Micros::ZERO, |(_, los)| *los)
     }
 
     /// When the contact at `t` ends.
-    fn until(&self, t: Micros) -> Micros {
+    pub(crate) fn until(&self, t: Micros) -> Micros {
         self.spans.iter().find(|(_, los)| *los > t).map_or(self.end, |(_, los)| *los)
     }
 
     /// Acquisitions (true) and losses of signal during the run.
-    fn edges(&self) -> impl Iterator<Item = (Micros, bool)> + '_ {
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (Micros, bool)> + '_ {
         let all = self.spans.iter().flat_map(|(aos, los)| [(*aos, true), (*los, false)]);
         all.filter(|(at, _)| *at > Micros::ZERO && *at < self.end)
-    }
-}
-
-impl Fleet {
-    /// Sets the timers of every edge. They come before all others: at an edge, the new state holds.
-    pub(crate) fn watch_contacts(&mut self) {
-        for (contact, cohort) in self.contacts.iter().zip(0..) {
-            for (at, acquired) in contact.edges() {
-                self.timers.set(
-                    at,
-                    if acquired { Timer::Acquired { cohort } } else { Timer::Lost { cohort } },
-                );
-            }
-        }
-    }
-
-    /// Loss of signal. What was under way may have arrived; nobody concludes anything about the region.
-    pub(crate) fn signal_lost(&mut self, cohort: u16, record: &mut Record) {
-        for asset in self.members(cohort) {
-            self.disconnect(asset, Leave::Silent, record);
-            // Also one that was waiting to connect: its timers are void.
-            let state = &mut self.assets[asset as usize];
-            state.turn(Link::Off);
-            state.acquired = None;
-        }
-    }
-
-    /// Acquisition of signal, which an asset has waited for: it connects without a backoff.
-    pub(crate) fn signal_acquired(&mut self, cohort: u16, at: Micros) {
-        let contact = &self.contacts[usize::from(cohort)];
-        let (since, until, never) = (contact.silent_since(at), contact.until(at), contact.end);
-        for asset in self.members(cohort) {
-            let state = &mut self.assets[asset as usize];
-            let moments = (0..).map(|turn: u32| {
-                self.replay_gap.map_or(never, |gap| at + gap.saturating_mul(turn))
-            });
-            state.store.pace(since, until, self.plan.recorder.order, moments);
-            (state.tries, state.acquired) = (0, Some(at));
-            state.turn(Link::Off);
-            self.timers.set(at, Timer::Connect { asset, epoch: state.epoch });
-        }
-    }
-
-    /// Readings without a final outcome on assets that will not be in contact any more.
-    pub(crate) fn out_of_reach(&self, now: Micros) -> u64 {
-        let over =
-            self.contacts.iter().zip(&self.cohorts).filter(|(contact, _)| contact.is_over(now));
-        over.map(|(_, cohort)| cohort.backlog).sum()
-    }
-
-    fn members(&self, cohort: u16) -> std::ops::Range<u32> {
-        let first = self.assets.partition_point(|asset| asset.cohort < cohort) as u32;
-        first..self.assets.partition_point(|asset| asset.cohort <= cohort) as u32
     }
 }

@@ -27,7 +27,7 @@ impl Engine {
     /// Runs until it has drained. Without anybody left who could ask for that, it ends at once.
     pub(crate) async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Drain>) {
         let began = self.clock.now();
-        self.fleets.iter_mut().for_each(|fleet| fleet.begin(began));
+        self.fleets.iter_mut().for_each(|fleet| fleet.begin(began, &mut self.record));
         let mut inboxes: Vec<Vec<Progress>> = self.fleets.iter().map(|_| Vec::new()).collect();
         let mut second = began.max(Micros::ZERO);
         let mut generated_until = None;
@@ -55,11 +55,10 @@ impl Engine {
             let over =
                 drain.as_ref().is_some_and(|drain| self.is_decided(now) || now >= drain.latest);
             if over || alone {
-                self.end(second, generated_until.unwrap_or(now), drain);
+                self.end(now, second, generated_until.unwrap_or(now), drain);
                 return;
             }
-            let wake =
-                self.fleets.iter_mut().filter_map(|fleet| fleet.next(now)).chain([second + SECOND]);
+            let wake = self.fleets.iter_mut().filter_map(Fleet::next).chain([second + SECOND]);
             let wake = wake
                 .chain(drain.as_ref().map(|drain| drain.latest))
                 .min()
@@ -86,9 +85,9 @@ impl Engine {
         self.record.undecided <= self.fleets.iter().map(|fleet| fleet.out_of_reach(now)).sum()
     }
 
-    fn end(mut self, second: Micros, generated_until: Micros, drain: Option<Drain>) {
+    fn end(mut self, now: Micros, second: Micros, generated_until: Micros, drain: Option<Drain>) {
         let complete = self.record.undecided == 0;
-        self.fleets.iter_mut().for_each(|fleet| fleet.end(&mut self.record));
+        self.fleets.iter_mut().for_each(|fleet| fleet.end(now, &mut self.record));
         self.record.cut(
             second,
             generated_until,

@@ -1,74 +1,62 @@
-//! One fleet: generates by the schedule, sends through its lane, owns every deadline and retry.
+//! A range of a fleet's assets: generates by the schedule, sends through its lane, owns every deadline and retry.
 //!
 //! * A reading generated while its asset is online waits for a free place only and goes out as live; one recorded without a
 //!   connection, or tried in vain, is replayed: paced per asset at `rate` times the nominal rate of its streams, beside the live ones.
 //!   With `OldestFirst` a reading generated behind a backlog waits at the end of it, and its wait counts.
 //! * A refused or unknown attempt of a stream with `ack: required` is tried again as long as the recorder holds the reading. With
 //!   `best_effort` the first answer, or its absence, is final; with `none` the reading is done once it is handed over.
-//! * Planned silence of an asset's home cell moves its readings' `ready` (see `contact`); nothing else does.
+//! * Planned silence of an asset's home cell moves its readings' `ready` (see `silence`); nothing else does.
 //! * The recorder drops only what waits: what is under way keeps its place.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use model::{
-    Attempt, FleetId, Identity, Micros, Outcome, Plan,
-    envelope::{self, Envelope},
+    FleetId, Micros, Plan,
     plan::{self, ReplayOrder},
     schedule::Schedule,
 };
-use seams::{Batch, Clock, Lane, Outgoing, Progress, Seat};
+use seams::{Clock, ConnId, Lane};
 
 use crate::{
-    asset::{Asset, Link},
+    asset::Asset,
+    connection::{Effects, Event, Rules, State, Wake},
     contact::Contact,
+    in_flight::{Flight, InFlight},
     ledger::{Cohort, Record},
-    store::Reading,
+    outbox::Outbox,
+    recorder::Reading,
     timers::{Timer, Timers},
 };
 
 /// No asset replays faster, however high its rate: a reading that is refused at once must not come back in the same moment.
 const REPLAY_GAP_MIN: Duration = Duration::from_micros(100);
 
-/// A timer may be this late without slowing the replay: several times the runtime's tick of a millisecond.
-const TIMER_LATE: Duration = Duration::from_millis(10);
-
 pub(crate) struct Fleet {
     pub(crate) plan: plan::Fleet,
+    /// Of the range: asset `n` here has the id `first + n`, and the connection `n` of the lane.
+    pub(crate) first: u32,
     pub(crate) schedule: Arc<Schedule>,
     pub(crate) clock: Clock,
-    run: u64,
+    pub(crate) run: u64,
     pub(crate) lane: Box<dyn Lane>,
     pub(crate) timers: Timers,
     pub(crate) assets: Vec<Asset>,
     pub(crate) cohorts: Vec<Cohort>,
     /// One per cohort.
     pub(crate) contacts: Vec<Contact>,
-    pub(crate) flights: HashMap<u64, Flight>,
-    next_ticket: u64,
-    /// Readings to hand to the lane, and their payloads.
-    pub(crate) batch: Vec<Outgoing>,
-    arena: Vec<u8>,
-    /// Assets to connect.
-    pub(crate) seats: Vec<Seat>,
+    pub(crate) in_flight: InFlight,
+    pub(crate) outbox: Outbox,
     /// Time between two replayed readings of an asset; None: never.
     pub(crate) replay_gap: Option<Duration>,
     stopped: bool,
 }
 
-/// An attempt without an answer.
-pub(crate) struct Flight {
-    pub(crate) asset: u32,
-    pub(crate) reading: Reading,
-    /// Taken by the lane.
-    pub(crate) handed: bool,
-    /// Its asset was online and had nothing else to do when it was generated.
-    idle: bool,
-}
-
 impl Fleet {
+    /// `assets` is a part of the ids of the fleet, or all of them.
     pub(crate) fn new(
         name: &FleetId,
         whole: &Plan,
+        assets: Range<u32>,
         schedule: Arc<Schedule>,
         clock: Clock,
         run: u64,
@@ -88,39 +76,39 @@ impl Fleet {
             Cohort::new(name.clone(), std::iter::once(home).chain(others).cloned().collect())
         });
         let cohorts = cohorts.collect();
+        // Homes own their assets one after the other.
         let of_home = plan
             .home
             .values()
             .zip(0..)
             .flat_map(|(count, cohort)| std::iter::repeat_n(cohort, *count as usize));
-        let assets = of_home.map(|cohort| Asset { cohort, ..Asset::default() }).collect();
+        let (before, count) = ((assets.start - plan.first) as usize, assets.len());
+        let mine = of_home.skip(before).take(count);
         Self {
             plan: plan.clone(),
+            first: assets.start,
             schedule,
             clock,
             run,
             lane,
             timers: Timers::default(),
-            assets,
+            assets: mine.map(|cohort| Asset { cohort, ..Asset::default() }).collect(),
             cohorts,
             contacts,
-            flights: HashMap::new(),
-            next_ticket: 0,
-            batch: Vec::new(),
-            arena: Vec::new(),
-            seats: Vec::new(),
+            in_flight: InFlight::default(),
+            outbox: Outbox::default(),
             replay_gap,
             stopped: false,
         }
     }
 
     /// Sets the first timers: every series, and every asset's way to its home, spread as the backoff spreads first tries.
-    pub(crate) fn begin(&mut self, now: Micros) {
+    pub(crate) fn begin(&mut self, now: Micros, record: &mut Record) {
         self.watch_contacts();
         for asset in 0..self.assets.len() as u32 {
             let cohort = usize::from(self.assets[asset as usize].cohort);
             if self.contacts[cohort].holds(now.max(Micros::ZERO)) {
-                self.connect_later(asset, now);
+                self.happens(asset, Event::Begins, now, record);
             }
             for stream in 0..self.plan.streams.len() as u16 {
                 self.generate_later(asset, stream, 0);
@@ -134,103 +122,115 @@ impl Fleet {
     }
 
     /// When there is something to do by itself.
-    pub(crate) fn next(&mut self, now: Micros) -> Option<Micros> {
-        // What the lane did not take is offered again soon.
-        let held = (!self.batch.is_empty()).then_some(now + Duration::from_millis(1));
-        [self.timers.next(), held].into_iter().flatten().min()
+    pub(crate) fn next(&mut self) -> Option<Micros> {
+        let timer = self.timers.next().map(|(at, _)| at);
+        let deadline = self.in_flight.next_deadline().map(|(at, _)| at);
+        [timer, deadline, self.outbox.next()].into_iter().flatten().min()
     }
 
-    /// Everything that is due.
+    /// Everything that is due, in order: deadlines have their place among timers.
     pub(crate) fn advance(&mut self, now: Micros, record: &mut Record) {
-        while let Some((at, timer)) = self.timers.pop(now) {
-            match timer {
-                Timer::Generate { asset, stream, seq } => {
-                    self.generate(asset, stream, seq, at, now, record)
+        loop {
+            let timer = self.timers.next().filter(|(at, _)| *at <= now);
+            let deadline = self.in_flight.next_deadline().filter(|(at, _)| *at <= now);
+            match (timer, deadline) {
+                (None, None) => return,
+                (timer, Some(deadline)) if timer.is_none_or(|timer| deadline < timer) => {
+                    if let Some(ticket) = self.in_flight.pop_deadline() {
+                        self.overdue(ticket, now, record);
+                    }
                 }
-                Timer::Deadline { ticket } => self.overdue(ticket, now, record),
-                Timer::Connect { asset, epoch } => self.connect(asset, epoch, now),
-                Timer::Patience { asset, epoch } => self.out_of_patience(asset, epoch, now, record),
-                Timer::Failback { asset, epoch } => self.go_home(asset, epoch, now, record),
-                Timer::Acquired { cohort } => self.signal_acquired(cohort, at),
-                Timer::Lost { cohort } => self.signal_lost(cohort, record),
-                Timer::Replay { asset, epoch } => {
-                    let state = &mut self.assets[asset as usize];
-                    if state.epoch == epoch {
-                        state.replay_set = false;
-                        self.pump(asset, now);
+                _ => {
+                    if let Some((at, timer)) = self.timers.pop(now) {
+                        self.runs_out(timer, at, now, record);
                     }
                 }
             }
         }
     }
 
-    /// Hands over what is ready to go.
-    pub(crate) fn flush(&mut self, now: Micros, record: &mut Record) {
-        if !self.seats.is_empty() {
-            self.lane.connect(&self.seats);
-            self.seats.clear();
-        }
-        if self.batch.is_empty() {
-            return;
-        }
-        let taken = self.lane.submit(Batch { readings: &self.batch, arena: &self.arena });
-        if taken == 0 {
-            return;
-        }
-        let sent = self.clock.now();
-        let deadline = sent.max(now) + self.plan.connection.request_timeout;
-        for outgoing in self.batch.drain(..taken) {
-            let Some(flight) = self.flights.get_mut(&outgoing.ticket) else { continue };
-            flight.handed = true;
-            flight.reading.attempts.push(Attempt { sent });
-            if flight.idle && flight.reading.attempts.len() == 1 {
-                record.late(sent.since(flight.reading.ready));
+    fn runs_out(&mut self, timer: Timer, at: Micros, now: Micros, record: &mut Record) {
+        match timer {
+            Timer::Generate { asset, stream, seq } => {
+                self.generate(asset, stream, seq, at, now, record);
             }
-            self.timers.set(deadline, Timer::Deadline { ticket: outgoing.ticket });
-        }
-        self.compact();
-    }
-
-    /// Keeps the payloads of what is still to be handed over.
-    fn compact(&mut self) {
-        let old = std::mem::take(&mut self.arena);
-        for outgoing in &mut self.batch {
-            let (start, length) = (outgoing.start as usize, outgoing.length as usize);
-            outgoing.start = self.arena.len() as u32;
-            self.arena.extend(&old[start..start + length]);
-        }
-        if self.batch.is_empty() {
-            self.arena = old;
-            self.arena.clear();
-        }
-    }
-
-    /// What the lane says.
-    pub(crate) fn heard(&mut self, progress: Progress, now: Micros, record: &mut Record) {
-        match progress {
-            Progress::Up { asset, .. } => self.up(asset - self.plan.first, now),
-            Progress::Down { asset, .. } => self.down(asset - self.plan.first, now, record),
-            Progress::Sent { ticket, at } => self.sent(ticket, at, now, record),
-            Progress::Done { ticket, outcome, at, by, position } => {
-                let Some(flight) = self.land(ticket) else { return };
-                let asset = flight.asset;
-                match outcome {
-                    Outcome::Acked => self.acked(flight, at, by, position, record),
-                    Outcome::Refused | Outcome::Unknown => {
-                        self.in_vain(flight, outcome, record);
-                        self.failed(asset, now, record);
-                    }
+            Timer::Acquired { cohort } => self.signal_acquired(cohort, at, record),
+            Timer::Lost { cohort } => self.signal_lost(cohort, at, record),
+            Timer::Connection { asset, epoch, why } => {
+                if self.assets[asset as usize].connection.epoch != epoch {
+                    return;
                 }
-                self.pump(asset, now);
+                let event = match why {
+                    Wake::Due => Event::Due,
+                    Wake::OutOfPatience => Event::OutOfPatience,
+                    Wake::GoesHome => Event::GoesHome,
+                };
+                self.happens(asset, event, now, record);
                 self.leave_if_answered(asset, now, record);
             }
+            Timer::Replay { asset, epoch } => {
+                let state = &mut self.assets[asset as usize];
+                if state.connection.epoch == epoch {
+                    state.pace.timer = None;
+                    self.pump(asset, now);
+                }
+            }
         }
+    }
+
+    /// Tells a connection what happens to it, and does what follows.
+    pub(crate) fn happens(&mut self, asset: u32, event: Event, now: Micros, record: &mut Record) {
+        let draws = self.schedule.asset(self.first + asset).expect("the asset is of this plan");
+        let places = self.cohort_of(asset).regions.len() as u16;
+        let rules = Rules { plan: &self.plan.connection, places, draws };
+        let state = &mut self.assets[asset as usize];
+        let Effects { trouble, hang_up, ask, wake, up } = state.connection.step(event, now, &rules);
+        let epoch = state.connection.epoch;
+        if trouble {
+            state.pace.behind = Duration::ZERO;
+        }
+        if let Some(hang_up) = hang_up {
+            self.outbox.forget(ConnId(asset));
+            if let Some(how) = hang_up.how {
+                self.lane.disconnect(ConnId(asset), how);
+            }
+            self.cohort_mut(asset).connected -= u64::from(hang_up.stood);
+            self.recall(asset, hang_up.cut, record);
+        }
+        if let Some(before) = ask {
+            self.outbox.ask(asset, epoch, before);
+        }
+        if let Some((at, why)) = wake {
+            self.timers.set(at, Timer::Connection { asset, epoch, why });
+        }
+        if let Some(from) = up {
+            let pace = &mut self.assets[asset as usize].pace;
+            (pace.at, pace.behind) = (from, now.since(from));
+            self.cohort_mut(asset).connected += 1;
+            self.pump(asset, now);
+        }
+    }
+
+    /// One that is leaving goes when everything under way is answered.
+    pub(crate) fn leave_if_answered(&mut self, asset: u32, now: Micros, record: &mut Record) {
+        let state = &self.assets[asset as usize];
+        if state.connection.state == State::Leaving && state.under_way.is_empty() {
+            self.happens(asset, Event::AllAnswered, now, record);
+        }
+    }
+
+    pub(crate) fn cohort_of(&self, asset: u32) -> &Cohort {
+        &self.cohorts[usize::from(self.assets[asset as usize].cohort)]
+    }
+
+    pub(crate) fn cohort_mut(&mut self, asset: u32) -> &mut Cohort {
+        &mut self.cohorts[usize::from(self.assets[asset as usize].cohort)]
     }
 
     fn generate_later(&mut self, asset: u32, stream: u16, seq: u64) {
         let series = self
             .schedule
-            .series(self.plan.first + asset, stream)
+            .series(self.first + asset, stream)
             .expect("the asset and the stream are of this plan");
         let at = series.at(seq);
         if at < self.schedule.stop() {
@@ -253,30 +253,18 @@ impl Fleet {
         self.generate_later(asset, stream, seq + 1);
         let series = self
             .schedule
-            .series(self.plan.first + asset, stream)
+            .series(self.first + asset, stream)
             .expect("the asset and the stream are of this plan");
         let bytes = series.payload(seq);
         let ready = self.contacts[usize::from(self.assets[asset as usize].cohort)].from(generated);
-        let attempts = Vec::new();
-        let reading = Reading {
-            stream,
-            seq,
-            generated,
-            ready,
-            bytes,
-            attempts,
-            stored: false,
-            unsure: false,
-            refused: false,
-            cut: false,
-        };
+        let reading = Reading::new(stream, seq, generated, ready, bytes);
         record.generated += 1;
         record.undecided += 1;
-        let state = &mut self.assets[asset as usize];
-        let cohort = &mut self.cohorts[usize::from(state.cohort)];
+        let cohort = self.cohort_mut(asset);
         cohort.generated += 1;
         cohort.backlog += 1;
-        let (gone, admitted) = state.store.admit(bytes, &self.plan.recorder);
+        let state = &mut self.assets[asset as usize];
+        let (gone, admitted) = state.recorder.admit(bytes, &self.plan.recorder);
         for oldest in gone {
             self.drop_reading(asset, oldest, record);
         }
@@ -286,21 +274,22 @@ impl Fleet {
         let room = self.has_room(asset);
         let state = &mut self.assets[asset as usize];
         let behind =
-            self.plan.recorder.order == ReplayOrder::OldestFirst && state.store.has_stored();
-        let offline = state.link != Link::Online && state.acquired.is_none();
+            self.plan.recorder.order == ReplayOrder::OldestFirst && state.recorder.has_stored();
+        let online = state.connection.state == State::Online;
+        let offline = !online && state.connection.acquired.is_none();
         if offline || behind || ready > generated {
-            state.store.push_stored(reading);
-        } else if state.link == Link::Online && room && !state.store.has_live() {
-            let idle = state.tickets.is_empty();
+            state.recorder.push_stored(reading);
+        } else if online && room && !state.recorder.has_live() {
+            let idle = state.under_way.is_empty();
             self.send(asset, reading, idle);
         } else {
-            state.store.push_live(reading);
+            state.recorder.push_live(reading);
         }
         self.pump(asset, now);
     }
 
     fn has_room(&self, asset: u32) -> bool {
-        self.assets[asset as usize].tickets.len()
+        self.assets[asset as usize].under_way.len()
             < usize::from(self.plan.connection.max_inflight.max(1))
     }
 
@@ -309,34 +298,28 @@ impl Fleet {
         loop {
             let room = self.has_room(asset);
             let state = &mut self.assets[asset as usize];
-            if state.link != Link::Online || !room {
+            if state.connection.state != State::Online || !room {
                 return;
             }
-            let idle = state.tickets.is_empty();
-            if let Some(reading) = state.store.pop_live() {
+            let idle = state.under_way.is_empty();
+            if let Some(reading) = state.recorder.pop_live() {
                 self.send(asset, reading, idle);
                 continue;
             }
-            let Some(gap) = self.replay_gap.filter(|_| state.store.has_stored()) else {
-                state.replay_lag = Duration::ZERO;
+            let Some(gap) = self.replay_gap.filter(|_| state.recorder.has_stored()) else {
+                state.pace.behind = Duration::ZERO;
                 return;
             };
-            if now < state.replay_at {
-                if !std::mem::replace(&mut state.replay_set, true) {
-                    self.timers.set(state.replay_at, Timer::Replay { asset, epoch: state.epoch });
+            if now < state.pace.at {
+                let epoch = state.connection.epoch;
+                if state.pace.timer.replace(epoch) != Some(epoch) {
+                    self.timers.set(state.pace.at, Timer::Replay { asset, epoch });
                 }
                 return;
             }
-            // The pace is kept over a late timer, but a time without anything to replay is not made up for. What the first connection
-            // after a silence took is, and so is the time of the live ones that went first after it.
-            let late = now.since(state.replay_at);
-            let kept = late < gap.max(TIMER_LATE) || !state.replay_lag.is_zero();
-            if late < gap {
-                state.replay_lag = Duration::ZERO;
-            }
-            state.replay_at = if kept { state.replay_at } else { now } + gap;
-            let mut reading =
-                state.store.pop_stored(self.plan.recorder.order).expect("it has something stored");
+            state.pace.take(now, gap);
+            let order = self.plan.recorder.order;
+            let mut reading = state.recorder.pop_stored(order).expect("it has something stored");
             reading.stored = self.plan.recorder.mark_stored;
             reading.cut = false;
             // Others of its silence may have been dropped: then its turn comes earlier.
@@ -346,25 +329,8 @@ impl Fleet {
     }
 
     fn send(&mut self, asset: u32, reading: Reading, idle: bool) {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let id = self.plan.first + asset;
-        let identity = Identity { asset: id, stream: reading.stream, boot: 1, seq: reading.seq };
-        let attempt = u16::try_from(reading.attempts.len() + 1).unwrap_or(u16::MAX);
-        let Reading { generated, stored, bytes, .. } = reading;
-        let envelope = Envelope {
-            run: self.run,
-            identity,
-            attempt,
-            stored,
-            generated,
-            device_time: generated,
-        };
-        let start = self.arena.len();
-        envelope.write(bytes as usize - envelope::LENGTH, &mut self.arena);
-        let length = (self.arena.len() - start) as u32;
-        self.batch.push(Outgoing { ticket, identity, attempt, start: start as u32, length });
-        self.assets[asset as usize].tickets.push(ticket);
-        self.flights.insert(ticket, Flight { asset, reading, handed: false, idle });
+        let ticket = self.in_flight.insert(Flight { asset, reading, handed: false, idle });
+        self.assets[asset as usize].under_way.push(ticket);
+        self.outbox.push(ticket);
     }
 }

@@ -70,12 +70,7 @@ impl Fleets {
         let schedule = Arc::new(Schedule::new(&setup.plan));
         let folder = &setup.folder;
         let (ledger, latency) = (folder.append_ledger(schedule.clone())?, folder.append_latency()?);
-        let record = Record::new(
-            ledger,
-            latency,
-            folder.append_counts()?,
-            setup.plan.topology.nodes.keys().cloned(),
-        );
+        let record = Record::new(ledger, latency, folder.append_counts()?);
         Ok(Self {
             thread,
             ready: Some((setup, record, schedule)),
@@ -135,9 +130,10 @@ impl fmt::Debug for Fleets {
 }
 
 fn engine(setup: &Setup, record: Record, schedule: Arc<Schedule>, clock: Clock) -> Engine {
-    let fleets = setup.plan.fleets.keys().map(|name| {
+    let fleets = setup.plan.fleets.iter().map(|(name, fleet)| {
         let lane = setup.drivers[name].lane(setup.ground.clone(), clock.clone());
-        Fleet::new(name, &setup.plan, schedule.clone(), clock.clone(), setup.run, lane)
+        let assets = fleet.first..fleet.first + fleet.assets;
+        Fleet::new(name, &setup.plan, assets, schedule.clone(), clock.clone(), setup.run, lane)
     });
     Engine { fleets: fleets.collect(), record, clock: clock.clone() }
 }

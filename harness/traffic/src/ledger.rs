@@ -1,11 +1,11 @@
 //! What is written down: ledger rows, per-second latencies and counters, and how late the generator itself was.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use model::{FleetId, Identity, Micros, NodeId, RegionId, Row, ledger::Fate};
+use model::{FleetId, Identity, Micros, NodeIndex, RegionId, Row, ledger::Fate};
 use run::{Count, Counted, Counts, Histogram, Latency, Ledger, RunError, histogram};
 
-use crate::store::Reading;
+use crate::recorder::Reading;
 
 /// The assets of a fleet with one home.
 #[derive(Debug)]
@@ -63,12 +63,12 @@ impl Cohort {
 }
 
 /// How a reading ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     pub(crate) fate: Fate,
     pub(crate) acked: Option<Micros>,
     pub(crate) position: Option<u64>,
-    pub(crate) by: Option<NodeId>,
+    pub(crate) by: Option<NodeIndex>,
 }
 
 impl End {
@@ -82,7 +82,6 @@ pub(crate) struct Record {
     ledger: Ledger,
     latency: Latency,
     counts: Counts,
-    nodes: BTreeMap<NodeId, u16>,
     pub(crate) lag: Histogram,
     pub(crate) generated: u64,
     pub(crate) acked: u64,
@@ -91,18 +90,11 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(
-        ledger: Ledger,
-        latency: Latency,
-        counts: Counts,
-        nodes: impl Iterator<Item = NodeId>,
-    ) -> Self {
-        let nodes = nodes.zip(0..).collect();
+    pub(crate) fn new(ledger: Ledger, latency: Latency, counts: Counts) -> Self {
         Self {
             ledger,
             latency,
             counts,
-            nodes,
             lag: histogram(),
             generated: 0,
             acked: 0,
@@ -118,7 +110,6 @@ impl Record {
 
     pub(crate) fn row(&mut self, asset: u32, reading: Reading, end: End) {
         let identity = Identity { asset, stream: reading.stream, boot: 1, seq: reading.seq };
-        let by = end.by.and_then(|node| self.nodes.get(&node).copied());
         let Reading { ready, attempts, stored, .. } = reading;
         let row = Row {
             identity,
@@ -127,7 +118,7 @@ impl Record {
             fate: end.fate,
             acked: end.acked,
             position: end.position,
-            by,
+            by: end.by,
             stored,
         };
         let pushed = self.ledger.push(row);

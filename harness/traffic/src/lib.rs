@@ -4,15 +4,19 @@
 //! thread carries every fleet of the plan. What is deliberately absent: contact windows, device clocks, several processes.
 
 mod asset;
+mod connection;
 mod contact;
 mod engine;
 mod fleet;
 mod fleets;
+mod in_flight;
 mod ledger;
-mod links;
+mod outbox;
 mod outcomes;
+mod recorder;
 mod roll;
-mod store;
+mod sending;
+mod silence;
 mod timers;
 
 pub use fleets::{Fleets, Setup, Thread, TrafficError};

@@ -1,6 +1,7 @@
 //! Whole timelines on a paused clock, against a lane in memory.
 
 mod behaviour;
+mod full;
 mod sample;
 mod silence;
 mod truth;

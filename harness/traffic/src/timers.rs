@@ -1,4 +1,4 @@
-//! What a fleet has to do later: intended moments, deadlines, reconnects. Equal moments keep their order.
+//! What a fleet has to do later: intended moments, reconnects, the replay. Equal moments keep their order.
 //!
 //! Far timers lie unsorted in slots of a millisecond, the nearest slot in a heap: one heap of a million timers misses the cache with
 //! every step down, and took half of the time of a large fleet.
@@ -10,6 +10,8 @@ use std::{
 
 use model::Micros;
 
+use crate::connection::Wake;
+
 /// Assets go by their number within the fleet. `epoch` is that of the asset's connection: a timer of an older one is void.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
@@ -18,22 +20,10 @@ pub(crate) enum Timer {
         stream: u16,
         seq: u64,
     },
-    /// The attempt has had its time.
-    Deadline {
-        ticket: u64,
-    },
-    Connect {
+    Connection {
         asset: u32,
         epoch: u32,
-    },
-    /// The try to connect has had its time.
-    Patience {
-        asset: u32,
-        epoch: u32,
-    },
-    Failback {
-        asset: u32,
-        epoch: u32,
+        why: Wake,
     },
     Replay {
         asset: u32,
@@ -89,8 +79,7 @@ impl PartialOrd for Due {
 
 impl Timers {
     pub(crate) fn set(&mut self, at: Micros, timer: Timer) {
-        self.number += 1;
-        let due = Due { at, number: self.number, timer };
+        let due = Due { at, number: self.number(), timer };
         let slot = at.0.div_euclid(SLOT);
         if slot <= self.opened {
             self.near.push(Reverse(due));
@@ -99,19 +88,26 @@ impl Timers {
         }
     }
 
-    pub(crate) fn next(&mut self) -> Option<Micros> {
+    /// A place among timers of the same moment, for what is due elsewhere.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// When the next one is due, and its number.
+    pub(crate) fn next(&mut self) -> Option<(Micros, u64)> {
         if self.near.is_empty()
             && let Some((slot, timers)) = self.far.pop_first()
         {
             self.opened = slot;
             self.near.extend(timers.into_iter().map(Reverse));
         }
-        self.near.peek().map(|Reverse(due)| due.at)
+        self.near.peek().map(|Reverse(due)| (due.at, due.number))
     }
 
     /// The next one that is due, and when it was.
     pub(crate) fn pop(&mut self, now: Micros) -> Option<(Micros, Timer)> {
-        if self.next()? > now {
+        if self.next()?.0 > now {
             return None;
         }
         self.near.pop().map(|Reverse(due)| (due.at, due.timer))
@@ -128,19 +124,21 @@ mod tests {
         let draws = model::schedule::Draws::of(3);
         let draw = |bound, index| draws.below(bound, model::schedule::Purpose::Message, index);
         let (mut timers, mut list) = (Timers::default(), Vec::new());
-        for step in 0..5_000u64 {
-            let at = Micros(step.cast_signed() * 100 - 20_000 + draw(50_000, step).cast_signed());
-            timers.set(at, Timer::Deadline { ticket: step });
+        for step in 0..5_000u32 {
+            let at =
+                Micros(i64::from(step) * 100 - 20_000 + draw(50_000, step.into()).cast_signed());
+            timers.set(at, Timer::Replay { asset: step, epoch: 0 });
             list.push((at, step));
             if step % 7 == 0 {
-                let now = Micros(step.cast_signed() * 100 - 20_000);
+                let now = Micros(i64::from(step) * 100 - 20_000);
                 list.sort_unstable();
                 let due = list.partition_point(|(at, _)| *at <= now);
-                for (at, ticket) in list.drain(..due) {
-                    assert_eq!(timers.pop(now), Some((at, Timer::Deadline { ticket })));
+                for (at, asset) in list.drain(..due) {
+                    assert_eq!(timers.pop(now), Some((at, Timer::Replay { asset, epoch: 0 })));
                 }
                 assert_eq!(timers.pop(now), None);
-                assert_eq!(timers.next(), list.first().map(|(at, _)| *at));
+                let next = timers.next().map(|(at, _)| at);
+                assert_eq!(next, list.first().map(|(at, _)| *at));
             }
         }
         assert!(!list.is_empty());

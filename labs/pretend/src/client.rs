@@ -22,7 +22,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Waits for the node's answer, for ever where it is cut off. The error says who refused.
-    pub(crate) async fn open(memory: &Memory, from: Origin, node: NodeId) -> Result<Self, String> {
+    pub(crate) async fn open(
+        memory: &Memory,
+        from: Origin,
+        node: NodeId,
+    ) -> Result<Self, &'static str> {
         let (sender, state) = watch::channel(LineState::Opening);
         let line = memory.stir(|world, now| {
             let line = world.number();
@@ -39,8 +43,8 @@ impl Connection {
         let mut connection = Self { memory: memory.clone(), line, from, node, state };
         match connection.state.wait_for(|state| *state != LineState::Opening).await.as_deref() {
             Ok(LineState::Open) => {}
-            Ok(LineState::Gone(why)) => return Err((*why).to_owned()),
-            Ok(LineState::Opening) | Err(_) => return Err("the lab was closed".to_owned()),
+            Ok(LineState::Gone(why)) => return Err(why),
+            Ok(LineState::Opening) | Err(_) => return Err("the lab was closed"),
         }
         Ok(connection)
     }
@@ -64,11 +68,11 @@ impl Connection {
     }
 
     /// Waits until the connection is gone, and says why.
-    pub(crate) async fn gone(&self) -> String {
+    pub(crate) async fn gone(&self) -> &'static str {
         let mut state = self.state.clone();
         match state.wait_for(|state| matches!(state, LineState::Gone(_))).await.as_deref() {
-            Ok(LineState::Gone(why)) => (*why).to_owned(),
-            _ => "the lab was closed".to_owned(),
+            Ok(LineState::Gone(why)) => why,
+            _ => "the lab was closed",
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Sends readings: one connection per asset.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
-use model::{NodeId, Outcome, RegionId};
+use model::{NodeId, NodeIndex, Outcome};
 use schemars::JsonSchema;
 use seams::{
-    Answer, Clock, Dial, Driver, Ground, Lane, Leave, Letter, Seat, Session, SessionLane, Site,
+    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Driver, Ground, Lane, Session,
+    SessionLane, Site,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,71 +32,70 @@ impl Driver for Sender {
     }
 
     fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
-        let dialer =
-            Dialer { memory: Memory::of(&*ground), site: self.site.clone(), clock: clock.clone() };
-        Box::new(SessionLane::new(dialer, clock))
+        let connector = Connector {
+            memory: Memory::of(&*ground),
+            nodes: Rc::new(self.site.topology.indices()),
+            site: self.site.clone(),
+            clock: clock.clone(),
+        };
+        Box::new(SessionLane::new(connector, clock))
     }
 }
 
-struct Dialer {
+struct Connector {
     memory: Option<Memory>,
+    nodes: Rc<BTreeMap<NodeId, NodeIndex>>,
     site: Site,
     clock: Clock,
 }
 
-impl Dialer {
-    fn node(&self, region: &RegionId, asset: u32) -> Option<NodeId> {
-        let here = self.site.nodes().filter(|node| {
-            self.site.topology.nodes.get(*node).is_some_and(|node| node.region == *region)
-        });
-        let here: Vec<&NodeId> = here.collect();
-        here.get(asset as usize % here.len().max(1)).map(|node| (*node).clone())
-    }
-}
-
-impl Dial for Dialer {
+impl Connect for Connector {
     type Session = Talk;
 
-    async fn connect(&self, seat: &Seat) -> Result<Talk, String> {
+    async fn connect(&self, request: &ConnectRequest) -> Result<Talk, &'static str> {
         let memory =
             self.memory.as_ref().ok_or("the `pretend` system runs in the `pretend` lab only")?;
-        let node = self
-            .node(&seat.region, seat.asset)
-            .ok_or_else(|| format!("{} has no node in {}", self.site.service, seat.region))?;
-        let connection = Connection::open(memory, seat.from.clone(), node).await?;
-        Ok(Talk { connection, clock: self.clock.clone() })
+        let (node, name) = self
+            .site
+            .nth_in(&request.region, request.assets.start)
+            .ok_or("the region has no node of the service")?;
+        let connection = Connection::open(memory, request.from.clone(), name.clone()).await?;
+        Ok(Talk { connection, node, nodes: self.nodes.clone(), clock: self.clock.clone() })
     }
 }
 
 struct Talk {
     connection: Connection,
+    node: NodeIndex,
+    nodes: Rc<BTreeMap<NodeId, NodeIndex>>,
     clock: Clock,
 }
 
 impl Session for Talk {
-    fn node(&self) -> NodeId {
-        self.connection.node.clone()
+    fn node(&self) -> NodeIndex {
+        self.node
     }
 
-    async fn send(&self, letter: Letter) -> Answer {
+    async fn send(&self, attempt: Attempt) -> Answer {
         let reply = self
             .connection
-            .ask(Ask::Append { asset: letter.identity.asset, payload: letter.payload })
+            .ask(Ask::Append { asset: attempt.identity.asset, payload: attempt.payload })
             .await;
         let at = self.clock.now();
         match reply {
             Some(Reply::Appended { by, position }) => {
-                Answer { outcome: Outcome::Acked, at, by: Some(by), position: Some(position) }
+                let by = self.nodes.get(&by).copied();
+                Answer { outcome: Outcome::Acked, at, by, position: Some(position) }
             }
             Some(Reply::Refused) => Answer::refused(at),
             Some(Reply::Shown(_) | Reply::Heads(_)) | None => Answer::unknown(at),
         }
     }
 
-    async fn closed(&self) -> String {
+    async fn closed(&self) -> &'static str {
         self.connection.gone().await
     }
 
     /// A node of this lab keeps nothing per connection: it makes no difference to it how an asset leaves.
-    fn leave(&self, _: Leave) {}
+    fn disconnect(&self, _: Disconnect) {}
 }

@@ -173,6 +173,8 @@ async fn ask(memory: &Memory, post: &Post, node: &NodeId, ask: Ask) -> Option<Re
     timeout(PATIENCE, connection.ask(ask)).await.ok()?
 }
 
-async fn patient<T>(connect: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    timeout(PATIENCE, connect).await.unwrap_or_else(|_| Err("no answer".to_owned()))
+async fn patient<T>(
+    connect: impl Future<Output = Result<T, &'static str>>,
+) -> Result<T, &'static str> {
+    timeout(PATIENCE, connect).await.unwrap_or(Err("no answer"))
 }

@@ -5,14 +5,16 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
 };
 
-use model::{End, NodeId, Outcome, RegionId};
-use seams::{Answer, Clock, Dial, Ground, Leave, Letter, Origin, Seat, Session, Site};
+use model::{End, NodeId, NodeIndex, Outcome};
+use seams::{
+    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Ground, Origin, Session, Site,
+};
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinHandle},
@@ -21,7 +23,7 @@ use tokio::{
 
 use crate::{
     CLIENT_PORT, PING_EVERY, PING_TIMEOUT, calls, keys, verdict,
-    wire::{self, Keepalive, Wire, chain},
+    wire::{self, Keepalive, Wire},
 };
 
 pub(crate) struct EtcdDial {
@@ -29,9 +31,7 @@ pub(crate) struct EtcdDial {
     connect_timeout: Duration,
     ground: Arc<dyn Ground>,
     clock: Clock,
-    lines: RefCell<BTreeMap<(End, NodeId), Weak<Line>>>,
-    /// How often each asset has asked for a connection.
-    asked: RefCell<HashMap<u32, usize>>,
+    lines: RefCell<BTreeMap<(End, NodeIndex), Weak<Line>>>,
     silent: Rc<Silent>,
 }
 
@@ -49,14 +49,18 @@ struct Line {
 enum State {
     Opening,
     Up(Wire),
-    Ended(String),
+    Ended(&'static str),
 }
+
+/// The whole lane goes away.
+const GIVEN_UP: &str = "the connection was given up";
 
 /// One asset on a line.
 pub(crate) struct EtcdSession {
     run: u64,
-    node: NodeId,
+    node: NodeIndex,
     clock: Clock,
+    wire: Wire,
     line: Rc<Line>,
     silent: Rc<Silent>,
 }
@@ -68,29 +72,14 @@ impl EtcdDial {
         ground: Arc<dyn Ground>,
         clock: Clock,
     ) -> Self {
-        let (lines, asked, silent) = (RefCell::default(), RefCell::default(), Rc::default());
-        Self { site, connect_timeout, ground, clock, lines, asked, silent }
-    }
-
-    /// The member that an asset is pinned to now: the next one of the region at each wish.
-    fn member(&self, asset: u32, region: &RegionId) -> Option<NodeId> {
-        let topology = &self.site.topology;
-        let here: Vec<_> = self
-            .site
-            .nodes()
-            .filter(|node| topology.nodes.get(*node).is_some_and(|node| node.region == *region))
-            .collect();
-        let mut asked = self.asked.borrow_mut();
-        let asked = asked.entry(asset).or_default();
-        let turn = (asset as usize).wrapping_add(*asked);
-        *asked += 1;
-        here.get(turn.checked_rem(here.len())?).map(|node| (*node).clone())
+        let (lines, silent) = (RefCell::default(), Rc::default());
+        Self { site, connect_timeout, ground, clock, lines, silent }
     }
 
     /// The line that stands or is being made, or a new one.
-    fn line(&self, from: &Origin, node: &NodeId) -> Rc<Line> {
+    fn line(&self, from: &Origin, node: NodeIndex, name: &NodeId) -> Rc<Line> {
         let mut lines = self.lines.borrow_mut();
-        let known = lines.entry((from.end.clone(), node.clone())).or_default();
+        let known = lines.entry((from.end.clone(), node)).or_default();
         match known.upgrade().filter(|line| !line.has_ended()) {
             Some(line) => line,
             None => {
@@ -98,7 +87,7 @@ impl EtcdDial {
                 let line = Rc::new(Line::begin(
                     self.ground.clone(),
                     from.clone(),
-                    node.clone(),
+                    name.clone(),
                     self.connect_timeout,
                 ));
                 *known = Rc::downgrade(&line);
@@ -108,41 +97,39 @@ impl EtcdDial {
     }
 }
 
-impl Dial for EtcdDial {
+impl Connect for EtcdDial {
     type Session = EtcdSession;
 
-    async fn connect(&self, seat: &Seat) -> Result<EtcdSession, String> {
-        let Some(node) = self.member(seat.asset, &seat.region) else {
-            return Err(format!("{} has no member of {}", seat.region, self.site.service));
-        };
-        let line = self.line(&seat.from, &node);
+    /// An asset is pinned to the next member of the region at each attempt.
+    async fn connect(&self, request: &ConnectRequest) -> Result<EtcdSession, &'static str> {
+        let (node, name) = self
+            .site
+            .nth_in(&request.region, request.turn())
+            .ok_or("the region has no member of the service")?;
+        let line = self.line(&request.from, node, name);
         match line.reach(|state| !matches!(state, State::Opening)).await {
             State::Ended(why) => Err(why),
-            State::Opening | State::Up(_) => {
+            State::Opening => Err(GIVEN_UP),
+            State::Up(wire) => {
                 let (run, clock, silent) = (self.site.run, self.clock.clone(), self.silent.clone());
-                Ok(EtcdSession { run, node, clock, line, silent })
+                Ok(EtcdSession { run, node, clock, wire, line, silent })
             }
         }
     }
 }
 
 impl Session for EtcdSession {
-    fn node(&self) -> NodeId {
-        self.node.clone()
+    fn node(&self) -> NodeIndex {
+        self.node
     }
 
-    async fn send(&self, letter: Letter) -> Answer {
-        let State::Up(wire) = self.line.now() else { return Answer::refused(self.clock.now()) };
-        let key = keys::key(self.run, &letter.identity, letter.attempt);
-        match calls::put(&wire, key, letter.payload.to_vec()).await {
+    async fn send(&self, attempt: Attempt) -> Answer {
+        let key = keys::key(self.run, &attempt.identity, attempt.number);
+        match calls::put(&self.wire, key, attempt.payload.to_vec()).await {
             Ok(revision) => {
-                let at = self.clock.stamp(wire.last_read());
-                Answer {
-                    outcome: Outcome::Acked,
-                    at,
-                    by: Some(self.node.clone()),
-                    position: Some(revision),
-                }
+                let at = self.clock.stamp(self.wire.last_read());
+                let position = Some(revision);
+                Answer { outcome: Outcome::Acked, at, by: Some(self.node), position }
             }
             Err(status) => Answer {
                 outcome: verdict::of_failure(&status),
@@ -151,16 +138,16 @@ impl Session for EtcdSession {
         }
     }
 
-    async fn closed(&self) -> String {
+    async fn closed(&self) -> &'static str {
         match self.line.reach(|state| matches!(state, State::Ended(_))).await {
             State::Ended(why) => why,
-            State::Opening | State::Up(_) => "its connection was given up".to_owned(),
+            State::Opening | State::Up(_) => GIVEN_UP,
         }
     }
 
     /// The others stay; the last one closes the connection, with a word or without.
-    fn leave(&self, how: Leave) {
-        if how == Leave::Silent {
+    fn disconnect(&self, how: Disconnect) {
+        if how == Disconnect::Silent {
             self.silent.borrow_mut().push(self.line.clone());
         }
     }
@@ -173,10 +160,10 @@ impl Line {
             let why = match timeout(patience, connect(&*ground, &from, &node)).await {
                 Ok(Ok((wire, ended))) => {
                     tell.send_replace(State::Up(wire));
-                    ended.await.unwrap_or_else(|error| chain(&error))
+                    ended.await.unwrap_or(GIVEN_UP)
                 }
                 Ok(Err(why)) => why,
-                Err(_) => format!("{node} did not answer within {patience:?}"),
+                Err(_) => "the member did not answer within `connect_timeout`",
             };
             tell.send_replace(State::Ended(why));
         });
@@ -212,10 +199,10 @@ async fn connect(
     ground: &dyn Ground,
     from: &Origin,
     node: &NodeId,
-) -> Result<(Wire, JoinHandle<String>), String> {
+) -> Result<(Wire, JoinHandle<&'static str>), &'static str> {
     let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
     let opening = wire::open(ground, from, ground.address(node, CLIENT_PORT), keepalive);
-    let (wire, ended) = opening.await.map_err(|error| chain(&error))?;
-    calls::status(&wire).await.map_err(|status| chain(&status))?;
+    let (wire, ended) = opening.await.map_err(|_| "the member cannot be reached")?;
+    calls::status(&wire).await.map_err(|_| "the member did not say its status")?;
     Ok((wire, ended))
 }

@@ -67,7 +67,7 @@ pub(crate) async fn open(
     from: &Origin,
     to: SocketAddr,
     keepalive: Keepalive,
-) -> io::Result<(Wire, JoinHandle<String>)> {
+) -> io::Result<(Wire, JoinHandle<&'static str>)> {
     let stream = ground.tcp(from, to).await?;
     stream.set_nodelay(true)?;
     let read = LastRead::new();
@@ -86,8 +86,9 @@ pub(crate) async fn open(
     let wire = Wire { send, origin: origin.expect("a socket address is an authority"), read };
     let driving = tokio::spawn(async move {
         match driving.await {
-            Ok(()) => "the connection was closed".to_owned(),
-            Err(error) => chain(&error),
+            Ok(()) => "the connection was closed",
+            Err(error) if error.is_timeout() => "a keep-alive ping was not answered",
+            Err(_) => "the connection broke",
         }
     });
     Ok((wire, driving))

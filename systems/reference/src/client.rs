@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, client::conn::http1, header, http};
 use hyper_util::rt::TokioIo;
-use seams::Leave;
+use seams::Disconnect;
 use tokio::{
     net::TcpStream,
     sync::{oneshot, watch},
@@ -35,8 +35,8 @@ const SILENT: Duration = Duration::from_secs(600);
 pub struct Client {
     sender: http1::SendRequest<Full<Bytes>>,
     host: String,
-    /// How to leave; dropped without a word it is a close.
-    leave: Option<oneshot::Sender<Leave>>,
+    /// How to part; dropped without a word it is a close.
+    part: Option<oneshot::Sender<Disconnect>>,
     gone: watch::Receiver<()>,
 }
 
@@ -46,17 +46,17 @@ impl Client {
             stream.peer_addr().and_then(|peer| stream.set_nodelay(true).map(|()| peer.to_string()));
         let host = host.map_err(ClientError::Connect)?;
         let (sender, mut connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let (leave, told) = oneshot::channel();
+        let (how_to_part, told) = oneshot::channel();
         let (alive, gone) = watch::channel(());
         tokio::spawn(async move {
             let _alive = alive;
             tokio::select! {
                 // What goes wrong is told by the request that was under way.
                 _ = &mut connection => {}
-                how = told => part(connection.into_parts().io.into_inner(), how.unwrap_or(Leave::Close)).await,
+                how = told => part(connection.into_parts().io.into_inner(), how.unwrap_or(Disconnect::Close)).await,
             }
         });
-        Ok(Self { sender, host, leave: Some(leave), gone })
+        Ok(Self { sender, host, part: Some(how_to_part), gone })
     }
 
     /// A handle that resolves when the connection has ended by itself.
@@ -64,10 +64,10 @@ impl Client {
         Gone(self.gone.clone())
     }
 
-    pub fn leave(mut self, how: Leave) {
-        if let Some(leave) = self.leave.take() {
+    pub fn disconnect(mut self, how: Disconnect) {
+        if let Some(part) = self.part.take() {
             // Without a receiver it is gone already.
-            let _ = leave.send(how);
+            let _ = part.send(how);
         }
     }
 
@@ -106,12 +106,12 @@ impl Gone {
     }
 }
 
-async fn part(stream: TcpStream, how: Leave) {
+async fn part(stream: TcpStream, how: Disconnect) {
     match how {
-        Leave::Close => {}
+        Disconnect::Close => {}
         // If the kernel refuses, the other side sees a close.
-        Leave::Reset => drop(stream.set_zero_linger()),
-        Leave::Silent => sleep(SILENT).await,
+        Disconnect::Reset => drop(stream.set_zero_linger()),
+        Disconnect::Silent => sleep(SILENT).await,
     }
     drop(stream);
 }

@@ -19,12 +19,7 @@ pub(crate) fn shard_id(number: u16) -> ShardId {
 
 /// The service's nodes in a region; an error when there is none.
 pub(crate) fn nodes_in(site: &Site, region: &RegionId) -> Result<Vec<NodeId>, SystemError> {
-    let nodes = &site.topology.nodes;
-    let here: Vec<NodeId> = site
-        .nodes()
-        .filter(|node| nodes.get(*node).is_some_and(|node| node.region == *region))
-        .cloned()
-        .collect();
+    let here: Vec<NodeId> = site.nodes_in(region).map(|(_, name)| name.clone()).collect();
     if here.is_empty() {
         return Err(SystemError::Answer {
             doing: format!("find a node of {} in {region}", site.service),

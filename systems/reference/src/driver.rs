@@ -1,21 +1,21 @@
 //! The driver: HTTP/1.1, one connection per asset.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use document::units::Time;
 use hyper::StatusCode;
-use model::{NodeId, Outcome};
+use model::{Micros, NodeId, NodeIndex, Outcome};
 use schemars::JsonSchema;
 use seams::{
-    Answer, Clock, Dial, Driver, Ground, Lane, Leave, Letter, Seat, Session, SessionLane, Site,
+    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Driver, Ground, Lane, Session,
+    SessionLane, Site,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    client::{self, Client, Gone},
-    cluster::{connect, nodes_in},
+    client::{self, Client, ClientError, Gone},
+    cluster::connect,
 };
 
 /// Posts readings to the embedded service.
@@ -56,53 +56,47 @@ impl Driver for Sender {
     }
 
     fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
-        let site = self.site.clone();
-        let tries = RefCell::default();
-        let dialler = Dialler {
-            site,
+        let connector = Connector {
+            nodes: Rc::new(self.site.topology.indices()),
+            site: self.site.clone(),
             ground,
             clock: clock.clone(),
             connect_timeout: self.params.connect_timeout.0,
-            tries,
         };
-        Box::new(SessionLane::new(dialler, clock))
+        Box::new(SessionLane::new(connector, clock))
     }
 }
 
-struct Dialler {
+struct Connector {
     site: Site,
     ground: Arc<dyn Ground>,
     clock: Clock,
     connect_timeout: Duration,
-    /// Tries of each asset so far: they rotate it over the nodes of a region.
-    tries: RefCell<HashMap<u32, usize>>,
+    nodes: Rc<BTreeMap<NodeId, NodeIndex>>,
 }
 
-impl Dial for Dialler {
+impl Connect for Connector {
     type Session = Line;
 
-    async fn connect(&self, seat: &Seat) -> Result<Line, String> {
-        let nodes = nodes_in(&self.site, &seat.region).map_err(|error| error.to_string())?;
-        let turn = {
-            let mut tries = self.tries.borrow_mut();
-            let count = tries.entry(seat.asset).or_insert(0);
-            *count += 1;
-            *count - 1 + seat.asset as usize
-        };
-        let node = nodes[turn % nodes.len()].clone();
-        let connecting = connect(&*self.ground, &seat.from, &node);
+    async fn connect(&self, request: &ConnectRequest) -> Result<Line, &'static str> {
+        let (node, name) = self
+            .site
+            .nth_in(&request.region, request.turn())
+            .ok_or("the region has no node of the service")?;
+        let connecting = connect(&*self.ground, &request.from, name);
         let client = match timeout(self.connect_timeout, connecting).await {
-            Ok(client) => client.map_err(|error| error.to_string())?,
-            Err(_) => {
-                return Err(format!("no connection to {node} within {:?}", self.connect_timeout));
+            Ok(Ok(client)) => client,
+            Ok(Err(ClientError::Connect(_))) => return Err("the node cannot be reached"),
+            Ok(Err(ClientError::Exchange(_) | ClientError::Answer(_))) => {
+                return Err("the node does not speak HTTP");
             }
+            Err(_) => return Err("the node did not answer within `connect_timeout`"),
         };
-        let names = self.site.nodes().cloned().collect();
         Ok(Line {
             gone: client.gone(),
             client: Mutex::new(Some(client)),
             node,
-            names,
+            nodes: self.nodes.clone(),
             clock: self.clock.clone(),
         })
     }
@@ -110,8 +104,8 @@ impl Dial for Dialler {
 
 /// One asset's connection.
 struct Line {
-    node: NodeId,
-    names: Vec<NodeId>,
+    node: NodeIndex,
+    nodes: Rc<BTreeMap<NodeId, NodeIndex>>,
     /// None once the asset has left. Requests take turns in the order in which they came.
     client: Mutex<Option<Client>>,
     gone: Gone,
@@ -119,14 +113,14 @@ struct Line {
 }
 
 impl Session for Line {
-    fn node(&self) -> NodeId {
-        self.node.clone()
+    fn node(&self) -> NodeIndex {
+        self.node
     }
 
-    async fn send(&self, letter: Letter) -> Answer {
+    async fn send(&self, attempt: Attempt) -> Answer {
         let mut client = self.client.lock().await;
         let Some(client) = client.as_mut() else { return Answer::refused(self.clock.now()) };
-        let answer = client.post("/v1/readings", letter.payload).await;
+        let answer = client.post("/v1/readings", attempt.payload).await;
         let at = self.clock.now();
         match answer {
             Ok(answer) => self.verdict(&answer, at),
@@ -134,36 +128,40 @@ impl Session for Line {
         }
     }
 
-    async fn closed(&self) -> String {
+    async fn closed(&self) -> &'static str {
         self.gone.clone().wait().await;
-        format!("the connection to {} ended", self.node)
+        "the connection ended"
     }
 
-    fn leave(&self, how: Leave) {
+    fn disconnect(&self, how: Disconnect) {
         // Requests under way were dropped before, so nobody holds it.
         if let Ok(mut client) = self.client.try_lock()
             && let Some(client) = client.take()
         {
-            client.leave(how);
+            client.disconnect(how);
         }
     }
 }
 
+/// The part of a node's answer that a driver reads.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said<'a> {
+    #[serde(borrow)]
+    node: Option<Cow<'a, str>>,
+    position: Option<u64>,
+    #[serde(borrow)]
+    outcome: Option<Cow<'a, str>>,
+}
+
 impl Line {
-    fn verdict(&self, answer: &client::Answer, at: model::Micros) -> Answer {
-        let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    fn verdict(&self, answer: &client::Answer, at: Micros) -> Answer {
+        let said: Said<'_> = serde_json::from_slice(answer.body()).unwrap_or_default();
         if answer.status() == StatusCode::OK {
-            let by = body["node"]
-                .as_str()
-                .and_then(|name| self.names.iter().find(|node| node.as_str() == name));
-            return Answer {
-                outcome: Outcome::Acked,
-                at,
-                by: by.cloned(),
-                position: body["position"].as_u64(),
-            };
+            let by = said.node.and_then(|name| self.nodes.get(&*name).copied());
+            return Answer { outcome: Outcome::Acked, at, by, position: said.position };
         }
-        match body["outcome"].as_str() {
+        match said.outcome.as_deref() {
             Some("refused") => Answer::refused(at),
             _ => Answer::unknown(at),
         }

@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, future::poll_fn, sync::Arc, time::Duration};
 
 use model::{CellId, Identity, Micros, Outcome, RegionId, Topology, envelope::Envelope};
-use seams::{Batch, Clock, Driver, Ground, Lane, Leave, Origin, Outgoing, Progress, Seat};
+use seams::{
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Ground, Lane, Origin, Outgoing,
+    Progress,
+};
 use tokio::time::timeout_at;
 
 const EVERY: Duration = Duration::from_millis(200);
@@ -33,8 +36,8 @@ pub struct Load {
     lane: Box<dyn Lane>,
     clock: Clock,
     assets: BTreeMap<u32, Asset>,
-    under_way: BTreeMap<u64, (u32, Micros)>,
-    ticket: u64,
+    under_way: BTreeMap<u32, (u32, Micros)>,
+    ticket: u32,
     acked: Vec<Acked>,
 }
 
@@ -102,7 +105,9 @@ impl Load {
         asset.up = false;
         asset.since = self.clock.now();
         let region = asset.regions[asset.failures / 2 % asset.regions.len()].clone();
-        self.lane.connect(&[Seat { asset: name, from: Origin::cell(&asset.cell, name), region }]);
+        let from = Origin::cell(&asset.cell, name);
+        let (conn, assets, attempt) = (ConnId(name), name..name + 1, 0);
+        self.lane.connect(&[ConnectRequest { conn, assets, from, region, attempt }]);
     }
 
     /// What was not answered in time failed, and so did a connect.
@@ -111,7 +116,7 @@ impl Load {
         let (late, left) =
             self.under_way.iter().partition(|(_, (_, sent))| now.since(*sent) >= DEADLINE);
         self.under_way = left;
-        let late: BTreeMap<u64, (u32, Micros)> = late;
+        let late: BTreeMap<u32, (u32, Micros)> = late;
         let mut failed: Vec<u32> = late.values().map(|(asset, _)| *asset).collect();
         late.keys().for_each(|ticket| self.lane.abandon(*ticket));
         failed.extend(
@@ -128,7 +133,7 @@ impl Load {
 
     fn fail(&mut self, name: u32) {
         self.assets.get_mut(&name).expect("an asset of this load").failures += 1;
-        self.lane.disconnect(name, Leave::Silent);
+        self.lane.disconnect(ConnId(name), Disconnect::Silent);
         self.connect(name);
     }
 
@@ -150,19 +155,22 @@ impl Load {
             }
             .write(8, &mut arena);
             let (start, length) = (start as u32, (arena.len() - start) as u32);
-            readings.push(Outgoing { ticket: self.ticket, identity, attempt: 1, start, length });
+            let (ticket, conn) = (self.ticket, ConnId(*name));
+            readings.push(Outgoing { ticket, conn, identity, attempt: 1, start, length });
             self.under_way.insert(self.ticket, (*name, now));
         }
-        assert_eq!(self.lane.submit(Batch { readings: &readings, arena: &arena }), readings.len());
+        let mut refused = vec![];
+        self.lane.submit(Batch { readings: &readings, arena: &arena.into() }, &mut refused);
+        assert!(refused.is_empty());
     }
 
     fn take(&mut self, progress: Progress) {
         match progress {
-            Progress::Up { asset, .. } => {
-                self.assets.get_mut(&asset).expect("an asset of this load").up = true
+            Progress::Up { conn, .. } => {
+                self.assets.get_mut(&conn.0).expect("an asset of this load").up = true
             }
-            Progress::Down { asset, .. } => {
-                let asset = self.assets.get_mut(&asset).expect("an asset of this load");
+            Progress::Down { conn, .. } => {
+                let asset = self.assets.get_mut(&conn.0).expect("an asset of this load");
                 asset.up = false;
             }
             Progress::Sent { .. } => {}

@@ -266,6 +266,6 @@ fn reading(row: &Row, schedule: &model::schedule::Schedule, index: &Index) -> Op
         sent_last: row.attempts.last().map_or(NEVER, |a| a.sent.0),
         t_acked: row.acked.map_or(NEVER, |t| t.0),
         ack_pos: row.position.and_then(|p| i64::try_from(p).ok()).unwrap_or(-1),
-        acked_by: row.by.unwrap_or(u16::MAX),
+        acked_by: row.by.map_or(u16::MAX, |node| node.0),
     })
 }

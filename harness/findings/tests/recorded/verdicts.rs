@@ -2,7 +2,7 @@
 
 use kit::recorded::{BACK, Drill, EFFECT, END, HEAL, SECOND};
 use model::event::HealedBy;
-use model::{End, Event, HeldRole, Identity, Link, Micros, RoleKind};
+use model::{End, Event, HeldRole, Identity, Link, Micros, NodeIndex, RoleKind};
 use serde_json::json;
 use wetdress_findings::facts::Proof;
 use wetdress_findings::{MayStayOut, Reached, Reason, Verdict, Verdicts};
@@ -276,7 +276,7 @@ fn no_leader_is_elected_after_its_first_ack() {
     }
     for row in &mut drill.rows {
         // Nodes stand in the order of their names: the east's comes first.
-        row.by = row.acked.filter(|at| at.0 > EFFECT).map(|_| 0);
+        row.by = row.acked.filter(|at| at.0 > EFFECT).map(|_| NodeIndex(0));
     }
     let line = &drill.judge().0.episodes[0].timeline;
     let (elected, acked) = (line.t2.expect("it was seen"), line.t3.expect("it acked"));

@@ -231,15 +231,13 @@ impl Driver for Client {
 struct Nothing;
 
 impl Lane for Nothing {
-    fn connect(&mut self, _: &[seams::Seat]) {}
-    fn disconnect(&mut self, _: u32, _: seams::Leave) {}
-    fn submit(&mut self, _: seams::Batch<'_>) -> usize {
-        0
-    }
+    fn connect(&mut self, _: &[seams::ConnectRequest]) {}
+    fn disconnect(&mut self, _: seams::ConnId, _: seams::Disconnect) {}
+    fn submit(&mut self, _: seams::Batch<'_>, _: &mut Vec<u32>) {}
     fn poll(&mut self, _: &mut task::Context<'_>, _: &mut Vec<seams::Progress>) -> task::Poll<()> {
         task::Poll::Pending
     }
-    fn abandon(&mut self, _: u64) {}
+    fn abandon(&mut self, _: u32) {}
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
 };
 
-use model::{Attempt, Identity, Micros, Row, ledger::Fate, schedule::Schedule};
+use model::{Attempt, Identity, Micros, NodeIndex, Row, ledger::Fate, schedule::Schedule};
 
 use super::{
     Damage, ROWS_MAX,
@@ -108,7 +108,7 @@ pub(super) fn encode(rows: &[Row], until: Micros, schedule: &Schedule) -> Vec<u8
             put_signed(at.wrapping_sub(position).cast_signed(), &mut out);
             position = at;
         }
-        if let Some(by) = row.by {
+        if let Some(NodeIndex(by)) = row.by {
             put(u64::from(by), &mut out);
         }
     }
@@ -227,7 +227,7 @@ pub(super) fn decode(chunk: &Chunk, schedule: &Schedule) -> Option<Vec<Row>> {
             fate: *FATES.get(usize::from(flags & 7))?,
             acked,
             position: (flags & POSITION != 0).then_some(position),
-            by: if flags & BY == 0 { None } else { Some(numbers.narrow()?) },
+            by: if flags & BY == 0 { None } else { Some(NodeIndex(numbers.narrow()?)) },
             stored: flags & STORED != 0,
         });
     }

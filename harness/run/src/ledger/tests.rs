@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use model::{
-    Attempt, Identity, Micros, Row, Sighting,
+    Attempt, Identity, Micros, NodeIndex, Row, Sighting,
     ledger::Fate,
     plan::{Ack, Payload, Stream, StreamPhase},
     schedule::Schedule,
@@ -53,7 +53,7 @@ prop_compose! {
         fate in prop::sample::select(vec![Fate::Acked, Fate::Refused, Fate::Unknown, Fate::Dropped, Fate::Pending]),
         acked in prop::option::of(micros()),
         position: Option<u64>,
-        by: Option<u16>,
+        by in prop::option::of(any::<u16>().prop_map(NodeIndex)),
         stored: bool,
     ) -> Row {
         let attempts = sent.into_iter().map(|sent| Attempt { sent }).collect();
@@ -166,7 +166,7 @@ fn an_ordinary_row_is_small() {
                     fate: Fate::Acked,
                     acked: Some(Micros(ready.0 + 4_000)),
                     position: None,
-                    by: Some(2),
+                    by: Some(NodeIndex(2)),
                     stored: false,
                 })
         })

@@ -14,11 +14,11 @@ struct Line {
     broken: Notify,
 }
 
-impl Dial for Slow {
+impl Connect for Slow {
     type Session = Line;
-    async fn connect(&self, seat: &Seat) -> Result<Line, String> {
-        if seat.asset == 9 {
-            Err("not you".into())
+    async fn connect(&self, request: &ConnectRequest) -> Result<Line, &'static str> {
+        if request.conn == ConnId(9) {
+            Err("not you")
         } else {
             Ok(Line { clock: self.0.clone(), broken: Notify::new() })
         }
@@ -26,36 +26,51 @@ impl Dial for Slow {
 }
 
 impl Session for Line {
-    fn node(&self) -> NodeId {
-        "n1".into()
+    fn node(&self) -> NodeIndex {
+        NodeIndex(1)
     }
-    async fn send(&self, letter: Letter) -> Answer {
-        if letter.identity.seq == 100 {
+    async fn send(&self, attempt: Attempt) -> Answer {
+        if attempt.identity.seq == 100 {
             self.broken.notify_one();
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let position = Some(letter.payload.len() as u64);
+        let position = Some(attempt.payload.len() as u64);
         Answer { outcome: Outcome::Acked, at: self.clock.now(), by: Some(self.node()), position }
     }
-    async fn closed(&self) -> String {
+    async fn closed(&self) -> &'static str {
         self.broken.notified().await;
-        "reset".into()
+        "reset"
     }
-    fn leave(&self, _how: Leave) {}
+    fn disconnect(&self, _how: Disconnect) {}
 }
 
-fn seat(asset: u32) -> Seat {
-    Seat { asset, from: Origin { end: End::Cell("c".into()), host: asset }, region: "r".into() }
+fn request(conn: u32) -> ConnectRequest {
+    let from = Origin { end: End::Cell("c".into()), host: conn };
+    ConnectRequest {
+        conn: ConnId(conn),
+        assets: conn..conn + 1,
+        from,
+        region: "r".into(),
+        attempt: 0,
+    }
 }
 
-fn outgoing(ticket: u64, asset: u32, seq: u64) -> Outgoing {
+fn outgoing(ticket: u32, asset: u32, seq: u64) -> Outgoing {
     Outgoing {
         ticket,
+        conn: ConnId(asset),
         identity: Identity { asset, stream: 0, boot: 1, seq },
         attempt: 1,
         start: 0,
         length: 4,
     }
+}
+
+/// A session takes everything.
+fn submit(lane: &mut SessionLane<Slow>, readings: &[Outgoing]) {
+    let mut refused = vec![];
+    lane.submit(Batch { readings, arena: &Bytes::from_static(b"abcd") }, &mut refused);
+    assert_eq!(refused, [0u32; 0]);
 }
 
 async fn next(lane: &mut SessionLane<Slow>) -> Vec<Progress> {
@@ -77,28 +92,22 @@ fn played(body: impl AsyncFnOnce(&mut SessionLane<Slow>)) {
     });
 }
 
-fn done(ticket: u64, outcome: Outcome, at: i64) -> Progress {
+fn done(ticket: u32, outcome: Outcome, at: i64) -> Progress {
     let (by, position) =
-        if outcome == Outcome::Acked { (Some("n1".into()), Some(4)) } else { (None, None) };
+        if outcome == Outcome::Acked { (Some(NodeIndex(1)), Some(4)) } else { (None, None) };
     Progress::Done { ticket, outcome, at: Micros(at), by, position }
 }
 
 #[test]
 fn answers_come_with_their_own_time() {
     played(async |lane| {
-        lane.connect(&[seat(1), seat(9)]);
+        lane.connect(&[request(1), request(9)]);
         let (up, down) = (
-            Progress::Up { asset: 1, node: "n1".into() },
-            Progress::Down { asset: 9, why: "not you".into() },
+            Progress::Up { conn: ConnId(1), node: NodeIndex(1) },
+            Progress::Down { conn: ConnId(9), why: "not you" },
         );
         assert_eq!(next(lane).await, [up, down]);
-        assert_eq!(
-            lane.submit(Batch {
-                readings: &[outgoing(5, 1, 0), outgoing(6, 9, 0)],
-                arena: b"abcd"
-            }),
-            2
-        );
+        submit(lane, &[outgoing(5, 1, 0), outgoing(6, 9, 0)]);
         assert_eq!(
             next(lane).await,
             [Progress::Sent { ticket: 5, at: Micros(0) }, done(6, Outcome::Refused, 0)]
@@ -110,14 +119,14 @@ fn answers_come_with_their_own_time() {
 #[test]
 fn what_is_under_way_when_the_connection_goes_is_unknown_and_told_first() {
     played(async |lane| {
-        lane.connect(&[seat(1)]);
+        lane.connect(&[request(1)]);
         next(lane).await;
-        lane.submit(Batch { readings: &[outgoing(1, 1, 0), outgoing(2, 1, 100)], arena: b"abcd" });
+        submit(lane, &[outgoing(1, 1, 0), outgoing(2, 1, 100)]);
         next(lane).await;
         let lost = [
             done(1, Outcome::Unknown, 0),
             done(2, Outcome::Unknown, 0),
-            Progress::Down { asset: 1, why: "reset".into() },
+            Progress::Down { conn: ConnId(1), why: "reset" },
         ];
         assert_eq!(next(lane).await, lost);
     });
@@ -126,12 +135,12 @@ fn what_is_under_way_when_the_connection_goes_is_unknown_and_told_first() {
 #[test]
 fn after_a_disconnect_nothing_more_is_said() {
     played(async |lane| {
-        lane.connect(&[seat(1)]);
+        lane.connect(&[request(1)]);
         next(lane).await;
-        lane.submit(Batch { readings: &[outgoing(1, 1, 100)], arena: b"abcd" });
+        submit(lane, &[outgoing(1, 1, 100)]);
         yield_now().await;
-        lane.disconnect(1, Leave::Silent);
-        lane.connect(&[seat(1)]);
+        lane.disconnect(ConnId(1), Disconnect::Silent);
+        lane.connect(&[request(1)]);
         let mut heard = vec![];
         let deadline = tokio::time::sleep(Duration::from_secs(1));
         tokio::pin!(deadline);
@@ -145,8 +154,42 @@ fn after_a_disconnect_nothing_more_is_said() {
             heard,
             [
                 Progress::Sent { ticket: 1, at: Micros(0) },
-                Progress::Up { asset: 1, node: "n1".into() }
+                Progress::Up { conn: ConnId(1), node: NodeIndex(1) }
             ]
         );
     });
+}
+
+#[test]
+fn what_was_about_to_be_said_of_a_connection_is_not_said_of_the_next() {
+    played(async |lane| {
+        lane.connect(&[request(1), request(9)]);
+        // Both tasks have spoken, and nobody has listened yet.
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        lane.disconnect(ConnId(1), Disconnect::Close);
+        lane.disconnect(ConnId(9), Disconnect::Close);
+        lane.connect(&[request(2)]);
+        assert_eq!(next(lane).await, [Progress::Up { conn: ConnId(2), node: NodeIndex(1) }]);
+    });
+}
+
+#[test]
+fn places_of_answered_readings_are_used_again() {
+    let mut under_way = UnderWay::default();
+    played(async |_| {
+        let task = spawn_local(std::future::pending::<()>()).abort_handle();
+        for ticket in 0..3 {
+            let place = under_way.place();
+            under_way.begin(place, ticket, task.clone());
+        }
+        assert!(under_way.end(1, 1) && !under_way.end(1, 1), "once");
+        assert!(!under_way.end(0, 7), "somebody else's");
+        let place = under_way.place();
+        under_way.begin(place, 3, task.clone());
+        assert_eq!((place, under_way.places.len()), (1, 3));
+    });
+    let tickets: Vec<u32> = under_way.all().map(|(ticket, _)| *ticket).collect();
+    assert_eq!(tickets, [0, 3, 2]);
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use model::{
-    Micros, Outcome, Row,
+    Micros, NodeIndex, Outcome, Row,
     ledger::Fate,
     schedule::{Draws, Purpose},
 };
@@ -77,8 +77,10 @@ fn what_is_sent_is_the_schedule_that_can_be_printed() {
 
 #[test]
 fn a_blocked_lane_never_delays_generation() {
-    let world =
-        World { takes: Box::new(|now| !(at(2_000)..at(8_000)).contains(&now)), ..World::default() };
+    let world = World {
+        takes: Box::new(|(now, _)| !(at(2_000)..at(8_000)).contains(&now)),
+        ..World::default()
+    };
     let played = play(plan(12, ms(10_000)), world);
     let rows = one_row_each(&played, at(10_000));
     assert!(rows.iter().all(|row| row.fate == Fate::Acked));
@@ -133,7 +135,7 @@ fn nothing_is_lost_in_chaos() {
                     n => Reply::After(ms(1 << n), Outcome::Acked),
                 }
             }),
-            takes: Box::new(|now| now.0 / 100_000 % 7 != 3),
+            takes: Box::new(|(now, _)| now.0 / 100_000 % 7 != 3),
             ..World::default()
         };
         // The end of every second seed comes while much is under way.
@@ -155,7 +157,7 @@ fn nothing_is_lost_in_chaos() {
         assert_eq!(played.drained.acked, count(Fate::Acked) as u64, "seed {seed}");
         for row in rows.iter().filter(|row| row.fate == Fate::Acked) {
             assert!(
-                row.acked.is_some() && row.by == Some(1) && !row.attempts.is_empty(),
+                row.acked.is_some() && row.by == Some(NodeIndex(1)) && !row.attempts.is_empty(),
                 "seed {seed}: {row:?}"
             );
         }
@@ -177,7 +179,8 @@ fn percentiles_are_the_truth_under_stalls() {
         }),
         ..World::default()
     };
-    let takes_nothing = World { takes: Box::new(move |now| !stalled(now)), ..World::default() };
+    let takes_nothing =
+        World { takes: Box::new(move |(now, _)| !stalled(now)), ..World::default() };
     for (name, world, inflight) in
         [("answers late", answers_late, 1), ("takes nothing", takes_nothing, 16)]
     {

@@ -12,10 +12,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::{Micros, NodeId, Outcome, Plan, envelope::Envelope};
+use model::{Micros, NodeId, NodeIndex, Outcome, Plan, envelope::Envelope};
 use run::{Folder, Loaded};
 use seams::{
-    Batch, Clock, Drained, Driver, Ground, Lane, Leave, Origin, Outgoing, Progress, Seat, Traffic,
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Drained, Driver, Ground, Lane, Origin,
+    Outgoing, Progress, Traffic,
 };
 use tokio::{
     net::{TcpStream, UdpSocket},
@@ -65,11 +66,13 @@ pub(super) struct World {
     /// How long a region takes to let somebody in.
     pub(super) greets: Rule<Knock, Duration>,
     pub(super) replies: Rule<Heard, Reply>,
-    /// Whether the lane takes anything now.
-    pub(super) takes: Rule<Micros, bool>,
+    /// Whether the connection that carries an asset takes anything now.
+    pub(super) takes: Rule<(Micros, u32), bool>,
     pub(super) heard: Mutex<Vec<Heard>>,
     pub(super) knocks: Mutex<Vec<Knock>>,
-    pub(super) abandoned: Mutex<Vec<u64>>,
+    pub(super) abandoned: Mutex<Vec<u32>>,
+    /// How often the lane was offered a reading.
+    pub(super) offered: Mutex<u64>,
 }
 
 impl Default for World {
@@ -82,6 +85,7 @@ impl Default for World {
             heard: Mutex::default(),
             knocks: Mutex::default(),
             abandoned: Mutex::default(),
+            offered: Mutex::default(),
         }
     }
 }
@@ -114,72 +118,68 @@ impl Driver for FakeDriver {
 struct FakeLane {
     world: Arc<World>,
     clock: Clock,
-    regions: HashMap<u32, String>,
-    later: BTreeMap<(Micros, u64), (u32, Progress)>,
+    regions: HashMap<ConnId, String>,
+    later: BTreeMap<(Micros, u64), (ConnId, Progress)>,
     number: u64,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl FakeLane {
-    fn say(&mut self, at: Micros, asset: u32, progress: Progress) {
+    fn say(&mut self, at: Micros, conn: ConnId, progress: Progress) {
         self.number += 1;
-        self.later.insert((at, self.number), (asset, progress));
+        self.later.insert((at, self.number), (conn, progress));
     }
 }
 
 impl Lane for FakeLane {
-    fn connect(&mut self, seats: &[Seat]) {
+    fn connect(&mut self, wanted: &[ConnectRequest]) {
         let now = self.clock.now();
-        for seat in seats {
-            let knock = Knock { at: now, asset: seat.asset, region: seat.region.to_string() };
+        for request in wanted {
+            let (conn, asset) = (request.conn, request.assets.start);
+            let knock = Knock { at: now, asset, region: request.region.to_string() };
             self.world.knocks.lock().expect("no panic").push(knock.clone());
-            self.regions.insert(seat.asset, knock.region.clone());
+            self.regions.insert(conn, knock.region.clone());
             let greeted = now + (self.world.greets)(knock.clone());
             match (self.world.opens)(knock) {
-                Some(true) => self.say(
-                    greeted,
-                    seat.asset,
-                    Progress::Up { asset: seat.asset, node: "n1".into() },
-                ),
-                Some(false) => self.say(
-                    now,
-                    seat.asset,
-                    Progress::Down { asset: seat.asset, why: "closed".into() },
-                ),
+                Some(true) => {
+                    self.say(greeted, conn, Progress::Up { conn, node: NodeIndex(0) });
+                }
+                Some(false) => self.say(now, conn, Progress::Down { conn, why: "closed" }),
                 None => {}
             }
         }
     }
 
-    fn disconnect(&mut self, asset: u32, _how: Leave) {
-        self.later.retain(|_, (of, _)| *of != asset);
+    fn disconnect(&mut self, conn: ConnId, _how: Disconnect) {
+        self.later.retain(|_, (of, _)| *of != conn);
     }
 
-    fn submit(&mut self, batch: Batch<'_>) -> usize {
+    fn submit(&mut self, batch: Batch<'_>, refused: &mut Vec<u32>) {
         let now = self.clock.now();
-        if !(self.world.takes)(now) {
-            return 0;
-        }
-        for reading in batch.readings {
-            let Outgoing { ticket, identity, attempt, .. } = *reading;
+        *self.world.offered.lock().expect("no panic") += batch.readings.len() as u64;
+        for (index, reading) in (0..).zip(batch.readings) {
+            let Outgoing { ticket, conn, identity, attempt, .. } = *reading;
+            if !(self.world.takes)((now, identity.asset)) {
+                refused.push(index);
+                continue;
+            }
             let payload = batch.payload(reading);
             let envelope = Envelope::read(payload).expect("the envelope comes first and whole");
             assert_eq!((envelope.identity, envelope.attempt), (identity, attempt));
-            let region = self.regions[&identity.asset].clone();
+            let region = self.regions[&conn].clone();
             let heard = Heard { at: now, region, attempt, envelope, bytes: payload.len() };
             self.world.heard.lock().expect("no panic").push(heard.clone());
-            self.say(now, identity.asset, Progress::Sent { ticket, at: now });
+            self.say(now, conn, Progress::Sent { ticket, at: now });
             if let Reply::After(wait, outcome) = (self.world.replies)(heard) {
                 let at = now + wait;
-                let position = (outcome == Outcome::Acked).then_some(ticket);
+                let position = (outcome == Outcome::Acked).then_some(ticket.into());
                 self.say(
                     at,
-                    identity.asset,
-                    Progress::Done { ticket, outcome, at, by: Some("n2".into()), position },
+                    conn,
+                    Progress::Done { ticket, outcome, at, by: Some(NodeIndex(1)), position },
                 );
             }
         }
-        batch.readings.len()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<Progress>) -> Poll<()> {
@@ -202,7 +202,7 @@ impl Lane for FakeLane {
         }
     }
 
-    fn abandon(&mut self, ticket: u64) {
+    fn abandon(&mut self, ticket: u32) {
         self.world.abandoned.lock().expect("no panic").push(ticket);
     }
 }

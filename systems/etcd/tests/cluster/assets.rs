@@ -6,10 +6,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use bytes::Bytes;
 use model::{
-    Identity, Micros, NodeId, Outcome, ShardId, Sighting, envelope::Envelope, plan::Shows,
+    Identity, Micros, NodeId, NodeIndex, Outcome, ShardId, Sighting, envelope::Envelope,
+    plan::Shows,
 };
-use seams::{Batch, Clock, Eyes, Lane, Leave, Origin, Outgoing, Post, Progress, Seat};
+use seams::{
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Eyes, Lane, Origin, Outgoing, Post, Progress,
+};
 use tokio::task::JoinHandle;
 
 use crate::lab::{Cluster, until, within};
@@ -19,7 +23,7 @@ use crate::lab::{Cluster, until, within};
 pub(crate) struct Done {
     pub(crate) outcome: Outcome,
     pub(crate) at: Micros,
-    pub(crate) by: Option<NodeId>,
+    pub(crate) by: Option<NodeIndex>,
     pub(crate) position: Option<u64>,
 }
 
@@ -27,7 +31,9 @@ pub(crate) struct Assets {
     lane: Box<dyn Lane>,
     run: u64,
     pub(crate) clock: Clock,
-    next: u64,
+    next: u32,
+    /// Connects of each asset so far.
+    asked: BTreeMap<u32, u32>,
     /// Everything the lane said, in order.
     pub(crate) said: Vec<Progress>,
 }
@@ -36,7 +42,7 @@ impl Assets {
     pub(crate) fn new(cluster: &Cluster) -> Self {
         let clock = Clock::new(tokio::time::Instant::now());
         let lane = cluster.driver.lane(cluster.ground.clone(), clock.clone());
-        Self { lane, run: cluster.site.run, clock, next: 0, said: vec![] }
+        Self { lane, run: cluster.site.run, clock, next: 0, asked: BTreeMap::new(), said: vec![] }
     }
 
     pub(crate) fn connect(&mut self, cluster: &Cluster, asset: u32, node: &NodeId) {
@@ -52,17 +58,27 @@ impl Assets {
         node: &NodeId,
     ) {
         let from = Origin::cell(&cluster.cell(beside), asset);
-        self.lane.connect(&[Seat { asset, from, region: cluster.region(node) }]);
+        let asked = self.asked.entry(asset).or_default();
+        let request = ConnectRequest {
+            conn: ConnId(asset),
+            assets: asset..asset + 1,
+            from,
+            region: cluster.region(node),
+            attempt: *asked,
+        };
+        *asked += 1;
+        self.lane.connect(&[request]);
     }
 
-    pub(crate) fn disconnect(&mut self, asset: u32, how: Leave) {
-        self.lane.disconnect(asset, how);
+    pub(crate) fn disconnect(&mut self, asset: u32, how: Disconnect) {
+        self.lane.disconnect(ConnId(asset), how);
     }
 
     /// Connects and waits for it.
     pub(crate) async fn up(&mut self, cluster: &Cluster, asset: u32, node: &NodeId) {
         self.connect(cluster, asset, node);
-        let stands = Progress::Up { asset, node: node.clone() };
+        let node = cluster.site.topology.indices()[node];
+        let stands = Progress::Up { conn: ConnId(asset), node };
         self.hear("the asset is up", |said| said.contains(&stands).then_some(())).await;
     }
 
@@ -86,16 +102,19 @@ impl Assets {
     }
 
     /// Hands one attempt over, and returns its ticket.
-    pub(crate) fn send(&mut self, identity: Identity, attempt: u16) -> u64 {
+    pub(crate) fn send(&mut self, identity: Identity, attempt: u16) -> u32 {
         let payload = self.payload(identity);
         self.send_bytes(identity, attempt, &payload)
     }
 
-    pub(crate) fn send_bytes(&mut self, identity: Identity, attempt: u16, arena: &[u8]) -> u64 {
+    pub(crate) fn send_bytes(&mut self, identity: Identity, attempt: u16, payload: &[u8]) -> u32 {
         let ticket = self.next;
         self.next += 1;
-        let reading = Outgoing { ticket, identity, attempt, start: 0, length: arena.len() as u32 };
-        assert_eq!(self.lane.submit(Batch { readings: &[reading], arena }), 1);
+        let (conn, length) = (ConnId(identity.asset), payload.len() as u32);
+        let reading = Outgoing { ticket, conn, identity, attempt, start: 0, length };
+        let (arena, mut refused) = (Bytes::copy_from_slice(payload), vec![]);
+        self.lane.submit(Batch { readings: &[reading], arena: &arena }, &mut refused);
+        assert!(refused.is_empty(), "a session takes everything");
         ticket
     }
 
@@ -116,11 +135,11 @@ impl Assets {
         .await
     }
 
-    pub(crate) async fn done(&mut self, ticket: u64) -> Done {
+    pub(crate) async fn done(&mut self, ticket: u32) -> Done {
         self.hear("the reading is answered", |said| {
             said.iter().find_map(|progress| match progress {
                 Progress::Done { ticket: of, outcome, at, by, position } if *of == ticket => {
-                    Some(Done { outcome: *outcome, at: *at, by: by.clone(), position: *position })
+                    Some(Done { outcome: *outcome, at: *at, by: *by, position: *position })
                 }
                 _ => None,
             })
@@ -145,10 +164,10 @@ impl Assets {
         acked
     }
 
-    pub(crate) async fn down(&mut self, asset: u32) -> String {
+    pub(crate) async fn down(&mut self, asset: u32) -> &'static str {
         self.hear("the asset is down", |said| {
             said.iter().find_map(|progress| match progress {
-                Progress::Down { asset: of, why } if *of == asset => Some(why.clone()),
+                Progress::Down { conn, why } if conn.0 == asset => Some(*why),
                 _ => None,
             })
         })

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use model::{Identity, NodeId, Outcome};
-use seams::Progress;
+use seams::{ConnId, Progress};
 
 use crate::{
     assets::{Assets, Notebook, post, read_back, watch},
@@ -91,8 +91,10 @@ fn what_is_under_way_when_the_connection_breaks_is_unknown() {
             .said
             .iter()
             .position(|said| matches!(said, Progress::Done { ticket, outcome: Outcome::Unknown, .. } if *ticket == hanging));
-        let down =
-            assets.said.iter().position(|said| matches!(said, Progress::Down { asset: 0, .. }));
+        let down = assets
+            .said
+            .iter()
+            .position(|said| matches!(said, Progress::Down { conn: ConnId(0), .. }));
         assert!(
             done.expect("it is answered") < down.expect("it is told"),
             "answers come before the news"

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use model::{Identity, Outcome, ShardId};
-use seams::{Leave, Progress};
+use model::{Identity, NodeIndex, Outcome, ShardId};
+use seams::{Disconnect, Progress};
 
 use crate::{
     assets::{Assets, post, read_back, watch},
@@ -61,7 +61,7 @@ fn an_ack_is_stamped_between_its_sending_and_its_telling() {
         assets.up(&cluster, 0, &node).await;
         let ticket = assets.send(Assets::identity(0, 0), 1);
         let done = assets.done(ticket).await;
-        assert_eq!((done.outcome, done.by), (Outcome::Acked, Some(node)));
+        assert_eq!((done.outcome, done.by), (Outcome::Acked, Some(NodeIndex(0))));
         let sent = assets.said.iter().find_map(|said| match said {
             Progress::Sent { ticket: of, at } if *of == ticket => Some(*at),
             _ => None,
@@ -114,7 +114,7 @@ fn a_read_back_turns_its_pages() {
         let node = cluster.nodes().remove(0);
         let mut assets = Assets::new(&cluster);
         assets.up(&cluster, 0, &node).await;
-        let tickets: Vec<u64> =
+        let tickets: Vec<u32> =
             (0..2_100).map(|seq| assets.send(Assets::identity(0, seq), 1)).collect();
         for ticket in &tickets {
             assert_eq!(assets.done(*ticket).await.outcome, Outcome::Acked);
@@ -135,7 +135,7 @@ fn nothing_is_sent_without_a_connection() {
         assert_eq!(assets.done(ticket).await.outcome, Outcome::Refused);
 
         assets.up(&cluster, 0, &node).await;
-        assets.disconnect(0, Leave::Close);
+        assets.disconnect(0, Disconnect::Close);
         let ticket = assets.send(Assets::identity(0, 1), 1);
         assert_eq!(assets.done(ticket).await.outcome, Outcome::Refused);
         assert_eq!(read_back(&cluster, &node, &assets.clock).await.0, []);

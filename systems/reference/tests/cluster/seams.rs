@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use ::seams::{
-    Batch, Clock, Lane, Leave, Origin, Outgoing, Progress, Seat, Service, catalog::System,
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Lane, Origin, Outgoing, Progress, Service,
+    catalog::System,
 };
 use libtest_mimic::Trial;
 use model::{Identity, Outcome, plan::Shows};
@@ -106,28 +107,33 @@ async fn drives() {
     LocalSet::new()
         .run_until(async {
             let mut lane = driver.lane(ground, Clock::new(Instant::now()));
-            let seat = |asset, region: &str| Seat {
-                asset,
+            let request = |asset: u32, region: &str| ConnectRequest {
+                conn: ConnId(asset),
+                assets: asset..asset + 1,
                 from: Origin::cell(&"cell".into(), asset),
                 region: region.into(),
+                attempt: 0,
             };
-            let seats: Vec<_> =
-                (0..9).map(|asset| seat(asset, REGIONS[asset as usize % 3])).collect();
-            lane.connect(&seats);
+            let wanted: Vec<_> =
+                (0..9).map(|asset| request(asset, REGIONS[asset as usize % 3])).collect();
+            lane.connect(&wanted);
             let up = said(&mut *lane, |out| out.len() == 9).await;
             assert!(up.iter().all(|progress| matches!(progress, Progress::Up { .. })), "{up:?}");
             let arena: Vec<u8> = (0..9).flat_map(|asset| payload(identity(asset, 0), 1)).collect();
             let length = u32::try_from(arena.len() / 9).expect("short");
             let readings: Vec<_> = (0..9)
                 .map(|asset| Outgoing {
-                    ticket: asset.into(),
+                    ticket: asset,
+                    conn: ConnId(asset),
                     identity: identity(asset, 0),
                     attempt: 1,
                     start: asset * length,
                     length,
                 })
                 .collect();
-            assert_eq!(lane.submit(Batch { readings: &readings, arena: &arena }), 9);
+            let mut refused = vec![];
+            lane.submit(Batch { readings: &readings, arena: &arena.into() }, &mut refused);
+            assert!(refused.is_empty());
             let all = said(&mut *lane, |out| {
                 out.iter().filter(|progress| matches!(progress, Progress::Done { .. })).count() == 9
             })
@@ -140,19 +146,19 @@ async fn drives() {
                     );
                 }
             }
-            lane.disconnect(0, Leave::Close);
+            lane.disconnect(ConnId(0), Disconnect::Close);
             cluster.kill("a");
             let down = said(&mut *lane, |out| out.len() == 2).await;
             let assets: BTreeSet<_> = down
                 .iter()
                 .filter_map(|progress| {
-                    if let Progress::Down { asset, .. } = progress { Some(*asset) } else { None }
+                    if let Progress::Down { conn, .. } = progress { Some(conn.0) } else { None }
                 })
                 .collect();
             assert_eq!(assets, [3, 6].into(), "the others go to nodes that live");
-            lane.connect(&[seat(0, REGIONS[0])]);
+            lane.connect(&[request(0, REGIONS[0])]);
             let refused = said(&mut *lane, |out| !out.is_empty()).await;
-            assert!(matches!(refused[0], Progress::Down { asset: 0, .. }), "{refused:?}");
+            assert!(matches!(refused[0], Progress::Down { conn: ConnId(0), .. }), "{refused:?}");
         })
         .await;
     assert_eq!(cluster.census("b").await.len(), 9);

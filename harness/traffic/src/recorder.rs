@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::{
     Attempt, Micros,
-    plan::{OnFull, Recorder, ReplayOrder},
+    plan::{self, OnFull, ReplayOrder},
 };
 
 /// A reading without a final outcome.
@@ -29,11 +29,19 @@ pub(crate) struct Reading {
     pub(crate) cut: bool,
 }
 
+impl Reading {
+    pub(crate) fn new(stream: u16, seq: u64, generated: Micros, ready: Micros, bytes: u32) -> Self {
+        let attempts = Vec::new();
+        let (stored, unsure, refused, cut) = (false, false, false, false);
+        Self { stream, seq, generated, ready, bytes, attempts, stored, unsure, refused, cut }
+    }
+}
+
 /// By intended generation.
 type Waiting = BTreeMap<(Micros, u16, u64), Reading>;
 
 #[derive(Debug, Default)]
-pub(crate) struct Store {
+pub(crate) struct Recorder {
     /// Under way and waiting.
     bytes: u64,
     /// Generated while connected: they wait for a free place only.
@@ -43,9 +51,9 @@ pub(crate) struct Store {
     refused: Waiting,
 }
 
-impl Store {
+impl Recorder {
     /// Makes room for a new reading. What had to go comes back; the new one itself must be dropped if the last is false.
-    pub(crate) fn admit(&mut self, bytes: u32, policy: &Recorder) -> (Vec<Reading>, bool) {
+    pub(crate) fn admit(&mut self, bytes: u32, policy: &plan::Recorder) -> (Vec<Reading>, bool) {
         let mut gone = Vec::new();
         let bytes = u64::from(bytes);
         while self.bytes + bytes > policy.capacity_bytes {
@@ -159,23 +167,11 @@ mod tests {
 
     fn reading(seq: u64, refused: bool) -> Reading {
         let ready = Micros(seq.cast_signed());
-        let attempts = Vec::new();
-        Reading {
-            stream: 0,
-            seq,
-            generated: ready,
-            ready,
-            bytes: 100,
-            attempts,
-            stored: false,
-            unsure: false,
-            refused,
-            cut: false,
-        }
+        Reading { refused, ..Reading::new(0, seq, ready, ready, 100) }
     }
 
-    fn policy(on_full: OnFull) -> Recorder {
-        Recorder {
+    fn policy(on_full: OnFull) -> plan::Recorder {
+        plan::Recorder {
             capacity_bytes: 600,
             on_full,
             order: ReplayOrder::LiveFirst,
@@ -185,41 +181,44 @@ mod tests {
     }
 
     /// Stored 3 and 4, refused 2, live 5 and 6; 1 is under way.
-    fn filled() -> Store {
-        let mut store = Store::default();
+    fn filled() -> Recorder {
+        let mut recorder = Recorder::default();
         for seq in 1..=6 {
-            assert_eq!(store.admit(100, &policy(OnFull::DropOldest)), (vec![], true));
+            assert_eq!(recorder.admit(100, &policy(OnFull::DropOldest)), (vec![], true));
             match seq {
                 1 => {}
-                2..=4 => store.push_stored(reading(seq, seq == 2)),
-                _ => store.push_live(reading(seq, false)),
+                2..=4 => recorder.push_stored(reading(seq, seq == 2)),
+                _ => recorder.push_live(reading(seq, false)),
             }
         }
-        store
+        recorder
     }
 
     #[test]
     fn the_oldest_that_waits_makes_room_wherever_it_waits() {
-        let mut store = filled();
+        let mut recorder = filled();
         let gone: Vec<u64> = (0..5)
-            .flat_map(|_| store.admit(100, &policy(OnFull::DropOldest)).0)
+            .flat_map(|_| recorder.admit(100, &policy(OnFull::DropOldest)).0)
             .map(|reading| reading.seq)
             .collect();
         assert_eq!(gone, [2, 3, 4, 5, 6]);
         assert_eq!(
-            store.admit(100, &policy(OnFull::DropOldest)),
+            recorder.admit(100, &policy(OnFull::DropOldest)),
             (vec![], false),
             "what is under way keeps its place"
         );
-        store.settled(&reading(1, false));
-        assert_eq!(store.admit(100, &policy(OnFull::DropOldest)), (vec![], true));
+        recorder.settled(&reading(1, false));
+        assert_eq!(recorder.admit(100, &policy(OnFull::DropOldest)), (vec![], true));
     }
 
     #[test]
     fn a_recorder_that_drops_the_newest_keeps_the_others() {
-        let mut store = filled();
-        assert_eq!(store.admit(100, &policy(OnFull::DropNewest)), (vec![], false));
-        assert_eq!(store.empty().map(|reading| reading.seq).collect::<Vec<_>>(), [3, 4, 5, 6, 2]);
+        let mut recorder = filled();
+        assert_eq!(recorder.admit(100, &policy(OnFull::DropNewest)), (vec![], false));
+        assert_eq!(
+            recorder.empty().map(|reading| reading.seq).collect::<Vec<_>>(),
+            [3, 4, 5, 6, 2]
+        );
     }
 
     #[test]
@@ -227,9 +226,10 @@ mod tests {
         for (order, expected) in
             [(ReplayOrder::OldestFirst, [3, 4, 2]), (ReplayOrder::NewestFirst, [4, 3, 2])]
         {
-            let mut store = filled();
-            let replayed: Vec<u64> =
-                std::iter::from_fn(|| store.pop_stored(order)).map(|reading| reading.seq).collect();
+            let mut recorder = filled();
+            let replayed: Vec<u64> = std::iter::from_fn(|| recorder.pop_stored(order))
+                .map(|reading| reading.seq)
+                .collect();
             assert_eq!(replayed, expected);
         }
     }
@@ -255,15 +255,16 @@ mod tests {
                 [(1, 1), (2, 2), (3, 3), (20, 120), (21, 130), (22, 140)],
             ),
         ] {
-            let mut store = Store::default();
-            store.push_stored(reading(1, false));
-            (2..=3).for_each(|seq| store.push_live(reading(seq, false)));
-            store.shelve(true);
+            let mut recorder = Recorder::default();
+            recorder.push_stored(reading(1, false));
+            (2..=3).for_each(|seq| recorder.push_live(reading(seq, false)));
+            recorder.shelve(true);
             (20..=22).for_each(|seq| {
-                store.push_stored(Reading { ready: Micros(100), ..reading(seq, false) })
+                recorder.push_stored(Reading { ready: Micros(100), ..reading(seq, false) })
             });
-            store.pace(lost, until, order, (100..).step_by(10).map(Micros));
-            let replayed: Vec<Reading> = std::iter::from_fn(|| store.pop_stored(order)).collect();
+            recorder.pace(lost, until, order, (100..).step_by(10).map(Micros));
+            let replayed: Vec<Reading> =
+                std::iter::from_fn(|| recorder.pop_stored(order)).collect();
             let ready: Vec<(u64, i64)> =
                 replayed.iter().map(|reading| (reading.seq, reading.ready.0)).collect();
             assert_eq!(ready, expected, "{order:?}");
