@@ -29,11 +29,11 @@ pub enum HowMany {
 /// Declares parameters that name their nodes in the words of a target, beside fields of their own. (serde's own way to share fields
 /// would lose where a mistake stands.)
 macro_rules! aimed {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$of_field:meta])* pub $field:ident: $type:ty,)* }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$of_field:meta])* pub $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields)]
-        pub struct $name {
+        $vis struct $name {
             /// Only nodes of this region.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub region: Option<String>,

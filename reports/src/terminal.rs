@@ -1,15 +1,23 @@
 //! The summary: the verdict first, then why, then where the files are.
 
-use std::{fmt::Write, io};
+use std::{
+    fmt::{self, Write},
+    io,
+};
 
 use anstyle::{AnsiColor, Style};
-use findings::{MayStayOut, Reached, Verdict, facts::Proof};
+use findings::{
+    EpisodeFindings, Findings, GateVerdict, MayStayOut, Reached, Rto, Verdict, facts::Proof,
+};
 
 use crate::{
     Folder, Report, RunView, honesty,
     sentence::sentence,
     words::{amount, moment, span},
 };
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
 
 #[derive(Debug)]
 pub(crate) struct Terminal;
@@ -27,46 +35,58 @@ pub fn summary(run: &RunView<'_>) -> String {
     text
 }
 
-fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
-    let (findings, judgement) = (run.findings, run.judgement);
-    let bold = Style::new().bold();
-    let dim = Style::new().dimmed();
-    writeln!(out, "\n{}  {bold}{}{bold:#}", pill(judgement.verdict), sentence(run))?;
-    if findings.happened.simulated {
+fn write_summary(run: &RunView<'_>, out: &mut String) -> fmt::Result {
+    let judgement = run.judgement;
+    writeln!(out, "\n{}  {BOLD}{}{BOLD:#}", pill(judgement.verdict, 0), sentence(run))?;
+    if run.findings.happened.simulated {
         writeln!(
             out,
-            "{dim}simulated: the lab was a model in memory; no server and no packet was real{dim:#}"
+            "{DIM}simulated: the lab was a model in memory; no server and no packet was real{DIM:#}"
         )?;
     }
     for void in &judgement.voids {
-        writeln!(out, "  {} {}", pill(Verdict::Inconclusive), void.sentence)?;
+        writeln!(out, "  {} {}", pill(Verdict::Inconclusive, 0), void.sentence)?;
+    }
+    write_gates(&judgement.gates, out)?;
+    write_faults(run.findings, out)?;
+
+    writeln!(out, "\n{BOLD}Self-honesty{BOLD:#}")?;
+    let rows = honesty::rows(run);
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in rows {
+        let style = if name == "degraded" { color(Verdict::Inconclusive) } else { DIM };
+        writeln!(out, "  {name:width$}  {style}{value}{style:#}")?;
     }
 
-    writeln!(out, "\n{bold}Gates{bold:#}")?;
-    let width = judgement.gates.iter().map(|gate| gate.name.chars().count()).max().unwrap_or(0);
-    let limits = judgement.gates.iter().map(|gate| gate.limit.chars().count()).max().unwrap_or(0);
-    for gate in &judgement.gates {
-        let pad = " ".repeat(width - gate.name.chars().count());
-        let pad_limit = " ".repeat(limits - gate.limit.chars().count());
-        writeln!(
-            out,
-            "  {} {}{pad}  {}{pad_limit}  {}",
-            pill(gate.verdict),
-            gate.name,
-            gate.limit,
-            gate.observed
-        )?;
+    writeln!(out, "\n{BOLD}Files{BOLD:#} {}", run.folder().display())?;
+    if let Some(packets) = run.packets() {
+        writeln!(out, "  {DIM}packets around each effect: {packets}, open with Wireshark{DIM:#}")?;
+    }
+    Ok(())
+}
+
+fn write_gates(gates: &[GateVerdict], out: &mut String) -> fmt::Result {
+    let width = |text: fn(&GateVerdict) -> &str| {
+        gates.iter().map(|gate| text(gate).chars().count()).max().unwrap_or(0)
+    };
+    let (words, names) = (width(|gate| word(gate.verdict)), width(|gate| &gate.name));
+    let limits = width(|gate| &gate.limit);
+    writeln!(out, "\n{BOLD}Gates{BOLD:#}")?;
+    for gate in gates {
+        let (verdict, name, limit) = (pill(gate.verdict, words), &gate.name, &gate.limit);
+        writeln!(out, "  {verdict} {name:names$}  {limit:limits$}  {}", gate.observed)?;
         let why = gate.why.as_deref().filter(|_| gate.verdict != Verdict::Pass);
-        for line in [Some(gate.evidence.as_str()).filter(|text| !text.is_empty()), why]
-            .into_iter()
-            .flatten()
-        {
-            writeln!(out, "       {dim}{line}{dim:#}")?;
+        let evidence = Some(gate.evidence.as_str()).filter(|text| !text.is_empty());
+        for line in [evidence, why].into_iter().flatten() {
+            writeln!(out, "  {:words$} {DIM}{line}{DIM:#}", "")?;
         }
     }
+    Ok(())
+}
 
+fn write_faults(findings: &Findings, out: &mut String) -> fmt::Result {
     if !findings.happened.windows.is_empty() {
-        writeln!(out, "\n{bold}Faults{bold:#}")?;
+        writeln!(out, "\n{BOLD}Faults{BOLD:#}")?;
     }
     for window in &findings.happened.windows {
         let (verdict, said) = match window.proof {
@@ -76,59 +96,39 @@ fn write_summary(run: &RunView<'_>, out: &mut String) -> std::fmt::Result {
             Proof::Masked => (Verdict::Inconclusive, "masked by another window".to_owned()),
             Proof::Unproven => (Verdict::Fail, "NOT PROVEN".to_owned()),
         };
-        let style = color(verdict);
+        let (style, picked) = (color(verdict), window.picked.join(", "));
         writeln!(
             out,
-            "  {} {} at {}: {style}{said}{style:#} {dim}{}{dim:#}",
-            window.id,
-            window.kind,
-            window.picked.join(", "),
-            window.why
+            "  {} {} at {picked}: {style}{said}{style:#} {DIM}{}{DIM:#}",
+            window.id, window.kind, window.why
         )?;
     }
-    for episode in &findings.episodes {
-        let marks = [
-            // Roles are polled: the leader was there by then.
-            ("T2 new leader <=", episode.timeline.t2),
-            ("T3 first ack by it", episode.timeline.t3),
-            ("T5 last asset good", episode.timeline.t5),
-            ("T6 back to baseline", episode.timeline.t6),
-        ];
-        let marks: Vec<String> = marks
-            .iter()
-            .filter_map(|(name, at)| at.map(|at| format!("{name} {}", span(at))))
-            .collect();
-        let affected = format!("{} assets affected", amount(episode.affected.assets.len() as u64));
+    findings.episodes.iter().try_for_each(|episode| write_episode(episode, out))
+}
+
+fn write_episode(episode: &EpisodeFindings, out: &mut String) -> fmt::Result {
+    let marks = [
+        // Roles are polled: the leader was there by then.
+        ("T2 new leader <=", episode.timeline.t2),
+        ("T3 first ack by it", episode.timeline.t3),
+        ("T5 last asset good", episode.timeline.t5),
+        ("T6 back to baseline", episode.timeline.t6),
+    ];
+    let marks = marks.iter().filter_map(|(name, at)| at.map(|at| format!(", {name} {}", span(at))));
+    writeln!(
+        out,
+        "  {DIM}effect at {}: {} assets affected{}{DIM:#}",
+        moment(episode.t_effect),
+        amount(episode.affected.assets.len() as u64),
+        marks.collect::<String>()
+    )?;
+    let by_heal = |rto: &&Rto| rto.reached == Reached::RecoveredByHeal;
+    if let Some(rto) = episode.rto.get(&MayStayOut::OnePercent).filter(by_heal) {
+        let after = rto.value.map_or("?".into(), span);
         writeln!(
             out,
-            "  {dim}effect at {}: {}{dim:#}",
-            moment(episode.t_effect),
-            [vec![affected], marks].concat().join(", ")
+            "  {DIM}the service came back only with the heal, after {after}: no failover{DIM:#}"
         )?;
-        if let Some(rto) = episode
-            .rto
-            .get(&MayStayOut::OnePercent)
-            .filter(|rto| rto.reached == Reached::RecoveredByHeal)
-        {
-            writeln!(
-                out,
-                "  {dim}the service came back only with the heal, after {}: no failover{dim:#}",
-                rto.value.map_or("?".into(), span)
-            )?;
-        }
-    }
-
-    writeln!(out, "\n{bold}Self-honesty{bold:#}")?;
-    let rows = honesty::rows(run);
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, value) in rows {
-        let style = if name == "degraded" { color(Verdict::Inconclusive) } else { dim };
-        writeln!(out, "  {name:width$}  {style}{value}{style:#}")?;
-    }
-
-    writeln!(out, "\n{bold}Files{bold:#} {}", run.folder().display())?;
-    if let Some(packets) = run.packets() {
-        writeln!(out, "  {dim}packets around each effect: {packets}, open with Wireshark{dim:#}")?;
     }
     Ok(())
 }
@@ -143,13 +143,17 @@ fn color(verdict: Verdict) -> Style {
     color.on_default().bold()
 }
 
-fn pill(verdict: Verdict) -> String {
-    let style = color(verdict);
-    let word = match verdict {
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::NotApplicable => "NOT APPLICABLE",
         Verdict::Pass => "PASS",
         Verdict::Inconclusive => "INCONCLUSIVE",
         Verdict::Fail => "FAIL",
-    };
-    format!("{style}{word}{style:#}")
+    }
+}
+
+/// The verdict in its colour, as wide as the widest beside it.
+fn pill(verdict: Verdict, width: usize) -> String {
+    let style = color(verdict);
+    format!("{style}{:width$}{style:#}", word(verdict))
 }

@@ -94,6 +94,22 @@ fn words(page: &str) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// Names are unique and sorted, and each writes something of a run.
+#[test]
+fn every_kind() {
+    let names: Vec<&str> = CATALOG.names().collect();
+    assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+    let runs = tempfile::tempdir().expect("a folder");
+    let run = drill().written(runs.path());
+    let (findings, judgement) = findings::from_run::conclude(&run).expect("the folder is whole");
+    let view = RunView { run: &run, findings: &findings, judgement: &judgement };
+    for kind in CATALOG.kinds {
+        let mut files = Files::default();
+        kind.make.write(&view, &mut files).expect("memory takes everything");
+        assert!(files.0.values().any(|bytes| !bytes.is_empty()), "{} wrote nothing", kind.name);
+    }
+}
+
 fn settled(check: impl FnOnce()) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);

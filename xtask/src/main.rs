@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod new;
 mod reference;
 
@@ -28,6 +29,8 @@ enum Chore {
     /// Measures against a named peer, prints the ratios beside their goals, and keeps them as JSON.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Hands changed inputs to the scenario reader and to the packet path; prints the seed, and keeps the input that breaks one.
+    Fuzz(fuzz::Fuzz),
     /// Adds a kind: one file and its line in the catalog.
     #[command(subcommand)]
     New(New),
@@ -37,6 +40,10 @@ enum Chore {
 enum New {
     /// A fault kind, such as `cargo xtask new fault slow-disk`.
     Fault { name: String },
+    /// A gate kind, such as `cargo xtask new gate late-ones`.
+    Gate { name: String },
+    /// A report kind, such as `cargo xtask new report chat`.
+    Report { name: String },
 }
 
 fn main() -> Result<()> {
@@ -45,7 +52,10 @@ fn main() -> Result<()> {
         Chore::Check => check::run(&root),
         Chore::Reference { check } => reference::run(&root, check),
         Chore::Bench(asked) => bench::run(&root, &asked),
+        Chore::Fuzz(asked) => fuzz::run(&root, &asked),
         Chore::New(New::Fault { name }) => new::fault(&root, &name),
+        Chore::New(New::Gate { name }) => new::gate(&root, &name),
+        Chore::New(New::Report { name }) => new::report(&root, &name),
     }
 }
 

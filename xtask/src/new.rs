@@ -1,77 +1,130 @@
-//! Adding a kind: one file and its two lines.
+//! Adding a kind: one file, and its two lines in the room's catalog. What comes out builds and passes the tests that visit every kind; it
+//! does nothing yet that its author did not write.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
-/// A fault that stands still like `pause` until its author says what it does: it builds and passes `every_kind` from the first moment.
-const FAULT: &str = r#"//! TITLE: say here what goes wrong, and what is deliberately absent.
-
-use model::{Conditions, NodeState, Topology, plan::Target};
-use seams::{Fault, Moment};
-
-use crate::target::aimed;
-
-pub(crate) const EXAMPLE: &str = "{role: leader, of: etcd}";
-
-aimed! {
-    /// What happens to a node that this fault hits.
-    pub struct TYPE {}
+/// What there can be another one of.
+struct Room {
+    noun: &'static str,
+    /// Where the new file goes, beside its sisters.
+    folder: &'static str,
+    /// The file that lists modules and kinds.
+    catalog: &'static str,
+    /// What an entry of the catalog begins with.
+    entry: &'static str,
+    /// The entry of the new kind.
+    line: &'static str,
+    text: &'static str,
+    /// The page that says what to do next.
+    guide: &'static str,
 }
 
-impl Fault for TYPE {
-    fn targets(&self) -> Vec<Target> {
-        vec![self.target()]
-    }
+/// Stands still like `pause` until its author says what it does.
+const FAULT: Room = Room {
+    noun: "fault",
+    folder: "faults/src",
+    catalog: "faults/src/lib.rs",
+    entry: "fault::<",
+    line: r#"fault::<MODULE::TYPE>("NAME", "Say what it does.", MODULE::EXAMPLE),"#,
+    text: include_str!("new/fault.rs.txt"),
+    guide: "docs/guide/add-a-fault.md",
+};
 
-    fn at(&self, now: &Moment<'_>) -> Conditions {
-        let state = NodeState::Stopped;
-        Conditions { nodes: now.picked[0].iter().map(|node| (node.clone(), state)).collect(), ..Default::default() }
-    }
+/// Inconclusive until its author says what it counts.
+const GATE: Room = Room {
+    noun: "gate",
+    folder: "harness/findings/src/gates",
+    catalog: "harness/findings/src/gates/mod.rs",
+    entry: "gate::<",
+    line: r#"gate::<MODULE::TYPE>("NAME", "Say what it demands.", "{max: 0}"),"#,
+    text: include_str!("new/gate.rs.txt"),
+    guide: "docs/guide/add-a-gate.md",
+};
 
-    fn check(&self, _: &Topology) -> Vec<String> {
-        self.check_target()
-    }
-}
-"#;
+/// Writes the verdict and nothing else.
+const REPORT: Room = Room {
+    noun: "report",
+    folder: "reports/src",
+    catalog: "reports/src/lib.rs",
+    entry: "report(",
+    line: r#"report("NAME", "NAME.txt: say what it shows.", &MODULE::TYPE),"#,
+    text: include_str!("new/report.rs.txt"),
+    guide: "docs/guide/add-a-report.md",
+};
 
-/// Writes `faults/src/NAME.rs`, and its `mod` line and catalog line into `faults/src/lib.rs`.
 pub(crate) fn fault(root: &Path, name: &str) -> Result<()> {
-    let plain = !name.is_empty()
-        && name.split('-').all(|part| part.starts_with(|c: char| c.is_ascii_lowercase()));
-    let plain =
-        plain && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    FAULT.add(root, name)
+}
+
+pub(crate) fn gate(root: &Path, name: &str) -> Result<()> {
+    GATE.add(root, name)
+}
+
+pub(crate) fn report(root: &Path, name: &str) -> Result<()> {
+    REPORT.add(root, name)
+}
+
+impl Room {
+    fn add(&self, root: &Path, name: &str) -> Result<()> {
+        check(name)?;
+        let (noun, catalog) = (self.noun, self.catalog);
+        let (module, kind) = (name.replace('-', "_"), camel(name));
+        let file = format!("{}/{module}.rs", self.folder);
+        ensure!(!root.join(&file).exists(), "there is a {noun} `{name}` already: {file}");
+        let of_name = |text: &str| {
+            text.replace("MODULE", &module).replace("TYPE", &kind).replace("NAME", name)
+        };
+
+        let path = root.join(catalog);
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("failed to read {catalog}"))?;
+        let text = with_module(&text, &module).with_context(|| format!("no `mod` in {catalog}"))?;
+        let text = with_entry(&text, self.entry, name, &of_name(self.line))
+            .with_context(|| format!("no catalog in {catalog}"))?;
+        fs::write(root.join(&file), of_name(self.text))
+            .with_context(|| format!("failed to write {file}"))?;
+        fs::write(&path, text).with_context(|| format!("failed to write {catalog}"))?;
+        println!("wrote {file} and two lines of {catalog}; {} says what to do next", self.guide);
+        Ok(())
+    }
+}
+
+/// Small letters with dashes between them.
+fn check(name: &str) -> Result<()> {
+    let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_lowercase());
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     ensure!(
-        plain,
+        plain && name.split('-').all(begins),
         "`{name}` is no name for a kind; write it in small letters with dashes, such as `slow-disk`"
     );
-    let (module, kind) = (name.replace('-', "_"), camel(name));
-    let (file, catalog) =
-        (root.join(format!("faults/src/{module}.rs")), root.join("faults/src/lib.rs"));
-    ensure!(!file.exists(), "there is a fault `{name}` already: faults/src/{module}.rs");
-
-    let text = fs::read_to_string(&catalog).context("failed to read faults/src/lib.rs")?;
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let module_line = format!("mod {module};");
-    let mods = |line: &String| line.starts_with("mod ");
-    let place = lines.iter().position(|line| mods(line) && *line > module_line);
-    let place = place
-        .or_else(|| lines.iter().rposition(mods).map(|last| last + 1))
-        .context("no `mod` line in faults/src/lib.rs")?;
-    lines.insert(place, module_line);
-    let end = lines
-        .iter()
-        .position(|line| line == "    ],")
-        .context("no end of the catalog in faults/src/lib.rs")?;
-    lines.insert(end, format!("        fault::<{module}::{kind}>(\"{name}\", \"Say in one sentence what it does.\", {module}::EXAMPLE),"));
-
-    fs::write(&file, FAULT.replace("TYPE", &kind).replace("TITLE", name))
-        .context("failed to write the new file")?;
-    fs::write(&catalog, lines.join("\n") + "\n").context("failed to write faults/src/lib.rs")?;
-    println!(
-        "wrote faults/src/{module}.rs and two lines of faults/src/lib.rs; docs/guide/add-a-fault.md says what to do next"
-    );
     Ok(())
+}
+
+/// With `mod MODULE;` in the order of the names.
+fn with_module(text: &str, module: &str) -> Option<String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let new = format!("mod {module};");
+    let is_module = |line: &String| line.starts_with("mod ") && line.ends_with(';');
+    let after = lines.iter().position(|line| is_module(line) && *line > new);
+    let place = after.or_else(|| Some(lines.iter().rposition(is_module)? + 1))?;
+    lines.insert(place, new);
+    Some(lines.join("\n") + "\n")
+}
+
+/// With the entry in the order of the names. An entry may stand on several lines; the first text in quotes is its name.
+fn with_entry(text: &str, begin: &str, name: &str, entry: &str) -> Option<String> {
+    const INDENT: &str = "        ";
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let first = lines.iter().position(|line| line.trim() == "kinds: &[")? + 1;
+    let end = first + lines[first..].iter().position(|line| line == "    ],")?;
+    let entries = (first..end)
+        .filter(|i| lines[*i].strip_prefix(INDENT).is_some_and(|line| line.starts_with(begin)));
+    let named = |i: usize| lines[i..end].iter().find_map(|line| line.split('"').nth(1));
+    let place = entries.into_iter().find(|i| named(*i).is_some_and(|other| other > name));
+    lines.insert(place.unwrap_or(end), format!("{INDENT}{entry}"));
+    Some(lines.join("\n") + "\n")
 }
 
 fn camel(name: &str) -> String {
@@ -80,4 +133,15 @@ fn camel(name: &str) -> String {
         first.to_ascii_uppercase() + rest
     };
     name.split('-').map(capital).collect()
+}
+
+#[test]
+fn a_kind_goes_to_its_place_by_name() {
+    let catalog = "mod a;\nmod z;\n\nkinds: &[\n        gate::<A>(\"a\", \"1\"),\n        gate::<Z>(\n            \"z\",\n            \"2\",\n        ),\n    ],\n";
+    let with = |name: &str| with_entry(catalog, "gate::<", name, "NEW").expect("it has a catalog");
+    assert!(with("m").contains("\"1\"),\n        NEW\n        gate::<Z>("), "{}", with("m"));
+    assert!(with("zz").contains("        ),\n        NEW\n    ],"), "{}", with("zz"));
+    let modules = with_module(catalog, "m").expect("it has modules");
+    assert!(modules.starts_with("mod a;\nmod m;\nmod z;\n"), "{modules}");
+    assert!(with_module(catalog, "zz").expect("it has modules").contains("mod z;\nmod zz;\n"));
 }

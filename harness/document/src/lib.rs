@@ -31,7 +31,7 @@ pub use problem::{Problem, Problems, Unknown};
 pub use read::read_as;
 pub use source::{Ids, Source, SourceId, Sources, Span};
 pub use spanned::{Part, Sp};
-pub use yaml::{DEPTH_MAX, NODES_MAX, parse};
+pub use yaml::{NODES_MAX, parse};
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use super::{Entry, Ids, Key, Kind, Node, Problem, Problems, SourceId, Span};
 /// A document has at most this many values, copies by aliases included.
 pub const NODES_MAX: usize = 50_000;
 /// Lists and mappings nest at most this deep.
-pub const DEPTH_MAX: usize = 64;
+const DEPTH_MAX: usize = 64;
 
 /// Reads one file. Appends what is wrong; None if no tree can be made. A duplicate key keeps its first value.
 pub fn parse(text: &str, source: SourceId, ids: &mut Ids, problems: &mut Problems) -> Option<Node> {

@@ -231,7 +231,7 @@ pub fn strongest(
 
 impl Cut {
     /// Whether a packet with these ports is meant; a jam means only those that carry data.
-    pub fn meets(&self, ports: Option<[u16; 2]>, carries_data: bool) -> bool {
+    fn meets(&self, ports: Option<[u16; 2]>, carries_data: bool) -> bool {
         self.ports.meet(ports) && (carries_data || self.form != CutForm::Jam)
     }
 

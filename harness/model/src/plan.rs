@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    CellId, End, FleetId, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId,
-    StreamId, Topology, WindowId, ZoneId, topology::Node,
+    CellId, End, FleetId, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, StreamId,
+    Topology, WindowId, ZoneId, topology::Node,
 };
 
 /// Version of the stored form: of the plan, and with it of everything else in a run folder.
@@ -362,17 +362,6 @@ impl Plan {
     /// The longest that the timeline may take.
     pub fn latest_end(&self) -> Duration {
         self.phases.last().map_or(Duration::ZERO, |phase| phase.end.latest())
-    }
-
-    /// The fleet that owns an asset id.
-    pub fn fleet_of(&self, asset: u32) -> Option<(&FleetId, &Fleet)> {
-        self.fleets
-            .iter()
-            .find(|(_, fleet)| (fleet.first..fleet.first + fleet.assets).contains(&asset))
-    }
-
-    pub fn phase_at(&self, at: Micros) -> Option<&Phase> {
-        self.phases.iter().rev().find(|phase| Micros::after(phase.start) <= at)
     }
 }
 

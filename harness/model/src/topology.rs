@@ -186,13 +186,6 @@ impl Topology {
         Ok(order)
     }
 
-    /// The cell of a region's observers, if the plan has any.
-    pub fn observers_cell(&self, region: &RegionId) -> Option<&CellId> {
-        let mut found =
-            self.cells.iter().filter(|(_, cell)| cell.region == *region && cell.fleet.is_none());
-        found.next().map(|(name, _)| name)
-    }
-
     /// Steady quality of a link: the access hops of its cells and the WAN between its regions.
     pub fn quality(&self, link: &Link) -> LinkQuality {
         let mut quality = LinkQuality::default();

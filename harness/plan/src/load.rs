@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use document::{Entry, Ids, Kind, Node, Problem, Problems, Sources, Sp, parse, read_as};
+use document::{Entry, Ids, Kind, Node, Problem, Problems, Sources, Sp, Span, parse, read_as};
 use model::{
     Plan,
     plan::{FORMAT, Safety, Source},
@@ -111,7 +111,15 @@ impl Reading {
     /// A file with its includes below it.
     fn file(&mut self, text: &str, path: &Path, above: &mut Vec<PathBuf>) -> Option<Node> {
         let source = self.sources.add(path.display().to_string(), text);
-        let mut own = parse(text, source, &mut self.ids, &mut self.problems)?;
+        let before = self.problems.len();
+        let Some(mut own) = parse(text, source, &mut self.ids, &mut self.problems) else {
+            if self.problems.len() == before {
+                let start = Span { source, start: 0, end: 0 };
+                let problem = Problem::new("type", start, "the file holds nothing");
+                self.problems.push(problem.label("empty").help("Begin with `scenario: name`"));
+            }
+            return None;
+        };
         if !matches!(own.kind, Kind::Map(_)) {
             let problem = Problem::new("type", own.span, "a scenario is a mapping")
                 .label("expected `key: value` lines");

@@ -1,5 +1,5 @@
 //! Public items that nothing names. A word search: an item counts as named wherever another file holds its identifier outside a
-//! re-export, whatever that identifier means there. What macros make is not seen. A type that a public signature or field of its own
+//! re-export of the same crate, whatever that identifier means there. What macros make is not seen. A type that a public signature or field of its own
 //! file names has to be public and is left out. A method that a trait asks for must be called somewhere, also in its own file.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,13 +21,24 @@ const DEFINE: [&str; 9] =
     ["fn", "struct", "enum", "trait", "type", "const", "static", "mod", "union"];
 
 pub(crate) fn offences(sources: &[Source]) -> Vec<Offence> {
-    let mut named_in: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let (mut named_in, mut handed_on_in): (BTreeMap<_, BTreeSet<_>>, BTreeMap<_, BTreeSet<_>>) =
+        Default::default();
     for (i, source) in sources.iter().enumerate() {
         let tokens: TokenStream = source.text.parse().expect("a parsed file has tokens");
-        named(tokens, &mut |name| {
-            named_in.entry(name).or_default().insert(i);
+        named(tokens, &mut |name, how| {
+            let place = match how {
+                How::Used => &mut named_in,
+                How::HandedOn => &mut handed_on_in,
+            };
+            place.entry(name).or_default().insert(i);
         });
     }
+    let package = |i: usize| sources[i].path.split("/src/").next().unwrap_or_default();
+    // Who hands on the item of another crate uses it.
+    let abroad = |name: &String, i: usize| {
+        let there = handed_on_in.get(name).into_iter().flatten();
+        there.into_iter().any(|other| !sources[*other].path.starts_with(package(i)))
+    };
     let nobody = BTreeSet::new();
     let mut found = vec![];
     for (i, source) in sources.iter().enumerate() {
@@ -38,6 +49,7 @@ pub(crate) fn offences(sources: &[Source]) -> Vec<Offence> {
         shown.visit_file(&source.parsed);
         let dead = items.public.difference(&shown.0);
         let dead = dead.filter(|name| files(name).iter().all(|file| *file == i));
+        let dead = dead.filter(|name| !abroad(name, i));
         let uncalled = items.asked.iter().filter(|name| files(name).is_empty());
         found.extend(dead.chain(uncalled).map(|name| Offence {
             check: Check::DeadPub,
@@ -48,8 +60,14 @@ pub(crate) fn offences(sources: &[Source]) -> Vec<Offence> {
     found
 }
 
-/// Every identifier that is used rather than defined or re-exported.
-fn named(tokens: TokenStream, say: &mut impl FnMut(String)) {
+enum How {
+    Used,
+    /// In a `pub use`, of whatever scope.
+    HandedOn,
+}
+
+/// Every identifier that is used or handed on rather than defined.
+fn named(tokens: TokenStream, say: &mut dyn FnMut(String, How)) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let word = |i: usize| match tokens.get(i) {
         Some(TokenTree::Ident(ident)) => Some(ident.to_string()),
@@ -64,14 +82,17 @@ fn named(tokens: TokenStream, say: &mut impl FnMut(String)) {
                 let next = i + 1 + usize::from(scope);
                 if word(next).as_deref() == Some("use") {
                     let end = |token: &TokenTree| matches!(token, TokenTree::Punct(p) if p.as_char() == ';');
-                    i += tokens[i..].iter().position(end).unwrap_or(0);
+                    let last = i + tokens[i..].iter().position(end).unwrap_or(0);
+                    let path = tokens[next + 1..last].iter().cloned().collect();
+                    named(path, &mut |name, _| say(name, How::HandedOn));
+                    i = last;
                 }
             }
             TokenTree::Ident(ident) => {
                 let before = i.checked_sub(1).and_then(word);
                 let defined = before.is_some_and(|before| DEFINE.contains(&before.as_str()));
                 if !defined {
-                    say(ident.to_string());
+                    say(ident.to_string(), How::Used);
                 }
             }
             TokenTree::Punct(_) | TokenTree::Literal(_) => {}
@@ -197,19 +218,25 @@ fn what_nobody_names_is_seen() {
             texts.iter().map(|(path, text)| Source::new(path, text)).collect();
         offences(&sources).into_iter().map(|offence| offence.place).collect()
     };
-    let lib = ("lib.rs", "mod a;\npub use a::Alone;\npub(crate) use a::{Used, lonely};\n");
+    let lib = ("x/src/lib.rs", "mod a;\npub use a::Alone;\npub(crate) use a::{Used, lonely};\n");
     let a = "pub struct Alone;\npub struct Used;\npub fn lonely() { lonely() }\nfn private() {}\n\
              impl Used { pub fn never(&self) {} pub fn called(&self) {} }";
     let b = (
         "b.rs",
         "/// Alone, lonely and never are words of a comment.\nfn f(x: Used) { x.called() }\n",
     );
-    assert_eq!(dead(&[lib, ("a.rs", a), b]), ["a.rs::Alone", "a.rs::lonely", "a.rs::never"]);
+    assert_eq!(
+        dead(&[lib, ("x/src/a.rs", a), b]),
+        ["x/src/a.rs::Alone", "x/src/a.rs::lonely", "x/src/a.rs::never"]
+    );
     let asked = (
         "t.rs",
         "trait Lab { fn open(&self); fn shut(&self); }\nimpl Lab for X { fn open(&self) {} fn shut(&self) {} }\nfn f(x: X) { x.open() }",
     );
     assert_eq!(dead(&[asked]), ["t.rs::shut"], "nobody calls it, and implementing is not calling");
+    let kit = ("kit/src/lib.rs", "pub fn patience() {}\npub fn unused() {}");
+    let user = ("cli/tests/x.rs", "pub(crate) use kit::{patience};");
+    assert_eq!(dead(&[kit, user]), ["kit/src/lib.rs::unused"], "handing on abroad is a use");
     let test = ("u.rs", "#[cfg(test)]\nmod tests { pub fn only_here() {} }");
     assert_eq!(dead(&[test]), Vec::<String>::new());
 }

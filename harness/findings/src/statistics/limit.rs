@@ -92,7 +92,7 @@ impl LimitTest {
 
 /// From per-second counts: of readings, of those over the limit, of those over the sample quantile. `clock` in seconds.
 #[must_use]
-pub fn limit_gate(
+fn limit_gate(
     total: &[u64],
     slow: &[u64],
     above_quantile: &[u64],

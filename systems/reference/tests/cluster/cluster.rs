@@ -5,7 +5,6 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process::{Child, Command},
     sync::atomic::{AtomicU8, Ordering},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ pub(crate) use kit::{answer as until, patience};
 use model::{Identity, Micros, envelope::Envelope};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{net::TcpSocket, time::timeout};
+use tokio::net::TcpSocket;
 use wetdress_reference::{
     client::{self, Client},
     node::Line,
