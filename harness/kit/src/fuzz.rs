@@ -5,6 +5,8 @@
 //! `WETDRESS_FUZZ_SECONDS` runs for so long with a seed of its own instead of the short fixed round. `WETDRESS_FUZZ_SEED` repeats a round,
 //! `WETDRESS_FUZZ_INPUT` tries one file.
 
+#![allow(clippy::print_stdout, reason = "what was tried is a result of the test, shown with it")]
+
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
