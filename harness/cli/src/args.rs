@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use plan::Setting;
 
 /// Chaos and load testing for replicated platforms: real servers, real traffic, real failures, before the release.
 #[derive(Debug, Parser)]
@@ -105,9 +106,9 @@ pub(crate) struct Run {
     pub(crate) runs: PathBuf,
     #[command(flatten)]
     pub(crate) judging: Judging,
-    /// How packets of the local lab travel.
-    #[arg(long, value_enum, default_value_t = Engine::Auto)]
-    pub(crate) engine: Engine,
+    /// Set a parameter of the scenario's lab, such as `engine=tun` or `packets.keep=0s`; `wetdress explain local` lists them.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) lab: Vec<Setting>,
     /// When to keep the packets around the effect of each fault, in `packets/` of the run folder.
     #[arg(long, value_enum, default_value_t = Packets::OnFailure)]
     pub(crate) packets: Packets,
@@ -129,31 +130,10 @@ pub(crate) enum OnInconclusive {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Engine {
-    /// TUN where it can be had, else AF_PACKET.
-    Auto,
-    Tun,
-    AfPacket,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Packets {
     /// Unless the run passed.
     OnFailure,
     Always,
-    /// They are not written at all.
-    Never,
-}
-
-impl Engine {
-    /// The scenario's word; None leaves the scenario's own choice.
-    pub(crate) fn word(self) -> Option<&'static str> {
-        match self {
-            Self::Auto => None,
-            Self::Tun => Some("tun"),
-            Self::AfPacket => Some("af_packet"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -171,6 +151,5 @@ mod tests {
         };
         assert_eq!(packets(&[]), Packets::OnFailure);
         assert_eq!(packets(&["--packets", "always"]), Packets::Always);
-        assert_eq!(packets(&["--packets=never"]), Packets::Never);
     }
 }

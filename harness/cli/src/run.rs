@@ -9,18 +9,16 @@ use std::{
 
 use drill::{Cast, Drill, DrillError, Journal, Kinds, Load, chain, run_number};
 use findings::Verdict;
-use local::sandbox::Outcome;
 use model::Plan;
 use run::{State, Summary};
-use seams::{Clock, Lab, Traffic};
+use seams::{Clock, Ended, Entered, LabError, LabKind, LabSetup, MakeLab, Traffic};
 use traffic::{Fleets, Setup, Thread};
 
 use crate::{
     args,
-    catalogs::SYSTEMS,
+    catalogs::{SYSTEMS, catalogs},
     exit::Exit,
-    judge,
-    labs::{self, Place},
+    judge, labs,
     progress::Progress,
     say,
     scenario::{self, Read},
@@ -32,19 +30,11 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
         Ok(read) => read,
         Err(exit) => return exit,
     };
-    let Some(place) = labs::CATALOG.find(&plan.lab.kind).map(|lab| lab.make) else {
-        say::error(&format!(
-            "this build has no lab `{}`; `wetdress list` shows what it has",
-            plan.lab.kind
-        ));
-        return Exit::Mistakes;
-    };
-    if let Some(engine) = args.engine.word() {
-        plan.lab.params["engine"] = engine.into();
+    if let Err(mistakes) = plan::set_lab(&mut plan, &args.lab, &catalogs()) {
+        say::talk(mistakes.render(color).trim_end());
+        return Exit::Usage;
     }
-    if args.packets == args::Packets::Never && place == Place::Local {
-        plan.lab.params["packets"] = serde_json::json!({"keep": "0s"});
-    }
+    let lab = labs::CATALOG.find(&plan.lab.kind).expect("the plan was read with this catalog");
     let made = run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text);
     let noted = made.and_then(|folder| {
         folder.write_summary(&Summary::new(State::Running, environment())).map(|()| folder)
@@ -65,10 +55,7 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
             folder.path().display()
         ));
     }
-    let ended = match place {
-        Place::Pretend => pretend(plan, folder.clone(), quiet),
-        Place::Local => local(plan, folder.clone(), quiet),
-    };
+    let ended = enter(lab.make, plan, folder.clone(), quiet);
     conclude(args, folder.path(), ended)
 }
 
@@ -131,91 +118,41 @@ fn folder_name(plan: &Plan) -> String {
     format!("{}-{}-{}", &digits[..8], &digits[8..], plain.collect::<String>())
 }
 
-/// In memory, on a paused clock: no sandbox, no thread.
-fn pretend(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.expect("a runtime without I/O needs nothing from the system");
-    tokio::task::LocalSet::new().block_on(&runtime, async move {
-        let lab = Arc::new(pretend::Pretend::new(plan.topology.clone(), plan.seed));
-        drill(plan, lab, folder, Thread::Callers, quiet, std::future::pending()).await
-    })
-}
-
-/// In namespaces: the harness runs inside, this process stays outside and comes back when everything inside is gone.
-fn local(plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
-    let outcome = local::sandbox::enter(|inside| {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                say::error(&format!("failed to start the harness's threads: {error}"));
-                return Exit::NotUp as u8;
-            }
-        };
-        let exit = runtime.block_on(async move {
-            let params = seams::catalog::stored::<local::Local>(&plan.lab.params)
-                .expect("the plan was made by this build");
-            let path: PathBuf = folder.path().to_owned();
-            let lab = match local::LocalLab::new(
-                inside,
-                params,
-                Arc::new(plan.topology.clone()),
-                path,
-                plan.seed,
-            ) {
-                Ok(lab) => Arc::new(lab) as Arc<dyn Lab>,
-                Err(error) => {
-                    say::error(&format!("failed to {}", chain(&error)));
-                    return Exit::NotUp;
-                }
-            };
-            drill(plan, lab, folder, Thread::Own, quiet, asked_to_stop()).await
-        });
-        // Threads that still wait for the kernel must not hold up the end; the namespaces end them.
-        runtime.shutdown_background();
-        exit as u8
-    });
-    match outcome {
-        Ok(Outcome::Exited(code)) => Exit::from_code(i32::from(code)),
-        Ok(Outcome::Signalled(signal)) => {
+/// Runs the plan where the harness of its lab lives, and comes back when everything inside has ended.
+fn enter(kind: MakeLab, plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
+    let setup = LabSetup {
+        params: plan.lab.params.clone(),
+        topology: Arc::new(plan.topology.clone()),
+        seed: plan.seed,
+        folder: folder.path().to_owned(),
+    };
+    let inside = |entered| async move { drill(kind, entered, plan, folder, quiet).await as u8 };
+    match kind.enter(setup, Box::new(|entered| Box::pin(inside(entered)))) {
+        Ok(Ended::Returned(code)) => Exit::from_code(i32::from(code)),
+        Ok(Ended::Signalled(signal)) => {
             say::error(&format!("the harness was ended by signal {signal}"));
             Exit::BrokeOff
         }
-        Ok(Outcome::Torn) => {
+        Ok(Ended::Torn) => {
             say::error("somebody killed the sandbox, and with it everything inside");
             Exit::BrokeOff
         }
-        Err(error) => {
-            say::error(&format!(
-                "failed to {}; `wetdress doctor` says what this machine lacks",
-                chain(&error)
-            ));
-            Exit::NotUp
-        }
-    }
-}
-
-/// SIGTERM is the supervisor's request to stop in good order.
-async fn asked_to_stop() {
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut signal) => {
-            signal.recv().await;
-        }
-        Err(_) => std::future::pending().await,
+        Err(error) => failed(&error, Exit::NotUp),
     }
 }
 
 /// Runs the plan in the lab, and tells why it did not reach its end.
 async fn drill(
+    kind: &dyn LabKind,
+    entered: Result<Entered, LabError>,
     plan: Plan,
-    lab: Arc<dyn Lab>,
     folder: run::Folder,
-    thread: Thread,
     quiet: bool,
-    interrupt: impl Future<Output = ()>,
 ) -> Exit {
+    let Entered { lab, interrupt } = match entered {
+        Ok(entered) => entered,
+        Err(error) => return failed(&error, Exit::NotUp),
+    };
     let plan = Arc::new(plan);
     let kinds = Kinds { systems: SYSTEMS, faults: &faults::CATALOG };
     let cast = match Cast::new(&plan, kinds, run_number(&folder, &plan)) {
@@ -227,11 +164,12 @@ async fn drill(
         Ok(journal) => journal,
         Err(error) => return failed(&error, Exit::NotUp),
     };
+    let thread = if kind.simulated() { Thread::Callers } else { Thread::Own };
     let traffic = Box::new(move |Load { plan, run, ground, drivers, folder }| {
         let fleets = Fleets::new(Setup { plan, run, ground, drivers, folder }, thread)?;
         Ok(Box::new(fleets) as Box<dyn Traffic>)
     });
-    match (Drill { plan, cast, lab, folder, journal, traffic }).run(interrupt).await {
+    match (Drill { plan, cast, kind, lab, folder, journal, traffic }).run(interrupt).await {
         Ok(()) => Exit::Pass,
         // Who interrupts knows it.
         Err(DrillError::Interrupted) => Exit::Interrupted,
@@ -244,7 +182,7 @@ async fn drill(
 
 fn exit_of(error: &DrillError) -> Exit {
     match error {
-        DrillError::NotOffered(_)
+        DrillError::NotOffered { .. }
         | DrillError::Lab(_)
         | DrillError::Service { .. }
         | DrillError::NotReady { .. } => Exit::NotUp,

@@ -11,19 +11,21 @@ use std::{
 };
 
 use model::{
-    Conditions, Event, FleetId, Lever, Micros, NodeId, Plan, ServiceId,
+    Event, FleetId, Lever, Micros, NodeId, Plan, ServiceId,
     event::Health,
     schedule::{Draws, Purpose},
 };
 use seams::{
-    Addresses, Drained, Driver, Ground, Lab, Open, Process, Seen, Service, Traffic, Wanted,
+    Addresses, Drained, Driver, Ground, Lab, LabKind, Open, Process, Seen, Service, Traffic, Wanted,
 };
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
 
-use crate::{Cast, DrillError, Journal, error::chain, journal::EventSink, observing::Observing};
+use crate::{
+    Cast, DrillError, Journal, error::chain, journal::EventSink, observing::Observing, offers,
+};
 
 /// Between two tries to find a service ready.
 const READY_EVERY: Duration = Duration::from_millis(100);
@@ -33,9 +35,12 @@ const ARM_AHEAD: Duration = Duration::from_millis(500);
 const READ_BACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a run is made of.
-pub struct Drill {
+pub struct Drill<'a> {
     pub plan: Arc<Plan>,
     pub cast: Cast,
+    /// What is known of labs of this kind.
+    pub kind: &'a dyn LabKind,
+    /// A lab of this kind, not open.
     pub lab: Arc<dyn Lab>,
     /// Made for this plan.
     pub folder: run::Folder,
@@ -44,7 +49,7 @@ pub struct Drill {
     pub traffic: MakeTraffic,
 }
 
-impl fmt::Debug for Drill {
+impl fmt::Debug for Drill<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Drill")
             .field("scenario", &self.plan.scenario)
@@ -74,14 +79,14 @@ pub fn run_number(folder: &run::Folder, plan: &Plan) -> u64 {
     Draws::of(plan.seed).named(&folder.path().display().to_string()).bits(Purpose::Message, 0)
 }
 
-impl Drill {
+impl Drill<'_> {
     /// Runs to the end, or until `interrupt` comes. The lab is closed and the journal written in either case.
     ///
     /// # Errors
     /// Why the end was not reached; the journal says so too. What the stack did wrong is no error, but in the run folder.
     pub async fn run(self, interrupt: impl Future<Output = ()>) -> Result<(), DrillError> {
-        let Self { plan, cast, lab, folder, journal, traffic } = self;
-        let stage = Stage { plan, lab: lab.clone(), folder, events: journal.sink() };
+        let Self { plan, cast, kind, lab, folder, journal, traffic } = self;
+        let stage = Stage { plan, kind, lab: lab.clone(), folder, events: journal.sink() };
         let ended = tokio::select! {
             ended = stage.play(cast, traffic) => ended,
             () = interrupt => Err(DrillError::Interrupted),
@@ -101,8 +106,9 @@ impl Drill {
 }
 
 /// What every step of a run needs.
-struct Stage {
+struct Stage<'a> {
     plan: Arc<Plan>,
+    kind: &'a dyn LabKind,
     lab: Arc<dyn Lab>,
     folder: run::Folder,
     events: EventSink,
@@ -110,18 +116,21 @@ struct Stage {
 
 type Services = BTreeMap<ServiceId, Arc<dyn Service>>;
 
-impl Stage {
+impl Stage<'_> {
     async fn play(self, cast: Cast, traffic: MakeTraffic) -> Result<(), DrillError> {
         let Cast { services, drivers, observers, windows } = cast;
         let offers = self.lab.offers().await;
-        refuse_what_is_not_offered(&self.plan, &windows, &offers)?;
+        let lacking = offers::lacking(&self.plan, &windows, &offers);
+        if !lacking.is_empty() {
+            return Err(DrillError::NotOffered { lab: self.plan.lab.kind.clone(), lacking });
+        }
         let (want, wanted) = watch::channel(Wanted::default());
         let (to_seen, seen) = mpsc::unbounded_channel::<Seen>();
         let ground = self.open(&services, offers, wanted, to_seen).await?;
-        self.bring_up(&services, &ground).await?;
+        self.bring_up(&services, ground.as_ref()).await?;
         self.tell_policies(&drivers);
 
-        let Self { plan, lab, folder, events } = self;
+        let Self { plan, lab, folder, events, kind: _ } = self;
         let rows = traffic::roll(&plan, |service, asset| services[service].shard_of(asset, 0));
         folder.write_assets(&rows)?;
         let observing = Observing::begin(&plan, &observers, &ground, &events, &folder)?;
@@ -164,28 +173,51 @@ impl Stage {
         want: watch::Receiver<Wanted>,
         seen: mpsc::UnboundedSender<Seen>,
     ) -> Result<Arc<dyn Ground>, DrillError> {
-        let processes = processes(&self.plan, services, &*self.lab.addresses());
+        let processes = if self.kind.owns_processes() {
+            processes(&self.plan, services, &*self.lab.addresses())
+        } else {
+            BTreeMap::new()
+        };
         let ask = Open { processes, want, seen, clock: self.events.clock() };
         let ground = self.lab.open(ask).await?;
         self.events.now(Event::LabOpened {
             kind: self.plan.lab.kind.clone(),
             engine: self.lab.engine(),
+            simulated: self.kind.simulated(),
             offers,
             notes: self.lab.health().notes,
         });
         Ok(ground)
     }
 
-    async fn bring_up(
-        &self,
-        services: &Services,
-        ground: &Arc<dyn Ground>,
-    ) -> Result<(), DrillError> {
+    /// Waits until every service serves, makes what must exist in it, and asks for its version.
+    async fn bring_up(&self, services: &Services, ground: &dyn Ground) -> Result<(), DrillError> {
         // A plan that was loaded has no circle.
         let order = self.plan.topology.start_order().unwrap_or_else(|circle| circle);
         for (name, service) in order.iter().filter_map(|name| services.get_key_value(name)) {
-            let version = bring_up(name, service.as_ref(), ground.as_ref(), &self.events).await?;
-            self.events.now(Event::ServiceReady { service: name.clone(), version });
+            let within = service.ready_within();
+            let mut last = String::new();
+            let up = async {
+                while let Err(error) = service.ready(ground).await {
+                    last = chain(&error);
+                    tokio::time::sleep(READY_EVERY).await;
+                }
+                // A stack that runs already is provisioned by those whose stack it is.
+                if self.kind.owns_processes() {
+                    service.provision(ground).await?;
+                }
+                service.version(ground).await
+            };
+            self.events.note(&format!("waiting for {name}"));
+            let service = name.clone();
+            let version = match tokio::time::timeout(within, up).await {
+                Ok(Ok(version)) => version,
+                Ok(Err(source)) => return Err(DrillError::Service { service, source }),
+                Err(_) => {
+                    return Err(DrillError::NotReady { service, within, last });
+                }
+            };
+            self.events.now(Event::ServiceReady { service, version });
         }
         Ok(())
     }
@@ -247,56 +279,6 @@ fn processes(
         of_node.into_iter().map(|(_, process)| process).collect()
     };
     all.map(|(node, of_node)| (node, without_service(of_node))).collect()
-}
-
-/// A fault that the lab cannot do at all would only be found out in the middle of the run.
-fn refuse_what_is_not_offered(
-    plan: &Plan,
-    windows: &[(model::plan::Window, Box<dyn seams::Fault>)],
-    offers: &BTreeSet<Lever>,
-) -> Result<(), DrillError> {
-    let all: Vec<NodeId> = plan.topology.nodes.keys().cloned().collect();
-    for (window, fault) in windows {
-        let picked = vec![all.clone(); fault.targets().len()];
-        let moment =
-            seams::Moment { elapsed: Duration::ZERO, topology: &plan.topology, picked: &picked };
-        let world: Conditions = fault.at(&moment);
-        if let Some((lever, _)) =
-            world.levers().into_iter().find(|(lever, _)| !offers.contains(lever))
-        {
-            let lab = &plan.lab.kind;
-            return Err(DrillError::NotOffered(format!(
-                "do what window `{}` needs: the lab `{lab}` cannot do {lever:?} on this machine",
-                window.id
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Waits until the service serves, makes what must exist, and asks for its version.
-async fn bring_up(
-    name: &ServiceId,
-    service: &dyn Service,
-    ground: &dyn Ground,
-    events: &EventSink,
-) -> Result<String, DrillError> {
-    let mut last = String::new();
-    let up = async {
-        while let Err(error) = service.ready(ground).await {
-            last = chain(&error);
-            tokio::time::sleep(READY_EVERY).await;
-        }
-        service.provision(ground).await?;
-        service.version(ground).await
-    };
-    events.note(&format!("waiting for {name}"));
-    let within = service.ready_within();
-    match tokio::time::timeout(within, up).await {
-        Ok(Ok(version)) => Ok(version),
-        Ok(Err(source)) => Err(DrillError::Service { service: name.clone(), source }),
-        Err(_) => Err(DrillError::NotReady { service: name.clone(), within, last }),
-    }
 }
 
 /// What lab and generator know of their own faults.

@@ -6,12 +6,19 @@ use model::ServiceId;
 use run::RunError;
 use seams::{LabError, SystemError};
 
+use crate::offers::{Lacking, list};
+
 /// Each finishes "failed to ...".
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
     /// The lab cannot do on this machine what the plan asks for. Nothing was started.
-    #[error("{0}")]
-    NotOffered(String),
+    #[error(
+        "find in the lab `{lab}`, on this machine, what the scenario asks for:{}\n\
+         Leave that out, or take a lab that can do it: another `lab` below `stack`, or `--stack FILE` \
+         for the stack of another file",
+        list(lacking)
+    )]
+    NotOffered { lab: String, lacking: Vec<Lacking> },
     #[error(transparent)]
     Lab(#[from] LabError),
     #[error("bring up {service}")]

@@ -8,8 +8,10 @@ mod drill;
 mod error;
 mod journal;
 mod observing;
+mod offers;
 
 pub use cast::{Cast, CastError, Kinds};
 pub use drill::{Drill, Load, MakeTraffic, run_number};
 pub use error::{DrillError, chain};
 pub use journal::{Journal, Listener};
+pub use offers::Lacking;

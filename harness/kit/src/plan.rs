@@ -26,7 +26,7 @@ pub fn of(fleet: Fleet) -> Plan {
         scenario: "sample".into(),
         summary: None,
         seed: 42,
-        source: Source { file: "sample.yaml".into(), sha256: String::new() },
+        source: Source { file: "sample.yaml".into(), ..Default::default() },
         lab: kind("none"),
         topology: Topology::default(),
         services: BTreeMap::new(),

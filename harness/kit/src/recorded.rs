@@ -271,7 +271,7 @@ fn plan() -> Plan {
     };
     Plan {
         scenario: "lose-west".into(),
-        source: Source { file: "lose-west.yaml".into(), sha256: String::new() },
+        source: Source { file: "lose-west.yaml".into(), ..Default::default() },
         lab: kind("local"),
         topology: Topology {
             regions: BTreeMap::from([

@@ -21,10 +21,11 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "what")]
 pub enum Event {
-    /// The lab stands. `engine` says how packets travel.
+    /// The lab stands. `engine` says how packets travel, `simulated` whether servers and time are a model.
     LabOpened {
         kind: String,
         engine: String,
+        simulated: bool,
         offers: BTreeSet<Lever>,
         notes: Vec<String>,
     },

@@ -1,14 +1,15 @@
 //! The Plan: a scenario after reading and checking. Nothing in it is optional, random or defaulted any more where that would
 //! leave a choice to a later reader. It is printed, hashed, stored in the run folder.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     CellId, End, FleetId, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, StreamId,
-    Topology, WindowId, ZoneId, topology::Node,
+    Topology, WindowId, ZoneId,
+    topology::{Node, pairs},
 };
 
 /// Version of the stored form: of the plan, and with it of everything else in a run folder.
@@ -40,11 +41,40 @@ pub struct Plan {
 }
 
 /// Where the plan came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     pub file: String,
     /// SHA-256 of the merged document, in hexadecimal.
     pub sha256: String,
+    #[serde(default)]
+    pub written: Written,
+}
+
+/// Where those parts of a plan are written that a lab may be unable to do. A part that no file names is not listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    pub windows: BTreeMap<WindowId, Line>,
+    /// Each direction of each pair of `links`.
+    #[serde(with = "pairs")]
+    pub links: BTreeMap<(RegionId, RegionId), Line>,
+    /// The `access` of each fleet that has one.
+    pub access: BTreeMap<FleetId, Line>,
+}
+
+/// A place in a file of the scenario, line and column from 1.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Line {
+    pub file: String,
+    pub line: u32,
+    /// In characters.
+    pub column: u32,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column } = self;
+        write!(f, "{file}:{line}:{column}")
+    }
 }
 
 /// A kind of a catalog with its parameters, in the canonical form that the kind itself gave them: all defaults filled in.
@@ -316,6 +346,25 @@ pub struct Gate {
     pub spec: KindSpec,
     /// Where it stands in the scenario, 1-based; zero for a default gate.
     pub line: u32,
+}
+
+impl Window {
+    /// When it can open at the earliest, since the origin of the run.
+    pub fn opens_earliest(&self) -> Duration {
+        match &self.opening {
+            Opening::At(at) => *at,
+            Opening::When { from, after, .. } => *from + *after,
+        }
+    }
+
+    /// When it is surely closed, since the origin of the run.
+    pub fn closes_latest(&self) -> Duration {
+        match (&self.opening, self.closing) {
+            (_, Closing::At(end)) => end,
+            (Opening::At(at), Closing::After(lasts)) => *at + lasts,
+            (Opening::When { to, after, .. }, Closing::After(lasts)) => *to + *after + lasts,
+        }
+    }
 }
 
 impl Target {

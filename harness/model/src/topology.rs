@@ -236,7 +236,7 @@ fn circle(first: ServiceId, follows: impl Fn(&ServiceId) -> Option<ServiceId>) -
 }
 
 /// JSON has no keys of two parts: the map is written as a list of `[from, to, value]`.
-mod pairs {
+pub(crate) mod pairs {
     use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -245,14 +245,14 @@ mod pairs {
 
     type Pairs<T> = BTreeMap<(RegionId, RegionId), T>;
 
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
         map: &Pairs<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(map.iter().map(|((from, to), value)| (from, to, value)))
     }
 
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Pairs<T>, D::Error> {
         let list = Vec::<(RegionId, RegionId, T)>::deserialize(deserializer)?;

@@ -1,11 +1,11 @@
 //! A way that changes by the clock: the slots of a satellite link, the passes of a contact plan, a recorded trace. All ends behind one
 //! link change together, which draws per packet could not show.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::LinkQuality;
+use crate::{Lever, LinkQuality};
 
 /// Slots in order of their beginnings, the first at zero; the last one stays. Without any the way never changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,15 @@ impl Track {
     pub fn at(&self, moment: Duration) -> Option<&Slot> {
         let after = self.slots.partition_point(|slot| slot.from <= moment);
         self.slots.get(after.saturating_sub(1))
+    }
+
+    /// What a lab must be able to do for this track, in any of its slots: where no packet passes, the link is cut.
+    pub fn levers(&self) -> BTreeSet<Lever> {
+        let of_slot = |slot: &Slot| {
+            let down = (!slot.up).then_some(Lever::Cut);
+            slot.quality.levers().into_iter().chain(down)
+        };
+        self.slots.iter().flat_map(of_slot).collect()
     }
 
     /// Two ways one behind the other: every edge of both, each slot the sum of the two that hold then.

@@ -9,7 +9,7 @@ use std::{
 use document::{Entry, Ids, Kind, Node, Problem, Problems, Sources, Sp, Span, parse, read_as};
 use model::{
     Plan,
-    plan::{FORMAT, Safety, Source},
+    plan::{FORMAT, Safety, Source, Window},
     schedule::Draws,
 };
 
@@ -21,6 +21,7 @@ use crate::{
     names, observers, phases, stack,
     tracks::{self, Clockwork},
     windows,
+    written::written,
 };
 
 /// Includes of includes go at most this deep.
@@ -238,6 +239,14 @@ impl Reading {
         root
     }
 
+    fn source(&self, root: &Node, input: &Input<'_>, windows: &[Window]) -> Source {
+        Source {
+            file: input.file.to_owned(),
+            sha256: canon::sha256(root),
+            written: written(root, &self.sources, windows),
+        }
+    }
+
     fn plan(&mut self, root: &Node, input: &Input<'_>, catalogs: &Catalogs) -> Option<Plan> {
         let raw: grammar::Scenario = read_as(root, &mut self.problems)?;
         let problems = &mut self.problems;
@@ -306,7 +315,7 @@ impl Reading {
             seed,
             scenario: name,
             summary: raw.summary,
-            source: Source { file: input.file.to_owned(), sha256: canon::sha256(root) },
+            source: self.source(root, input, &windows),
             lab: built.lab?,
             topology: built.topology,
             services,

@@ -201,7 +201,7 @@ fn no_passes(at: Span) -> Problem {
     problem.help("Write `trace: [{at: 0s}, {at: 40s, up: false}]`, or the fault `partition`")
 }
 
-fn pair_of(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn pair_of(text: &str) -> Option<(&str, &str)> {
     let (from, to) = text.split_once('~')?;
     Some((from.trim(), to.trim()))
 }

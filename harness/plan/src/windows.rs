@@ -477,19 +477,12 @@ fn place_of(params: &Node, name: &str) -> Option<Span> {
 
 /// When a window is surely closed, at the latest.
 pub(crate) fn latest_close(window: &Window) -> Duration {
-    match (&window.opening, window.closing) {
-        (_, Closing::At(end)) => end,
-        (Opening::At(at), Closing::After(lasts)) => *at + lasts,
-        (Opening::When { to, after, .. }, Closing::After(lasts)) => *to + *after + lasts,
-    }
+    window.closes_latest()
 }
 
 /// When a window can open at the earliest.
 pub(crate) fn earliest_open(window: &Window) -> Duration {
-    match &window.opening {
-        Opening::At(at) => *at,
-        Opening::When { from, after, .. } => *from + *after,
-    }
+    window.opens_earliest()
 }
 
 /// Percentiles may be gated in a phase that is measured, in which assets send, that no window touches, and that no window was closed just before:

@@ -16,6 +16,7 @@ mod driver;
 mod fault;
 mod ground;
 mod lab;
+mod lab_kind;
 pub mod links;
 mod observer;
 mod service;
@@ -28,6 +29,7 @@ pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoi
 pub use fault::{Fault, Moment};
 pub use ground::{Ground, Origin};
 pub use lab::{Lab, LabError, Open, Seen, Sight, Spot, Wanted};
+pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};
 pub use observer::{Eyes, Observer, Post};
 pub use service::{
     Addresses, Command, Layout, Process, Restart, Role, RoleName, Service, ServiceRef, Site,

@@ -3,6 +3,7 @@
 pub mod doctor;
 mod flight;
 mod forks;
+mod kind;
 mod lab;
 mod machine;
 mod meters;
@@ -26,4 +27,5 @@ mod world;
 
 pub use flight::Packets;
 pub use forks::Inside;
+pub use kind::LAB;
 pub use lab::{EngineWish, Local, LocalLab};

@@ -6,6 +6,7 @@ mod channel;
 mod client;
 mod driver;
 mod group;
+mod kind;
 mod lab;
 mod message;
 mod observer;
@@ -24,6 +25,7 @@ use seams::{
 };
 
 pub use driver::DriverParams;
+pub use kind::LAB;
 pub use lab::Pretend;
 pub use message::{CLIENT_PORT, PEER_PORT};
 pub use observer::ObserverParams;
@@ -33,7 +35,7 @@ pub use service::ServiceParams;
 /// The system that lives in this lab. Its driver and observer find the world through the lab's ground.
 pub static SYSTEM: System = System {
     name: "pretend",
-    lab: Some("pretend"),
+    lab: Some(LAB.name),
     services: Catalog {
         noun: "service",
         kinds: &[Kind::new::<ServiceParams>(

@@ -31,7 +31,7 @@ impl User {
 
     /// How packets travel: without privileges by what works everywhere.
     fn engine(self) -> &'static str {
-        if self.is_this() { "auto" } else { "af-packet" }
+        if self.is_this() { "engine=auto" } else { "engine=af_packet" }
     }
 }
 
@@ -92,7 +92,7 @@ impl Stage {
     /// The run to be killed.
     pub(crate) fn start(&self, name: &str, user: User) -> Started {
         let place = self.place(name, user);
-        let mut command = place.command(&["run", "--engine", user.engine(), "--runs"]);
+        let mut command = place.command(&["run", "--lab", user.engine(), "--runs"]);
         command.arg(place.runs()).arg(self.folder.path().join("kill.yaml"));
         Started::new(place, command)
     }

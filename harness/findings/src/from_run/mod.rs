@@ -244,7 +244,7 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
         }
         Event::Quiesced { complete } => happened.quiesced = *complete,
         Event::Health(health) => happened.health = Some(health.clone()),
-        Event::LabOpened { kind, .. } => happened.simulated = kind == "pretend",
+        Event::LabOpened { simulated, .. } => happened.simulated = *simulated,
         Event::Broke { why } => happened.broke_off = Some(why.clone()),
         _ => {}
     }

@@ -76,7 +76,7 @@ pub(super) fn plan(assets: u32, stop: Duration) -> Plan {
         scenario: "sample".into(),
         summary: None,
         seed: 42,
-        source: Source { file: "sample.yaml".into(), sha256: String::new() },
+        source: Source { file: "sample.yaml".into(), ..Default::default() },
         lab: kind(),
         topology,
         services: BTreeMap::new(),

@@ -1,12 +1,13 @@
 //! Whole timelines in the pretend lab on a paused clock: 105 s in milliseconds.
 
+mod build;
 #[expect(unreachable_pub, reason = "a module of one test, written as its interface")]
-mod drill;
+mod timeline;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use drill::{Drill, Told, at, seconds, when};
 use model::{End, Event, Lever, NodeId, event::Claim, plan::EventPattern};
+use timeline::{Drill, Told, at, seconds, when};
 
 /// Shards are led in the order of the nodes' names at first: `s2` by us-west.
 fn leader_of_s2_changes() -> EventPattern {
@@ -63,12 +64,12 @@ fn a_lost_region_is_proven_at_once_and_comes_back() {
         .window("lose-west", "region-loss", "{region: us-west, how: power}", at(30, 30))
         .run();
     let asked = told.asked("lose-west");
-    assert_eq!((asked.at, asked.picked), (seconds(30), nodes(&["logs-us-west"])));
+    assert_eq!((asked.at, asked.picked), (seconds(30), nodes(&["logs-us-west-1"])));
     assert_eq!(asked.regions, ["us-west".into()].into());
-    assert_eq!(asked.claims, [claim(Lever::PowerLoss, "logs-us-west")].into());
+    assert_eq!(asked.claims, [claim(Lever::PowerLoss, "logs-us-west-1")].into());
     assert_eq!(
         told.proven("lose-west"),
-        [(claim(Lever::PowerLoss, "logs-us-west"), seconds(30))].into()
+        [(claim(Lever::PowerLoss, "logs-us-west-1"), seconds(30))].into()
     );
 
     let lost: Vec<_> = asked.shards.iter().collect();
@@ -109,10 +110,10 @@ fn a_region_without_network_is_cut_and_healed() {
     let told = Drill::new()
         .window("cut-west", "region-loss", "{region: us-west, how: network}", at(30, 30))
         .run();
-    assert_eq!(told.asked("cut-west").claims, [claim(Lever::Cut, "logs-us-west")].into());
+    assert_eq!(told.asked("cut-west").claims, [claim(Lever::Cut, "logs-us-west-1")].into());
     let proven = told.proven("cut-west");
     assert!(
-        proven[&claim(Lever::Cut, "logs-us-west")] < seconds(31),
+        proven[&claim(Lever::Cut, "logs-us-west-1")] < seconds(31),
         "heartbeats are lost within a moment"
     );
     assert!(
@@ -151,7 +152,7 @@ fn a_finished_fault_is_absent() {
             "{around: {region: us-east}, delay: 150ms, loss: 10%, rate: 1Mbit}",
             at(36, 5),
         )
-        .window("stall", "pause", "{node: logs-us-west, how: machine}", at(42, 5))
+        .window("stall", "pause", "{node: logs-us-west-1, how: machine}", at(42, 5))
         .window("cut", "partition", "{halves: {service: logs}}", at(48, 5))
         .run();
     let quiet = Drill::new().run();
@@ -190,18 +191,18 @@ fn a_killed_leader_is_down_and_its_exit_was_asked_for() {
 #[test]
 fn a_port_that_nobody_uses_proves_nothing() {
     let told = Drill::new()
-        .window("nobody", "partition", "{isolate: {node: logs-us-west}, ports: [9]}", at(30, 30))
+        .window("nobody", "partition", "{isolate: {node: logs-us-west-1}, ports: [9]}", at(30, 30))
         .run();
-    assert_eq!(told.asked("nobody").claims, [claim(Lever::CutPorts, "logs-us-west")].into());
+    assert_eq!(told.asked("nobody").claims, [claim(Lever::CutPorts, "logs-us-west-1")].into());
     assert_eq!(told.proven("nobody"), Default::default());
     assert_eq!(told.leaders("s0").len(), 1);
 }
 
 #[test]
 fn the_port_of_the_peers_is_a_cut_that_clients_do_not_feel() {
-    let peers = format!("{{isolate: {{node: logs-us-west}}, ports: [{}]}}", pretend::PEER_PORT);
+    let peers = format!("{{isolate: {{node: logs-us-west-1}}, ports: [{}]}}", pretend::PEER_PORT);
     let told = Drill::new().window("peers", "partition", &peers, at(30, 30)).run();
-    assert!(told.proven("peers").contains_key(&claim(Lever::CutPorts, "logs-us-west")));
+    assert!(told.proven("peers").contains_key(&claim(Lever::CutPorts, "logs-us-west-1")));
     nothing_acked_is_lost(&told);
 }
 
@@ -248,7 +249,12 @@ fn a_second_fault_opens_on_the_failover_of_the_first() {
 #[test]
 fn an_event_that_does_not_come_is_a_missed_window() {
     let told = Drill::new()
-        .window("never", "kill", "{node: logs-us-west}", when(leader_of_s2_changes(), (30, 40), 4))
+        .window(
+            "never",
+            "kill",
+            "{node: logs-us-west-1}",
+            when(leader_of_s2_changes(), (30, 40), 4),
+        )
         .run();
     assert_eq!(told.missed("never").as_deref(), Some("its event did not come in time"));
 }
@@ -256,7 +262,7 @@ fn an_event_that_does_not_come_is_a_missed_window() {
 #[test]
 fn what_is_known_for_the_first_time_is_no_change() {
     let told = Drill::new()
-        .window("early", "kill", "{node: logs-us-west}", when(leader_of_s2_changes(), (0, 40), 4))
+        .window("early", "kill", "{node: logs-us-west-1}", when(leader_of_s2_changes(), (0, 40), 4))
         .run();
     assert_eq!(told.leaders("s0").len(), 1);
     assert!(told.missed("early").is_some());
@@ -314,8 +320,8 @@ fn a_slow_grey_region_is_proven_by_every_lever_that_it_pulls() {
 #[test]
 fn two_windows_over_each_other_end_one_by_one() {
     let told = Drill::new()
-        .window("long", "kill", "{node: logs-us-west}", at(30, 30))
-        .window("short", "pause", "{node: logs-us-west}", at(40, 10))
+        .window("long", "kill", "{node: logs-us-west-1}", at(30, 30))
+        .window("short", "pause", "{node: logs-us-west-1}", at(40, 10))
         .run();
     assert!(told.proven("short").is_empty(), "hidden by the worse state");
     let back = told
@@ -329,8 +335,8 @@ fn two_windows_over_each_other_end_one_by_one() {
 #[test]
 fn revisions_grow_and_each_comes_into_force() {
     let told = Drill::new()
-        .window("a", "kill", "{node: logs-us-west}", at(30, 10))
-        .window("b", "degrade", "{around: {node: logs-us-east}, delay: 10ms}", at(35, 10))
+        .window("a", "kill", "{node: logs-us-west-1}", at(30, 10))
+        .window("b", "degrade", "{around: {node: logs-us-east-1}, delay: 10ms}", at(35, 10))
         .run();
     let in_force: Vec<u64> = told
         .events

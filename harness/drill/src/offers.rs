@@ -1,0 +1,117 @@
+//! What a plan asks of its lab, against what the lab offers on this machine. Told before anything starts: a lever that a lab does not
+//! have would be found out in the middle of the run, and a steady link without it never.
+
+use std::{collections::BTreeSet, iter::successors, time::Duration};
+
+use model::{
+    Lever, NodeId, Plan, Topology,
+    plan::{Line, Target, Window},
+};
+use seams::{Fault, Moment};
+
+/// One part of a plan that the lab cannot do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    /// Such as "the fault `slow`".
+    pub what: String,
+    /// Where the scenario has it; None for a part that no file names.
+    pub written: Option<Line>,
+    /// What the lab does not offer of it. Never empty.
+    pub levers: BTreeSet<Lever>,
+}
+
+/// What a part of a plan asks for.
+type Asked = Lacking;
+
+/// Every part of the plan that the lab cannot do, in the order of a scenario.
+pub(crate) fn lacking(
+    plan: &Plan,
+    windows: &[(Window, Box<dyn Fault>)],
+    offers: &BTreeSet<Lever>,
+) -> Vec<Lacking> {
+    let mut lacking: Vec<Lacking> = vec![];
+    for Asked { what, written, levers } in asked(plan, windows) {
+        let levers: BTreeSet<Lever> = levers.difference(offers).copied().collect();
+        // What is written once is told once: a pair goes both ways, a fleet has an access link in every region.
+        let told = lacking.iter_mut().find(|one| one.written.is_some() && one.written == written);
+        match told {
+            Some(told) => told.levers.extend(levers),
+            None if levers.is_empty() => {}
+            None => lacking.push(Lacking { what, written, levers }),
+        }
+    }
+    lacking
+}
+
+/// The steady world and every window, in the order in which a scenario has them.
+fn asked(plan: &Plan, windows: &[(Window, Box<dyn Fault>)]) -> Vec<Asked> {
+    let topology = &plan.topology;
+    let written = &plan.source.written;
+    let tracks = topology.wan_tracks.iter().map(|(pair, track)| (pair, track.levers()));
+    let qualities = topology.wan.iter().map(|(pair, quality)| (pair, quality.levers()));
+    let links = qualities.chain(tracks).map(|(pair, levers)| Asked {
+        what: format!("the link `{} ~ {}`", pair.0, pair.1),
+        written: written.links.get(pair).cloned(),
+        levers,
+    });
+    let access = topology.cells.iter().map(|(name, cell)| {
+        let levers = cell.access.levers().into_iter().chain(cell.track.levers()).collect();
+        match &cell.fleet {
+            Some(fleet) => Asked {
+                what: format!("the access of the fleet `{fleet}`"),
+                written: written.access.get(fleet).cloned(),
+                levers,
+            },
+            None => Asked { what: format!("the access of `{name}`"), written: None, levers },
+        }
+    });
+    let faults = windows.iter().map(|(window, fault)| Asked {
+        what: format!("the fault `{}`", window.id),
+        written: written.windows.get(&window.id).cloned(),
+        levers: levers(plan, window, fault.as_ref()),
+    });
+    links.chain(access).chain(faults).collect()
+}
+
+/// Whatever the fault asks for while its window is open, wherever its targets will be.
+fn levers(plan: &Plan, window: &Window, fault: &dyn Fault) -> BTreeSet<Lever> {
+    let lasts = window.closes_latest().saturating_sub(window.opens_earliest());
+    let changes = successors(Some(Duration::ZERO), |elapsed| {
+        fault.next_change(*elapsed).filter(|next| next > elapsed && *next < lasts)
+    });
+    let picks = picks(&plan.topology, &fault.targets());
+    let mut levers = BTreeSet::new();
+    for elapsed in changes {
+        for picked in &picks {
+            let moment = Moment { elapsed, topology: &plan.topology, picked };
+            levers.extend(fault.at(&moment).levers().into_iter().map(|(lever, _)| lever));
+        }
+    }
+    levers
+}
+
+/// Ways in which the targets may be picked. Who holds a role is not known yet, and one way is not enough: a fault that cuts the picked
+/// nodes from the others does nothing where everybody is picked.
+fn picks(topology: &Topology, targets: &[Target]) -> [Vec<Vec<NodeId>>; 2] {
+    let fitting = |target: &Target| -> Vec<NodeId> {
+        let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node));
+        fit.map(|(name, _)| name.clone()).collect()
+    };
+    let all = targets.iter().map(fitting).collect();
+    // Another node for each target, since two sides of one fault are never the same node.
+    let one = |(number, target): (usize, &Target)| {
+        let fit = fitting(target);
+        fit.get(number % fit.len().max(1)).cloned().into_iter().collect()
+    };
+    [all, targets.iter().enumerate().map(one).collect()]
+}
+
+/// One line each, each after a line break.
+pub(crate) fn list(lacking: &[Lacking]) -> String {
+    let line = |Lacking { what, written, levers }: &Lacking| {
+        let place = written.as_ref().map_or_else(String::new, |line| format!("{line}: "));
+        let levers: Vec<String> = levers.iter().map(|lever| format!("{lever:?}")).collect();
+        format!("\n  {place}{what} needs {}", levers.join(", "))
+    };
+    lacking.iter().map(line).collect()
+}

@@ -1,0 +1,78 @@
+//! The whole of a lab: the world in memory of the lab `pretend`, without anything that happens to links.
+
+use std::{collections::BTreeSet, future::pending, sync::Arc};
+
+use async_trait::async_trait;
+use model::{Lever, event::Health};
+use pretend::Pretend;
+use schemars::JsonSchema;
+use seams::{
+    Addresses, Body, Ended, Entered, Ground, Kind, Lab, LabError, LabKind, LabSetup, MakeLab, Open,
+    catalog::stored,
+};
+use serde::{Deserialize, Serialize};
+
+pub(crate) const LAB: Kind<MakeLab> = Kind::new::<Deaf>(
+    "deaf",
+    "Servers in memory that can be killed, and links that nothing happens to.",
+    "{name: stones}",
+    &Deafness,
+);
+
+/// Parameters of the kind `deaf`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Deaf {
+    /// What the lab calls itself.
+    name: String,
+}
+
+struct Deafness;
+
+impl LabKind for Deafness {
+    fn simulated(&self) -> bool {
+        true
+    }
+
+    fn enter(&self, setup: LabSetup, body: Body<'_>) -> Result<Ended, LabError> {
+        let Deaf { name } = stored(&setup.params).expect("the kind's own reader wrote them");
+        let lab = Arc::new(DeafLab { name, world: Pretend::new(setup.topology, setup.seed) });
+        let entered = Entered { lab, interrupt: Box::pin(pending()) };
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build()?;
+        let inside = tokio::task::LocalSet::new();
+        Ok(Ended::Returned(inside.block_on(&runtime, async { body(Ok(entered)).await })))
+    }
+}
+
+struct DeafLab {
+    name: String,
+    world: Pretend,
+}
+
+#[async_trait]
+impl Lab for DeafLab {
+    fn engine(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn offers(&self) -> BTreeSet<Lever> {
+        [Lever::Crash, Lever::Terminate].into()
+    }
+
+    fn addresses(&self) -> Arc<dyn Addresses> {
+        self.world.addresses()
+    }
+
+    async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {
+        self.world.open(ask).await
+    }
+
+    async fn close(&self) {
+        self.world.close().await;
+    }
+
+    fn health(&self) -> Health {
+        self.world.health()
+    }
+}

@@ -1,0 +1,97 @@
+//! A lab is one file and one line in a catalog. Nothing else knows the lab by name: not the plan, not the run, not the findings.
+
+#[path = "../build/mod.rs"]
+mod build;
+mod deaf;
+
+use build::{Build, Played};
+use findings::Verdict;
+use model::Event;
+use seams::{Catalog, catalog::System};
+use wetdress_drill::DrillError;
+
+/// The systems of the lab `pretend`, at home in the new lab.
+static SYSTEM: System = System {
+    name: "stones",
+    lab: Some(deaf::LAB.name),
+    services: Catalog { noun: "service", kinds: pretend::SYSTEM.services.kinds },
+    drivers: Catalog { noun: "driver", kinds: pretend::SYSTEM.drivers.kinds },
+    observers: Catalog { noun: "observer", kinds: pretend::SYSTEM.observers.kinds },
+};
+
+static BUILD: Build = Build {
+    labs: &Catalog { noun: "lab", kinds: &[pretend::LAB, deaf::LAB] },
+    systems: &[&SYSTEM],
+    faults: &faults::CATALOG,
+};
+
+fn played(links: &str, fault: &str) -> Played {
+    let scenario = format!(
+        "scenario: toy
+stack:
+  lab: {{kind: deaf, name: a lab of stones}}
+  regions: {{us-west: {{}}, us-east: {{}}, eu-west: {{}}}}
+  links: {{{links}}}
+  services: {{store: {{kind: pretend, shards: 3, election_timeout: 1s}}}}
+traffic:
+  fleets:
+    terminals:
+      assets: 30
+      streams: {{status: {{every: 1s, payload: 128B}}}}
+      connection: {{connect_timeout: 1s, request_timeout: 1s, attempts: 1, backoff: {{base: 500ms, max: 1s}}}}
+phases:
+  - {{name: baseline, for: 30s}}
+  - {{name: outage, for: 30s}}
+  - {{name: recovery, for: 30s}}
+  - {{name: verify, until: quiesced, max: 30s}}
+faults:
+  - {{id: hit, at: outage, {fault}}}
+gates:
+  - rto: 15s
+"
+    );
+    BUILD.play(BUILD.load(&scenario))
+}
+
+#[test]
+fn a_lab_that_was_added_runs_a_plan_to_its_verdict() {
+    let played = played("", "kill: {node: store-us-west-1}");
+    assert!(played.result.is_ok(), "{:?}", played.result);
+    let opened = played.events().into_iter().find_map(|(_, event)| match event {
+        Event::LabOpened { kind, engine, simulated, .. } => Some((kind, engine, simulated)),
+        _ => None,
+    });
+    assert_eq!(opened, Some(("deaf".to_owned(), "a lab of stones".to_owned(), true)));
+    let (findings, verdicts) =
+        findings::from_run::conclude(&played.loaded()).expect("the folder is whole");
+    assert!(findings.happened.simulated, "its kind says so");
+    assert_eq!(verdicts.verdict, Verdict::Pass, "{verdicts:#?}");
+}
+
+fn refusal(links: &str, fault: &str) -> String {
+    let played = played(links, fault);
+    let Err(error @ DrillError::NotOffered { .. }) = &played.result else {
+        panic!("{:?}", played.result)
+    };
+    error.to_string()
+}
+
+#[test]
+fn what_the_lab_cannot_do_is_refused_with_its_place() {
+    let said = refusal("", "partition: {isolate: {node: store-us-west-1}}");
+    assert!(said.contains("drill.yaml:19:5: the fault `hit` needs Cut"), "{said}");
+}
+
+#[test]
+fn a_fault_between_nodes_is_looked_at_wherever_its_targets_will_be() {
+    let said = refusal("", "partition: {isolate: {role: leader, of: store/s0}, from: peers}");
+    assert!(said.contains("the fault `hit` needs Cut"), "{said}");
+}
+
+#[test]
+fn every_slot_of_a_track_is_looked_at() {
+    let links = "us-west ~ us-east: {trace: [{at: 0s}, {at: 9s, loss: 1%}, {at: 20s, up: false}]}";
+    let said = refusal(links, "kill: {node: store-us-west-1}");
+    let line = "drill.yaml:5:11: the link `us-east ~ us-west` needs Cut, Loss";
+    assert!(said.contains(line), "{said}");
+}
