@@ -50,7 +50,8 @@ fn without_control() -> Drill {
     let mut drill = drill();
     for r in &mut drill.events {
         if let Event::FaultAsked { affected, .. } = &mut r.event {
-            affected.regions.insert("east".into());
+            let parts = affected.0.get_mut("store").expect("the fault hits the store");
+            parts.regions.insert("east".into());
         }
     }
     drill

@@ -126,7 +126,7 @@ fn one_dead_shard_of_twelve_is_seen() {
         .filter(|(_, longest)| longest["hit"].as_u64() > Some(0))
         .map(|(shard, _)| shard)
         .collect();
-    assert_eq!(hit, ["s5"], "{}", ran.said);
+    assert_eq!(hit, ["store/s5"], "{}", ran.said);
     assert_eq!(ran.gate("stuck_assets")["verdict"], "fail");
     assert_eq!(ran.exit, 1, "{}", ran.said);
     assert_eq!(found(&ran), [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()], "{}", ran.said);

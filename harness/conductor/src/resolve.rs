@@ -83,11 +83,14 @@ pub(crate) fn affected(topology: &Topology, picked: &[Vec<NodeId>], roles: &Role
             .filter(|(_, node)| node.services.contains(service) && node.region == *region);
         own.map(|(name, _)| name).all(|name| hit.contains(name))
     };
-    let regions = services
-        .into_iter()
-        .filter(|(service, region)| all_hit(service, region))
-        .map(|(_, region)| region.clone())
-        .collect();
-    let shards = roles.led_by(&hit).cloned().collect();
-    Affected { regions, shards }
+    let mut affected = Affected::default();
+    for (service, region) in
+        services.into_iter().filter(|(service, region)| all_hit(service, region))
+    {
+        affected.0.entry(service.clone()).or_default().regions.insert(region.clone());
+    }
+    for (service, shard) in roles.led_by(&hit) {
+        affected.0.entry(service.clone()).or_default().shards.insert(shard.clone());
+    }
+    affected
 }

@@ -83,15 +83,15 @@ impl Roles {
         leads.chain(others).cloned().collect()
     }
 
-    /// Shards of a service that one of these nodes leads.
+    /// Shards, each with its service, that one of these nodes leads.
     pub(crate) fn led_by<'a>(
         &'a self,
         nodes: &'a BTreeSet<NodeId>,
-    ) -> impl Iterator<Item = &'a ShardId> {
+    ) -> impl Iterator<Item = (&'a ServiceId, &'a ShardId)> {
         self.leads
             .iter()
             .filter(|(_, holder)| nodes.contains(&holder.node))
-            .map(|((_, shard, _), _)| shard)
+            .map(|((service, shard, _), _)| (service, shard))
     }
 }
 

@@ -131,8 +131,10 @@ impl Stage<'_> {
         self.tell_policies(&drivers);
 
         let Self { plan, lab, folder, events, kind: _ } = self;
-        let rows = traffic::roll(&plan, |service, asset| services[service].shard_of(asset, 0));
-        folder.write_assets(&rows)?;
+        folder.write_assets(&traffic::roll(&plan))?;
+        folder.write_shards(&traffic::shards(&plan, |service, asset, stream| {
+            services[service].shard_of(asset, stream)
+        }))?;
         let observing = Observing::begin(&plan, &observers, &ground, &events, &folder)?;
         let run = run_number(&folder, &plan);
         let load = Load { plan: plan.clone(), run, ground: ground.clone(), drivers, folder };

@@ -8,6 +8,7 @@ use crate::facts::{Facts, NEVER, SECOND, Us};
 use crate::marks::baseline::Backlog;
 use crate::outage::Out;
 use crate::reading::Reading;
+use crate::shards::ShardOutages;
 use crate::share::{Step, share_out};
 use crate::spans::nearest_rank;
 
@@ -20,7 +21,7 @@ pub struct Charts {
     pub backlog: Vec<u64>,
     /// U(t) of each home region.
     pub u_by_region: BTreeMap<String, Vec<Step>>,
-    /// U(t) of each shard.
+    /// U(t) of each shard, by `service/shard`.
     pub u_by_shard: BTreeMap<String, Vec<Step>>,
 }
 
@@ -36,16 +37,15 @@ pub struct PerSecond {
     pub failed: Vec<u32>,
 }
 
-pub(crate) fn charts(facts: &Facts, out: &[Vec<Out>]) -> Charts {
+pub(crate) fn charts(
+    facts: &Facts,
+    out: &[Vec<Out>],
+    shards: &BTreeMap<String, ShardOutages<'_>>,
+) -> Charts {
     let seconds = usize::try_from((facts.end - facts.start + SECOND - 1) / SECOND).unwrap_or(0);
     let asked: Vec<&Reading> = facts.readings.iter().filter(|r| facts.required(r)).collect();
     let backlog = Backlog::new(facts, &asked);
     let home = |a: usize| facts.regions[facts.assets[a].home].clone();
-    let shard = |a: usize| facts.shards[facts.assets[a].shard].clone();
-    let shares = |name: &dyn Fn(usize) -> String| {
-        let groups = crate::group(facts.fleet(), |a| name(*a)).into_iter();
-        groups.map(|(name, assets)| (name, share_out(facts, out, assets))).collect()
-    };
     let mut regions: Vec<Vec<&Reading>> = vec![Vec::new(); facts.regions.len()];
     asked.iter().for_each(|r| regions[facts.assets[r.asset as usize].home].push(r));
     let regions = facts.regions.iter().zip(&regions).filter(|(_, readings)| !readings.is_empty());
@@ -54,8 +54,16 @@ pub(crate) fn charts(facts: &Facts, out: &[Vec<Out>]) -> Charts {
             .map(|(name, readings)| (name.clone(), per_second(facts, seconds, readings)))
             .collect(),
         backlog: (1..=seconds).map(|s| backlog.at(facts.start + s as Us * SECOND) as u64).collect(),
-        u_by_region: shares(&home),
-        u_by_shard: shares(&shard),
+        u_by_region: crate::group(facts.fleet(), |a| home(*a))
+            .into_iter()
+            .map(|(name, assets)| (name, share_out(facts, out, assets)))
+            .collect(),
+        u_by_shard: shards
+            .iter()
+            .map(|(name, mine)| {
+                (name.clone(), share_out(facts, &mine.out, mine.assets.iter().copied()))
+            })
+            .collect(),
     }
 }
 

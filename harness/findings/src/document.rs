@@ -1,6 +1,6 @@
 //! The whole document: everything the run shows, before anybody demands anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::Identity;
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,10 @@ use crate::order::{Order, order};
 use crate::outage::{
     Out, Outage, Series, StreamOutage, asset_outages, judged, shown, stream_outages,
 };
+use crate::shards::{outages_by_shard, series_by_shard};
 use crate::share::{Excursion, Integral, Step, share_out, windows, worst_uptime};
 
-/// What the run shows. Times in microseconds on the harness clock; maps by name of phase, observer, region or shard.
+/// What the run shows. Times in microseconds on the harness clock; maps by name of phase, observer or region, or by `service/shard`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
     pub start: Us,
@@ -94,7 +95,7 @@ pub struct EpisodeFindings {
     pub goodput_control: Vec<u32>,
     /// By share of the affected assets that may stay out.
     pub rto: BTreeMap<MayStayOut, Rto>,
-    /// By shard.
+    /// By `service/shard`, of every shard that acks readings.
     pub rto_service: BTreeMap<String, ServiceRto>,
     pub back_to_baseline: BackToBaseline,
     pub timeline: Timeline,
@@ -108,7 +109,8 @@ pub fn find(facts: &Facts) -> Findings {
     let u = share_out(facts, &out, facts.fleet());
     let keepers: Vec<(usize, &Observer)> =
         facts.observers.iter().enumerate().filter(|(_, o)| o.role.keeps_everything()).collect();
-    let classed: Vec<(usize, Vec<Class>)> =
+    let shards = outages_by_shard(facts, &series, &out);
+    let classed: Vec<(usize, Vec<Option<Class>>)> =
         keepers.iter().map(|(i, o)| (*i, classes::classes(facts, o))).collect();
     let kept = || keepers.iter().map(|(_, o)| *o);
     let forgetful = facts.observers.iter().filter(|o| !o.role.keeps_everything());
@@ -148,7 +150,7 @@ pub fn find(facts: &Facts) -> Findings {
             .iter()
             .map(|(name, s)| ((*name).to_owned(), worst_uptime(facts, &u, s * SECOND)))
             .collect(),
-        longest_outage: longest_by(facts, &out),
+        longest_outage: longest_by(facts, &out, &shards),
         freshness: by_name(facts.observers.iter(), |o| freshness(facts, o)),
         time_travel: by_name(forgetful, |o| time_travel(facts, o)),
         loss: loss(facts, &classed),
@@ -157,7 +159,7 @@ pub fn find(facts: &Facts) -> Findings {
         corrupt: by_name(facts.observers.iter(), |o| o.corrupt.clone()),
         episodes: facts.episodes.iter().map(|e| episode(facts, e, &series, &out)).collect(),
         happened: facts.happened.clone(),
-        charts: charts(facts, &out),
+        charts: charts(facts, &out, &shards),
         u,
     }
 }
@@ -184,7 +186,6 @@ fn episode(facts: &Facts, e: &Episode, series: &[Series<'_>], out: &[Vec<Out>]) 
         .into_iter()
         .map(|share| (share, rto(facts, e, series, &u, &judges, share.basis_points())))
         .collect();
-    let shards: BTreeSet<usize> = facts.assets.iter().map(|a| a.shard).collect();
     let back = back_to_baseline(facts, e, &hit);
     EpisodeFindings {
         t_effect: e.t_effect,
@@ -197,9 +198,9 @@ fn episode(facts: &Facts, e: &Episode, series: &[Series<'_>], out: &[Vec<Out>]) 
         },
         goodput_affected: goodput(facts, series, |a| hit.contains(&a)),
         goodput_control: goodput(facts, series, |a| !facts.assets[a].probe && !hit.contains(&a)),
-        rto_service: shards
-            .iter()
-            .map(|s| (facts.shards[*s].clone(), rto_service(facts, e, series, *s)))
+        rto_service: series_by_shard(facts, series)
+            .into_iter()
+            .map(|(shard, mine)| (facts.shard_name(shard), rto_service(facts, e, &mine)))
             .collect(),
         timeline: timeline(facts, e, &rtos[&MayStayOut::Nobody], &back),
         rto: rtos,

@@ -1,8 +1,12 @@
 //! The input of every figure: what was planned, what was recorded, and nothing computed yet.
 //!
-//! Times and durations are integer microseconds on the harness clock; intervals are half open. Assets, streams, shards and regions
+//! Times and durations are integer microseconds on the harness clock; intervals are half open. Assets, streams, services and regions
 //! are indices, readings lie sorted by identity, so that ten million of them fit. Deliberately absent: how a run folder becomes this
-//! (`from_run`), and every formula.
+//! (`from_run`), what belongs to a shard (`shards`), and every formula.
+
+use std::sync::Arc;
+
+use model::{NodeId, ServiceId, ShardId};
 
 use crate::reading::Reading;
 
@@ -27,7 +31,10 @@ pub struct Facts {
     /// Latency objective that freshness allows on top of one period.
     pub slo: Us,
     pub regions: Vec<String>,
-    pub shards: Vec<String>,
+    /// In the order of their names. Shards and positions belong to them.
+    pub services: Vec<Service>,
+    /// In the order of their names.
+    pub fleets: Vec<Fleet>,
     /// In the order of their names, as `Reading::acked_by` counts them.
     pub nodes: Vec<String>,
     /// In the order of their ids; `Reading::asset` is an index into this.
@@ -44,18 +51,51 @@ pub struct Facts {
     pub happened: Happened,
 }
 
+/// A running system of the stack, with its shards.
+#[derive(Debug, Clone, Default)]
+pub struct Service {
+    pub name: String,
+    /// In the order of their names.
+    pub shards: Vec<String>,
+    /// By stream: the shards of its fleet's assets, `None` where the stream's readings do not reach the service.
+    pub columns: Vec<Option<Column>>,
+}
+
+/// The shard of each asset of a fleet; streams that lie in the same shards share it.
+#[derive(Debug, Clone, Default)]
+pub struct Column {
+    /// Id of the fleet's first asset.
+    pub first: u32,
+    /// Places in the service's shards, in the order of the assets' ids.
+    pub of: Arc<[u32]>,
+}
+
+/// A shard of a service, as indices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shard {
+    pub service: usize,
+    pub shard: usize,
+}
+
+/// Sources of readings with the same streams.
+#[derive(Debug, Clone, Default)]
+pub struct Fleet {
+    pub name: String,
+    /// The service that acks its readings, an index.
+    pub service: usize,
+}
+
 /// One source of readings.
 #[derive(Debug, Clone, Default)]
 pub struct Asset {
     /// The id that is unique per run and stands on the wire.
     pub id: u32,
-    /// Fleet it belongs to.
-    pub fleet: String,
+    /// Fleet it belongs to, an index.
+    pub fleet: usize,
     /// Where it was connected when the first fault took effect.
     pub region: usize,
     /// Where it belongs.
     pub home: usize,
-    pub shard: usize,
     /// When it can be reached; empty means always. The rest is planned silence.
     pub contact: Vec<(Us, Us)>,
     /// A path to the service survives the fault.
@@ -68,6 +108,8 @@ pub struct Asset {
 #[derive(Debug, Clone)]
 pub struct Stream {
     pub name: String,
+    /// Fleet it belongs to, an index.
+    pub fleet: usize,
     /// Its number within its fleet, as in an identity.
     pub number: u16,
     pub period: Us,
@@ -100,13 +142,17 @@ impl Role {
 #[derive(Debug, Clone)]
 pub struct Observer {
     pub name: String,
+    /// The service that it looks at, an index: `passed`, `head` and the positions of its sightings are those of that service.
+    pub service: usize,
+    /// By fleet: whether its readings reach that service, and are missing where they are not seen.
+    pub takes: Vec<bool>,
     pub role: Role,
     pub region: Option<usize>,
     /// How often it looks; 0 when it is told.
     pub poll: Us,
-    /// Last position passed per shard (-1: none); `None` where the system has no positions.
+    /// Last position passed per shard of its service (-1: none); `None` where the system has no positions.
     pub passed: Option<Vec<i64>>,
-    /// The end that the system itself named per shard, after heal and after the last ack; -1 where it is empty, `i64::MAX` where
+    /// The end that the system itself named per shard of its service, after heal and after the last ack; -1 where it is empty, `i64::MAX` where
     /// nobody could read it (then nothing there may be called lost).
     pub head: Vec<i64>,
     /// Observations whose payload did not hold its own checksum.
@@ -114,6 +160,13 @@ pub struct Observer {
     /// Spans in which it could see nothing: its own time, not the platform's.
     pub blind: Vec<(Us, Us)>,
     pub sightings: Sightings,
+}
+
+impl Observer {
+    /// It saw the reading at this index at least once.
+    pub(crate) fn sees(&self, reading: usize) -> bool {
+        !self.sightings.of(reading).is_empty()
+    }
 }
 
 /// One observation of one reading.
@@ -211,8 +264,9 @@ pub struct Episode {
 /// What a fault declares to hit, as indices.
 #[derive(Debug, Clone, Default)]
 pub struct Affects {
-    pub regions: Vec<usize>,
-    pub shards: Vec<usize>,
+    /// A region that a service lost, as (service, region): the assets that send to another service there are not hit.
+    pub regions: Vec<(usize, usize)>,
+    pub shards: Vec<Shard>,
 }
 
 /// What was recorded beside the readings.
@@ -242,7 +296,7 @@ pub struct Happened {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Redundant {
     pub t: Us,
-    pub service: String,
+    pub service: ServiceId,
     pub redundant: bool,
 }
 
@@ -250,9 +304,9 @@ pub struct Redundant {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RoleSeen {
     pub t: Us,
-    pub service: String,
-    pub shard: String,
-    pub node: String,
+    pub service: ServiceId,
+    pub shard: ShardId,
+    pub node: NodeId,
     pub role: model::HeldRole,
     pub term: u64,
 }
@@ -287,7 +341,7 @@ pub enum Proof {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Exit {
     pub t: Us,
-    pub node: String,
+    pub node: NodeId,
     pub process: String,
     pub status: String,
     /// A fault asked for it.

@@ -47,7 +47,7 @@ fn staleness(facts: &Facts, o: &Observer) -> (Vec<Vec<Span>>, i128) {
     let mut excess = 0i128;
     for (first, mine) in facts.groups() {
         let (asset, stream) = (mine[0].asset as usize, &facts.streams[usize::from(mine[0].stream)]);
-        if facts.assets[asset].probe || !stream.gated {
+        if facts.assets[asset].probe || !stream.gated || !facts.takes(o, &mine[0]) {
             continue;
         }
         let sightings = |(i, r): (usize, &Reading)| {
@@ -89,6 +89,7 @@ pub(crate) fn freshness(facts: &Facts, o: &Observer) -> Freshness {
     let lost = stale.iter().map(|spans| length(spans)).sum();
     let here = facts
         .fleet()
+        .filter(|a| o.takes[facts.assets[*a].fleet])
         .map(|a| length(&overlap(&facts.contact(a), &[(facts.start, facts.stop)])))
         .sum();
     Freshness {

@@ -63,19 +63,26 @@ pub(crate) fn ack(facts: &Facts) -> BTreeMap<String, Latency> {
 }
 
 /// `t_obs - t_ready` at one observer, `NEVER` when it never saw the reading.
-pub(crate) fn platform_wait(o: &Observer, index: usize, r: &Reading) -> Us {
+fn platform_wait(o: &Observer, index: usize, r: &Reading) -> Us {
     o.sightings.of(index).iter().map(|s| s.t).min().map_or(NEVER, |t| t - r.t_ready)
 }
 
-/// Platform latency of each phase at one observer, over every decided reading.
+/// The readings of a phase that an observer should have shown, decided ones only, each with its wait.
+pub(crate) fn platform_waits<'a>(
+    facts: &'a Facts,
+    o: &'a Observer,
+    phase: &'a Phase,
+) -> impl Iterator<Item = (&'a Reading, Us)> {
+    let mine = facts.readings.iter().enumerate().filter(|(_, r)| {
+        facts.takes(o, r) && facts.falls_in(phase, r.t_ready) && !facts.undecided(r)
+    });
+    mine.map(|(i, r)| (r, platform_wait(o, i, r)))
+}
+
+/// Platform latency of each phase at one observer.
 pub(crate) fn platform(facts: &Facts, o: &Observer) -> BTreeMap<String, Latency> {
     let of = |p: &Phase| {
-        let mine = facts
-            .readings
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| facts.falls_in(p, r.t_ready) && !facts.undecided(r));
-        figures(mine.map(|(i, r)| (platform_wait(o, i, r), facts.end - r.t_ready)))
+        figures(platform_waits(facts, o, p).map(|(r, wait)| (wait, facts.end - r.t_ready)))
     };
     facts.phases.iter().map(|p| (p.name.clone(), of(p))).collect()
 }

@@ -20,6 +20,7 @@ mod marks;
 mod order;
 mod outage;
 mod reading;
+mod shards;
 mod share;
 pub mod show;
 mod spans;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Us};
 use crate::outage::{Out, in_contact};
+use crate::shards::ShardOutages;
 use crate::spans::nearest_rank;
 
 /// The longest outages of a group of assets; assets without one count as 0.
@@ -26,11 +27,16 @@ pub struct Longest {
 pub struct LongestBy {
     pub all: Longest,
     pub by_home: BTreeMap<String, Longest>,
+    /// By `service/shard`.
     pub by_shard: BTreeMap<String, Longest>,
     pub by_fleet: BTreeMap<String, Longest>,
 }
 
-pub(crate) fn longest_by(facts: &Facts, out: &[Vec<Out>]) -> LongestBy {
+pub(crate) fn longest_by(
+    facts: &Facts,
+    out: &[Vec<Out>],
+    shards: &BTreeMap<String, ShardOutages<'_>>,
+) -> LongestBy {
     let by = |name: &dyn Fn(usize) -> String| {
         let groups = crate::group(facts.fleet(), |a| name(*a));
         groups.into_iter().map(|(name, assets)| (name, longest(facts, out, &assets))).collect()
@@ -38,8 +44,11 @@ pub(crate) fn longest_by(facts: &Facts, out: &[Vec<Out>]) -> LongestBy {
     LongestBy {
         all: longest(facts, out, &facts.fleet().collect::<Vec<_>>()),
         by_home: by(&|a| facts.regions[facts.assets[a].home].clone()),
-        by_shard: by(&|a| facts.shards[facts.assets[a].shard].clone()),
-        by_fleet: by(&|a| facts.assets[a].fleet.clone()),
+        by_shard: shards
+            .iter()
+            .map(|(name, mine)| (name.clone(), longest(facts, &mine.out, &mine.assets)))
+            .collect(),
+        by_fleet: by(&|a| facts.fleets[facts.assets[a].fleet].name.clone()),
     }
 }
 

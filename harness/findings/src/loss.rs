@@ -5,17 +5,20 @@ use model::ledger::Fate;
 use serde::{Deserialize, Serialize};
 
 use crate::classes::Class;
-use crate::facts::{Facts, NEVER, Role, Us};
+use crate::facts::{Facts, NEVER, Observer, Role, Us};
 use crate::reading::Reading;
 use crate::verdict::Verdict;
 
 /// What was acked and lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
-    /// Observers whose word decides: the read-backs where there are any, else all that keep everything.
+    /// Observers whose word decides, of each service and fleet: the read-backs where there are any, else all that keep everything.
     pub judges: Vec<String>,
     /// Acked readings in scope.
     pub acked: u64,
+    /// Those of them that no observer looks for: nothing can be said of them.
+    #[serde(default)]
+    pub unwatched: u64,
     pub count: u64,
     pub assets: u64,
     /// In order of identity.
@@ -32,18 +35,38 @@ pub struct Loss {
 }
 
 /// `classed` holds (index of the observer, class per reading) of each observer that keeps everything.
-pub(crate) fn loss(facts: &Facts, classed: &[(usize, Vec<Class>)]) -> Loss {
-    let read_back = |o: &&(usize, Vec<Class>)| facts.observers[o.0].role == Role::ReadBack;
-    let mut judges: Vec<_> = classed.iter().filter(read_back).collect();
-    if judges.is_empty() {
-        judges = classed.iter().collect();
-    }
+///
+/// Services are judged apart: a reading that one of them has and another, further down the pipeline, lost, is lost. Within a service a
+/// reading is lost only where every observer that decides misses it.
+pub(crate) fn loss(facts: &Facts, classed: &[(usize, Vec<Option<Class>>)]) -> Loss {
+    let judges: Vec<Judge<'_>> = classed
+        .iter()
+        .map(|(o, classes)| Judge {
+            o: &facts.observers[*o],
+            classes,
+            decides: decides(facts, classed, *o),
+        })
+        .filter(|judge| judge.decides.contains(&true))
+        .collect();
+    let mut services: Vec<Vec<&Judge<'_>>> = vec![Vec::new(); facts.services.len()];
+    judges.iter().for_each(|judge| services[judge.o.service].push(judge));
+    services.retain(|judges| !judges.is_empty());
     let effect = facts.first_effect().unwrap_or(NEVER);
     let mut tally = Tally::default();
     for (i, r) in facts.readings.iter().enumerate().filter(|(_, r)| r.fate == Fate::Acked) {
-        let says = |class| judges.iter().any(|(_, c)| c[i] == class);
-        let lost = says(Class::AckedLost) && !says(Class::Observed) && !says(Class::Unseen);
-        tally.add(r, effect, lost, says(Class::Unseen) && !says(Class::Observed));
+        let fleet = facts.assets[r.asset as usize].fleet;
+        let (mut lost, mut unseen, mut judged) = (false, false, false);
+        for judges in &services {
+            let says =
+                |class| judges.iter().any(|j| j.decides[fleet] && j.classes[i] == Some(class));
+            let (seen, open) = (says(Class::Observed), says(Class::Unseen));
+            judged |= judges.iter().any(|j| j.decides[fleet]);
+            lost |= says(Class::AckedLost) && !seen && !open;
+            unseen |= open && !seen;
+        }
+        tally.add(r, effect, lost, unseen && !lost);
+        tally.unwatched += u64::from(!judged);
+        tally.unwatched_after += u64::from(!judged && r.t_acked >= effect);
     }
     let names = |rs: &[&Reading]| rs.iter().map(|r| facts.identity(r)).collect::<Vec<_>>();
     let reach = tally
@@ -52,22 +75,46 @@ pub(crate) fn loss(facts: &Facts, classed: &[(usize, Vec<Class>)]) -> Loss {
         .filter(|r| effect < NEVER && r.t_acked < effect)
         .map(|r| effect - r.t_acked);
     Loss {
-        judges: judges.iter().map(|(o, _)| facts.observers[*o].name.clone()).collect(),
+        judges: judges.iter().map(|judge| judge.o.name.clone()).collect(),
+        unwatched: tally.unwatched,
         acked: tally.acked,
         count: tally.lost.len() as u64,
         assets: tally.lost.chunk_by(|a, b| a.asset == b.asset).count() as u64,
         reach: reach.max().unwrap_or(0),
         acked_after_effect: tally.acked_after,
-        verdict: verdict(tally.acked, tally.lost.len(), tally.unseen.len()),
+        verdict: verdict(tally.acked, tally.lost.len(), tally.unseen.len(), tally.unwatched),
         verdict_after_effect: verdict(
             tally.acked_after,
             tally.lost_after.len(),
             tally.unseen_after,
+            tally.unwatched_after,
         ),
         lost: names(&tally.lost),
         after_effect: names(&tally.lost_after),
         unseen: names(&tally.unseen),
     }
+}
+
+/// One observer whose word decides.
+struct Judge<'a> {
+    o: &'a Observer,
+    classes: &'a [Option<Class>],
+    /// By fleet.
+    decides: Vec<bool>,
+}
+
+/// By fleet, whether the word of this observer decides: it does not where the same service was read back and this is no read-back.
+fn decides(facts: &Facts, classed: &[(usize, Vec<Option<Class>>)], o: usize) -> Vec<bool> {
+    let mine = &facts.observers[o];
+    let read_back = |fleet: usize| {
+        classed.iter().map(|(other, _)| &facts.observers[*other]).any(|other| {
+            other.role == Role::ReadBack && other.service == mine.service && other.takes[fleet]
+        })
+    };
+    let decides = |(fleet, takes): (usize, &bool)| {
+        *takes && (mine.role == Role::ReadBack || !read_back(fleet))
+    };
+    mine.takes.iter().enumerate().map(decides).collect()
 }
 
 #[derive(Default)]
@@ -78,6 +125,8 @@ struct Tally<'a> {
     lost_after: Vec<&'a Reading>,
     unseen: Vec<&'a Reading>,
     unseen_after: usize,
+    unwatched: u64,
+    unwatched_after: u64,
 }
 
 impl<'a> Tally<'a> {
@@ -96,11 +145,11 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// Nothing acked in the scope proves nothing.
-fn verdict(acked: u64, lost: usize, unseen: usize) -> Verdict {
-    match (acked, lost, unseen) {
-        (_, 1.., _) => Verdict::Fail,
-        (0, ..) | (_, _, 1..) => Verdict::Inconclusive,
+/// Nothing acked in the scope proves nothing, and nobody proves anything of what nobody looks for.
+fn verdict(acked: u64, lost: usize, unseen: usize, unwatched: u64) -> Verdict {
+    match (acked, lost, unseen, unwatched) {
+        (_, 1.., ..) => Verdict::Fail,
+        (0, ..) | (_, _, 1.., _) | (.., 1..) => Verdict::Inconclusive,
         _ => Verdict::Pass,
     }
 }

@@ -78,9 +78,12 @@ pub(crate) fn stream_outages(facts: &Facts, series: &[&Reading]) -> Vec<Out> {
 }
 
 /// Outages per asset, by index: an asset is out while any gated stream is.
-pub(crate) fn asset_outages(facts: &Facts, series: &[Series<'_>]) -> Vec<Vec<Out>> {
+pub(crate) fn asset_outages<'a>(
+    facts: &Facts,
+    series: impl IntoIterator<Item = &'a Series<'a>>,
+) -> Vec<Vec<Out>> {
     let mut out: Vec<Vec<Out>> = vec![Vec::new(); facts.assets.len()];
-    for s in series.iter().filter(|s| facts.streams[s.stream].gated) {
+    for s in series.into_iter().filter(|s| facts.streams[s.stream].gated) {
         out[s.asset].extend(stream_outages(facts, &s.readings));
     }
     for parts in out.iter_mut().filter(|parts| !parts.is_empty()) {

@@ -102,12 +102,7 @@ fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut
         .enumerate()
         .filter(|(_, r)| inside(r.t_ready) && !facts.undecided(r))
         .collect();
-    let visible = |i: &usize| {
-        facts.observers.iter().any(|o| o.role != Role::ReadBack && !o.sightings.of(*i).is_empty())
-    };
-    if !due.iter().any(|(i, _)| visible(i)) {
-        say(Reason::NothingVisible, format!("Nothing became visible in `{}`.", phase.name));
-    }
+    nothing_visible(facts, phase, &due, say);
     if !found.baseline_fits {
         let p99 = found.ack_latency.get(&phase.name).and_then(|l| l.percentiles.get("p99"));
         let slow = p99.map_or("no reading was acked".to_owned(), |p| {
@@ -140,6 +135,35 @@ fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut
             due.len()
         );
         say(Reason::LoadBelowAsked, message);
+    }
+}
+
+/// Each service that is observed must have shown something of what was due there: one that shows nothing is no evidence for itself, and
+/// another one none for it.
+fn nothing_visible(
+    facts: &Facts,
+    phase: &Phase,
+    due: &[(usize, &Reading)],
+    say: &mut impl FnMut(Reason, String),
+) {
+    // By service: whether anything was due there, and became visible.
+    let mut services: Vec<Option<bool>> = vec![None; facts.services.len()];
+    for o in facts.observers.iter().filter(|o| o.role != Role::ReadBack) {
+        let mut mine = due.iter().filter(|(_, r)| facts.takes(o, r)).peekable();
+        if mine.peek().is_some() {
+            let visible = services[o.service].get_or_insert(false);
+            *visible = *visible || mine.any(|(i, _)| o.sees(*i));
+        }
+    }
+    let observed = services.iter().flatten().count();
+    if services.iter().flatten().all(|visible| !visible) {
+        say(Reason::NothingVisible, format!("Nothing became visible in `{}`.", phase.name));
+        return;
+    }
+    let dark = facts.services.iter().zip(&services).filter(|(_, visible)| **visible == Some(false));
+    for (service, _) in dark.filter(|_| observed > 1) {
+        let sentence = format!("Nothing of `{}` became visible in `{}`.", service.name, phase.name);
+        say(Reason::NothingVisible, sentence);
     }
 }
 

@@ -23,7 +23,6 @@ fn ten_million_readings() {
 fn facts() -> Facts {
     let asset = |i: u32| facts::Asset {
         id: i,
-        shard: (i % 12) as usize,
         home: (i % 2) as usize,
         region: (i % 2) as usize,
         path: true,
@@ -38,6 +37,8 @@ fn facts() -> Facts {
         .collect();
     let log = facts::Observer {
         name: "log".into(),
+        service: 0,
+        takes: vec![true],
         role: facts::Role::SystemOfRecord,
         region: None,
         poll: 0,
@@ -57,10 +58,12 @@ fn facts() -> Facts {
         theta: SECOND,
         slo: SECOND,
         regions: vec!["west".into(), "east".into()],
-        shards: (0..12).map(|s| format!("s{s:02}")).collect(),
+        services: vec![store()],
+        fleets: vec![facts::Fleet { name: "terminals".into(), service: 0 }],
         assets: (0..ASSETS).map(asset).collect(),
         streams: vec![facts::Stream {
             name: "status".into(),
+            fleet: 0,
             number: 0,
             period: SECOND,
             required: true,
@@ -75,11 +78,20 @@ fn facts() -> Facts {
         episodes: vec![facts::Episode {
             t_effect: effect,
             t_heal: Some(heal),
-            affected: Some(facts::Affects { regions: vec![0], shards: vec![] }),
+            affected: Some(facts::Affects { regions: vec![(0, 0)], shards: vec![] }),
             windows: Vec::new(),
         }],
         readings,
         ..Facts::default()
+    }
+}
+
+fn store() -> facts::Service {
+    let of = (0..ASSETS).map(|a| a % 12).collect();
+    facts::Service {
+        name: "store".into(),
+        shards: (0..12).map(|s| format!("s{s:02}")).collect(),
+        columns: vec![Some(facts::Column { first: 0, of })],
     }
 }
 

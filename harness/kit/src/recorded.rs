@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::event::{Affected, Claim, Health};
+use model::event::{Affected, Claim, Health, HitParts};
 use model::ledger::Fate;
 use model::plan::{
     Closing, Fleet, Gate, Observer, Opening, Phase, PhaseEnd, Shows, Source, Window, read_back_of,
@@ -13,9 +13,13 @@ use model::schedule::Schedule;
 use model::topology::{Cell, Node, Region};
 use model::{
     AssetRow, Attempt, End, Event, HeldRole, Identity, KindSpec, Lever, LinkQuality, Micros,
-    ObserverId, Plan, Record, RoleKind, Row, Sighting, Slot, Topology, Track,
+    ObserverId, Plan, Record, RoleKind, Row, ShardRow, Sighting, Slot, Topology, Track,
 };
 use serde_json::{Value, json};
+
+use crate::plan::kind;
+
+mod beside;
 
 pub const SECOND: i64 = 1_000_000;
 /// The fault is asked here, bites a little later, and ends ten seconds on.
@@ -34,6 +38,7 @@ pub struct Drill {
     pub plan: Plan,
     pub events: Vec<Record>,
     pub assets: Vec<AssetRow>,
+    pub shards: Vec<ShardRow>,
     pub rows: Vec<Row>,
     pub sightings: BTreeMap<ObserverId, Vec<Sighting>>,
 }
@@ -42,16 +47,6 @@ impl Drill {
     /// Everything as it should be.
     pub fn clean() -> Self {
         let plan = plan();
-        let home = |asset: u32| if asset < 6 { "west" } else { "east" };
-        let asset = |asset: u32| AssetRow {
-            asset,
-            name: format!("t{asset}"),
-            fleet: "terminals".into(),
-            home: home(asset).into(),
-            cell: format!("{}/terminals", home(asset)).into(),
-            shard: format!("s-{}", home(asset)).into(),
-            probe: false,
-        };
         let schedule = Schedule::new(&plan);
         let all = schedule.all().flat_map(|(asset, stream, series)| {
             series.times().map(move |(seq, at)| (Identity { asset, stream, boot: 1, seq }, at.0))
@@ -59,7 +54,8 @@ impl Drill {
         let rows: Vec<Row> = all.map(|(identity, at)| row(identity, at)).collect();
         let mut drill = Self {
             events: events(),
-            assets: (0..12).map(asset).collect(),
+            assets: (0..12).map(|asset| asset_row("terminals", asset)).collect(),
+            shards: vec![shard_row("store", "terminals", &[0], by_home)],
             sightings: BTreeMap::new(),
             plan,
             rows,
@@ -73,12 +69,10 @@ impl Drill {
         let mut acked: Vec<usize> = (0..self.rows.len()).collect();
         acked.sort_by_key(|i| self.rows[*i].acked);
         let (mut log, mut now, mut newest) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut next = BTreeMap::from([("west", 0u64), ("east", 0)]);
+        let mut next = [0u64; 2];
         for i in acked {
             let row = &mut self.rows[i];
-            let position = next
-                .get_mut(if row.identity.asset < 6 { "west" } else { "east" })
-                .expect("two shards");
+            let position = &mut next[by_home(row.identity.asset) as usize];
             row.position = Some(*position);
             let seen = Sighting {
                 identity: row.identity,
@@ -96,7 +90,7 @@ impl Drill {
         }
         let back = log.iter().map(|s| Sighting { at: Micros(STOP + 4 * SECOND), ..*s }).collect();
         let ends: BTreeMap<_, _> =
-            next.iter().map(|(home, n)| (format!("s-{home}").into(), n - 1)).collect();
+            SHARDS.iter().zip(next).map(|(shard, n)| ((*shard).into(), n - 1)).collect();
         for name in [ObserverId::from("log"), read_back_of(&"log".into())] {
             self.tell(
                 STOP + 4 * SECOND,
@@ -178,6 +172,47 @@ impl Drill {
     }
 }
 
+/// The names of both shards, wherever they are.
+const SHARDS: [&str; 2] = ["s-east", "s-west"];
+
+/// What the loss of west takes away from a service.
+fn hits(service: &str) -> Affected {
+    let west = HitParts { regions: ["west".into()].into(), shards: ["s-west".into()].into() };
+    Affected([(service.into(), west)].into())
+}
+
+/// The first half of each dozen lives in the west.
+fn home(asset: u32) -> &'static str {
+    if asset % 12 < 6 { "west" } else { "east" }
+}
+
+/// Place in [`SHARDS`].
+fn by_home(asset: u32) -> u32 {
+    u32::from(home(asset) == "west")
+}
+
+fn asset_row(fleet: &str, asset: u32) -> AssetRow {
+    AssetRow {
+        asset,
+        name: format!("t{asset}"),
+        fleet: fleet.into(),
+        home: home(asset).into(),
+        cell: format!("{}/{fleet}", home(asset)).into(),
+        probe: false,
+    }
+}
+
+fn shard_row(service: &str, fleet: &str, streams: &[u16], of: fn(u32) -> u32) -> ShardRow {
+    let first = if fleet == "terminals" { 0 } else { 12 };
+    ShardRow {
+        service: service.into(),
+        fleet: fleet.into(),
+        streams: streams.to_vec(),
+        shards: SHARDS.map(Into::into).into(),
+        of: (first..first + 12).map(of).collect(),
+    }
+}
+
 /// West's readings wait out the failover, on attempt after attempt.
 fn row(identity: Identity, at: i64) -> Row {
     let waits = identity.asset < 6 && (EFFECT - 2_000..BACK).contains(&at);
@@ -209,7 +244,7 @@ fn events() -> Vec<Record> {
         revision: 1,
         picked: vec![vec!["store-west".into()]],
         claims: [claim()].into(),
-        affected: Affected { regions: ["west".into()].into(), shards: ["s-west".into()].into() },
+        affected: hits("store"),
     };
     let proven = Event::Proven {
         window: "lose-west".into(),
@@ -246,7 +281,6 @@ fn events() -> Vec<Record> {
 }
 
 fn plan() -> Plan {
-    let kind = |kind: &str| KindSpec { kind: kind.into(), params: Value::Null };
     let phase = |name: &str, from: i64, end: PhaseEnd, steady: bool| Phase {
         name: name.into(),
         start: Duration::from_micros(from.unsigned_abs()),
@@ -255,20 +289,6 @@ fn plan() -> Plan {
         steady,
     };
     let at = |t: i64| PhaseEnd::At(Duration::from_micros(t.unsigned_abs()));
-    let node = |region: &str, host| Node {
-        region: region.into(),
-        zone: None,
-        services: ["store".into()].into(),
-        address: [198, 18, 0, host].into(),
-    };
-    let observer = |shows, of_record| Observer {
-        service: "store".into(),
-        observer: kind("reference"),
-        region: "east".into(),
-        cell: "east/observers".into(),
-        shows,
-        of_record,
-    };
     Plan {
         scenario: "lose-west".into(),
         source: Source { file: "lose-west.yaml".into(), ..Default::default() },
@@ -279,15 +299,15 @@ fn plan() -> Plan {
                 ("east".into(), Region::default()),
             ]),
             nodes: BTreeMap::from([
-                ("store-west".into(), node("west", 1)),
-                ("store-east".into(), node("east", 2)),
+                ("store-west".into(), node("store", "west", 1)),
+                ("store-east".into(), node("store", "east", 2)),
             ]),
             ..Topology::default()
         },
         services: BTreeMap::from([("store".into(), kind("reference"))]),
         observers: BTreeMap::from([
-            ("log".into(), observer(Shows::Log, true)),
-            ("now".into(), observer(Shows::CurrentValue, false)),
+            ("log".into(), observer("store", "terminals", Shows::Log, true)),
+            ("now".into(), observer("store", "terminals", Shows::CurrentValue, false)),
         ]),
         phases: vec![
             phase("baseline", 0, at(FAULT), true),
@@ -309,11 +329,32 @@ fn plan() -> Plan {
     }
 }
 
+fn node(service: &str, region: &str, host: u8) -> Node {
+    Node {
+        region: region.into(),
+        zone: None,
+        services: [service.into()].into(),
+        address: [198, 18, 0, host].into(),
+    }
+}
+
+fn observer(service: &str, fleet: &str, shows: Shows, of_record: bool) -> Observer {
+    Observer {
+        service: service.into(),
+        observer: kind("reference"),
+        region: "east".into(),
+        cell: "east/observers".into(),
+        shows,
+        of_record,
+        fleets: [fleet.into()].into(),
+    }
+}
+
 fn fleet() -> Fleet {
     let streams = vec![crate::plan::stream("status", Duration::from_secs(1))];
     Fleet {
         service: "store".into(),
-        driver: crate::plan::kind("reference"),
+        driver: kind("reference"),
         // Given out in the order of the names; the drill's rows say who lives where.
         home: BTreeMap::from([("east".into(), 6), ("west".into(), 6)]),
         failover: BTreeMap::from([("west".into(), vec!["east".into()])]),
@@ -329,6 +370,7 @@ impl Drill {
             .expect("a folder");
         let schedule = std::sync::Arc::new(Schedule::new(&self.plan));
         folder.write_assets(&self.assets).expect("assets");
+        folder.write_shards(&self.shards).expect("shards");
         let journal = folder.journal().expect("a journal");
         for r in &self.events {
             journal.append(r.at, r.event.clone()).expect("an event");

@@ -171,11 +171,28 @@ pub enum HealedBy {
     Canary,
 }
 
-/// Whose assets a fault declares to hit.
+/// Whose assets a fault declares to hit, by service: a region that one service lost still serves the assets of another, and shards of
+/// two services may have one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Affected {
+#[serde(transparent)]
+pub struct Affected(pub BTreeMap<ServiceId, HitParts>);
+
+/// The parts of one service that a fault takes away from its assets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HitParts {
     pub regions: BTreeSet<RegionId>,
     pub shards: BTreeSet<ShardId>,
+}
+
+impl Affected {
+    /// Adds what another one names.
+    pub fn extend(&mut self, other: &Self) {
+        for (service, parts) in &other.0 {
+            let mine = self.0.entry(service.clone()).or_default();
+            mine.regions.extend(parts.regions.iter().cloned());
+            mine.shards.extend(parts.shards.iter().cloned());
+        }
+    }
 }
 
 /// What the harness knows of its own faults.

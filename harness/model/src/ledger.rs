@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CellId, FleetId, Micros, NodeIndex, RegionId, ShardId};
+use crate::{CellId, FleetId, Micros, NodeIndex, RegionId, ServiceId, ShardId};
 
 /// Identity of a reading within its run. Asset ids are dense and unique per run, a fleet owns a range; streams are numbered within their fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +85,19 @@ pub struct AssetRow {
     pub fleet: FleetId,
     pub home: RegionId,
     pub cell: CellId,
-    pub shard: ShardId,
     pub probe: bool,
+}
+
+/// Where the readings of a fleet lie in one service; written when a run starts. Shards belong to their service: `s0` of two services
+/// are two shards, and an asset has one in each service that its readings reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardRow {
+    pub service: ServiceId,
+    pub fleet: FleetId,
+    /// Numbers of the fleet's streams for which this row holds. A service that goes by the asset alone has one row per fleet.
+    pub streams: Vec<u16>,
+    /// In the order of their names.
+    pub shards: Vec<ShardId>,
+    /// Place in `shards` of each asset of the fleet, in the order of their ids.
+    pub of: Vec<u32>,
 }

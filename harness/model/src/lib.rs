@@ -16,7 +16,7 @@ pub mod units;
 
 pub use conditions::{Conditions, Cut, CutForm, Lever, LinkCondition, NodeState, Ports, Severs};
 pub use event::{Event, Record};
-pub use ledger::{AssetRow, Attempt, Identity, Outcome, Row, Sighting};
+pub use ledger::{AssetRow, Attempt, Identity, Outcome, Row, ShardRow, Sighting};
 pub use names::*;
 pub use plan::{KindSpec, Plan};
 pub use quality::{Bursts, Jitter, LinkQuality, Shape};

@@ -1,7 +1,11 @@
 //! The Plan: a scenario after reading and checking. Nothing in it is optional, random or defaulted any more where that would
 //! leave a choice to a later reader. It is printed, hashed, stored in the run folder.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -217,6 +221,8 @@ pub struct Observer {
     pub cell: CellId,
     pub shows: Shows,
     pub of_record: bool,
+    /// Whose readings reach its service: only those can be missing there.
+    pub fleets: BTreeSet<FleetId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -411,6 +417,13 @@ impl Plan {
     /// The longest that the timeline may take.
     pub fn latest_end(&self) -> Duration {
         self.phases.last().map_or(Duration::ZERO, |phase| phase.end.latest())
+    }
+
+    /// Services in which the readings of a fleet lie: the one that it sends to, and those in which an observer waits for them.
+    pub fn services_of(&self, fleet: &FleetId) -> BTreeSet<&ServiceId> {
+        let sends_to = self.fleets.get(fleet).map(|fleet| &fleet.service);
+        let observed = self.observers.values().filter(|observer| observer.fleets.contains(fleet));
+        sends_to.into_iter().chain(observed.map(|observer| &observer.service)).collect()
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Scenario {
     pub(crate) include: Option<Vec<String>>,
     pub(crate) stack: Option<Sp<Stack>>,
     pub(crate) traffic: Option<Sp<Traffic>>,
-    /// Who reads back what became visible. Default: one system-of-record observer per service.
+    /// Who reads back what became visible. Default: one system-of-record observer per service that a fleet sends to.
     pub(crate) observers: Option<Vec<Part>>,
     /// The timeline. Default: warmup, baseline, fault, recovery, failback, verify.
     pub(crate) phases: Option<Vec<Sp<Phase>>>,
@@ -79,16 +79,14 @@ pub(crate) struct Quality {
     pub(crate) rate: Option<Bits>,
     /// How much may wait for the rate; what does not fit is lost. Default: 100 ms of the rate, at least `64KiB`.
     pub(crate) queue: Option<Sp<Size>>,
-    /// The largest IP packet that passes; a larger one is answered with "packet too big", so that path MTU discovery works.
-    /// From `552B` to `1499B`.
+    /// The largest IP packet that passes, `552B` to `1499B`; a larger one is answered with "packet too big", so that path MTU discovery works.
     pub(crate) mtu: Option<Sp<Size>>,
     /// A change by the clock with a name, such as `leo_15s`, on top of the other keys.
     pub(crate) profile: Option<Sp<String>>,
     /// Changes by the clock, on top of the other keys: a CSV file with the header `at,delay,jitter,loss,rate,up`, or its rows as a list.
     #[schemars(with = "Option<Table<TraceRow>>")]
     pub(crate) trace: Option<Sp<Vec<Sp<TraceRow>>>>,
-    /// The trace begins again every so often. Default: its last row stays.
-    /// Percentiles are judged over whole multiples of it, rounded up to whole seconds.
+    /// The trace begins again every so often, and percentiles are judged over whole multiples of it, in seconds. Default: its last row stays.
     pub(crate) repeat: Option<Sp<Time>>,
     /// Access links only: the passes in which assets can be reached. A CSV file with the header `aos,los`, or its rows as a list.
     #[schemars(with = "Option<Table<Pass>>")]
@@ -357,6 +355,8 @@ pub(crate) struct Observer {
     pub(crate) shows: Option<Shows>,
     /// Whether this one decides what was lost. Default: true for the first `log` of a service.
     pub(crate) of_record: Option<bool>,
+    /// Whose readings must become visible there. Default: of the fleets that send to its service; where none does, of all.
+    pub(crate) fleets: Option<Vec<Sp<String>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

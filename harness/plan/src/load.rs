@@ -287,7 +287,7 @@ impl Reading {
             .collect();
         let mut observing =
             observers::Builder { root, catalogs, built: &mut built, cells: &mut cells, problems };
-        let observers = observing.build(raw.observers.as_ref(), &hit);
+        let observers = observing.build(raw.observers.as_ref(), &hit, &fleets);
         let windows = windows::Builder { catalogs, built: &built, phases: &phases, problems }
             .build(&fault_parts, root);
         windows::settle(&mut phases, &windows);

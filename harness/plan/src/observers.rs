@@ -1,18 +1,18 @@
 //! Observers, and the cells that they live in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use document::{Kind, Node, Part, Problem, Problems, Span, read_as};
+use document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as};
 use model::{
-    CellId, LinkQuality, ObserverId, RegionId, ServiceId,
-    plan::{Observer, Shows},
+    CellId, FleetId, LinkQuality, ObserverId, RegionId, ServiceId,
+    plan::{Fleet, Observer, Shows},
     topology::Cell,
 };
 
 use crate::{addresses::Cells, catalogs::Catalogs, grammar, kinds, names, stack::Built};
 
 /// Keys of an observer that are the engine's own.
-const KEYS: &[&str] = &["name", "kind", "service", "region", "shows", "of_record"];
+const KEYS: &[&str] = &["name", "kind", "service", "region", "shows", "of_record", "fleets"];
 /// Addresses kept for the observers of a region.
 const HOSTS: u32 = 16;
 
@@ -24,26 +24,39 @@ pub(crate) struct Builder<'a> {
     pub(crate) problems: &'a mut Problems,
 }
 
+type Fleets = BTreeMap<FleetId, Fleet>;
+
+fn sent_to<'a>(fleets: &'a Fleets, service: &'a ServiceId) -> impl Iterator<Item = &'a FleetId> {
+    fleets.iter().filter(|(_, fleet)| fleet.service == *service).map(|(name, _)| name)
+}
+
 impl Builder<'_> {
-    /// The observers of the file, or one of record per service. `hit` are words of the faults: a default observer stays away from them.
+    /// The observers of the file, or one of record per service that a fleet sends to. `hit` are words of the faults: a default
+    /// observer stays away from them.
     pub(crate) fn build(
         &mut self,
         parts: Option<&Vec<Part>>,
         hit: &[&str],
+        fleets: &Fleets,
     ) -> BTreeMap<ObserverId, Observer> {
         let mut observers = BTreeMap::new();
         match parts {
             Some(parts) => {
                 for node in parts.iter().filter_map(|part| self.root.find(part.id)) {
-                    if let Some((name, observer)) = self.observer(node, &observers) {
+                    if let Some((name, observer)) = self.observer(node, &observers, fleets) {
                         observers.insert(name, observer);
                     }
                 }
             }
             None => {
-                let services: Vec<ServiceId> = self.built.services.keys().cloned().collect();
+                // Without any fleet the mistake is told elsewhere, and gates may still name the observers that were meant.
+                let observed = |service: &&ServiceId| {
+                    fleets.is_empty() || sent_to(fleets, service).next().is_some()
+                };
+                let services = self.built.services.keys().filter(observed);
+                let services: Vec<ServiceId> = services.cloned().collect();
                 for service in services {
-                    observers.extend(self.of_record(&service, hit));
+                    observers.extend(self.of_record(&service, hit, fleets));
                 }
             }
         }
@@ -54,6 +67,7 @@ impl Builder<'_> {
         &mut self,
         node: &Node,
         before: &BTreeMap<ObserverId, Observer>,
+        all: &Fleets,
     ) -> Option<(ObserverId, Observer)> {
         let others: Vec<&str> =
             kinds::other_keys(node, KEYS).iter().map(|(key, _)| key.text.as_str()).collect();
@@ -108,14 +122,54 @@ impl Builder<'_> {
         };
         let first = !before.values().any(|other| other.service == service && other.of_record);
         let of_record = raw.of_record.unwrap_or(shows == Shows::Log && first);
+        let fleets = match &raw.fleets {
+            Some(named) => self.named_fleets(named, all),
+            None => self.fleets_of(&service, node.span, all),
+        };
         let cell = self.cell(&region, node.span)?;
         Some((
             name?.as_str().into(),
-            Observer { service, observer, region, cell, shows, of_record },
+            Observer { service, observer, region, cell, shows, of_record, fleets },
         ))
     }
 
-    fn of_record(&mut self, service: &ServiceId, hit: &[&str]) -> Option<(ObserverId, Observer)> {
+    fn named_fleets(&mut self, named: &[Sp<String>], all: &Fleets) -> BTreeSet<FleetId> {
+        let known = || all.keys().map(FleetId::as_str);
+        let mut fleets = BTreeSet::new();
+        for fleet in named {
+            if names::known("fleet", fleet, fleet.span, known(), self.problems) {
+                fleets.insert(fleet.as_str().into());
+            }
+        }
+        fleets
+    }
+
+    /// The fleets that send to the service. To one that no fleet sends to, readings come from another service of the stack: from the
+    /// only one, or the file must say which.
+    fn fleets_of(&mut self, service: &ServiceId, at: Span, all: &Fleets) -> BTreeSet<FleetId> {
+        let sent: BTreeSet<FleetId> = sent_to(all, service).cloned().collect();
+        let services: BTreeSet<&ServiceId> = all.values().map(|fleet| &fleet.service).collect();
+        if !sent.is_empty() || services.is_empty() {
+            return sent;
+        }
+        if services.len() > 1 {
+            let wrong = format!(
+                "no fleet sends to `{service}`, and several services could pass readings on to it"
+            );
+            let help = "Name the fleets whose readings arrive there, such as `fleets: [terminals]`";
+            self.problems.push(
+                Problem::new("missing", at, wrong).label("whose readings does it show?").help(help),
+            );
+        }
+        all.keys().cloned().collect()
+    }
+
+    fn of_record(
+        &mut self,
+        service: &ServiceId,
+        hit: &[&str],
+        all: &Fleets,
+    ) -> Option<(ObserverId, Observer)> {
         let regions = self.built.regions_of(service);
         let spared = regions.iter().find(|region| !hit.contains(&region.as_str()));
         let region = spared.or(regions.first())?.clone();
@@ -125,6 +179,7 @@ impl Builder<'_> {
         let observer = kinds::params(&kind, &empty, KEYS, self.problems)?;
         let cell = self.cell(&region, at)?;
         let name = ObserverId::from(format!("{service}-record"));
+        let fleets = sent_to(all, service).cloned().collect();
         Some((
             name,
             Observer {
@@ -134,6 +189,7 @@ impl Builder<'_> {
                 cell,
                 shows: Shows::Log,
                 of_record: true,
+                fleets,
             },
         ))
     }

@@ -1,10 +1,10 @@
 //! What each gate can prove with the samples that it will get.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use document::units::Time;
 use model::{
-    Plan, RegionId,
+    Plan, RegionId, ServiceId,
     plan::{Ack, Fleet, Gate, Phase},
 };
 use serde::Serialize;
@@ -184,13 +184,17 @@ fn rate_of(plan: &Plan, assets: impl Fn(&Fleet) -> f64) -> f64 {
 }
 
 fn groups(proof: &Proof, plan: &Plan, catalogs: &Catalogs) -> usize {
+    // Readings are grouped by the shards of the service that acks them.
+    let sent_to: BTreeSet<&ServiceId> =
+        plan.fleets.values().filter(|fleet| !fleet.probe).map(|fleet| &fleet.service).collect();
     let made = || {
         plan.services
             .iter()
+            .filter(|(name, _)| sent_to.contains(name))
             .filter_map(|(name, spec)| evidence::layout_of(catalogs, name, spec, &plan.topology))
     };
     match proof.params.get("by").and_then(|by| by.as_str()) {
-        Some("shard") => made().map(|service| service.shards().len()).max().unwrap_or(1).max(1),
+        Some("shard") => made().map(|service| service.shards().len()).sum::<usize>().max(1),
         Some("region") => plan.topology.regions.len().max(1),
         Some("fleet") => plan.fleets.values().filter(|fleet| !fleet.probe).count().max(1),
         _ => 1,

@@ -146,3 +146,49 @@ fn the_last_phase_may_last_until_quiesced() {
     assert_eq!(plan.phases[2].end, PhaseEnd::Quiesced { latest: Duration::from_secs(90) });
     assert_eq!(plan.stop(), Duration::from_secs(50));
 }
+
+const PIPELINE: &str = "
+scenario: pipeline
+stack:
+  regions: {us-west: {}, us-east: {}, eu-west: {}}
+  services: {ingest: {kind: reference}, side: {kind: reference}, sink: {kind: reference}}
+traffic:
+  fleets:
+    terminals: {profile: user_terminal, assets: 20, driver: {kind: reference, service: ingest}}
+    tellers: {profile: user_terminal, assets: 20, driver: {kind: reference, service: TO}}
+observers:
+  - {name: log, service: ingest, region: us-east}
+  - {name: rows, service: sink, region: us-east, FLEETS}
+";
+
+/// An observer looks for what its service takes, and somebody must say what that is where it cannot be known.
+#[test]
+fn an_observer_knows_whose_readings_reach_its_service() {
+    let load = |to: &str, fleets: &str| {
+        let text = PIPELINE.replace("TO", to).replace(", FLEETS", fleets);
+        wetdress_plan::load(&text, "test.yaml", &kinds::catalogs())
+    };
+    let looks_for = |plan: &model::Plan, observer: &str| {
+        plan.observers[observer].fleets.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let one = load("ingest", "").unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(looks_for(&one, "rows"), ["tellers", "terminals"], "there is one source");
+    let two = load("side", ", fleets: [tellers]").unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(looks_for(&two, "log"), ["terminals"]);
+    assert_eq!(looks_for(&two, "rows"), ["tellers"]);
+    let services = two.services_of(&"tellers".into()).into_iter().map(ToString::to_string);
+    assert_eq!(services.collect::<Vec<_>>(), ["side", "sink"]);
+    let mistakes = load("side", "").expect_err("two services could feed the sink").to_string();
+    assert!(mistakes.contains("no fleet sends to `sink`"), "{mistakes}");
+    let mistakes = load("side", ", fleets: [teller]").expect_err("no such fleet").to_string();
+    assert!(mistakes.contains("`teller`") && mistakes.contains("tellers"), "{mistakes}");
+}
+
+/// Nobody looks, unasked, into a service that no fleet sends to: there would be nothing to see.
+#[test]
+fn default_observers_stand_where_fleets_send_to() {
+    let cut = PIPELINE.find("observers:").expect("it has a section of them");
+    let plan = load(&PIPELINE[..cut].replace("TO", "side"));
+    let names: Vec<&str> = plan.observers.keys().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["ingest-record", "side-record"]);
+}

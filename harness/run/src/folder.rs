@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use model::{AssetRow, ObserverId, Plan, schedule::Schedule};
+use model::{AssetRow, ObserverId, Plan, ShardRow, schedule::Schedule};
 use serde::Serialize;
 
 use crate::{Counts, Journal, Latency, Ledger, RunError, Sightings, State, Summary, lines::Lines};
@@ -54,6 +54,10 @@ impl Folder {
         Lines::open(self.assets())?.append(assets)
     }
 
+    pub fn write_shards(&self, shards: &[ShardRow]) -> Result<(), RunError> {
+        Lines::open(self.shards())?.append(shards)
+    }
+
     pub fn journal(&self) -> Result<Journal, RunError> {
         Journal::open(self)
     }
@@ -98,6 +102,10 @@ impl Folder {
 
     pub fn assets(&self) -> PathBuf {
         self.path.join("assets.jsonl")
+    }
+
+    pub fn shards(&self) -> PathBuf {
+        self.path.join("shards.jsonl")
     }
 
     pub fn counters(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use model::{
-    AssetRow, Identity, Micros, ObserverId, Plan, Record, Row, Sighting, ledger::Fate,
+    AssetRow, Identity, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting, ledger::Fate,
     plan::FORMAT, schedule::Schedule,
 };
 use serde::de::DeserializeOwned;
@@ -29,6 +29,7 @@ pub struct Loaded {
     pub schedule: Arc<Schedule>,
     pub events: Vec<Record>,
     pub assets: Vec<AssetRow>,
+    pub shards: Vec<ShardRow>,
     pub counts: Vec<Count>,
 }
 
@@ -47,6 +48,7 @@ impl Loaded {
             plan,
             events: lines::read(&folder.events())?.values,
             assets: lines::read(&folder.assets())?.values,
+            shards: lines::read(&folder.shards())?.values,
             counts: lines::read(&folder.counters())?.values,
             folder,
         })

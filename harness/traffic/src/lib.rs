@@ -20,7 +20,7 @@ mod silence;
 mod timers;
 
 pub use fleets::{Fleets, Setup, Thread, TrafficError};
-pub use roll::roll;
+pub use roll::{roll, shards};
 
 #[cfg(test)]
 mod tests;

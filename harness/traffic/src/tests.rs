@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod full;
+mod roll;
 mod sample;
 mod silence;
 mod truth;

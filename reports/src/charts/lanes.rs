@@ -49,13 +49,17 @@ pub(super) fn draw(run: &RunView<'_>) -> String {
             y += ROW;
         }
         let names: Vec<&str> = run.plan().topology.nodes.keys().map(|node| node.as_str()).collect();
-        for (shard, spells) in &leaders {
-            text_before(area, (super::sheet::LEFT - 6, y + 2), &format!("leader {shard}"));
+        for ((service, shard), spells) in &leaders {
+            text_before(
+                area,
+                (super::sheet::LEFT - 6, y + 2),
+                &format!("leader {service}/{shard}"),
+            );
             for (i, spell) in spells.iter().enumerate() {
                 let end = spells.get(i + 1).map_or(run.findings.end, |next| next.t);
                 let color = names
                     .iter()
-                    .position(|name| *name == spell.node)
+                    .position(|name| *name == spell.node.as_str())
                     .map_or(FAINT, |at| NODES[at % NODES.len()]);
                 bar(
                     area,
@@ -105,11 +109,11 @@ fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Per shard the leaders in order, the highest term winning at each moment; empty where there are too many shards to draw.
-fn leaders(roles: &[RoleSeen]) -> BTreeMap<&str, Vec<&RoleSeen>> {
-    let mut shards: BTreeMap<&str, Vec<&RoleSeen>> = BTreeMap::new();
+/// Per shard of a service the leaders in order, the highest term winning at each moment; empty where there are too many shards to draw.
+fn leaders(roles: &[RoleSeen]) -> BTreeMap<(&str, &str), Vec<&RoleSeen>> {
+    let mut shards: BTreeMap<(&str, &str), Vec<&RoleSeen>> = BTreeMap::new();
     for role in roles.iter().filter(|role| role.role.kind.leads()) {
-        let spells = shards.entry(&role.shard).or_default();
+        let spells = shards.entry((role.service.as_str(), role.shard.as_str())).or_default();
         if spells.last().is_none_or(|last| role.term >= last.term && role.node != last.node) {
             spells.push(role);
         }

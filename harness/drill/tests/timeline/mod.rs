@@ -176,12 +176,13 @@ impl Told {
     pub fn asked(&self, id: &str) -> Asked {
         let asked = |(at, event): &(Micros, Event)| match event {
             Event::FaultAsked { window, picked, claims, affected, .. } if window.as_str() == id => {
+                let parts = || affected.0.values();
                 Some(Asked {
                     at: *at,
                     picked: picked.concat(),
                     claims: claims.clone(),
-                    regions: affected.regions.clone(),
-                    shards: affected.shards.clone(),
+                    regions: parts().flat_map(|parts| parts.regions.clone()).collect(),
+                    shards: parts().flat_map(|parts| parts.shards.clone()).collect(),
                 })
             }
             _ => None,

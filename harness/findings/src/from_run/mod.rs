@@ -2,14 +2,16 @@
 //! could read) becomes what proves the least.
 
 mod heals;
+mod index;
 mod observers;
 mod windows;
 
 use std::collections::BTreeMap;
 
 use model::plan::{Ack, PhaseEnd, read_back_of};
-use model::{AssetRow, Event, Micros, ObserverId, Plan, Record, Row, Sighting};
+use model::{AssetRow, Event, FleetId, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting};
 
+use self::index::{Index, place};
 use crate::document::{Findings, find};
 use crate::facts::{self, Facts, Happened, NEVER, Us};
 use crate::judge::{JudgeError, Verdicts, judge};
@@ -21,6 +23,7 @@ pub struct Recorded<'a> {
     pub plan: &'a Plan,
     pub events: &'a [Record],
     pub assets: &'a [AssetRow],
+    pub shards: &'a [ShardRow],
     /// Every generated reading once, by identity; without an attempt where nothing is known.
     pub rows: &'a [Row],
     /// How far the schedule had come.
@@ -62,60 +65,12 @@ pub fn facts(loaded: &run::Loaded) -> Result<Facts, run::RunError> {
         plan: &loaded.plan,
         events: &loaded.events,
         assets: &loaded.assets,
+        shards: &loaded.shards,
         rows: &generated.rows,
         until: generated.until,
         sightings: names.iter().map(seen).collect::<Result<_, run::RunError>>()?,
     };
     Ok(recorded.facts(&loaded.schedule))
-}
-
-/// Places in the lists of [`Facts`].
-struct Index {
-    regions: Vec<String>,
-    shards: Vec<String>,
-    /// Asset ids, ascending.
-    assets: Vec<u32>,
-    /// Number of a fleet's first stream, by the first asset id of the fleet.
-    streams: BTreeMap<u32, usize>,
-}
-
-impl Index {
-    fn new(recorded: &Recorded<'_>) -> Self {
-        let mut first = 0;
-        let fleets: BTreeMap<u32, usize> =
-            recorded.plan.fleets.values().map(|f| (f.first, f.streams.len())).collect();
-        let numbered = fleets.into_iter().map(|(asset, streams)| {
-            let at = first;
-            first += streams;
-            (asset, at)
-        });
-        let sorted = |names: Vec<String>| {
-            names.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-        };
-        let regions = recorded.plan.topology.regions.keys().map(ToString::to_string);
-        let homes = recorded.assets.iter().map(|a| a.home.to_string());
-        let mut assets: Vec<u32> = recorded.assets.iter().map(|a| a.asset).collect();
-        assets.sort_unstable();
-        Self {
-            streams: numbered.collect(),
-            regions: sorted(regions.chain(homes).collect()),
-            shards: sorted(recorded.assets.iter().map(|a| a.shard.to_string()).collect()),
-            assets,
-        }
-    }
-
-    fn asset(&self, id: u32) -> Option<u32> {
-        self.assets.binary_search(&id).ok().and_then(|i| u32::try_from(i).ok())
-    }
-
-    fn stream(&self, asset: u32, number: u16) -> Option<u16> {
-        let (_, first) = self.streams.range(..=asset).next_back()?;
-        u16::try_from(first + usize::from(number)).ok()
-    }
-}
-
-pub(crate) fn place(names: &[String], name: &str) -> Option<usize> {
-    names.binary_search_by(|n| n.as_str().cmp(name)).ok()
 }
 
 impl Recorded<'_> {
@@ -137,7 +92,7 @@ impl Recorded<'_> {
             slo: theta,
             nodes: self.plan.topology.nodes.keys().map(ToString::to_string).collect(),
             assets: windows::assets(self, &index, end),
-            streams: self.streams(),
+            streams: self.streams(&index),
             observers: observers::all(self, &index, &readings),
             phases: self.phases(end),
             changes: timeline.changes,
@@ -145,8 +100,14 @@ impl Recorded<'_> {
             happened: self.happened(timeline.windows, end),
             readings,
             regions: index.regions,
-            shards: index.shards,
+            services: index.services,
+            fleets: index.fleets,
         }
+    }
+
+    /// Those whose fleet the plan has.
+    fn known_assets(&self) -> impl Iterator<Item = &AssetRow> {
+        self.assets.iter().filter(|a| self.plan.fleets.contains_key(&a.fleet))
     }
 
     /// The moment at which everything was decided; of a plan that does not wait for it, its end; of a run that broke off, the last
@@ -165,21 +126,24 @@ impl Recorded<'_> {
     }
 
     /// In the order in which [`Index`] numbers them.
-    fn streams(&self) -> Vec<facts::Stream> {
-        let mut fleets: Vec<_> = self.plan.fleets.values().collect();
-        fleets.sort_by_key(|f| f.first);
-        let streams = fleets.iter().flat_map(|f| (0u16..).zip(&f.streams));
-        let one = |(number, s): (u16, &model::plan::Stream)| {
+    fn streams(&self, index: &Index) -> Vec<facts::Stream> {
+        let one = |fleet: usize, number: u16, s: &model::plan::Stream| {
             let required = s.ack == Ack::Required;
             facts::Stream {
                 name: s.name.to_string(),
+                fleet,
                 number,
                 period: Micros::after(s.every).0,
                 required,
                 gated: required,
             }
         };
-        streams.map(one).collect()
+        let mut streams = Vec::new();
+        for (name, fleet) in fleets_in_order(self.plan) {
+            let at = index.fleet(name).expect("the index holds every fleet of the plan");
+            streams.extend((0..).zip(&fleet.streams).map(|(number, s)| one(at, number, s)));
+        }
+        streams
     }
 
     /// Phases that the run reached, cut to its end.
@@ -218,9 +182,9 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
         Event::RoleChanged { service, shard, node, role, term } => {
             happened.roles.push(facts::RoleSeen {
                 t,
-                service: service.to_string(),
-                shard: shard.to_string(),
-                node: node.to_string(),
+                service: service.clone(),
+                shard: shard.clone(),
+                node: node.clone(),
                 role: role.clone(),
                 term: *term,
             })
@@ -228,13 +192,13 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
         Event::Redundant { service, redundant } => {
             happened.redundant.push(facts::Redundant {
                 t,
-                service: service.to_string(),
+                service: service.clone(),
                 redundant: *redundant,
             });
         }
         Event::ProcessExited { node, process, status, asked } => happened.exits.push(facts::Exit {
             t,
-            node: node.to_string(),
+            node: node.clone(),
             process: process.clone(),
             status: status.clone(),
             asked: *asked,
@@ -248,6 +212,13 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
         Event::Broke { why } => happened.broke_off = Some(why.clone()),
         _ => {}
     }
+}
+
+/// By the ids of their assets.
+fn fleets_in_order(plan: &Plan) -> Vec<(&FleetId, &model::plan::Fleet)> {
+    let mut fleets: Vec<_> = plan.fleets.iter().collect();
+    fleets.sort_by_key(|(_, fleet)| fleet.first);
+    fleets
 }
 
 /// `None` for an asset or stream that the plan does not have.

@@ -65,10 +65,13 @@ fn observer(
         ))
     });
     let has_positions = seen.iter().any(|s| s.position.is_some());
-    let (passed, head) = ends(recorded, index, name, has_positions);
+    let shards = index.service(&plan.service).map_or(&[][..], |at| &index.services[at].shards);
+    let (passed, head) = ends(recorded, shards, name, has_positions);
     Observer {
         name: name.to_string(),
         role,
+        service: index.service(&plan.service).expect("the index holds every observed service"),
+        takes: (recorded.plan.fleets.keys()).map(|fleet| plan.fleets.contains(fleet)).collect(),
         region: super::place(&index.regions, plan.region.as_str()),
         poll: poll(plan),
         passed,
@@ -79,11 +82,11 @@ fn observer(
     }
 }
 
-/// Last position passed and the system's own end, per shard. Without a word from the system, one that has positions is unread; one
+/// Last position passed and the system's own end, per shard of the observed service. Without a word from the system, one that has positions is unread; one
 /// without any is judged by its silence.
 fn ends(
     recorded: &Recorded<'_>,
-    index: &Index,
+    shards: &[String],
     name: &ObserverId,
     has_positions: bool,
 ) -> (Option<Vec<i64>>, Vec<i64>) {
@@ -95,20 +98,20 @@ fn ends(
         .events
         .iter()
         .any(|r| matches!(&r.event, Event::ReadBackFailed { observer, .. } if observer == name));
-    let none = vec![-1; index.shards.len()];
+    let none = vec![-1; shards.len()];
     let Some((last, end)) = said.filter(|(last, end)| !last.is_empty() || !end.is_empty()) else {
         let unread = has_positions || failed || said.is_none();
-        return (unread.then_some(none), vec![UNREAD; index.shards.len()]);
+        return (unread.then_some(none), vec![UNREAD; shards.len()]);
     };
     let by_shard = |of: &BTreeMap<ShardId, u64>, absent: i64| {
         let value = |shard: &String| {
             of.get(shard.as_str()).and_then(|p| i64::try_from(*p).ok()).unwrap_or(absent)
         };
-        index.shards.iter().map(value).collect::<Vec<i64>>()
+        shards.iter().map(value).collect::<Vec<i64>>()
     };
     (
         Some(by_shard(last, -1)),
-        if failed { vec![UNREAD; index.shards.len()] } else { by_shard(end, UNREAD) },
+        if failed { vec![UNREAD; shards.len()] } else { by_shard(end, UNREAD) },
     )
 }
 

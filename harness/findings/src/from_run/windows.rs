@@ -67,8 +67,7 @@ pub(super) fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
                 w.asked = w.asked.or(Some(r.at.0));
                 w.picked.extend(picked.iter().flatten().map(ToString::to_string));
                 w.claims.extend(claims.iter().cloned());
-                w.affected.regions.extend(affected.regions.iter().cloned());
-                w.affected.shards.extend(affected.shards.iter().cloned());
+                w.affected.extend(affected);
             }
             Event::FaultClosed { window, .. } => {
                 opened.entry(window.clone()).or_default().closed = Some(r.at.0)
@@ -161,14 +160,13 @@ fn episode(
     let mine = || group.iter().map(|id| &opened[*id]);
     let t_effect = mine().filter_map(|o| o.first).min()?;
     let open = mine().any(|o| o.closed.is_none());
-    let regions: BTreeSet<usize> = mine()
-        .flat_map(|o| &o.affected.regions)
-        .filter_map(|r| place(&index.regions, r.as_str()))
-        .collect();
-    let shards: BTreeSet<usize> = mine()
-        .flat_map(|o| &o.affected.shards)
-        .filter_map(|s| place(&index.shards, s.as_str()))
-        .collect();
+    let (mut regions, mut shards) = (BTreeSet::new(), BTreeSet::new());
+    for (service, parts) in mine().flat_map(|o| &o.affected.0) {
+        let Some(at) = index.service(service) else { continue };
+        let known = parts.regions.iter().filter_map(|r| place(&index.regions, r.as_str()));
+        regions.extend(known.map(|region| (at, region)));
+        shards.extend(parts.shards.iter().filter_map(|shard| index.shard(service, shard)));
+    }
     let declared =
         !regions.is_empty() || !shards.is_empty() || mine().all(|o| roles_known(recorded, o));
     Some(Episode {
@@ -230,16 +228,15 @@ pub(super) fn assets(recorded: &Recorded<'_>, index: &Index, end: Us) -> Vec<Ass
         let home = place(&index.regions, a.home.as_str()).expect("the index holds every home");
         Asset {
             id: a.asset,
-            fleet: a.fleet.to_string(),
+            fleet: index.fleet(&a.fleet).expect("the index holds every fleet of the plan"),
             region: home,
             home,
-            shard: place(&index.shards, a.shard.as_str()).expect("the index holds every shard"),
             contact: contact(recorded, a, end),
             path: !stranded(a),
             probe: a.probe,
         }
     };
-    let mut assets: Vec<Asset> = recorded.assets.iter().map(one).collect();
+    let mut assets: Vec<Asset> = recorded.known_assets().map(one).collect();
     assets.sort_by_key(|a| a.id);
     assets
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::outage::micros;
 use super::{During, Evidence, Gate, Judgement};
 use crate::facts::{Phase, Role, Us};
-use crate::latency::platform_wait;
+use crate::latency::platform_waits;
 use crate::reading::Reading;
 use crate::show;
 use crate::statistics::limit::limit_gates_over;
@@ -90,14 +90,7 @@ impl<const Q: u32> Gate for PlatformLatency<Q> {
             );
         };
         let ask = Ask { during: &self.during, max: self.max, q: Q, by: self.by, clock: self.clock };
-        ask.judge(run, limit, |phase| {
-            let mine = facts
-                .readings
-                .iter()
-                .enumerate()
-                .filter(|(_, r)| facts.falls_in(phase, r.t_ready) && !facts.undecided(r));
-            mine.map(|(i, r)| (r, platform_wait(o, i, r))).collect()
-        })
+        ask.judge(run, limit, |phase| platform_waits(facts, o, phase).collect())
     }
 
     fn time_limit(&self) -> Option<Us> {

@@ -53,12 +53,17 @@ fn lost(run: &Evidence<'_>, max: u64, count: u64, acked: u64, said: Verdict) -> 
             show::duration(loss.reach)
         )
     });
-    let open = said == Verdict::Inconclusive || (said == Verdict::Fail && unseen > 0);
+    let open = said == Verdict::Inconclusive
+        || (said == Verdict::Fail && (unseen > 0 || loss.unwatched > 0));
     if judged.verdict == Verdict::Pass && open {
         judged.verdict = Verdict::Inconclusive;
-        judged.why = Some(match unseen {
-            0 => "nothing was acked in its scope".to_owned(),
-            n => format!(
+        judged.why = Some(match (unseen, loss.unwatched) {
+            (0, 0) => "nothing was acked in its scope".to_owned(),
+            (0, n) => format!(
+                "{} of fleets that no observer looks for",
+                show::count(n, "acked reading is", "acked readings are")
+            ),
+            (n, _) => format!(
                 "{} not seen by an observer that may only be slow",
                 show::count(n, "acked reading was", "acked readings were")
             ),

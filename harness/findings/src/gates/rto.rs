@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outage::{micros, resolution};
 use super::{Evidence, Gate, Judgement};
-use crate::facts::{Role, Us};
+use crate::facts::{Episode, Observer, Role, Us};
 use crate::freshness::stale_outages;
 use crate::marks::Reached;
 use crate::marks::affected::affected;
@@ -47,7 +47,7 @@ pub struct RtoFresh {
     /// Share of the assets that must be fresh again.
     #[serde(default = "nearly_all")]
     pub of_assets: Share,
-    /// Whose view; the system of record unless said otherwise.
+    /// Whose view; the systems of record unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observer: Option<String>,
 }
@@ -69,12 +69,16 @@ struct Mark {
     reached: Reached,
     us: Us,
     what: String,
+    /// How many assets it is made of.
+    assets: usize,
 }
 
 impl Gate for RtoMax {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
-        let marks = marks_of(run, run.out, self.of_assets);
-        judge(run, self.max, marks)
+        let everybody = |_: usize| true;
+        let marks =
+            run.facts.episodes.iter().map(|e| mark(run, e, run.out, self.of_assets, everybody));
+        judge(run, self.max, marks.collect())
     }
 
     fn time_limit(&self) -> Option<Us> {
@@ -84,17 +88,32 @@ impl Gate for RtoMax {
 
 impl Gate for RtoFresh {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
-        let of_record = |role| matches!(role, Role::SystemOfRecord);
-        let mut observers = run.facts.observers.iter();
-        let observer = observers
-            .find(|o| self.observer.as_ref().map_or(of_record(o.role), |name| o.name == *name));
-        let Some(observer) = observer else {
+        let facts = run.facts;
+        let asked = |o: &&Observer| match &self.observer {
+            Some(name) => o.name == *name,
+            None => o.role == Role::SystemOfRecord,
+        };
+        let observers: Vec<&Observer> = facts.observers.iter().filter(asked).collect();
+        if observers.is_empty() {
             return Judgement::no_data(
                 super::at_most(show::duration(micros(self.max))),
                 "there is no such observer",
             );
-        };
-        judge(run, self.max, marks_of(run, &stale_outages(run.facts, observer), self.of_assets))
+        }
+        let mut marks = Vec::new();
+        for o in observers {
+            let stale = stale_outages(facts, o);
+            let takes = |asset: usize| o.takes[facts.assets[asset].fleet];
+            let mine = facts.episodes.iter().map(|e| mark(run, e, &stale, self.of_assets, takes));
+            marks.extend(
+                mine.map(|mark| Mark { what: format!("{} at {}", mark.what, o.name), ..mark }),
+            );
+        }
+        // Of several systems of record, one that none of the affected assets gets to has nothing to say.
+        if marks.iter().any(|mark| mark.assets > 0) {
+            marks.retain(|mark| mark.assets > 0);
+        }
+        judge(run, self.max, marks)
     }
 
     fn time_limit(&self) -> Option<Us> {
@@ -113,6 +132,7 @@ impl Gate for RtoService {
                 reached: x.reached,
                 us: x.value.or(x.at_least).unwrap_or(0),
                 what: format!("shard {shard}{low}"),
+                assets: 0,
             }
         });
         judge(run, self.max, marks.collect())
@@ -123,30 +143,31 @@ impl Gate for RtoService {
     }
 }
 
-/// RTO of each episode, over the affected assets with a path.
-fn marks_of(run: &Evidence<'_>, out: &[Vec<Out>], of_assets: Share) -> Vec<Mark> {
+/// RTO of an episode, over those of the affected assets with a path that `takes` names.
+fn mark(
+    run: &Evidence<'_>,
+    e: &Episode,
+    out: &[Vec<Out>],
+    of_assets: Share,
+    takes: impl Fn(usize) -> bool,
+) -> Mark {
     let basis_points = u64::from(1_000_000u32.saturating_sub(of_assets.0)) / 100;
-    let mark = |e: &crate::facts::Episode| {
-        let hit = affected(run.facts, run.series, e);
-        let judges: Vec<usize> =
-            hit.iter().copied().filter(|a| run.facts.assets[*a].path).collect();
-        let u = share_out(run.facts, out, judges.iter().copied());
-        let x = rto(run.facts, e, run.series, &u, &judges, basis_points);
-        let cohort = if e.affected.is_some() {
-            "affected assets with a path"
-        } else {
-            "assets that missed theta"
-        };
-        let relapses = if x.relapses > 0 {
-            format!(", {}", show::count(x.relapses, "relapse", "relapses"))
-        } else {
-            String::new()
-        };
-        let what =
-            format!("{}% of {} {cohort}{relapses}", of_assets.as_f64() * 100.0, judges.len());
-        Mark { reached: x.reached, us: x.value.or(x.at_least).unwrap_or(0), what }
+    let hit = affected(run.facts, run.series, e).into_iter();
+    let judges: Vec<usize> = hit.filter(|a| run.facts.assets[*a].path && takes(*a)).collect();
+    let u = share_out(run.facts, out, judges.iter().copied());
+    let x = rto(run.facts, e, run.series, &u, &judges, basis_points);
+    let cohort = if e.affected.is_some() {
+        "affected assets with a path"
+    } else {
+        "assets that missed theta"
     };
-    run.facts.episodes.iter().map(mark).collect()
+    let relapses = if x.relapses > 0 {
+        format!(", {}", show::count(x.relapses, "relapse", "relapses"))
+    } else {
+        String::new()
+    };
+    let what = format!("{}% of {} {cohort}{relapses}", of_assets.as_f64() * 100.0, judges.len());
+    Mark { reached: x.reached, us: x.value.or(x.at_least).unwrap_or(0), what, assets: judges.len() }
 }
 
 /// The worst mark decides.

@@ -56,7 +56,7 @@ impl Gate for Redundant {
             return Judgement::no_data(limit, "the run did not get to where it is counted from");
         };
         let said = &run.found.happened.redundant;
-        let services = crate::group(said.iter(), |r| r.service.clone());
+        let services = crate::group(said.iter(), |r| r.service.to_string());
         let back = |(name, changes): (&String, &Vec<&crate::facts::Redundant>)| {
             let last = changes.iter().rposition(|c| !c.redundant).map_or(0, |i| i + 1);
             (changes.get(last).map(|c| (c.t - since).max(0)), name.clone())

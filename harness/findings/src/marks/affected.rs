@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::limits;
-use crate::facts::{Affects, Asset, Episode, Facts};
+use crate::facts::{Affects, Episode, Facts, Shard};
 use crate::outage::Series;
 
 /// The affected cohort; probes are nobody.
@@ -22,15 +22,24 @@ pub struct Affected {
 /// Indices of the affected assets.
 pub(crate) fn affected(facts: &Facts, series: &[Series<'_>], e: &Episode) -> BTreeSet<usize> {
     match &e.affected {
-        Some(rule) => facts.fleet().filter(|a| hits(rule, &facts.assets[*a])).collect(),
+        Some(rule) => {
+            let streams = facts.streams_by_fleet();
+            facts.fleet().filter(|a| hits(facts, rule, &streams, *a)).collect()
+        }
         None => missed_theta(facts, series, e),
     }
 }
 
-fn hits(rule: &Affects, a: &Asset) -> bool {
-    rule.regions.contains(&a.region)
-        || rule.regions.contains(&a.home)
-        || rule.shards.contains(&a.shard)
+/// A region is hit for the assets that send to the service which lost it; a shard for all whose readings lie in it, also those that
+/// another service passed on.
+fn hits(facts: &Facts, rule: &Affects, streams: &[Vec<usize>], asset: usize) -> bool {
+    let a = &facts.assets[asset];
+    let lost = |region| rule.regions.contains(&(facts.sends_to(a), region));
+    let lies_in = |shard: &Shard| {
+        let mut mine = streams[a.fleet].iter();
+        mine.any(|stream| facts.shard_in(shard.service, asset, *stream) == Some(*shard))
+    };
+    lost(a.region) || lost(a.home) || rule.shards.iter().any(lies_in)
 }
 
 fn missed_theta(facts: &Facts, series: &[Series<'_>], e: &Episode) -> BTreeSet<usize> {

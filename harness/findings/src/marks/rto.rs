@@ -84,8 +84,7 @@ pub(crate) fn rto(
         };
         return Rto { reached, value: None, at_least: None, first_recovery: None, relapses: 0 };
     };
-    let hold =
-        (10 * SECOND).max(2 * facts.gated().map(|s| facts.streams[s].period).max().unwrap_or(0));
+    let hold = (10 * SECOND).max(2 * slowest_period(facts, assets));
     let next = seen.iter().skip(1).map(|(a, _)| *a).chain([NEVER]);
     let mut held = seen
         .iter()
@@ -95,6 +94,14 @@ pub(crate) fn rto(
     let (reached, value, at_least) = judged_end(facts, e, end, end);
     let relapses = mine.iter().filter(|(a, _)| held.is_some_and(|h| *a > h)).count() as u64;
     Rto { reached, value, at_least, first_recovery: held.map(|h| h - effect), relapses }
+}
+
+/// Of the gated streams of these assets.
+fn slowest_period(facts: &Facts, assets: &[usize]) -> Us {
+    let mut theirs = vec![false; facts.fleets.len()];
+    assets.iter().for_each(|a| theirs[facts.assets[*a].fleet] = true);
+    let streams = facts.streams.iter().filter(|s| s.gated && theirs[s.fleet]);
+    streams.map(|s| s.period).max().unwrap_or(0)
 }
 
 /// Whether every asset had a gated reading due in the span: else its silence says nothing.

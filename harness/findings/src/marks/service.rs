@@ -20,18 +20,14 @@ pub struct ServiceRto {
     pub resolution: Option<Us>,
 }
 
-pub(crate) fn rto_service(
-    facts: &Facts,
-    e: &Episode,
-    series: &[Series<'_>],
-    shard: usize,
-) -> ServiceRto {
+/// `series` are those of the shard.
+pub(crate) fn rto_service(facts: &Facts, e: &Episode, series: &[&Series<'_>]) -> ServiceRto {
     let change = limits(facts, e).0;
     let (mut last, mut back, mut due) = (None, Us::MIN, false);
     for stream in facts.gated() {
-        let mine =
-            series.iter().filter(|s| s.stream == stream && facts.assets[s.asset].shard == shard);
-        let mine: Vec<&Reading> = mine
+        let mine: Vec<&Reading> = series
+            .iter()
+            .filter(|s| s.stream == stream)
             .flat_map(|s| s.readings.iter().copied())
             .filter(|r| r.t_ready >= e.t_effect - facts.theta)
             .collect();

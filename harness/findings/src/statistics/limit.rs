@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::binomial::{Side, clopper_pearson, tail};
 use super::design_effect::design_effect;
-use crate::facts::{Facts, NEVER, Phase, SECOND, Us};
+use crate::facts::{Facts, NEVER, Phase, SECOND, Shard, Us};
 use crate::reading::Reading;
 use crate::spans::nearest_rank;
 use crate::verdict::Verdict;
@@ -145,23 +145,46 @@ pub(crate) fn limit_gates_over<'a>(
     g: &LimitGate<'_>,
     waits: impl Iterator<Item = (&'a Reading, Us)>,
 ) -> BTreeMap<String, LimitTest> {
-    let mut groups: BTreeMap<&str, Vec<(Us, Us)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Vec<(Us, Us)>> = BTreeMap::new();
     for (r, wait) in waits {
         groups
-            .entry(name(facts, g.by, r))
+            .entry(group(facts, g.by, r))
             .or_default()
             .push(((r.t_ready - g.phase.start) / SECOND, wait));
     }
-    groups.into_iter().map(|(name, waits)| (name.to_owned(), judge(g, waits))).collect()
+    groups.into_iter().map(|(of, waits)| (of.name(facts), judge(g, waits))).collect()
 }
 
-fn name<'a>(facts: &'a Facts, by: Option<By>, r: &Reading) -> &'a str {
+/// Readings that are judged together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    All,
+    Shard(Shard),
+    Region(usize),
+    Fleet(usize),
+}
+
+fn group(facts: &Facts, by: Option<By>, r: &Reading) -> Group {
     let asset = &facts.assets[r.asset as usize];
     match by {
-        None => "all",
-        Some(By::Shard) => &facts.shards[asset.shard],
-        Some(By::Region) => &facts.regions[asset.region],
-        Some(By::Fleet) => &asset.fleet,
+        None => Group::All,
+        // A reading whose shard nobody noted is judged, whatever is asked for.
+        Some(By::Shard) => {
+            facts.shard_of(r.asset as usize, r.stream.into()).map_or(Group::All, Group::Shard)
+        }
+        Some(By::Region) => Group::Region(asset.region),
+        Some(By::Fleet) => Group::Fleet(asset.fleet),
+    }
+}
+
+impl Group {
+    fn name(self, facts: &Facts) -> String {
+        match self {
+            Self::All => "all".to_owned(),
+            Self::Shard(shard) => facts.shard_name(shard),
+            Self::Region(region) => facts.regions[region].clone(),
+            Self::Fleet(fleet) => facts.fleets[fleet].name.clone(),
+        }
     }
 }
 

@@ -8,6 +8,9 @@ use wetdress_findings::Reading;
 use wetdress_findings::facts::{self, Facts, NEVER, Seen, Sightings, Us};
 use wetdress_findings::statistics::By;
 
+/// The oracle knows one service, and does not name it.
+pub(crate) const SERVICE: &str = "oracle";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
@@ -156,6 +159,10 @@ pub(crate) fn facts(plan: &Plan, ledger: &[Row]) -> (Facts, Names) {
     let regions = sorted(regions.chain(affected.clone().flat_map(|a| a.regions.clone())));
     let shards = plan.assets.values().map(|a| a.shard.clone());
     let shards = sorted(shards.chain(affected.flat_map(|a| a.shards.clone())));
+    let column = facts::Column {
+        first: 0,
+        of: plan.assets.values().map(|a| place(&shards, &a.shard) as u32).collect(),
+    };
     let mut rows: Vec<(Reading, &Row)> = ledger.iter().map(|r| (reading(r, &names), r)).collect();
     rows.sort_by_key(|(r, _)| (r.asset, r.stream, r.boot, r.seq));
     let facts = Facts {
@@ -164,12 +171,7 @@ pub(crate) fn facts(plan: &Plan, ledger: &[Row]) -> (Facts, Names) {
         stop: plan.stop.unwrap_or(plan.end),
         theta: plan.theta,
         slo: plan.slo.unwrap_or(plan.theta),
-        assets: plan
-            .assets
-            .values()
-            .enumerate()
-            .map(|(i, a)| asset(i, a, &regions, &shards))
-            .collect(),
+        assets: plan.assets.values().enumerate().map(|(i, a)| asset(i, a, &regions)).collect(),
         streams: plan.streams.iter().enumerate().map(|(i, (name, s))| stream(i, name, s)).collect(),
         observers: plan
             .observers
@@ -190,7 +192,12 @@ pub(crate) fn facts(plan: &Plan, ledger: &[Row]) -> (Facts, Names) {
         episodes: plan.t_effect.iter().map(|t| episode(plan, *t, &regions, &shards)).collect(),
         readings: rows.iter().map(|(r, _)| *r).collect(),
         regions,
-        shards,
+        services: vec![facts::Service {
+            name: SERVICE.to_owned(),
+            columns: vec![Some(column); plan.streams.len()],
+            shards,
+        }],
+        fleets: vec![facts::Fleet { name: "fleet".to_owned(), service: 0 }],
         ..Facts::default()
     };
     (facts, names)
@@ -222,13 +229,12 @@ fn reading(r: &Row, names: &Names) -> Reading {
     }
 }
 
-fn asset(i: usize, a: &Asset, regions: &[String], shards: &[String]) -> facts::Asset {
+fn asset(i: usize, a: &Asset, regions: &[String]) -> facts::Asset {
     facts::Asset {
         id: i as u32,
-        fleet: "fleet".to_owned(),
+        fleet: 0,
         region: place(regions, &a.region),
         home: place(regions, &a.home),
-        shard: place(shards, &a.shard),
         contact: a.contact.clone().unwrap_or_default(),
         path: a.path.unwrap_or(true),
         probe: a.probe,
@@ -243,6 +249,7 @@ fn stream(i: usize, name: &str, s: &Stream) -> facts::Stream {
     };
     facts::Stream {
         name: name.to_owned(),
+        fleet: 0,
         number: i as u16,
         period: s.period,
         required,
@@ -272,6 +279,8 @@ fn observer(
     };
     facts::Observer {
         name: name.to_owned(),
+        service: 0,
+        takes: vec![true],
         role,
         region: None,
         poll: o.poll,
@@ -295,8 +304,12 @@ fn change(c: &Change) -> facts::Change {
 
 fn episode(plan: &Plan, t_effect: Us, regions: &[String], shards: &[String]) -> facts::Episode {
     let affects = |a: &Affected| facts::Affects {
-        regions: a.regions.iter().map(|r| place(regions, r)).collect(),
-        shards: a.shards.iter().map(|s| place(shards, s)).collect(),
+        regions: a.regions.iter().map(|r| (0, place(regions, r))).collect(),
+        shards: a
+            .shards
+            .iter()
+            .map(|s| facts::Shard { service: 0, shard: place(shards, s) })
+            .collect(),
     };
     facts::Episode {
         t_effect,

@@ -85,6 +85,7 @@ fn episode(e: &EpisodeFindings, names: &Names, doc: &mut Map<String, Value>) {
     doc.insert("rto_service".into(), each(&e.rto_service, service));
 }
 
+/// Shards lose the name of their service, which the oracle does not write.
 fn each<K: serde::Serialize, T>(
     map: &std::collections::BTreeMap<K, T>,
     of: impl Fn(&T) -> Value,
@@ -93,7 +94,11 @@ fn each<K: serde::Serialize, T>(
         Ok(Value::String(name)) => name,
         other => panic!("{other:?} is no name"),
     };
-    map.iter().map(|(key, item)| (name(key), of(item))).collect::<Map<_, _>>().into()
+    let bare = |name: String| {
+        let shard = name.strip_prefix(read::SERVICE).and_then(|rest| rest.strip_prefix('/'));
+        shard.unwrap_or(&name).to_owned()
+    };
+    map.iter().map(|(key, item)| (bare(name(key)), of(item))).collect::<Map<_, _>>().into()
 }
 
 fn outage(o: &Outage) -> Value {

@@ -71,7 +71,8 @@ fn a_control_cohort_that_is_empty_by_declaration_is_not_applicable() {
     let mut drill = Drill::clean();
     for r in &mut drill.events {
         if let Event::FaultAsked { affected, .. } = &mut r.event {
-            affected.regions.insert("east".into());
+            let parts = affected.0.get_mut("store").expect("the fault hits the store");
+            parts.regions.insert("east".into());
         }
     }
     let (found, verdicts) = drill.judge();

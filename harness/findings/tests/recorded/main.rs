@@ -1,6 +1,7 @@
 //! From what a run leaves behind to verdicts.
 
 mod cohorts;
+mod services;
 mod verdicts;
 
 use kit::recorded::{Drill, STOP};
@@ -20,6 +21,7 @@ impl Judged for Drill {
             plan: &self.plan,
             events: &self.events,
             assets: &self.assets,
+            shards: &self.shards,
             rows: &self.rows,
             until: Micros(STOP),
             sightings: self.sightings.clone(),
