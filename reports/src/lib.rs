@@ -1,5 +1,16 @@
 //! Floor 3: ways to show a run, one file each. A report sees the run folder only: plan, events, findings, verdicts, logs.
 //!
+//! * `view`: what reports see, and where they write
+//! * `terminal`: the last screen
+//! * `html`: one self-contained page
+//! * `json`: everything as data
+//! * `junit`: a test case per gate
+//! * `svg`: each chart as a file
+//! * `charts`: charts on one time axis
+//! * `sentence`: the first line
+//! * `honesty`: what the harness says of itself
+//! * `words`: figures for people
+//!
 //! Absent on purpose: every figure (room `findings`), and the terminal itself (room `cli`).
 
 pub mod charts;

@@ -1,4 +1,10 @@
 //! Chores in Rust. `cargo xtask --help` lists them.
+//!
+//! * `check`: what a change must pass
+//! * `reference`: the generated pages and the schema
+//! * `bench`: figures beside a named peer
+//! * `fuzz`: changed inputs for whatever reads bytes
+//! * `new`: another kind
 #![allow(clippy::print_stdout, reason = "a chore talks to the person who runs it")]
 
 mod bench;
@@ -44,6 +50,10 @@ enum New {
     Gate { name: String },
     /// A report kind, such as `cargo xtask new report chat`.
     Report { name: String },
+    /// A lab: a folder of labs/, such as `cargo xtask new lab bench`.
+    Lab { name: String },
+    /// A system: a folder of systems/, such as `cargo xtask new system postgres`.
+    System { name: String },
 }
 
 fn main() -> Result<()> {
@@ -56,6 +66,8 @@ fn main() -> Result<()> {
         Chore::New(New::Fault { name }) => new::fault(&root, &name),
         Chore::New(New::Gate { name }) => new::gate(&root, &name),
         Chore::New(New::Report { name }) => new::report(&root, &name),
+        Chore::New(New::Lab { name }) => new::lab(&root, &name),
+        Chore::New(New::System { name }) => new::system(&root, &name),
     }
 }
 

@@ -1,5 +1,7 @@
-//! Adding a kind: one file, and its two lines in the room's catalog. What comes out builds and passes the tests that visit every kind; it
-//! does nothing yet that its author did not write.
+//! Adding a kind: one file and its two lines in the room's catalog, or a folder and its lines elsewhere. What comes out builds and passes
+//! the tests that visit every kind; it does nothing yet that its author did not write.
+
+mod folder;
 
 use std::{fs, path::Path};
 
@@ -28,7 +30,7 @@ const FAULT: Room = Room {
     catalog: "faults/src/lib.rs",
     entry: "fault::<",
     line: r#"fault::<MODULE::TYPE>("NAME", "Say what it does.", MODULE::EXAMPLE),"#,
-    text: include_str!("new/fault.rs.txt"),
+    text: include_str!("../templates/fault.rs"),
     guide: "docs/guide/add-a-fault.md",
 };
 
@@ -39,7 +41,7 @@ const GATE: Room = Room {
     catalog: "harness/findings/src/gates/mod.rs",
     entry: "gate::<",
     line: r#"gate::<MODULE::TYPE>("NAME", "Say what it demands.", "{max: 0}"),"#,
-    text: include_str!("new/gate.rs.txt"),
+    text: include_str!("../templates/gate.rs"),
     guide: "docs/guide/add-a-gate.md",
 };
 
@@ -50,7 +52,7 @@ const REPORT: Room = Room {
     catalog: "reports/src/lib.rs",
     entry: "report(",
     line: r#"report("NAME", "NAME.txt: say what it shows.", &MODULE::TYPE),"#,
-    text: include_str!("new/report.rs.txt"),
+    text: include_str!("../templates/report.rs"),
     guide: "docs/guide/add-a-report.md",
 };
 
@@ -66,40 +68,64 @@ pub(crate) fn report(root: &Path, name: &str) -> Result<()> {
     REPORT.add(root, name)
 }
 
+pub(crate) fn lab(root: &Path, name: &str) -> Result<()> {
+    folder::LAB.add(root, name)
+}
+
+pub(crate) fn system(root: &Path, name: &str) -> Result<()> {
+    folder::SYSTEM.add(root, name)
+}
+
+/// A name of a kind in its forms: `slow-disk`, `slow_disk`, `SlowDisk`.
+struct Names {
+    name: String,
+    module: String,
+    kind: String,
+}
+
+impl Names {
+    /// Small letters with dashes between them.
+    fn new(name: &str) -> Result<Self> {
+        let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_lowercase());
+        let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        ensure!(
+            plain && name.split('-').all(begins),
+            "`{name}` is no name for a kind; write it in small letters with dashes, such as `slow-disk`"
+        );
+        let capital = |part: &str| {
+            let (first, rest) = part.split_at(1);
+            first.to_ascii_uppercase() + rest
+        };
+        let kind = name.split('-').map(capital).collect();
+        Ok(Self { name: name.to_owned(), module: name.replace('-', "_"), kind })
+    }
+
+    /// A template with the name in its places.
+    fn fill(&self, text: &str) -> String {
+        let text = text.replace("MODULE", &self.module).replace("TYPE", &self.kind);
+        text.replace("NAME", &self.name)
+    }
+}
+
 impl Room {
     fn add(&self, root: &Path, name: &str) -> Result<()> {
-        check(name)?;
-        let (noun, catalog) = (self.noun, self.catalog);
-        let (module, kind) = (name.replace('-', "_"), camel(name));
-        let file = format!("{}/{module}.rs", self.folder);
+        let (names, noun, catalog) = (Names::new(name)?, self.noun, self.catalog);
+        let file = format!("{}/{}.rs", self.folder, names.module);
         ensure!(!root.join(&file).exists(), "there is a {noun} `{name}` already: {file}");
-        let of_name = |text: &str| {
-            text.replace("MODULE", &module).replace("TYPE", &kind).replace("NAME", name)
-        };
 
         let path = root.join(catalog);
         let text =
             fs::read_to_string(&path).with_context(|| format!("failed to read {catalog}"))?;
-        let text = with_module(&text, &module).with_context(|| format!("no `mod` in {catalog}"))?;
-        let text = with_entry(&text, self.entry, name, &of_name(self.line))
+        let text =
+            with_module(&text, &names.module).with_context(|| format!("no `mod` in {catalog}"))?;
+        let text = with_entry(&text, self.entry, name, &names.fill(self.line))
             .with_context(|| format!("no catalog in {catalog}"))?;
-        fs::write(root.join(&file), of_name(self.text))
+        fs::write(root.join(&file), names.fill(self.text))
             .with_context(|| format!("failed to write {file}"))?;
         fs::write(&path, text).with_context(|| format!("failed to write {catalog}"))?;
         println!("wrote {file} and two lines of {catalog}; {} says what to do next", self.guide);
         Ok(())
     }
-}
-
-/// Small letters with dashes between them.
-fn check(name: &str) -> Result<()> {
-    let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_lowercase());
-    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    ensure!(
-        plain && name.split('-').all(begins),
-        "`{name}` is no name for a kind; write it in small letters with dashes, such as `slow-disk`"
-    );
-    Ok(())
 }
 
 /// With `mod MODULE;` in the order of the names.
@@ -125,14 +151,6 @@ fn with_entry(text: &str, begin: &str, name: &str, entry: &str) -> Option<String
     let place = entries.into_iter().find(|i| named(*i).is_some_and(|other| other > name));
     lines.insert(place.unwrap_or(end), format!("{INDENT}{entry}"));
     Some(lines.join("\n") + "\n")
-}
-
-fn camel(name: &str) -> String {
-    let capital = |part: &str| {
-        let (first, rest) = part.split_at(1);
-        first.to_ascii_uppercase() + rest
-    };
-    name.split('-').map(capital).collect()
 }
 
 #[test]

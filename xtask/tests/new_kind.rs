@@ -1,10 +1,10 @@
-//! Adding a kind costs one file and at most two lines, and what comes out builds and passes the tests that visit every kind.
+//! Adding a kind costs one file and at most two lines, or a folder and a line of each file that lists crates; what comes out builds and passes the tests that visit every kind.
 
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 fn root() -> PathBuf {
@@ -49,9 +49,9 @@ impl Copy {
         texts(self.folder.path(), &self.files)
     }
 
-    fn cargo(&self, args: &[&str]) -> Output {
+    fn cargo(&self, args: &[&str]) {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-        Command::new(cargo)
+        let out = Command::new(cargo)
             .args(args)
             .current_dir(self.folder.path())
             .env("CARGO_TARGET_DIR", root().join("target/new-kind"))
@@ -59,12 +59,15 @@ impl Copy {
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .output()
-            .expect("cargo runs")
+            .expect("cargo runs");
+        let said = [out.stdout, out.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(out.status.success(), "cargo {}:\n{said}", args.join(" "));
     }
 
-    fn xtask(&self, words: &[&str]) -> Output {
+    fn xtask(&self, words: &[&str]) {
         let run = ["run", "--quiet", "--offline", "--package", "xtask", "--"];
-        self.cargo(&[&run, words].concat())
+        self.cargo(&[&run, words].concat());
     }
 }
 
@@ -72,8 +75,8 @@ fn lines(text: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(text).lines().map(str::to_owned).collect()
 }
 
-/// Kind, name, the new file, and the file that lists it.
-const KINDS: [[&str; 4]; 3] = [
+/// A kind in a file of its own: kind, name, the new file, and the file that lists it.
+const FILES: [[&str; 4]; 3] = [
     ["fault", "slow-clock", "faults/src/slow_clock.rs", "faults/src/lib.rs"],
     [
         "gate",
@@ -84,34 +87,63 @@ const KINDS: [[&str; 4]; 3] = [
     ["report", "chat", "reports/src/chat.rs", "reports/src/lib.rs"],
 ];
 
-#[test]
-fn a_new_kind_is_one_file_and_two_lines_and_builds() {
-    let mut copy = Copy::new();
-    for [kind, name, file, catalog] in KINDS {
-        let before = copy.texts();
-        let said = copy.xtask(&["new", kind, name]);
-        assert!(said.status.success(), "new {kind}: {}", String::from_utf8_lossy(&said.stderr));
-        copy.files.push(file.to_owned());
-        let after = copy.texts();
-        assert_eq!(after.len(), before.len() + 1, "{kind}: one new file, {file}");
-        let changed = before.iter().filter(|(file, text)| after.get(*file) != Some(*text));
-        let changed: Vec<&String> = changed.map(|(file, _)| file).collect();
-        assert_eq!(changed, [catalog], "{kind}: one changed file");
+/// A kind in a folder of its own: kind, name, the new folder, and the files that get a line.
+const FOLDERS: [(&str, &str, &str, &str); 2] = [
+    ("lab", "toy-bench", "labs/toy-bench/", "harness/cli/src/labs.rs"),
+    ("system", "toy-db", "systems/toy-db/", "harness/cli/src/catalogs.rs"),
+];
+const LISTS: [&str; 3] = ["Cargo.toml", "harness/cli/Cargo.toml", "xtask/tests/floors.rs"];
 
-        let (old, new) = (lines(&before[catalog]), lines(&after[catalog]));
-        assert!(new.len() <= old.len() + 2, "{kind}: at most two lines");
-        assert!(new.iter().all(|line| line.chars().count() <= 100), "{kind}: rustfmt keeps them");
-        let module = name.replace('-', "_");
-        let kept: Vec<&String> = new.iter().filter(|line| !line.contains(&module)).collect();
-        assert_eq!(kept, old.iter().collect::<Vec<_>>(), "{kind}: nothing else changed");
+/// The files that differ, but for what cargo writes itself.
+fn changed<'a>(before: &'a Texts, after: &Texts) -> Vec<&'a str> {
+    let differs = before.iter().filter(|(file, text)| after.get(*file) != Some(*text));
+    differs.map(|(file, _)| file.as_str()).filter(|file| *file != "Cargo.lock").collect()
+}
+
+fn one_file(copy: &mut Copy, [kind, name, file, catalog]: [&str; 4]) {
+    let before = copy.texts();
+    copy.xtask(&["new", kind, name]);
+    copy.files.push(file.to_owned());
+    let after = copy.texts();
+    assert_eq!(after.len(), before.len() + 1, "{kind}: one new file, {file}");
+    assert_eq!(changed(&before, &after), [catalog], "{kind}: one changed file");
+
+    let (old, new) = (lines(&before[catalog]), lines(&after[catalog]));
+    assert!(new.len() <= old.len() + 2, "{kind}: at most two lines");
+    let module = name.replace('-', "_");
+    let kept: Vec<&String> = new.iter().filter(|line| !line.contains(&module)).collect();
+    assert_eq!(kept, old.iter().collect::<Vec<_>>(), "{kind}: nothing else changed");
+}
+
+fn one_folder(copy: &mut Copy, (kind, name, folder, catalog): (&str, &str, &str, &str)) {
+    let before = copy.texts();
+    copy.xtask(&["new", kind, name]);
+    let after = copy.texts();
+    let mut expected = [LISTS.as_slice(), &[catalog]].concat();
+    expected.sort_unstable();
+    assert_eq!(changed(&before, &after), expected, "{kind}: a line of each of these");
+    for file in expected {
+        let (old, new) = (lines(&before[file]), lines(&after[file]));
+        assert!(new.len() <= old.len() + 1, "{kind}: one line of {file}");
     }
-    // All of them in one build, with every test of their rooms: those that visit each kind are among them.
-    let rooms = KINDS.map(|[_, _, _, catalog]| package_of(catalog));
+    let manifest = copy.folder.path().join(folder).join("Cargo.toml");
+    assert!(manifest.exists(), "{kind}: {folder} was written");
+}
+
+/// All five are added to one copy, and built and tried together: the tests that visit every kind are among those of the rooms.
+#[test]
+fn a_new_kind_is_a_file_or_a_folder_and_a_line_and_it_builds() {
+    let mut copy = Copy::new();
+    FILES.into_iter().for_each(|kind| one_file(&mut copy, kind));
+    FOLDERS.into_iter().for_each(|kind| one_folder(&mut copy, kind));
+    let mut rooms: Vec<String> = FILES.map(|[_, _, _, catalog]| package_of(catalog)).into();
+    rooms.extend(FOLDERS.map(|(_, name, ..)| format!("wetdress-{name}")));
     let rooms = rooms.iter().flat_map(|room| ["--package", room]);
-    let tried =
-        copy.cargo(&["test", "--quiet", "--offline"].into_iter().chain(rooms).collect::<Vec<_>>());
-    let said = String::from_utf8_lossy(&[tried.stdout, tried.stderr].concat()).into_owned();
-    assert!(tried.status.success(), "{said}");
+    let test = ["test", "--quiet", "--offline"].into_iter().chain(rooms);
+    copy.cargo(&test.collect::<Vec<_>>());
+    copy.cargo(&["test", "--quiet", "--offline", "--package", "xtask", "--test", "floors"]);
+    // The program takes both in.
+    copy.cargo(&["check", "--quiet", "--offline", "--package", "wetdress"]);
 }
 
 /// `harness/findings/src/gates/mod.rs` is of `wetdress-findings`.

@@ -1,6 +1,18 @@
 //! Floor 4: the `wetdress` binary. It wires the rooms, owns the terminal and the exit code.
 //!
 //! Nothing here measures, judges or draws: that is done in rooms that can be tested without a terminal.
+//!
+//! * `args`: the command line
+//! * `catalogs`: every kind of this build
+//! * `labs`: the labs of this build
+//! * `run`: `wetdress run`
+//! * `scenario`: a scenario from the command line, with its mistakes
+//! * `judge`: from a run folder to verdicts and reports
+//! * `doctor`: what this machine can do, tried
+//! * `tell`: commands that only read and print
+//! * `progress`: what is seen while a run goes on
+//! * `say`: data to stdout, talk to stderr
+//! * `exit`: the exit codes
 
 mod args;
 mod catalogs;

@@ -1,6 +1,12 @@
 //! Floor 2: walks the timeline, opens and closes windows, resolves targets, publishes Conditions. It knows nobody by name: faults,
 //! services and labs are traits to it, and the record is a channel.
 //!
+//! * `timeline`: which phase, which windows, which world; told the time
+//! * `resolve`: from whom a fault wants to hit to whom it hits
+//! * `roles`: who leads, as far as nodes have said
+//! * `proofs`: which window a hit proves
+//! * `tracker`: asks each node what it believes
+//!
 //! Absent on purpose: traffic, observers, where the record goes, and what a run means.
 
 mod proofs;

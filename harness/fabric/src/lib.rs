@@ -1,4 +1,29 @@
 //! Floor 1: the packet switch. A pure core that is told the time, and thin TUN and AF_PACKET shells.
+//!
+//! * `fabric`: the handle on a running fabric
+//! * `worker`: a thread that moves packets
+//! * `switch`: the core: frames in, frames out, told the time
+//! * `policy`: what the fabric is asked to do
+//! * `links`: every link, found by its two ports
+//! * `link_state`: one link at work: rule, clock, serialiser, queue, counters
+//! * `impairments`: a link's quality made ready, and its draws
+//! * `packet`: what the switch reads of a packet
+//! * `segment`: super-packets, cut and joined
+//! * `checksum`: the Internet checksum
+//! * `vnet`: the header before every frame
+//! * `replies`: RST and ICMP for what is rejected
+//! * `routes`: behind which port an address lives
+//! * `slab`: room for packets that wait
+//! * `wheel`: a timing wheel for links that reorder
+//! * `margin`: how long before its time a worker wakes
+//! * `counters`: what was seen, per link and lever
+//! * `disposition`: what became of a packet, in a word
+//! * `flight_recorder`: the newest headers of every link
+//! * `pcapng`: recorded packets as a file
+//! * `device`: TUN devices and packet sockets
+//! * `netlink`: veth pairs, addresses, routes
+//! * `sys`: system calls that no safe crate wraps
+//! * `error`: what can go wrong
 
 mod checksum;
 mod counters;

@@ -2,6 +2,30 @@
 //!
 //! `facts` is the input, `document` finds everything from it, `gates` judge what the user demands. Definitions are those of the
 //! measurement page; one file holds one of them.
+//!
+//! * `from_run`: from the run folder to the input
+//! * `facts`: the input of every figure
+//! * `reading`: one reading, and what can be said of it alone
+//! * `document`: everything that the run shows
+//! * `judge`: from findings to verdicts
+//! * `gates`: what the user demands
+//! * `verdict`: what a gate says, and a run
+//! * `voids`: what voids a run
+//! * `statistics`: what samples prove
+//! * `marks`: what a fault did, and when that was over
+//! * `outage`: outages of streams and assets
+//! * `share`: the share of assets that is out
+//! * `longest`: the longest outage per asset
+//! * `goodput`: good live readings per second
+//! * `latency`: exact percentiles
+//! * `freshness`: how old what observers show is, and what went back in time
+//! * `classes`: one class per reading and observer
+//! * `loss`: acked and nowhere
+//! * `duplicates`: at more than one position
+//! * `order`: reordering
+//! * `chart`: what charts draw, per second
+//! * `spans`: intervals, and the rank of percentiles
+//! * `show`: quantities as a person reads them
 
 mod chart;
 mod classes;

@@ -1,4 +1,18 @@
 //! Floor 0: the words of the project as data. No I/O, no clock, no randomness, no policy.
+//!
+//! * `plan`: a scenario after reading and checking
+//! * `topology`: places, and the links between them
+//! * `names`: names of things, a type each
+//! * `conditions`: what goes wrong, as a state of the world
+//! * `role`: what a server can be to a shard
+//! * `quality`: what a link does to packets
+//! * `track`: a link that changes by the clock
+//! * `schedule`: when each reading is meant to exist
+//! * `event`: the journal of a run
+//! * `ledger`: who a reading is, what became of it, who saw it
+//! * `envelope`: the first bytes of every payload
+//! * `time`: time on the one clock
+//! * `units`: quantities that are not durations
 
 pub mod conditions;
 pub mod envelope;

@@ -3,6 +3,33 @@
 //! A scenario is read once into a spanned tree, includes and profiles are merged, each section is read and checked against
 //! the others, and a [`model::Plan`] comes out in which nothing is optional, random or defaulted any more.
 //!
+//! * `load`: text to plan; calls all the others
+//! * `grammar`: the shape of a scenario file
+//! * `mistakes`: mistakes as messages
+//! * `names`: names that sections use of one another
+//! * `kinds`: a kind beside keys of the engine's own
+//! * `catalogs`: the kinds that a scenario may name
+//! * `stack`: regions, links, services, nodes
+//! * `shared`: nodes that services share, and services that they need
+//! * `addresses`: who has which address
+//! * `tracks`: links that change by the clock
+//! * `evidence`: what only a service can answer
+//! * `fleets`: who sends, from where, what
+//! * `observers`: who reads back
+//! * `phases`: the timeline
+//! * `windows`: faults, when, and at whom
+//! * `gates`: what must hold
+//! * `limits`: plans that could prove nothing
+//! * `warnings`: what is perhaps not meant
+//! * `settings`: what the command line sets
+//! * `written`: where the parts of a plan are written
+//! * `canon`: the merged document as text
+//! * `describe`: `wetdress plan`
+//! * `proof`: what each gate can prove
+//! * `blast`: what a fault can reach
+//! * `explain`: `wetdress explain`, and the reference
+//! * `schema`: the JSON schema
+//!
 //! Absent on purpose: bringing kinds to life for a run (`cli`), and everything that happens then.
 
 mod addresses;

@@ -2,6 +2,16 @@
 //!
 //! Everything but `run.json` is append-only and readable after SIGKILL: a torn last line or chunk is cut when reading, damage
 //! anywhere else is an error. `docs/guide/run-folder.md` explains every file. Nothing here judges or draws.
+//!
+//! * `folder`: where everything lies
+//! * `journal`: `events.jsonl`
+//! * `ledger`: what became of every reading, and what observers saw
+//! * `latency`: `latency.hlog`
+//! * `counts`: `counters.jsonl`
+//! * `summary`: `run.json`
+//! * `lines`: files of JSON lines
+//! * `loaded`: a folder read back
+//! * `error`: what can go wrong
 
 mod counts;
 mod error;

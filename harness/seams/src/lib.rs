@@ -3,7 +3,7 @@
 //! * `catalog`: the kinds of a room, one line each
 //! * `fault`: what goes wrong
 //! * `links`: what a link does to packets, as scenarios and faults write it
-//! * `lab`, `ground`: where the stack runs, and where sockets are born
+//! * `lab`, `lab_kind`, `ground`: where the stack runs, what is known of it before, and where sockets are born
 //! * `service`: the system under test
 //! * `driver`: speaks one protocol to send; `session`: the easy way to write one
 //! * `observer`: reads back what became visible

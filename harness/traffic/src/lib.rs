@@ -2,6 +2,22 @@
 //!
 //! An open loop: the schedule decides when a reading exists, and nothing that happens on its way delays the next one. One sending
 //! thread carries every fleet of the plan. What is deliberately absent: contact windows, device clocks, several processes.
+//!
+//! * `fleets`: the traffic of this process
+//! * `engine`: the one loop: timers, lanes, seconds
+//! * `fleet`: a range of assets: generates, sends, gives up
+//! * `asset`: one source: its connection, its recorder, what is under way
+//! * `connection`: a connection as a state machine
+//! * `in_flight`: attempts without an answer, and their deadlines
+//! * `outbox`: readings on their way to the lane
+//! * `sending`: from the outbox to the lane
+//! * `outcomes`: how attempts and readings end
+//! * `recorder`: store and forward, on board
+//! * `timers`: what has to be done later
+//! * `contact`: when assets can be reached
+//! * `silence`: contact that ends and begins
+//! * `ledger`: what is written down
+//! * `roll`: who the assets are
 
 mod asset;
 mod connection;

@@ -1,5 +1,20 @@
 //! Floor 2: the lab in memory on a paused clock, with its own service, driver and observer. Its figures say what a model does.
 //!
+//! * `kind`: its line of the catalog, and the paused clock
+//! * `lab`: a world that a task plays
+//! * `world`: nodes, copies, messages, in the order of their times
+//! * `place`: machines and links as they are wanted
+//! * `ways`: how a message travels
+//! * `channel`: jitter and loss of one link
+//! * `message`: what travels
+//! * `serve`: what a node does with a message
+//! * `group`: one shard with its copies
+//! * `raft`: one copy of one log
+//! * `service`: the simulated service
+//! * `driver`: sends to it
+//! * `client`: a client's connection
+//! * `observer`: reads it back
+//!
 //! Absent on purpose: sockets (none exists under a paused clock), disks, CPU time.
 
 mod channel;

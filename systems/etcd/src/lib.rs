@@ -1,5 +1,15 @@
 //! Floor 2: etcd as service, driver and observer, over connections of our own.
 //!
+//! * `service`: which programs run, and what members say
+//! * `driver`: how assets send
+//! * `dial`: sessions over shared connections
+//! * `verdict`: what a put's answer means
+//! * `observer`: a watch, and a read-back
+//! * `calls`: the few calls that are made
+//! * `keys`: where a reading lies
+//! * `wire`: HTTP/2 on a socket of the lab
+//! * `proto`: generated wire types
+//!
 //! Absent on purpose: etcd's clients with their balancing, retries and hidden reconnects, leases, transactions, TLS and passwords.
 
 mod calls;

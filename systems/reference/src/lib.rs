@@ -1,5 +1,12 @@
 //! Floor 2: the embedded stack, a small replicated and sharded telemetry service that can be told to misbehave, with the driver and
 //! the observer that speak to it.
+//!
+//! * `service`: how nodes are started, and what they say
+//! * `driver`: how assets send
+//! * `observer`: the log or the current values, and a read-back
+//! * `client`: HTTP/1.1 on a socket of the lab
+//! * `cluster`: where nodes are, and how one is asked
+//! * `node`: the server itself
 
 pub mod client;
 mod cluster;

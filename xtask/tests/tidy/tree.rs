@@ -6,8 +6,9 @@ use std::{
     process::Command,
 };
 
-/// Written by a program from the protocol's own files: its form is that program's, and `tests/generated.rs` compares it.
-const GENERATED: &[&str] = &["systems/etcd/src/generated/"];
+/// Left out: what a program wrote from the protocol's own files (its form is that program's, and `tests/generated.rs` compares it), and
+/// templates, which nothing names before they are filled.
+const LEFT_OUT: &[&str] = &["systems/etcd/src/generated/", "xtask/templates/"];
 
 /// One file.
 pub(crate) struct Source {
@@ -28,25 +29,34 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
 }
 
-/// Every source that is ours to shape, new ones that are not committed yet among them.
-pub(crate) fn listed() -> Vec<Source> {
+/// Path and text of every file that ends so, also new ones that are not committed yet.
+fn texts(ending: &str) -> Vec<(String, String)> {
     let root = root();
     let out = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"])
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", ending])
         .current_dir(&root)
         .output()
         .expect("git runs");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let names = String::from_utf8(out.stdout).expect("names are UTF-8");
-    let mut names: Vec<&str> = names.lines().collect();
+    let mut names: Vec<String> = names.lines().map(str::to_owned).collect();
     names.sort_unstable();
     names.dedup();
-    let ours = names.into_iter().filter(|name| !GENERATED.iter().any(|g| name.starts_with(g)));
     // A file that was removed and not yet committed is still listed.
-    ours.filter_map(|name| {
-        fs::read_to_string(root.join(name)).ok().map(|text| Source::new(name, &text))
-    })
-    .collect()
+    let read = |name: String| fs::read_to_string(root.join(&name)).ok().map(|text| (name, text));
+    names.into_iter().filter_map(read).collect()
+}
+
+/// Every source that is ours to shape.
+pub(crate) fn listed() -> Vec<Source> {
+    let ours = |path: &str| !LEFT_OUT.iter().any(|out| path.starts_with(out));
+    let sources = texts("*.rs").into_iter().filter(|(path, _)| ours(path));
+    sources.map(|(path, text)| Source::new(&path, &text)).collect()
+}
+
+/// Every page of documentation.
+pub(crate) fn pages() -> Vec<(String, String)> {
+    texts("*.md")
 }
 
 /// `#[cfg(test)]`: not shipped.

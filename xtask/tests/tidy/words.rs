@@ -29,6 +29,8 @@ enum Kind {
     Name,
     /// A whole path from the root of the workspace.
     Path,
+    /// Anywhere in a page of documentation.
+    Prose,
 }
 
 /// `KIND WORD [under PATH] -> INSTEAD`; `#` begins a comment.
@@ -48,6 +50,7 @@ fn line_of(line: &str) -> Option<Word<'_>> {
         "begins" => Kind::Begins,
         "name" => Kind::Name,
         "path" => Kind::Path,
+        "prose" => Kind::Prose,
         _ => return None,
     };
     let word = words.next()?;
@@ -82,13 +85,30 @@ pub(crate) fn offences(sources: &[Source], words: &[Word<'_>]) -> Vec<Offence> {
     found
 }
 
+/// The same for pages: path and text.
+pub(crate) fn prose(pages: &[(String, String)], words: &[Word<'_>]) -> Vec<Offence> {
+    let mut found = vec![];
+    for word in words.iter().filter(|word| word.kind == Kind::Prose) {
+        let named = |(path, text): &&(String, String)| {
+            let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+            path.starts_with(word.under) && words.any(|other| other == word.word)
+        };
+        found.extend(pages.iter().filter(named).map(|(path, _)| Offence {
+            check: Check::Word,
+            place: format!("{path} ({} -> {})", word.word, word.instead),
+            size: 1,
+        }));
+    }
+    found
+}
+
 impl Word<'_> {
     fn is_in(&self, name: &str) -> bool {
         match self.kind {
             Kind::Part => parts(name).iter().any(|part| part == self.word),
             Kind::Begins => name.starts_with(self.word),
             Kind::Name => name == self.word,
-            Kind::Path => false,
+            Kind::Path | Kind::Prose => false,
         }
     }
 }
@@ -197,6 +217,9 @@ fn a_forbidden_word_is_seen() {
     );
     assert_eq!(seen("b/b.rs", "struct Letter; struct Managed; fn together() {}"), [""; 0]);
     assert_eq!(seen("b/c.rs", "impl Theirs for X { fn get_name(&self) {} }"), [""; 0]);
+    let pages = [("docs/x.md".to_owned(), "the voice, and voices".to_owned())];
+    let said = prose(&pages, &read("prose voice -> event\nprose voic -> no word of its own"));
+    assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(seen("a/voice.rs", ""), ["a/voice.rs::a/voice.rs (a/voice.rs -> events.rs)"]);
     assert_eq!(seen("x/manager/y.rs", ""), ["x/manager/y.rs::manager (manager -> its job)"]);
 }
