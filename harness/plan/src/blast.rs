@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Conditions, End, NodeId, Plan, RegionId, ServiceId, Severs, plan::Window};
+use model::{
+    Conditions, End, NodeId, Plan, RegionId, ServiceId, Severs, Topology,
+    plan::{Target, Window},
+};
 use seams::{Moment, RoleName};
 use serde::Serialize;
 
-use crate::{catalogs::Catalogs, evidence, windows::hits};
+use crate::{catalogs::Catalogs, evidence};
 
 /// The reach of one window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,7 +68,7 @@ pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Bl
 /// The window's world at its opening, with as many picked as it takes, the first by name.
 pub(crate) fn world(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Conditions> {
     let fault = (catalogs.faults.find(&window.fault.kind)?.make)(&window.fault.params).ok()?;
-    let pick = |target: &model::plan::Target| -> Vec<NodeId> {
+    let pick = |target: &Target| -> Vec<NodeId> {
         let fit = plan
             .topology
             .nodes
@@ -82,8 +85,14 @@ pub(crate) fn world(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option
     }))
 }
 
+/// Nodes that a target hits, whatever their roles will be.
+pub(crate) fn hits(target: &Target, topology: &Topology) -> usize {
+    let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).count();
+    target.mode.count(fit)
+}
+
 /// How many nodes a target can hit at most. A role is held by one node per shard; which one is known only while the stack runs.
-fn most_hit(target: &model::plan::Target, plan: &Plan, catalogs: &Catalogs) -> usize {
+fn most_hit(target: &Target, plan: &Plan, catalogs: &Catalogs) -> usize {
     let layout_of = |service: &ServiceId| {
         evidence::layout_of(catalogs, service, plan.services.get(service)?, &plan.topology)
     };

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use model::{KindSpec, ServiceId, Topology};
 use seams::{Layout, Site};
 
-use crate::{catalogs::Catalogs, stack::Running};
+use crate::{
+    catalogs::Catalogs,
+    stack::{Built, Running},
+};
 
 /// The layout of a service that was read without mistakes.
 pub(crate) fn layout(
@@ -28,4 +31,25 @@ pub(crate) fn layout_of(
     let site =
         Site { service: service.clone(), topology: Arc::new(topology.clone()), run: 0, seed: 0 };
     Some((kind.make)(&spec.params, &site).ok()?)
+}
+
+/// The roles that a service declares, or every service of the stack; None where one of them is not there or could not be read.
+pub(crate) fn roles(
+    catalogs: &Catalogs,
+    service: Option<&ServiceId>,
+    built: &Built,
+) -> Option<Vec<&'static str>> {
+    let meant: Vec<&ServiceId> = match service {
+        Some(named) => vec![named],
+        None => built.services.keys().collect(),
+    };
+    let layouts =
+        meant.into_iter().map(|name| layout(catalogs, name, &built.services, &built.topology));
+    let mut roles = vec![];
+    for role in layouts.collect::<Option<Vec<_>>>()?.iter().flat_map(|layout| layout.roles()) {
+        if !roles.contains(&role.name) {
+            roles.push(role.name);
+        }
+    }
+    Some(roles)
 }

@@ -10,6 +10,7 @@ use model::{
 use seams::{Fault, Layout};
 
 use crate::{
+    blast::hits,
     catalogs::{Catalogs, Family},
     evidence, grammar,
     grammar::{EventName, Lasts},
@@ -298,19 +299,6 @@ impl Builder<'_> {
         evidence::layout(self.catalogs, service, &self.built.services, &self.built.topology)
     }
 
-    /// The roles that a service declares, or every service of the stack; None where one of them could not be read.
-    fn roles(&self, service: Option<&ServiceId>) -> Option<Vec<&'static str>> {
-        let meant = self.built.services.keys().filter(|name| service.is_none_or(|it| it == *name));
-        let layouts = meant.map(|name| self.layout(name)).collect::<Option<Vec<_>>>()?;
-        let mut roles = vec![];
-        for role in layouts.iter().flat_map(|layout| layout.roles()) {
-            if !roles.contains(&role.name) {
-                roles.push(role.name);
-            }
-        }
-        Some(roles)
-    }
-
     fn closing(&mut self, lasts: Option<&Sp<Lasts>>, opening: Option<&Opening>) -> Option<Closing> {
         let stop = self.phases.last().map(|phase| match phase.end {
             PhaseEnd::Quiesced { .. } => phase.start,
@@ -430,9 +418,8 @@ impl Builder<'_> {
         if let Some(name) = service {
             check("service", name.as_str(), self.built.service_names().collect(), self.problems);
         }
-        // A service that is not there has no roles either, which was told.
-        let stands = service.as_ref().is_none_or(|name| self.built.services.contains_key(name));
-        if let (Some(name), Some(roles), true) = (role, self.roles(service.as_ref()), stands) {
+        let roles = evidence::roles(self.catalogs, service.as_ref(), self.built);
+        if let (Some(name), Some(roles)) = (role, roles) {
             check("role", name, roles, self.problems);
         }
         for name in node.iter().chain(exclude) {
@@ -456,12 +443,6 @@ impl Builder<'_> {
             );
         }
     }
-}
-
-/// Nodes that a target hits, whatever their roles will be.
-pub(crate) fn hits(target: &Target, topology: &Topology) -> usize {
-    let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).count();
-    target.mode.count(fit)
 }
 
 /// Where a name stands among a fault's parameters: whole, or as a part of `service/shard`.
