@@ -6,8 +6,8 @@ use model::{KindSpec, ServiceId, Topology};
 use seams::{Layout, Site};
 
 use crate::{
+    built::{Built, Running},
     catalogs::Catalogs,
-    stack::{Built, Running},
 };
 
 /// The layout of a service that was read without mistakes.

@@ -11,9 +11,9 @@ use model::{
 
 use crate::{
     addresses::Cells,
+    built::Built,
     catalogs::Catalogs,
     grammar, kinds, names,
-    stack::Built,
     tracks::{self, Clockwork},
 };
 

@@ -34,6 +34,7 @@
 
 mod addresses;
 mod blast;
+mod built;
 mod canon;
 mod catalogs;
 mod describe;

@@ -350,7 +350,7 @@ fn traffic(
     raw: Option<&Sp<grammar::Traffic>>,
     catalogs: &Catalogs,
     clockwork: Clockwork,
-    built: &mut stack::Built,
+    built: &mut crate::built::Built,
     problems: &mut Problems,
 ) -> (addresses::Cells, Fleets, Duration) {
     let Some(raw) = raw else { return Default::default() };

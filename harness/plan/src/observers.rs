@@ -9,7 +9,7 @@ use model::{
     topology::Cell,
 };
 
-use crate::{addresses::Cells, catalogs::Catalogs, grammar, kinds, names, stack::Built};
+use crate::{addresses::Cells, built::Built, catalogs::Catalogs, grammar, kinds, names};
 
 /// Keys of an observer that are the engine's own.
 const KEYS: &[&str] = &["name", "kind", "service", "region", "shows", "of_record", "fleets"];

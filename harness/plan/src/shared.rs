@@ -1,16 +1,17 @@
-//! What services of one stack have to do with each other: nodes that they share, and services that they need.
+//! Where services are, and what those of one stack have to do with each other: nodes that they share, services that they need.
 
 use std::collections::BTreeMap;
 
 use document::{Node, Problem, Problems, Sp, Span};
-use model::{NodeId, RegionId, ServiceId, topology};
+use model::{NodeId, RegionId, ServiceId, topology, topology::Node as Machine};
 
 use crate::{
+    addresses,
+    built::Built,
     catalogs::Catalogs,
     evidence,
     kinds::{Named, services_named},
     names,
-    stack::{Built, place},
 };
 
 /// Where a service wants to be.
@@ -75,6 +76,55 @@ fn nodes_of_nobody(waiting: &[(Wish, Sp<String>)]) -> Problem {
     };
     let problem = Problem::new("name", host.span, message).label("no nodes come of it");
     problem.help("One of the services has to have `nodes` of its own")
+}
+
+/// Default: one node in every region.
+fn place(
+    name: &Sp<String>,
+    nodes: Option<&BTreeMap<Sp<String>, Sp<u32>>>,
+    built: &mut Built,
+    problems: &mut Problems,
+) {
+    let each: Vec<(RegionId, u32)> = match nodes {
+        None => built.topology.regions.keys().map(|region| (region.clone(), 1)).collect(),
+        Some(nodes) => {
+            let known = nodes.iter().filter(|(region, _)| {
+                names::known("region", region, region.span, built.region_names(), problems)
+            });
+            known.map(|(region, count)| (region.as_str().into(), **count)).collect()
+        }
+    };
+    if each.iter().all(|(_, count)| *count == 0)
+        && nodes.is_none_or(|nodes| nodes.values().all(|count| **count == 0))
+    {
+        let message = format!("service `{}` has no node", name.value);
+        problems.push(
+            Problem::new("range", name.span, message)
+                .label("runs nowhere")
+                .help("Add `nodes: {region: 1}`"),
+        );
+    }
+    let regions: Vec<RegionId> = built.topology.regions.keys().cloned().collect();
+    for (region, count) in each {
+        let number = regions.iter().position(|name| *name == region).expect("known regions only");
+        let zones = built.topology.regions[&region].zones.clone();
+        let before = built.topology.nodes_in(&region).count() as u32;
+        if before + count > addresses::NODES_MAX {
+            let message = format!("more than {} nodes in `{region}`", addresses::NODES_MAX);
+            problems.push(Problem::new("range", name.span, message).label("too many"));
+            continue;
+        }
+        for i in 0..count {
+            let zone = (!zones.is_empty()).then(|| zones[i as usize % zones.len()].clone());
+            let address = addresses::of_node(number, before + i);
+            let services = [name.as_str().into()].into();
+            let node = Machine { region: region.clone(), zone, services, address };
+            built
+                .topology
+                .nodes
+                .insert(NodeId::from(format!("{}-{region}-{}", name.value, i + 1)), node);
+        }
+    }
 }
 
 fn share(wish: &Wish, host: &Sp<String>, built: &mut Built, problems: &mut Problems) {

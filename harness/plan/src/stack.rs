@@ -1,16 +1,12 @@
 //! The stack: regions, links, services and their nodes.
 
-use std::{collections::BTreeMap, time::Duration};
-
 use document::{Node, Part, Problem, Problems, Sp, Span, read_as};
-use model::{
-    KindSpec, LinkQuality, NodeId, RegionId, ServiceId, Topology, ZoneId,
-    topology::{Node as Machine, Region},
-};
+use model::{KindSpec, LinkQuality, RegionId, Topology, ZoneId, topology::Region};
 use seams::links::Way;
 
 use crate::{
     addresses,
+    built::{Built, Running},
     catalogs::Catalogs,
     grammar::{Quality, Service, Stack},
     kinds, names,
@@ -20,70 +16,6 @@ use crate::{
 
 /// Keys of a service that are the engine's own.
 const KEYS: &[&str] = &["kind", "nodes", "nodes_of"];
-
-/// What the other sections need to know of the stack.
-#[derive(Debug, Default)]
-pub(crate) struct Built {
-    pub(crate) lab: Option<KindSpec>,
-    /// Without cells: those come with fleets and observers.
-    pub(crate) topology: Topology,
-    /// A service without a spec was read with mistakes; its name is known all the same.
-    pub(crate) services: BTreeMap<ServiceId, Running>,
-    /// The longest clock of any way, access links included.
-    pub(crate) clock: Option<Duration>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) kind: String,
-    pub(crate) spec: Option<KindSpec>,
-}
-
-impl Built {
-    pub(crate) fn region_names(&self) -> impl Iterator<Item = &str> {
-        self.topology.regions.keys().map(RegionId::as_str)
-    }
-
-    pub(crate) fn service_names(&self) -> impl Iterator<Item = &str> {
-        self.services.keys().map(ServiceId::as_str)
-    }
-
-    /// The only service, or the one that is named; tells the mistake otherwise.
-    pub(crate) fn service(
-        &self,
-        named: Option<&Sp<String>>,
-        what: &str,
-        owner: Span,
-        problems: &mut Problems,
-    ) -> Option<ServiceId> {
-        match named {
-            Some(name) => names::known("service", name, name.span, self.service_names(), problems)
-                .then(|| ServiceId::from(name.as_str())),
-            None if self.services.len() == 1 => self.services.keys().next().cloned(),
-            None if self.services.is_empty() => None,
-            None => {
-                names::missing(
-                    what,
-                    "service",
-                    owner,
-                    self.service_names().next().unwrap_or("name"),
-                    problems,
-                );
-                None
-            }
-        }
-    }
-
-    /// Regions that have nodes of a service.
-    pub(crate) fn regions_of(&self, service: &ServiceId) -> Vec<RegionId> {
-        let has = |region: &&RegionId| {
-            self.topology
-                .nodes_in(region)
-                .any(|node| self.topology.nodes[node].services.contains(service))
-        };
-        self.topology.regions.keys().filter(has).cloned().collect()
-    }
-}
 
 pub(crate) fn build(
     stack: &Sp<Stack>,
@@ -346,53 +278,4 @@ fn lives_elsewhere(
     };
     let message = format!("a service of the kind `{kind}` does not live in the lab `{lab}`");
     Some(Problem::new("logic", span, message).label("lives elsewhere").help(help))
-}
-
-/// Default: one node in every region.
-pub(crate) fn place(
-    name: &Sp<String>,
-    nodes: Option<&BTreeMap<Sp<String>, Sp<u32>>>,
-    built: &mut Built,
-    problems: &mut Problems,
-) {
-    let each: Vec<(RegionId, u32)> = match nodes {
-        None => built.topology.regions.keys().map(|region| (region.clone(), 1)).collect(),
-        Some(nodes) => {
-            let known = nodes.iter().filter(|(region, _)| {
-                names::known("region", region, region.span, built.region_names(), problems)
-            });
-            known.map(|(region, count)| (region.as_str().into(), **count)).collect()
-        }
-    };
-    if each.iter().all(|(_, count)| *count == 0)
-        && nodes.is_none_or(|nodes| nodes.values().all(|count| **count == 0))
-    {
-        let message = format!("service `{}` has no node", name.value);
-        problems.push(
-            Problem::new("range", name.span, message)
-                .label("runs nowhere")
-                .help("Add `nodes: {region: 1}`"),
-        );
-    }
-    let regions: Vec<RegionId> = built.topology.regions.keys().cloned().collect();
-    for (region, count) in each {
-        let number = regions.iter().position(|name| *name == region).expect("known regions only");
-        let zones = built.topology.regions[&region].zones.clone();
-        let before = built.topology.nodes_in(&region).count() as u32;
-        if before + count > addresses::NODES_MAX {
-            let message = format!("more than {} nodes in `{region}`", addresses::NODES_MAX);
-            problems.push(Problem::new("range", name.span, message).label("too many"));
-            continue;
-        }
-        for i in 0..count {
-            let zone = (!zones.is_empty()).then(|| zones[i as usize % zones.len()].clone());
-            let address = addresses::of_node(number, before + i);
-            let services = [name.as_str().into()].into();
-            let node = Machine { region: region.clone(), zone, services, address };
-            built
-                .topology
-                .nodes
-                .insert(NodeId::from(format!("{}-{region}-{}", name.value, i + 1)), node);
-        }
-    }
 }

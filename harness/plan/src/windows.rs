@@ -4,18 +4,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as, units::Time};
 use model::{
-    RegionId, ServiceId, Topology,
+    RegionId, ServiceId,
     plan::{Closing, EventPattern, Opening, Phase, PhaseEnd, Target, Window},
 };
 use seams::{Fault, Layout};
 
 use crate::{
     blast::hits,
+    built::Built,
     catalogs::{Catalogs, Family},
     evidence, grammar,
     grammar::{EventName, Lasts},
     kinds, names,
-    stack::Built,
 };
 
 /// Keys of a fault that are the engine's own.

@@ -4,7 +4,7 @@ mod kinds;
 
 use std::time::Duration;
 
-use model::plan::{Closing, Opening, PhaseEnd};
+use model::plan::{Closing, EventPattern, Opening, PhaseEnd};
 
 const HURRY: &str = "
 scenario: lose-west
@@ -191,4 +191,37 @@ fn default_observers_stand_where_fleets_send_to() {
     let plan = load(&PIPELINE[..cut].replace("TO", "side"));
     let names: Vec<&str> = plan.observers.keys().map(|name| name.as_str()).collect();
     assert_eq!(names, ["ingest-record", "side-record"]);
+}
+
+#[test]
+fn a_service_may_share_nodes_and_need_whom_it_shares_with() {
+    let registry =
+        "{kind: registry, nodes_of: ingest, nodes: {us-west: 1, us-east: 1}, store: ingest}";
+    let text = HURRY
+        .replace("{ingest:", &format!("{{a-registry: {registry}, ingest:"))
+        .replace("assets: 2000", "assets: 2000, driver: {kind: reference, service: ingest}")
+        .replace(
+            "gates:",
+            "  - {id: next, when: {event: role-changed, of: a-registry}, for: 4s, kill: {node: ingest-us-east-1}}
+gates:",
+        );
+    let plan = load(&text);
+    let (topology, registry) = (&plan.topology, model::ServiceId::from("a-registry"));
+    let nodes: Vec<&str> = topology.nodes_of(&registry).map(model::NodeId::as_str).collect();
+    assert_eq!((topology.nodes.len(), nodes), (3, vec!["ingest-us-east-1", "ingest-us-west-1"]));
+    assert_eq!(topology.start_order(), Ok(vec!["ingest".into(), "a-registry".into()]));
+    let site = seams::Site {
+        service: registry.clone(),
+        topology: std::sync::Arc::new(topology.clone()),
+        run: 1,
+        seed: 1,
+    };
+    let endpoints = site.endpoints(&"ingest".into(), "client");
+    assert_eq!((endpoints.len(), &endpoints[0]), (3, &("ingest-eu-west-1".into(), 7000)));
+    assert_eq!(site.endpoints(&"ingest".into(), "peer"), []);
+    // The role that leads is another word in each system.
+    assert!(matches!(
+        &plan.windows[1].opening,
+        Opening::When { event: EventPattern::RoleChanged { role, .. }, .. } if role == "primary"
+    ));
 }

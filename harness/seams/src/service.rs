@@ -215,16 +215,21 @@ pub trait Layout: fmt::Debug + Send + Sync {
 }
 
 /// Every process of a stack, by node, each with its service. Where a node runs several services, a process is called
-/// `service.process` and has a folder of its service.
+/// `service.process` and has a folder of its service; the processes of a service come after those of the services that it needs.
 pub fn processes(
     topology: &Topology,
     services: &BTreeMap<ServiceId, Arc<dyn Service>>,
     at: &dyn Addresses,
 ) -> BTreeMap<NodeId, Vec<(ServiceId, Process)>> {
+    // A plan that was loaded has no circle.
+    let order = topology.start_order().unwrap_or_else(|circle| circle);
+    let place = |service: &ServiceId| order.iter().position(|other| other == service);
     let of_node = |(name, node): (&NodeId, &Node)| {
         let here = services.iter().filter(|(service, _)| node.services.contains(*service));
+        let mut here: Vec<_> = here.collect();
+        here.sort_by_key(|(service, _)| place(service));
         let shared = node.services.len() > 1;
-        let all = here.flat_map(|(service, layout)| {
+        let all = here.into_iter().flat_map(|(service, layout)| {
             let own = layout.processes(name, at).into_iter();
             own.map(move |process| {
                 let process = if shared { process.beside_others(service) } else { process };

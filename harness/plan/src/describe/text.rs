@@ -19,26 +19,8 @@ impl fmt::Display for Description {
         if let Some(summary) = &self.summary {
             writeln!(f, "{summary}")?;
         }
-        writeln!(f, "\nServices, in the order in which they are brought up")?;
-        self.services.iter().try_for_each(|service| write_service(service, f))?;
-        writeln!(f, "\nTimeline, {} s at most", self.lasts_s_max)?;
-        for phase in &self.phases {
-            let marks = [
-                (!phase.measured, "not measured"),
-                (phase.steady, "steady"),
-                (phase.quiesces, "until quiesced, at the latest"),
-            ];
-            let marks: Vec<&str> =
-                marks.into_iter().filter_map(|(shown, mark)| shown.then_some(mark)).collect();
-            writeln!(
-                f,
-                "  {:>7.1} - {:<7.1} {:<12} {}",
-                phase.from_s,
-                phase.to_s,
-                phase.name,
-                marks.join(", ")
-            )?;
-        }
+        self.write_services(f)?;
+        self.write_timeline(f)?;
         if !self.faults.is_empty() {
             writeln!(
                 f,
@@ -78,6 +60,35 @@ impl fmt::Display for Description {
         }
         for warning in &self.warnings {
             writeln!(f, "  {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Description {
+    fn write_services(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nServices, in the order in which they are brought up")?;
+        self.services.iter().try_for_each(|service| write_service(service, f))
+    }
+
+    fn write_timeline(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nTimeline, {} s at most", self.lasts_s_max)?;
+        for phase in &self.phases {
+            let marks = [
+                (!phase.measured, "not measured"),
+                (phase.steady, "steady"),
+                (phase.quiesces, "until quiesced, at the latest"),
+            ];
+            let marks: Vec<&str> =
+                marks.into_iter().filter_map(|(shown, mark)| shown.then_some(mark)).collect();
+            writeln!(
+                f,
+                "  {:>7.1} - {:<7.1} {:<12} {}",
+                phase.from_s,
+                phase.to_s,
+                phase.name,
+                marks.join(", ")
+            )?;
         }
         Ok(())
     }
