@@ -90,20 +90,25 @@ fn steady(topology: &Topology) -> impl Iterator<Item = &LinkQuality> {
 
 impl Fault for Degrade {
     fn targets(&self) -> Vec<Target> {
-        self.around.iter().chain(self.between.iter().flatten()).map(Aim::target).collect()
+        let aims = self.around.iter().chain(self.between.iter().flatten());
+        aims.map(|aim| aim.target().into()).collect()
+    }
+
+    fn deed(&self) -> &'static str {
+        "degrading"
     }
 
     fn at(&self, now: &Moment<'_>) -> Conditions {
-        let Moment { topology, picked, .. } = now;
+        let topology = now.topology;
         let links = match &self.between {
             Some([first, second]) => between(
-                &side(topology, first, &picked[0]),
-                &side(topology, second, &picked[1]),
+                &side(topology, first, &now.nodes(0)),
+                &side(topology, second, &now.nodes(1)),
                 self.direction,
             ),
             None => around(
                 topology,
-                &picked[0],
+                &now.nodes(0),
                 self.from.unwrap_or(Others::All),
                 self.direction,
                 |_| true,

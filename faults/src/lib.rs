@@ -17,6 +17,7 @@ mod links;
 mod partition;
 mod pause;
 mod power_loss;
+mod process;
 mod region_loss;
 mod target;
 
@@ -42,7 +43,7 @@ pub static CATALOG: Catalog<MakeFault> = Catalog {
         ),
         fault::<Kill>(
             "kill",
-            "The processes of a node end and stay down until the window closes; peers see their connections close.",
+            "The processes of a node, or one of them, end and stay down until the window closes; peers see their connections close.",
             kill::EXAMPLE,
         ),
         fault::<Partition>(
@@ -52,7 +53,7 @@ pub static CATALOG: Catalog<MakeFault> = Catalog {
         ),
         fault::<Pause>(
             "pause",
-            "A node stands still: a long garbage collection, or a whole machine that hangs.",
+            "A node, or one of its processes, stands still: a long garbage collection, or a whole machine that hangs.",
             pause::EXAMPLE,
         ),
         fault::<PowerLoss>(

@@ -2,7 +2,7 @@
 
 use model::{
     Conditions, CutForm, Ports, Topology,
-    plan::{Mode, Target},
+    plan::{Mode, NodeTarget, Target},
 };
 use schemars::JsonSchema;
 use seams::{Fault, Moment};
@@ -81,17 +81,22 @@ impl Partition {
 
 impl Fault for Partition {
     fn targets(&self) -> Vec<Target> {
-        let split = self.split().map(|(set, mode)| Target { mode, ..set.target() });
+        let split = self.split().map(|(set, mode)| NodeTarget { mode, ..set.target() });
         let one = self.isolate.as_ref().map(Aim::target).or(split);
-        one.into_iter().chain(self.between.iter().flatten().map(Aim::target)).collect()
+        let all = one.into_iter().chain(self.between.iter().flatten().map(Aim::target));
+        all.map(Target::from).collect()
+    }
+
+    fn deed(&self) -> &'static str {
+        "partitioning"
     }
 
     fn at(&self, now: &Moment<'_>) -> Conditions {
-        let Moment { topology, picked, .. } = now;
+        let topology = now.topology;
         let links = match (&self.between, self.split()) {
             (Some([first, second]), _) => between(
-                &side(topology, first, &picked[0]),
-                &side(topology, second, &picked[1]),
+                &side(topology, first, &now.nodes(0)),
+                &side(topology, second, &now.nodes(1)),
                 self.direction,
             ),
             (None, Some((set, _))) => {
@@ -100,7 +105,7 @@ impl Fault for Partition {
                     |name: &_| topology.nodes.get(name).is_some_and(|node| set.fits(name, node));
                 around(
                     topology,
-                    &picked[0],
+                    &now.nodes(0),
                     self.from.unwrap_or(Others::Peers),
                     self.direction,
                     peer,
@@ -108,7 +113,7 @@ impl Fault for Partition {
             }
             (None, None) => around(
                 topology,
-                &picked[0],
+                &now.nodes(0),
                 self.from.unwrap_or(Others::All),
                 self.direction,
                 |_| true,

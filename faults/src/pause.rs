@@ -1,11 +1,11 @@
-//! A node stands still and goes on where it was.
+//! A node, or one of its processes, stands still and goes on where it was.
 
-use model::{Conditions, NodeState, Topology, plan::Target};
+use model::{Conditions, NodeState, ProcessState, Topology, plan::Target};
 use schemars::JsonSchema;
 use seams::{Fault, Moment};
 use serde::{Deserialize, Serialize};
 
-use crate::target::aimed;
+use crate::{process::on_node, target::aimed};
 
 pub(crate) const EXAMPLE: &str = "{role: leader, of: etcd, how: process}";
 
@@ -15,6 +15,9 @@ aimed! {
         /// What stands still.
         #[serde(default)]
         pub how: Machinery,
+        /// With `how: process`: only the process of this name, as the service calls it. All of them unless said otherwise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub process: Option<String>,
     }
 }
 
@@ -30,21 +33,33 @@ pub enum Machinery {
 
 impl Fault for Pause {
     fn targets(&self) -> Vec<Target> {
-        vec![self.target()]
+        vec![self.target().into()]
+    }
+
+    fn deed(&self) -> &'static str {
+        "pausing"
     }
 
     fn at(&self, now: &Moment<'_>) -> Conditions {
-        let state = match self.how {
-            Machinery::Process => NodeState::Stopped,
-            Machinery::Machine => NodeState::Frozen,
-        };
-        Conditions {
-            nodes: now.picked[0].iter().map(|node| (node.clone(), state)).collect(),
-            ..Default::default()
+        match self.how {
+            Machinery::Process => {
+                on_node(now, self.process.as_deref(), NodeState::Stopped, ProcessState::Stopped)
+            }
+            Machinery::Machine => on_node(now, None, NodeState::Frozen, ProcessState::Stopped),
         }
     }
 
     fn check(&self, _: &Topology) -> Vec<String> {
-        self.check_target()
+        let mut wrong = self.check_target();
+        if self.how == Machinery::Machine && self.process.is_some() {
+            wrong.push(
+                "a machine stands still with all of its processes; leave `process` out".to_owned(),
+            );
+        }
+        wrong
+    }
+
+    fn processes(&self) -> Vec<&str> {
+        self.process.as_deref().into_iter().collect()
     }
 }

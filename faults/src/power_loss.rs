@@ -16,12 +16,20 @@ aimed! {
 
 impl Fault for PowerLoss {
     fn targets(&self) -> Vec<Target> {
-        vec![self.target()]
+        vec![self.target().into()]
+    }
+
+    fn deed(&self) -> &'static str {
+        "cutting the power of"
     }
 
     fn at(&self, now: &Moment<'_>) -> Conditions {
         Conditions {
-            nodes: now.picked[0].iter().map(|node| (node.clone(), NodeState::PowerLost)).collect(),
+            nodes: now
+                .nodes(0)
+                .into_iter()
+                .map(|node| (node, NodeState::PowerLost.into()))
+                .collect(),
             ..Default::default()
         }
     }

@@ -1,6 +1,9 @@
 //! All nodes of a region at one instant. Assets of the region live on: they are elsewhere, and look for another region.
 
-use model::{Conditions, NodeState, Topology, plan::Target};
+use model::{
+    Conditions, NodeState, Topology,
+    plan::{NodeTarget, Target},
+};
 use schemars::JsonSchema;
 use seams::{Fault, Moment};
 use serde::{Deserialize, Serialize};
@@ -30,18 +33,22 @@ pub enum Loss {
 
 impl Fault for RegionLoss {
     fn targets(&self) -> Vec<Target> {
-        vec![Target { region: Some(self.region.as_str().into()), ..Default::default() }]
+        vec![NodeTarget { region: Some(self.region.as_str().into()), ..Default::default() }.into()]
+    }
+
+    fn deed(&self) -> &'static str {
+        "losing"
     }
 
     fn at(&self, now: &Moment<'_>) -> Conditions {
-        let lost = &now.picked[0];
+        let lost = now.nodes(0);
         let mut world = Conditions::default();
         match self.how {
             Loss::Power => {
-                world.nodes.extend(lost.iter().map(|node| (node.clone(), NodeState::PowerLost)))
+                world.nodes.extend(lost.into_iter().map(|node| (node, NodeState::PowerLost.into())))
             }
             Loss::Network => {
-                let links = around(now.topology, lost, Others::All, Direction::Both, |_| true);
+                let links = around(now.topology, &lost, Others::All, Direction::Both, |_| true);
                 links
                     .into_iter()
                     .for_each(|link| world.cut(link, model::Ports::All, model::CutForm::Drop));

@@ -62,7 +62,7 @@ macro_rules! aimed {
         }
 
         impl $name {
-            pub(crate) fn target(&self) -> model::plan::Target {
+            pub(crate) fn target(&self) -> model::plan::NodeTarget {
                 $crate::target::Words {
                     region: &self.region,
                     zone: &self.zone,
@@ -102,7 +102,7 @@ pub(crate) struct Words<'a> {
 }
 
 impl Words<'_> {
-    pub(crate) fn target(&self) -> plan::Target {
+    pub(crate) fn target(&self) -> plan::NodeTarget {
         let (of_service, shard) = match self.of.as_deref().map(|of| of.split_once('/').ok_or(of)) {
             None => (None, None),
             Some(Ok((service, shard))) => {
@@ -110,7 +110,7 @@ impl Words<'_> {
             }
             Some(Err(service)) => (Some(ServiceId::from(service)), None),
         };
-        plan::Target {
+        plan::NodeTarget {
             region: self.region.as_deref().map(Into::into),
             zone: self.zone.as_deref().map(Into::into),
             service: of_service.or_else(|| self.service.as_deref().map(Into::into)),

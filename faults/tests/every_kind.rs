@@ -8,8 +8,9 @@ use std::{
 use document::{Ids, Problems, Sources, parse};
 use model::{
     BitRate, Bursts, CellId, Chance, Conditions, Cut, CutForm, End, Jitter, Lever, Link,
-    LinkCondition, LinkQuality, NodeId, NodeState, Ports, Shape, Topology,
-    plan::Mode,
+    LinkCondition, LinkQuality, NodeCondition, NodeId, NodeState, Ports, ProcessState, Severs,
+    Shape, Topology,
+    plan::{Mode, NodeTarget, Target},
     topology::{Cell, Node},
 };
 use seams::{Fault, Moment};
@@ -61,15 +62,11 @@ fn load(kind: &str, yaml: &str) -> Box<dyn Fault> {
 }
 
 /// Roles aside, the first nodes that fit, as many as the mode asks for.
-fn pick(fault: &dyn Fault, topology: &Topology) -> Vec<Vec<NodeId>> {
-    let first = |target: &model::plan::Target| {
-        let fit = topology
-            .nodes
-            .iter()
-            .filter(|(name, node)| target.fits(name, node))
-            .map(|(name, _)| name.clone());
-        let mut fit: Vec<_> = fit.collect();
-        fit.truncate(if target.role.is_some() { 1 } else { target.mode.count(fit.len()) });
+fn pick(fault: &dyn Fault, topology: &Topology) -> Vec<Vec<End>> {
+    let first = |target: &Target| {
+        let mut fit = target.fitting(topology);
+        let has_role = target.nodes().is_some_and(|nodes| nodes.role.is_some());
+        fit.truncate(if has_role { 1 } else { target.mode().count(fit.len()) });
         fit
     };
     fault.targets().iter().map(first).collect()
@@ -111,6 +108,8 @@ fn every_example_loads_and_hits_what_it_names() {
             "`{}` touches a link that does not exist",
             kind.name
         );
+        let deed = load(kind.name, kind.example).deed();
+        assert!(deed.split(' ').any(|word| word.ends_with("ing")), "`{deed}` heads no sentence");
         assert!(kind.about.ends_with('.'), "`{}` has no sentence about itself", kind.name);
     }
 }
@@ -302,10 +301,42 @@ fn nodes_end_in_the_state_that_was_asked() {
     for (kind, yaml, state) in cases {
         assert_eq!(
             world(kind, yaml).nodes,
-            BTreeMap::from([("store-us-west-1".into(), state)]),
+            BTreeMap::from([("store-us-west-1".into(), state.into())]),
             "{kind}: {yaml}"
         );
     }
+}
+
+#[test]
+fn one_process_is_hit_and_the_others_run_on() {
+    let cases = [
+        ("kill", "{node: store-us-west-1, process: store}", ProcessState::Crashed),
+        ("kill", "{node: store-us-west-1, process: store, signal: TERM}", ProcessState::Terminated),
+        ("pause", "{node: store-us-west-1, process: store}", ProcessState::Stopped),
+    ];
+    for (kind, yaml, state) in cases {
+        let condition =
+            NodeCondition { processes: [("store".into(), state)].into(), ..Default::default() };
+        let world = world(kind, yaml);
+        assert_eq!(world.nodes, BTreeMap::from([("store-us-west-1".into(), condition)]), "{yaml}");
+        assert!(world.claims().iter().all(|claim| claim.severs() == Severs::SomePorts), "{yaml}");
+        assert_eq!(load(kind, yaml).processes(), ["store"]);
+    }
+}
+
+/// However much a link suffers, nobody is severed: who is behind it has to be served.
+#[test]
+fn a_degraded_link_severs_nobody() {
+    for suffering in
+        ["loss: 40%", "corrupt: 40%", "duplicate: 40%", "delay: 1s, reorder: 40%", "mtu: 600B"]
+    {
+        let world = world("degrade", &format!("{{around: {{service: store}}, {suffering}}}"));
+        let severs = |link: &Link| world.severs(link);
+        assert!(!world.links.is_empty());
+        assert!(world.links.keys().all(|link| severs(link) == Severs::Nothing), "{suffering}");
+    }
+    let cut = world("partition", "{isolate: {service: store}}");
+    assert!(cut.links.keys().all(|link| cut.severs(link) == Severs::Everything));
 }
 
 #[test]
@@ -328,7 +359,7 @@ fn a_lost_region_takes_every_service_with_it() {
 
 #[test]
 fn how_many_is_read() {
-    let mode = |yaml: &str| load("kill", yaml).targets()[0].mode;
+    let mode = |yaml: &str| load("kill", yaml).targets()[0].mode();
     assert_eq!(mode("{service: etcd}"), Mode::All);
     assert_eq!(mode("{service: etcd, mode: one}"), Mode::One);
     assert_eq!(mode("{service: etcd, mode: {fixed: 2}}"), Mode::Fixed(2));
@@ -337,7 +368,9 @@ fn how_many_is_read() {
 
 #[test]
 fn of_names_a_service_or_one_of_its_shards() {
-    let target = |yaml: &str| load("kill", yaml).targets().remove(0);
+    let target = |yaml: &str| -> NodeTarget {
+        load("kill", yaml).targets()[0].nodes().expect("it kills nodes").clone()
+    };
     assert_eq!(target("{role: leader, of: ingest/telemetry/0}").shard, Some("telemetry/0".into()));
     assert_eq!(target("{role: leader, of: ingest}").shard, None);
     assert_eq!(target("{role: leader, of: ingest}").service, Some("ingest".into()));
@@ -360,6 +393,7 @@ fn what_makes_no_sense_is_told() {
         ("degrade", "{around: {service: etcd}, mtu: 1500B}", "write less"),
         ("kill", "{of: etcd/0}", "which `role`"),
         ("pause", "{service: store, role: leader, of: etcd}", "two services"),
+        ("pause", "{service: store, how: machine, process: store}", "leave `process` out"),
     ] {
         assert!(
             wrong(kind, yaml).contains(sentence),

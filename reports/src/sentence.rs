@@ -47,15 +47,9 @@ fn subject(run: &RunView<'_>) -> String {
     let mut deeds: Vec<String> = done
         .map(|window| {
             let whom = region_of(run, &window.picked).unwrap_or_else(|| window.picked.join(", "));
-            match window.kind.as_str() {
-                "region-loss" => format!("losing {whom}"),
-                "power-loss" => format!("power loss of {whom}"),
-                "kill" => format!("killing {whom}"),
-                "pause" => format!("pausing {whom}"),
-                "partition" => format!("partitioning {whom}"),
-                "degrade" => format!("degrading {whom}"),
-                other => format!("{other} of {whom}"),
-            }
+            let planned =
+                run.plan().windows.iter().find(|planned| planned.id.as_str() == window.id);
+            format!("{} {whom}", planned.map_or("hitting", |planned| &planned.deed))
         })
         .collect();
     deeds.dedup();

@@ -14,13 +14,17 @@ aimed! {
 
 impl Fault for TYPE {
     fn targets(&self) -> Vec<Target> {
-        vec![self.target()]
+        vec![self.target().into()]
+    }
+
+    fn deed(&self) -> &'static str {
+        "stopping"
     }
 
     fn at(&self, now: &Moment<'_>) -> Conditions {
         let state = NodeState::Stopped;
         Conditions {
-            nodes: now.picked[0].iter().map(|node| (node.clone(), state)).collect(),
+            nodes: now.nodes(0).into_iter().map(|node| (node, state.into())).collect(),
             ..Default::default()
         }
     }

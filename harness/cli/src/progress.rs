@@ -100,9 +100,9 @@ fn words(event: &Event) -> Option<String> {
     })
 }
 
-fn names(picked: &[Vec<model::NodeId>]) -> String {
+fn names(picked: &[Vec<model::End>]) -> String {
     let groups = picked
         .iter()
-        .map(|nodes| nodes.iter().map(|node| node.as_str()).collect::<Vec<_>>().join(", "));
+        .map(|ends| ends.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     groups.collect::<Vec<_>>().join(" | ")
 }

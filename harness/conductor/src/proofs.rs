@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{End, Event, Lever, Link, Micros, WindowId, event::Claim};
+use model::{Claim, End, Event, Lever, Link, Micros, WindowId};
 use seams::Spot;
 
 /// A hit as a lab reports it: the count and the first moment since the lever was last put in force at its place.
@@ -69,15 +69,22 @@ impl Proofs {
     /// A hit proves the same lever, at either end of its link, of every window whose time its first moment falls into. A window that
     /// opened while another one held the lever there already gets nothing from that: whether it is masked is for the findings to say.
     pub(crate) fn hit(&mut self, hit: &Hit) -> Vec<Event> {
-        let (ends, link) = match &hit.at {
-            Spot::Node(node) => (vec![End::Node(node.clone())], None),
-            Spot::Link(link) => (vec![link.from.clone(), link.to.clone()], Some(link.clone())),
+        let at = |end| Claim::new(hit.lever, end);
+        let (hits, link) = match &hit.at {
+            Spot::Node(node) => (vec![at(End::Node(node.clone()))], None),
+            Spot::Process { node, process } => {
+                let process = Some(process.clone());
+                (vec![Claim { process, ..at(End::Node(node.clone())) }], None)
+            }
+            Spot::Cell(cell) => (vec![at(End::Cell(cell.clone()))], None),
+            Spot::Link(link) => {
+                (vec![at(link.from.clone()), at(link.to.clone())], Some(link.clone()))
+            }
         };
         let mut proven = vec![];
         for stint in self.stints.iter().filter(|stint| stint.lasted_at(hit.first)) {
-            for end in &ends {
-                let claim = Claim { lever: hit.lever, end: end.clone() };
-                if stint.claims.contains(&claim) {
+            for claim in &hits {
+                if stint.claims.contains(claim) {
                     let counts = self
                         .counted
                         .entry((stint.window.clone(), claim.clone(), link.clone()))
@@ -89,7 +96,7 @@ impl Proofs {
                     let established = counts.values().map(|count| count.established).sum();
                     proven.push(Event::Proven {
                         window: stint.window.clone(),
-                        claim,
+                        claim: claim.clone(),
                         link: link.clone(),
                         count,
                         first,
@@ -113,7 +120,7 @@ mod tests {
     use super::*;
 
     fn claim() -> Claim {
-        Claim { lever: Lever::Cut, end: End::Node("a".into()) }
+        Claim::new(Lever::Cut, End::Node("a".into()))
     }
 
     fn hit(count: u64, first: i64) -> Hit {

@@ -1,9 +1,9 @@
-//! From whom a fault wants to hit to the nodes that it does hit. Pure.
+//! From whom a fault wants to hit to the ends that it does hit. Pure.
 
 use std::collections::BTreeSet;
 
 use model::{
-    Conditions, NodeId, RegionId, ServiceId, Topology,
+    CellId, Conditions, End, Link, NodeId, RegionId, ServiceId, Severs, Topology,
     event::{Affected, Claim},
     plan::{Plan, Target, Window},
     schedule::{Draws, Purpose},
@@ -11,7 +11,7 @@ use model::{
 
 use crate::roles::Roles;
 
-/// The nodes for each target of a window, in the order of their names. Where only some of those that fit are wanted, each node has a
+/// The ends for each target of a window, in the order of their names. Where only some of those that fit are wanted, each of them has a
 /// draw of its own from the plan's seed and the lowest win, so that a choice does not depend on who else fits.
 ///
 /// The error is a sentence about the first target that nobody fits.
@@ -20,7 +20,7 @@ pub(crate) fn resolve(
     window: &Window,
     targets: &[Target],
     roles: &Roles,
-) -> Result<Vec<Vec<NodeId>>, String> {
+) -> Result<Vec<Vec<End>>, String> {
     if targets.is_empty() {
         return Err("it names no target".to_owned());
     }
@@ -32,18 +32,18 @@ pub(crate) fn resolve(
     (0u64..).zip(targets).map(pick).collect()
 }
 
-fn pick(topology: &Topology, target: &Target, roles: &Roles, draws: Draws) -> Vec<NodeId> {
-    let holders = target.role.as_deref().map(|role| roles.holders(role, target));
-    let fits = |name: &NodeId| holders.as_ref().is_none_or(|holders| holders.contains(name));
-    let fit = topology
-        .nodes
-        .iter()
-        .filter(|(name, node)| target.fits(name, node) && fits(name))
-        .map(|(name, _)| name);
-    let mut fit: Vec<NodeId> = fit.cloned().collect();
-    let count = target.mode.count(fit.len());
+fn pick(topology: &Topology, target: &Target, roles: &Roles, draws: Draws) -> Vec<End> {
+    let holders =
+        target.nodes().and_then(|nodes| Some(roles.holders(nodes.role.as_deref()?, nodes)));
+    let holds = |end: &End| match (&holders, end) {
+        (Some(holders), End::Node(name)) => holders.contains(name),
+        (Some(_), End::Cell(_)) => false,
+        (None, _) => true,
+    };
+    let mut fit: Vec<End> = target.fitting(topology).into_iter().filter(holds).collect();
+    let count = target.mode().count(fit.len());
     if count < fit.len() {
-        fit.sort_by_cached_key(|name| draws.named(name.as_str()).bits(Purpose::Target, 0));
+        fit.sort_by_cached_key(|end| draws.named(&end.to_string()).bits(Purpose::Target, 0));
         fit.truncate(count);
         fit.sort_unstable();
     }
@@ -51,6 +51,9 @@ fn pick(topology: &Topology, target: &Target, roles: &Roles, draws: Draws) -> Ve
 }
 
 fn nobody(target: &Target) -> String {
+    let Target::Nodes(target) = target else {
+        return "no cell of assets fits its target".to_owned();
+    };
     match (&target.role, &target.shard) {
         (Some(role), Some(shard)) => format!("no node that fits is known as {role} of {shard}"),
         (Some(role), None) => format!("no node that fits is known as {role}"),
@@ -58,19 +61,34 @@ fn nobody(target: &Target) -> String {
     }
 }
 
-/// What a window says it does: its levers at the picked nodes. A link counts at the end that was picked; who is at the other end did
+/// What a window says it does: its levers at the picked ends. A link counts at the end that was picked; who is at the other end did
 /// not ask for it.
-pub(crate) fn claims(world: &Conditions, picked: &[Vec<NodeId>]) -> BTreeSet<Claim> {
-    let picked: BTreeSet<model::End> =
-        picked.iter().flatten().cloned().map(model::End::Node).collect();
-    let levers = world.levers().into_iter().filter(|(_, end)| picked.contains(end));
-    levers.map(|(lever, end)| Claim { lever, end }).collect()
+pub(crate) fn claims(world: &Conditions, picked: &[Vec<End>]) -> BTreeSet<Claim> {
+    let picked: BTreeSet<&End> = picked.iter().flatten().collect();
+    world.claims().into_iter().filter(|claim| picked.contains(&claim.end)).collect()
+}
+
+/// Between which cells of assets and which nodes a world lets nothing pass. One direction is enough: what is sent and never answered
+/// is not acked either.
+pub(crate) fn severed(world: &Conditions, topology: &Topology) -> BTreeSet<(CellId, NodeId)> {
+    let assets = topology.cells.iter().filter(|(_, cell)| cell.fleet.is_some());
+    let pairs = assets.flat_map(|(cell, _)| topology.nodes.keys().map(move |node| (cell, node)));
+    let is_severed = |(cell, node): &(&CellId, &NodeId)| {
+        let there = Link::new(End::Cell((*cell).clone()), End::Node((*node).clone()));
+        [there.reversed(), there].iter().any(|link| world.severs(link) == Severs::Everything)
+    };
+    pairs.filter(is_severed).map(|(cell, node)| (cell.clone(), node.clone())).collect()
 }
 
 /// Whose assets a window declares to hit: of each service that has picked nodes, the regions in which all its nodes are picked; and the
 /// shards that a picked node leads at this moment, as far as known.
-pub(crate) fn affected(topology: &Topology, picked: &[Vec<NodeId>], roles: &Roles) -> Affected {
-    let hit: BTreeSet<NodeId> = picked.iter().flatten().cloned().collect();
+pub(crate) fn affected(topology: &Topology, picked: &[Vec<End>], roles: &Roles) -> Affected {
+    let nodes = picked.iter().flatten().filter_map(|end| match end {
+        End::Node(name) => Some(name.clone()),
+        // Assets that are picked are hit themselves, whoever serves them.
+        End::Cell(_) => None,
+    });
+    let hit: BTreeSet<NodeId> = nodes.collect();
     let services: BTreeSet<_> = hit
         .iter()
         .filter_map(|name| topology.nodes.get(name))
@@ -93,4 +111,99 @@ pub(crate) fn affected(topology: &Topology, picked: &[Vec<NodeId>], roles: &Role
         affected.0.entry(service.clone()).or_default().shards.insert(shard.clone());
     }
     affected
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        FleetCondition, FleetState, NodeCondition, NodeState, Ports, ProcessState,
+        conditions::CutForm,
+        plan::CellTarget,
+        topology::{Cell, Node},
+    };
+
+    use super::*;
+
+    /// Nodes a and b, assets in the cell `west/assets`, and the cell of the region's observers.
+    fn topology() -> Topology {
+        let node = Node {
+            region: "west".into(),
+            zone: None,
+            services: ["store".into()].into(),
+            address: [198, 18, 0, 1].into(),
+        };
+        let cell = |fleet| Cell {
+            region: "west".into(),
+            fleet,
+            base: [198, 19, 0, 0].into(),
+            prefix: 28,
+            hosts: 3,
+            access: Default::default(),
+            track: Default::default(),
+        };
+        Topology {
+            nodes: [("a".into(), node.clone()), ("b".into(), node)].into(),
+            cells: [
+                ("west/assets".into(), cell(Some("terminals".into()))),
+                ("west/observers".into(), cell(None)),
+            ]
+            .into(),
+            ..Topology::default()
+        }
+    }
+
+    fn severs(world: &Conditions) -> Vec<String> {
+        severed(world, &topology()).iter().map(|(cell, node)| format!("{cell} {node}")).collect()
+    }
+
+    fn link(from: End, to: End) -> Link {
+        Link::new(from, to)
+    }
+
+    fn a() -> End {
+        End::Node("a".into())
+    }
+
+    fn assets() -> End {
+        End::Cell("west/assets".into())
+    }
+
+    #[test]
+    fn a_path_is_severed_by_its_own_link_and_ends_only() {
+        let cut = |link, ports| {
+            let mut world = Conditions::default();
+            world.cut(link, ports, CutForm::Drop);
+            world
+        };
+        assert_eq!(severs(&cut(link(a(), assets()), Ports::All)), ["west/assets a"], "one way");
+        assert_eq!(severs(&cut(link(assets(), a()), Ports::Only([80].into()))), [""; 0]);
+        let from_peers = cut(link(a(), End::Node("b".into())), Ports::All);
+        assert_eq!(severs(&from_peers), [""; 0], "its clients still reach it");
+        let node = |condition: NodeCondition| Conditions {
+            nodes: [("a".into(), condition)].into(),
+            ..Conditions::default()
+        };
+        assert_eq!(severs(&node(NodeState::Stopped.into())), ["west/assets a"]);
+        let processes = [("store".into(), ProcessState::Crashed)].into();
+        assert_eq!(severs(&node(NodeCondition { processes, ..Default::default() })), [""; 0]);
+        let silent = FleetCondition { state: FleetState::Silent };
+        let world =
+            Conditions { fleets: [("west/assets".into(), silent)].into(), ..Conditions::default() };
+        assert_eq!(severs(&world), ["west/assets a", "west/assets b"]);
+    }
+
+    #[test]
+    fn a_target_may_mean_cells_of_assets() {
+        let pick = |region: Option<&str>, fleet: Option<&str>| {
+            let target = Target::from(CellTarget {
+                region: region.map(Into::into),
+                fleet: fleet.map(Into::into),
+            });
+            pick(&topology(), &target, &Roles::default(), Draws::of(1))
+        };
+        assert_eq!(pick(None, None), [assets()], "observers are no assets");
+        assert_eq!(pick(Some("west"), Some("terminals")), [assets()]);
+        assert_eq!(pick(Some("east"), None), []);
+        assert_eq!(pick(None, Some("vehicles")), []);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
     Event, HeldRole, NodeId, ServiceId, ShardId,
-    plan::{EventPattern, Target},
+    plan::{EventPattern, NodeTarget},
 };
 use seams::{Role, RoleName};
 
@@ -59,7 +59,7 @@ impl Roles {
     }
 
     /// The nodes that hold the role of a target now; every shard counts where it names none.
-    pub(crate) fn holders(&self, role: &str, target: &Target) -> BTreeSet<NodeId> {
+    pub(crate) fn holders(&self, role: &str, target: &NodeTarget) -> BTreeSet<NodeId> {
         let meant = |service: &ServiceId, shard: &ShardId| {
             target.service.as_ref().is_none_or(|wanted| wanted == service)
                 && target.shard.as_ref().is_none_or(|wanted| wanted == shard)
@@ -129,7 +129,7 @@ mod tests {
 
     fn holders(roles: &Roles, role: &str) -> Vec<String> {
         roles
-            .holders(role, &Target::default())
+            .holders(role, &NodeTarget::default())
             .iter()
             .map(|node| node.as_str().to_owned())
             .collect()

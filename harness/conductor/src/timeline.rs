@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{
-    Conditions, Event, Micros, NodeId, Plan, ServiceId, WindowId,
+    Conditions, End, Event, Micros, NodeId, Plan, ServiceId, WindowId,
     plan::{Closing, EventPattern, Opening, PhaseEnd, Window},
 };
 use seams::{Fault, Moment, Seen, Sight, Wanted};
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     proofs::{Hit, Proofs},
-    resolve::{affected, claims, resolve},
+    resolve::{affected, claims, resolve, severed},
     roles::{Change, Roles},
     tracker::{Answer, Heard},
 };
@@ -50,7 +50,7 @@ enum State {
     Due(Micros),
     Open {
         since: Micros,
-        picked: Vec<Vec<NodeId>>,
+        picked: Vec<Vec<End>>,
     },
     Done,
 }
@@ -276,13 +276,17 @@ impl Timeline {
         self.proofs.closed(&window, revision);
         if let State::Open { picked, .. } = &self.slots[index].state {
             let picked = picked.clone();
-            let claims = claims(&self.slots[index].adds(&self.plan, now), &picked);
+            let adds = self.slots[index].adds(&self.plan, now);
+            let claims = claims(&adds, &picked);
             let affected = affected(&self.plan.topology, &picked, &self.roles);
+            let severed = severed(&adds, &self.plan.topology);
             self.proofs.opened(&window, claims.clone(), now);
             let event = match turn {
-                Turn::Moved(_) => Event::FaultMoved { window, revision, picked, claims, affected },
+                Turn::Moved(_) => {
+                    Event::FaultMoved { window, revision, picked, claims, affected, severed }
+                }
                 Turn::Opened(_) | Turn::Closed(_) => {
-                    Event::FaultAsked { window, revision, picked, claims, affected }
+                    Event::FaultAsked { window, revision, picked, claims, affected, severed }
                 }
             };
             self.tell(now, event);

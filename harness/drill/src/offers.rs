@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, iter::successors, time::Duration};
 
 use model::{
-    Lever, NodeId, Plan, Topology,
+    End, Lever, Plan, Pulled, Topology,
     plan::{Line, Target, Window},
 };
 use seams::{Fault, Moment};
@@ -31,7 +31,12 @@ pub(crate) fn lacking(
 ) -> Vec<Lacking> {
     let mut lacking: Vec<Lacking> = vec![];
     for Asked { what, written, levers } in asked(plan, windows) {
-        let levers: BTreeSet<Lever> = levers.difference(offers).copied().collect();
+        // The fleets are the harness's own: what they do needs no lab.
+        let is_lacking = |lever: &Lever| match lever.pulled() {
+            Pulled::ByFleets => false,
+            Pulled::OnLinks | Pulled::OnNodes => !offers.contains(lever),
+        };
+        let levers: BTreeSet<Lever> = levers.into_iter().filter(is_lacking).collect();
         // What is written once is told once: a pair goes both ways, a fleet has an access link in every region.
         let told = lacking.iter_mut().find(|one| one.written.is_some() && one.written == written);
         match told {
@@ -92,15 +97,11 @@ fn levers(plan: &Plan, window: &Window, fault: &dyn Fault) -> BTreeSet<Lever> {
 
 /// Ways in which the targets may be picked. Who holds a role is not known yet, and one way is not enough: a fault that cuts the picked
 /// nodes from the others does nothing where everybody is picked.
-fn picks(topology: &Topology, targets: &[Target]) -> [Vec<Vec<NodeId>>; 2] {
-    let fitting = |target: &Target| -> Vec<NodeId> {
-        let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node));
-        fit.map(|(name, _)| name.clone()).collect()
-    };
-    let all = targets.iter().map(fitting).collect();
-    // Another node for each target, since two sides of one fault are never the same node.
+fn picks(topology: &Topology, targets: &[Target]) -> [Vec<Vec<End>>; 2] {
+    let all = targets.iter().map(|target| target.fitting(topology)).collect();
+    // Another end for each target, since two sides of one fault are never the same node.
     let one = |(number, target): (usize, &Target)| {
-        let fit = fitting(target);
+        let fit = target.fitting(topology);
         fit.get(number % fit.len().max(1)).cloned().into_iter().collect()
     };
     [all, targets.iter().enumerate().map(one).collect()]

@@ -83,6 +83,10 @@ impl Fault for Creeping {
         vec![]
     }
 
+    fn deed(&self) -> &'static str {
+        "creeping over"
+    }
+
     fn at(&self, now: &Moment<'_>) -> Conditions {
         let mut world = Conditions::default();
         for link in now.topology.links().filter(|_| now.elapsed >= Duration::from_secs(3)) {

@@ -19,7 +19,7 @@ fn leader_of_s2_changes() -> EventPattern {
 }
 
 fn claim(lever: Lever, node: &str) -> Claim {
-    Claim { lever, end: End::Node(node.into()) }
+    Claim::new(lever, End::Node(node.into()))
 }
 
 /// Nobody reads an ack that is nowhere: whatever the fault was.
@@ -120,6 +120,21 @@ fn a_region_without_network_is_cut_and_healed() {
         told.first(|event| matches!(event, Event::Healed { .. }))
             .is_some_and(|healed| healed >= seconds(60))
     );
+    nothing_acked_is_lost(&told);
+}
+
+#[test]
+fn one_process_is_killed_and_comes_back() {
+    let told = Drill::new()
+        .window("kill", "kill", "{node: logs-us-west-1, process: pretend}", at(30, 30))
+        .run();
+    let of_process =
+        Claim { process: Some("pretend".to_owned()), ..claim(Lever::Crash, "logs-us-west-1") };
+    assert_eq!(told.asked("kill").claims, [of_process.clone()].into());
+    assert_eq!(told.proven("kill"), [(of_process, seconds(30))].into());
+    let exited = told.first(|event| matches!(event, Event::ProcessExited { asked: true, .. }));
+    assert_eq!(exited, Some(seconds(30)));
+    assert_eq!(told.first(|event| matches!(event, Event::FaultClosed { .. })), Some(seconds(60)));
     nothing_acked_is_lost(&told);
 }
 

@@ -60,9 +60,19 @@ fn place(lever: Lever) -> Option<usize> {
         Lever::Reorder => 11,
         Lever::Rate => 12,
         Lever::Mtu => 13,
-        Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => {
-            return None;
-        }
+        Lever::Stop
+        | Lever::Freeze
+        | Lever::Terminate
+        | Lever::Crash
+        | Lever::PowerLoss
+        | Lever::DiskDelay
+        | Lever::DiskError
+        | Lever::DiskFull
+        | Lever::DiskStall
+        | Lever::ClockOffset
+        | Lever::ClockRate
+        | Lever::Disconnect
+        | Lever::Silence => return None,
     })
 }
 

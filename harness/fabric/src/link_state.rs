@@ -339,8 +339,20 @@ fn is_same(a: &Rule, b: &Rule, lever: Lever) -> bool {
             };
             of(a) == of(b)
         }
-        // No rule says anything of a node.
-        Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => true,
+        // No rule says anything of a node or a fleet.
+        Lever::Stop
+        | Lever::Freeze
+        | Lever::Terminate
+        | Lever::Crash
+        | Lever::PowerLoss
+        | Lever::DiskDelay
+        | Lever::DiskError
+        | Lever::DiskFull
+        | Lever::DiskStall
+        | Lever::ClockOffset
+        | Lever::ClockRate
+        | Lever::Disconnect
+        | Lever::Silence => true,
     }
 }
 

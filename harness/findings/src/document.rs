@@ -14,7 +14,7 @@ use crate::goodput::goodput;
 use crate::latency::{self, Latency};
 use crate::longest::{LongestBy, longest_by};
 use crate::loss::{Loss, loss};
-use crate::marks::affected::{Affected, affected};
+use crate::marks::affected::{Affected, affected, with_path};
 use crate::marks::baseline::{BackToBaseline, back_to_baseline};
 use crate::marks::rto::{MayStayOut, Rto, rto};
 use crate::marks::service::{ServiceRto, rto_service};
@@ -180,7 +180,7 @@ fn outages_of(facts: &Facts, s: &Series<'_>) -> Vec<StreamOutage> {
 
 fn episode(facts: &Facts, e: &Episode, series: &[Series<'_>], out: &[Vec<Out>]) -> EpisodeFindings {
     let hit = affected(facts, series, e);
-    let judges: Vec<usize> = hit.iter().copied().filter(|a| facts.assets[*a].path).collect();
+    let judges = with_path(&hit, e);
     let u = share_out(facts, out, judges.iter().copied());
     let rtos: BTreeMap<MayStayOut, Rto> = MayStayOut::ALL
         .into_iter()

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use model::{NodeId, ServiceId, ShardId};
 
+use std::collections::BTreeSet;
+
 use crate::reading::Reading;
 
 /// Microseconds on the harness clock, a moment or a duration.
@@ -98,8 +100,6 @@ pub struct Asset {
     pub home: usize,
     /// When it can be reached; empty means always. The rest is planned silence.
     pub contact: Vec<(Us, Us)>,
-    /// A path to the service survives the fault.
-    pub path: bool,
     /// A probe judges `rto.service` only and belongs to no fleet figure.
     pub probe: bool,
 }
@@ -259,6 +259,8 @@ pub struct Episode {
     pub affected: Option<Affects>,
     /// Ids of the windows that belong to it.
     pub windows: Vec<String>,
+    /// Indices of the assets to which it leaves no path to their service.
+    pub cut_off: BTreeSet<usize>,
 }
 
 /// What a fault declares to hit, as indices.
@@ -267,6 +269,8 @@ pub struct Affects {
     /// A region that a service lost, as (service, region): the assets that send to another service there are not hit.
     pub regions: Vec<(usize, usize)>,
     pub shards: Vec<Shard>,
+    /// Assets that are hit themselves.
+    pub assets: BTreeSet<usize>,
 }
 
 /// What was recorded beside the readings.

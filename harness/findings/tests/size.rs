@@ -25,7 +25,6 @@ fn facts() -> Facts {
         id: i,
         home: (i % 2) as usize,
         region: (i % 2) as usize,
-        path: true,
         ..Default::default()
     };
     let readings: Vec<Reading> =
@@ -78,8 +77,9 @@ fn facts() -> Facts {
         episodes: vec![facts::Episode {
             t_effect: effect,
             t_heal: Some(heal),
-            affected: Some(facts::Affects { regions: vec![(0, 0)], shards: vec![] }),
+            affected: Some(facts::Affects { regions: vec![(0, 0)], ..Default::default() }),
             windows: Vec::new(),
+            cut_off: Default::default(),
         }],
         readings,
         ..Facts::default()

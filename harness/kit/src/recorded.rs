@@ -12,8 +12,9 @@ use model::plan::{
 use model::schedule::Schedule;
 use model::topology::{Cell, Node, Region};
 use model::{
-    AssetRow, Attempt, End, Event, HeldRole, Identity, KindSpec, Lever, LinkQuality, Micros,
-    ObserverId, Plan, Record, RoleKind, Row, ShardRow, Sighting, Slot, Topology, Track,
+    AssetRow, Attempt, CellId, End, Event, HeldRole, Identity, KindSpec, Lever, LinkQuality,
+    Micros, NodeId, ObserverId, Plan, Record, RoleKind, Row, ShardRow, Sighting, Slot, Topology,
+    Track,
 };
 use serde_json::{Value, json};
 
@@ -230,8 +231,13 @@ fn row(identity: Identity, at: i64) -> Row {
     }
 }
 
+/// Between the assets of west and a node.
+pub fn west_to(node: &str) -> (CellId, NodeId) {
+    ("west/terminals".into(), node.into())
+}
+
 fn events() -> Vec<Record> {
-    let claim = || Claim { lever: Lever::PowerLoss, end: End::Node("store-west".into()) };
+    let claim = || Claim::new(Lever::PowerLoss, End::Node("store-west".into()));
     let role = |node: &str, term| Event::RoleChanged {
         service: "store".into(),
         shard: "s-west".into(),
@@ -242,9 +248,10 @@ fn events() -> Vec<Record> {
     let asked = Event::FaultAsked {
         window: "lose-west".into(),
         revision: 1,
-        picked: vec![vec!["store-west".into()]],
+        picked: vec![vec![End::Node("store-west".into())]],
         claims: [claim()].into(),
         affected: hits("store"),
+        severed: [west_to("store-west")].into(),
     };
     let proven = Event::Proven {
         window: "lose-west".into(),
@@ -324,6 +331,7 @@ fn plan() -> Plan {
             opening: Opening::At(Duration::from_micros(FAULT.unsigned_abs())),
             closing: Closing::At(Duration::from_micros(HEAL.unsigned_abs())),
             follow: false,
+            deed: "losing".into(),
         }],
         ..crate::plan::of(fleet())
     }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::conditions::Claim;
 use crate::{
-    End, HeldRole, Lever, Link, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId,
-    WindowId,
+    CellId, End, HeldRole, Lever, Link, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId,
+    ShardId, WindowId,
 };
 
 /// One numbered event.
@@ -47,17 +48,21 @@ pub enum Event {
     FaultAsked {
         window: WindowId,
         revision: u64,
-        picked: Vec<Vec<NodeId>>,
+        picked: Vec<Vec<End>>,
         claims: BTreeSet<Claim>,
         affected: Affected,
+        /// Between which cells and nodes this window alone lets nothing pass, in one direction at least.
+        severed: BTreeSet<(CellId, NodeId)>,
     },
     /// A followed window moved to other nodes.
     FaultMoved {
         window: WindowId,
         revision: u64,
-        picked: Vec<Vec<NodeId>>,
+        picked: Vec<Vec<End>>,
         claims: BTreeSet<Claim>,
         affected: Affected,
+        /// Between which cells and nodes this window alone lets nothing pass, in one direction at least.
+        severed: BTreeSet<(CellId, NodeId)>,
     },
     /// A window closed.
     FaultClosed {
@@ -151,13 +156,6 @@ pub enum Event {
     Broke {
         why: String,
     },
-}
-
-/// What a window says it does: one lever at one end.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Claim {
-    pub lever: Lever,
-    pub end: End,
 }
 
 /// Whose packet showed that a cut had ended.

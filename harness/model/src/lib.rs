@@ -28,7 +28,10 @@ pub mod topology;
 pub mod track;
 pub mod units;
 
-pub use conditions::{Conditions, Cut, CutForm, Lever, LinkCondition, NodeState, Ports, Severs};
+pub use conditions::{
+    Claim, ClockCondition, Conditions, Cut, CutForm, DiskCondition, FleetCondition, FleetState,
+    Lever, LinkCondition, NodeCondition, NodeState, Ports, ProcessState, Pulled, Severs,
+};
 pub use event::{Event, Record};
 pub use ledger::{AssetRow, Attempt, Identity, Outcome, Row, ShardRow, Sighting};
 pub use names::*;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     CellId, End, FleetId, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, StreamId,
     Topology, WindowId, ZoneId,
-    topology::{Node, pairs},
+    topology::{Cell, Node, pairs},
 };
 
 /// Version of the stored form: of the plan, and with it of everything else in a run folder.
@@ -276,6 +276,8 @@ pub struct Window {
     pub closing: Closing,
     /// Re-resolve roles while the window is open.
     pub follow: bool,
+    /// What the fault does to whom it hits, as the fault itself says it, such as `losing`: the report's headline begins with it.
+    pub deed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -309,9 +311,17 @@ pub enum EventPattern {
     ProcessExited { service: ServiceId },
 }
 
-/// Whom a fault hits. What is None does not restrict.
+/// Whom a fault hits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    Nodes(NodeTarget),
+    Cells(CellTarget),
+}
+
+/// Machines of the stack. What is None does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Target {
+pub struct NodeTarget {
     pub region: Option<RegionId>,
     pub zone: Option<ZoneId>,
     pub service: Option<ServiceId>,
@@ -321,6 +331,13 @@ pub struct Target {
     pub shard: Option<ShardId>,
     pub mode: Mode,
     pub exclude: Vec<NodeId>,
+}
+
+/// Assets, by the cells that they are in. What is None does not restrict; a cell of observers never fits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CellTarget {
+    pub region: Option<RegionId>,
+    pub fleet: Option<FleetId>,
 }
 
 /// How many of the nodes that fit.
@@ -374,6 +391,58 @@ impl Window {
 }
 
 impl Target {
+    /// The ends that fit, in the order of their names. Roles are left out: they are known only while the stack runs.
+    pub fn fitting(&self, topology: &Topology) -> Vec<End> {
+        match self {
+            Self::Nodes(target) => {
+                let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node));
+                fit.map(|(name, _)| End::Node(name.clone())).collect()
+            }
+            Self::Cells(target) => {
+                let fit = topology.cells.iter().filter(|(_, cell)| target.fits(cell));
+                fit.map(|(name, _)| End::Cell(name.clone())).collect()
+            }
+        }
+    }
+
+    /// How many of those that fit.
+    pub fn mode(&self) -> Mode {
+        match self {
+            Self::Nodes(target) => target.mode,
+            Self::Cells(_) => Mode::All,
+        }
+    }
+
+    /// The words of a target that means nodes.
+    pub fn nodes(&self) -> Option<&NodeTarget> {
+        match self {
+            Self::Nodes(target) => Some(target),
+            Self::Cells(_) => None,
+        }
+    }
+}
+
+impl From<NodeTarget> for Target {
+    fn from(target: NodeTarget) -> Self {
+        Self::Nodes(target)
+    }
+}
+
+impl From<CellTarget> for Target {
+    fn from(target: CellTarget) -> Self {
+        Self::Cells(target)
+    }
+}
+
+impl CellTarget {
+    pub fn fits(&self, cell: &Cell) -> bool {
+        cell.fleet.is_some()
+            && self.region.as_ref().is_none_or(|region| *region == cell.region)
+            && (self.fleet.is_none() || self.fleet == cell.fleet)
+    }
+}
+
+impl NodeTarget {
     /// Whether the node fits, roles aside: those are known only while the stack runs.
     pub fn fits(&self, name: &NodeId, node: &Node) -> bool {
         let fits_place = self.region.as_ref().is_none_or(|region| *region == node.region)

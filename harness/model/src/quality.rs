@@ -150,7 +150,7 @@ pub fn none_of(chances: &[Chance]) -> f64 {
     chances.iter().map(|chance| 1.0 - chance.as_f64()).product()
 }
 
-fn merged<T: Ord + Copy>(mine: &[T], theirs: &[T]) -> Vec<T> {
+pub(crate) fn merged<T: Ord + Copy>(mine: &[T], theirs: &[T]) -> Vec<T> {
     let mut all = [mine, theirs].concat();
     all.sort_unstable();
     all

@@ -1,7 +1,7 @@
 //! The laws of everything that combines: commutative, associative, identity. Each law is a function over *an* `and`, so that the tests
 //! can also show that it notices a broken one.
 
-use std::{fmt::Debug, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -10,8 +10,9 @@ use proptest::{
     test_runner::{Config, TestError, TestRunner},
 };
 use wetdress_model::{
-    BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition,
-    LinkQuality, NodeId, NodeState, Ports, Severs, Shape, Slot, Track,
+    BitRate, Bursts, Chance, ClockCondition, Conditions, Cut, CutForm, DiskCondition, End,
+    FleetCondition, FleetState, Jitter, Lever, Link, LinkCondition, LinkQuality, NodeCondition,
+    NodeId, NodeState, Ports, ProcessState, Pulled, Severs, Shape, Slot, Track,
 };
 
 type And<T> = fn(&T, &T) -> T;
@@ -83,8 +84,50 @@ fn ways_that_change_by_the_clock_combine_by_the_laws() {
 /// Every way to break `and` that a field of a world invites, with the law that must notice.
 #[test]
 fn a_broken_and_is_noticed() {
-    let broken: [(&str, And<Conditions>, Law<Conditions>); 15] = [
-        ("the later state of a node wins", later_state, commutative),
+    let broken: [(&str, And<Conditions>, Law<Conditions>); 23] = [
+        ("the later condition of a node wins", later_condition, commutative),
+        (
+            "the later state of a node wins",
+            |a, b| on_nodes(a, b, |_, b, both| both.state = b.state),
+            commutative,
+        ),
+        (
+            "the later processes win",
+            |a, b| on_nodes(a, b, |_, b, both| both.processes.clone_from(&b.processes)),
+            commutative,
+        ),
+        (
+            "the later disk wins",
+            |a, b| on_nodes(a, b, |_, b, both| both.disk.clone_from(&b.disk)),
+            commutative,
+        ),
+        (
+            "disk errors stay in the order of arrival",
+            |a, b| {
+                on_nodes(a, b, |a, b, both| both.disk.error = joined(&a.disk.error, &b.disk.error))
+            },
+            commutative,
+        ),
+        (
+            "a stalled disk is forgotten",
+            |a, b| on_nodes(a, b, |_, _, both| both.disk.stalled = false),
+            identity,
+        ),
+        (
+            "the later clock wins",
+            |a, b| on_nodes(a, b, |_, b, both| both.clock = b.clock),
+            commutative,
+        ),
+        (
+            "clocks do not go beyond the end of their range",
+            |a, b| {
+                on_nodes(a, b, |a, b, both| {
+                    both.clock.offset_us = a.clock.offset_us.saturating_add(b.clock.offset_us);
+                })
+            },
+            associative,
+        ),
+        ("the later fleets win", later_fleets, commutative),
         (
             "the later cuts win",
             |a, b| changed(a, b, |_, b, both| both.cuts = b.cuts.clone()),
@@ -182,6 +225,113 @@ fn no_quality_severs_anything() {
     held.unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// A world that pulls one lever, on the link from node `a` to the cell `assets` or at one of its ends.
+fn pulling(lever: Lever) -> Conditions {
+    let cut = |ports, form| {
+        let mut world = Conditions::default();
+        world.cut(the_link(), ports, form);
+        world
+    };
+    let suffers = |quality: LinkQuality| {
+        let mut world = Conditions::default();
+        *world.quality_mut(the_link()) = quality;
+        world
+    };
+    let node = |condition: NodeCondition| Conditions {
+        nodes: [("a".into(), condition)].into(),
+        ..Conditions::default()
+    };
+    let disk = |disk| node(NodeCondition { disk, ..Default::default() });
+    let clock = |clock| node(NodeCondition { clock, ..Default::default() });
+    let fleet = |state| Conditions {
+        fleets: [("assets".into(), FleetCondition { state })].into(),
+        ..Conditions::default()
+    };
+    let (some, one, chance) =
+        (|| Ports::Only([1].into()), Duration::from_millis(1), || vec![Chance(400_000)]);
+    let jitter = Jitter { width: one, shape: Shape::Uniform, correlation: Chance(0) };
+    let of = LinkQuality::default;
+    match lever {
+        Lever::Cut => cut(Ports::All, CutForm::Drop),
+        Lever::CutPorts => cut(some(), CutForm::Drop),
+        Lever::Reject => cut(Ports::All, CutForm::Reject),
+        Lever::RejectPorts => cut(some(), CutForm::Reject),
+        Lever::Jam => cut(Ports::All, CutForm::Jam),
+        Lever::JamPorts => cut(some(), CutForm::Jam),
+        Lever::Delay => suffers(LinkQuality { delay: one, ..of() }),
+        Lever::Jitter => suffers(LinkQuality { jitter: vec![jitter], ..of() }),
+        Lever::Loss => suffers(LinkQuality { loss: chance(), ..of() }),
+        Lever::Duplicate => suffers(LinkQuality { duplicate: chance(), ..of() }),
+        Lever::Corrupt => suffers(LinkQuality { corrupt: chance(), ..of() }),
+        Lever::Reorder => suffers(LinkQuality { reorder: chance(), ..of() }),
+        Lever::Rate => suffers(LinkQuality { rate: Some(BitRate(1)), ..of() }),
+        Lever::Mtu => suffers(LinkQuality { mtu: Some(552), ..of() }),
+        Lever::Stop => node(NodeState::Stopped.into()),
+        Lever::Freeze => node(NodeState::Frozen.into()),
+        Lever::Terminate => node(NodeState::Terminated.into()),
+        Lever::Crash => node(NodeState::Crashed.into()),
+        Lever::PowerLoss => node(NodeState::PowerLost.into()),
+        Lever::DiskDelay => disk(DiskCondition { delay: one, ..Default::default() }),
+        Lever::DiskError => disk(DiskCondition { error: chance(), ..Default::default() }),
+        Lever::DiskFull => disk(DiskCondition { full: true, ..Default::default() }),
+        Lever::DiskStall => disk(DiskCondition { stalled: true, ..Default::default() }),
+        Lever::ClockOffset => clock(ClockCondition { offset_us: -1, rate_ppm: 0 }),
+        Lever::ClockRate => clock(ClockCondition { offset_us: 0, rate_ppm: 1 }),
+        Lever::Disconnect => fleet(FleetState::Disconnected),
+        Lever::Silence => fleet(FleetState::Silent),
+    }
+}
+
+fn the_link() -> Link {
+    Link::new(End::Node("a".into()), End::Cell("assets".into()))
+}
+
+/// For every lever: the world that pulls it asks for it and for nothing else, where the lever says that it is pulled, and severs what
+/// the lever says that it severs.
+#[test]
+fn every_lever_does_what_it_says() {
+    for lever in Lever::ALL {
+        let world = pulling(*lever);
+        let levers: BTreeSet<Lever> = world.levers().into_iter().map(|(lever, _)| lever).collect();
+        assert_eq!(levers, [*lever].into());
+        assert_eq!(world.severs(&the_link()), lever.severs(), "{lever:?}");
+        assert!(world.claims().iter().all(|claim| claim.severs() == lever.severs()), "{lever:?}");
+        let Conditions { links, nodes, fleets } = &world;
+        let pulled = match lever.pulled() {
+            Pulled::OnLinks => (1, 0, 0),
+            Pulled::OnNodes => (0, 1, 0),
+            Pulled::ByFleets => (0, 0, 1),
+        };
+        assert_eq!((links.len(), nodes.len(), fleets.len()), pulled, "{lever:?}");
+    }
+    let all: BTreeSet<&Lever> = Lever::ALL.iter().collect();
+    assert_eq!(all.len(), Lever::ALL.len(), "each once");
+}
+
+/// A node of several processes still serves with the others: the path to it is not gone.
+#[test]
+fn one_process_is_not_the_whole_node() {
+    for state in [ProcessState::Stopped, ProcessState::Terminated, ProcessState::Crashed] {
+        let condition =
+            NodeCondition { processes: [("p".into(), state)].into(), ..Default::default() };
+        let world = Conditions { nodes: [("a".into(), condition)].into(), ..Conditions::default() };
+        assert_eq!(world.severs(&the_link()), Severs::SomePorts);
+        assert!(world.claims().iter().all(|claim| claim.severs() == Severs::SomePorts));
+    }
+}
+
+/// Worlds are stored and read back as they were.
+#[test]
+fn worlds_survive_their_file() {
+    let held = fresh().run(&world(), |world| {
+        let text = serde_json::to_string(&world).expect("it is plain data");
+        let back: Conditions = serde_json::from_str(&text).expect("it was just written");
+        prop_assert_eq!(back, world);
+        Ok(())
+    });
+    held.unwrap_or_else(|error| panic!("{error}"));
+}
+
 type Change<T> = fn(&T, &T, &mut T);
 
 /// `and`, with each link then changed by `change(mine, theirs, result)`; who does not touch it has nothing to say about it.
@@ -210,9 +360,30 @@ fn everywhere(a: &Conditions, b: &Conditions, change: fn(&mut LinkQuality)) -> C
     changed(a, b, |_, _, both| change(&mut both.quality))
 }
 
-fn later_state(a: &Conditions, b: &Conditions) -> Conditions {
+fn later_condition(a: &Conditions, b: &Conditions) -> Conditions {
     let mut both = both(a, b);
     both.nodes.extend(b.nodes.clone());
+    both
+}
+
+fn later_fleets(a: &Conditions, b: &Conditions) -> Conditions {
+    let mut both = both(a, b);
+    both.fleets.extend(b.fleets.clone());
+    both
+}
+
+/// `and`, with each node then changed by `change(mine, theirs, result)`; who does not touch it has nothing to say about it.
+fn on_nodes(
+    a: &Conditions,
+    b: &Conditions,
+    change: impl Fn(&NodeCondition, &NodeCondition, &mut NodeCondition),
+) -> Conditions {
+    let mut both = both(a, b);
+    let untouched = NodeCondition::default();
+    for (node, result) in &mut both.nodes {
+        let (mine, theirs) = (a.nodes.get(node), b.nodes.get(node));
+        change(mine.unwrap_or(&untouched), theirs.unwrap_or(&untouched), result);
+    }
     both
 }
 
@@ -341,10 +512,40 @@ fn state() -> impl Strategy<Value = NodeState> {
     ]
 }
 
+fn process_state() -> impl Strategy<Value = ProcessState> {
+    use ProcessState::{Crashed, Stopped, Terminated, Up};
+    prop_oneof![Just(Up), Just(Stopped), Just(Terminated), Just(Crashed)]
+}
+
+fn fleet() -> impl Strategy<Value = FleetCondition> {
+    use FleetState::{Disconnected, Online, Silent};
+    let state = prop_oneof![Just(Online), Just(Disconnected), Just(Silent)];
+    state.prop_map(|state| FleetCondition { state })
+}
+
+fn machine() -> impl Strategy<Value = NodeCondition> {
+    let name = prop_oneof![Just("p".to_owned()), Just("q".to_owned())];
+    let processes = btree_map(name, process_state(), 0..3);
+    let disk = (duration(), sorted(chance()), any::<bool>(), any::<bool>())
+        .prop_map(|(delay, error, full, stalled)| DiskCondition { delay, error, full, stalled });
+    // The ends of the range too: a sum must not depend on its order there either.
+    let shift = || prop_oneof![8 => -3i64..4, 1 => Just(i64::MAX), 1 => Just(i64::MIN)];
+    let clock =
+        (shift(), shift()).prop_map(|(offset_us, rate_ppm)| ClockCondition { offset_us, rate_ppm });
+    (state(), processes, disk, clock).prop_map(|(state, processes, disk, clock)| NodeCondition {
+        state,
+        processes,
+        disk,
+        clock,
+    })
+}
+
 fn world() -> BoxedStrategy<Conditions> {
     let condition = (btree_set(cut(), 0..3), quality())
         .prop_map(|(cuts, quality)| LinkCondition { cuts, quality });
-    (btree_map(link(), condition, 0..3), btree_map(node(), state(), 0..3))
-        .prop_map(|(links, nodes)| Conditions { links, nodes })
+    let cell = prop_oneof![Just("assets".into()), Just("others".into())];
+    let fleets = btree_map(cell, fleet(), 0..3);
+    (btree_map(link(), condition, 0..3), btree_map(node(), machine(), 0..3), fleets)
+        .prop_map(|(links, nodes, fleets)| Conditions { links, nodes, fleets })
         .boxed()
 }

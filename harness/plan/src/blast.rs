@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Conditions, End, NodeId, Plan, RegionId, ServiceId, Severs, Topology,
+    CellId, Conditions, End, NodeId, Plan, RegionId, ServiceId, Severs, Topology,
     plan::{Target, Window},
 };
 use seams::{Moment, RoleName};
@@ -17,6 +17,8 @@ pub struct Blast {
     /// Nodes that it hits at once, of all nodes.
     pub nodes_hit: usize,
     pub nodes: usize,
+    /// Assets that it hits themselves.
+    pub assets_hit: u32,
     /// Per service: nodes hit at most, and how many it has.
     pub services: BTreeMap<ServiceId, (usize, usize)>,
     pub regions: BTreeSet<RegionId>,
@@ -30,34 +32,48 @@ pub struct Blast {
 pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Blast> {
     let fault = (catalogs.faults.find(&window.fault.kind)?.make)(&window.fault.params).ok()?;
     let targets = fault.targets();
-    let fitting: BTreeSet<&NodeId> = targets
-        .iter()
-        .flat_map(|target| {
-            plan.topology.nodes.iter().filter(|(name, node)| target.fits(name, node))
-        })
-        .map(|(name, _)| name)
-        .collect();
-    let most: usize = targets
-        .iter()
-        .map(|target| most_hit(target, plan, catalogs))
-        .sum::<usize>()
-        .min(fitting.len());
+    let (mut fitting, mut cells): (BTreeSet<NodeId>, BTreeSet<CellId>) = Default::default();
+    let mut most = 0;
+    for target in &targets {
+        if target.nodes().is_some() {
+            most += most_hit(target, plan, catalogs);
+        }
+        for end in target.fitting(&plan.topology) {
+            match end {
+                End::Node(name) => {
+                    fitting.insert(name);
+                }
+                End::Cell(name) => {
+                    cells.insert(name);
+                }
+            }
+        }
+    }
+    let most = most.min(fitting.len());
     let mut services = BTreeMap::new();
     for service in plan.services.keys() {
         let all = plan.topology.nodes_of(service).count();
-        let hit =
-            plan.topology.nodes_of(service).filter(|node| fitting.contains(node)).count().min(most);
+        let hit = plan
+            .topology
+            .nodes_of(service)
+            .filter(|node| fitting.contains(*node))
+            .count()
+            .min(most);
         if hit > 0 {
             services.insert(service.clone(), (hit, all));
         }
     }
-    let regions = fitting.iter().map(|node| plan.topology.nodes[*node].region.clone()).collect();
+    let of_nodes = fitting.iter().map(|node| &plan.topology.nodes[node].region);
+    let of_cells = cells.iter().map(|cell| &plan.topology.cells[cell].region);
+    let regions = of_nodes.chain(of_cells).cloned().collect();
+    let assets_hit = cells.iter().map(|cell| plan.topology.cells[cell].hosts).sum();
     let levers =
         world(window, plan, catalogs)?.levers().into_iter().map(|(lever, _)| lever).collect();
     let quorum_at_risk = services.values().any(|(hit, all)| (all - hit) * 2 <= *all);
     Some(Blast {
         nodes_hit: most,
         nodes: plan.topology.nodes.len(),
+        assets_hit,
         services,
         regions,
         levers,
@@ -68,16 +84,11 @@ pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Bl
 /// The window's world at its opening, with as many picked as it takes, the first by name.
 pub(crate) fn world(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Conditions> {
     let fault = (catalogs.faults.find(&window.fault.kind)?.make)(&window.fault.params).ok()?;
-    let pick = |target: &Target| -> Vec<NodeId> {
-        let fit = plan
-            .topology
-            .nodes
-            .iter()
-            .filter(|(name, node)| target.fits(name, node))
-            .map(|(name, _)| name.clone());
+    let pick = |target: &Target| -> Vec<End> {
+        let fit = target.fitting(&plan.topology).into_iter();
         fit.take(most_hit(target, plan, catalogs)).collect()
     };
-    let picked: Vec<Vec<NodeId>> = fault.targets().iter().map(pick).collect();
+    let picked: Vec<Vec<End>> = fault.targets().iter().map(pick).collect();
     Some(fault.at(&Moment {
         elapsed: std::time::Duration::ZERO,
         topology: &plan.topology,
@@ -85,24 +96,24 @@ pub(crate) fn world(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option
     }))
 }
 
-/// Nodes that a target hits, whatever their roles will be.
+/// How many ends a target hits, whatever their roles will be.
 pub(crate) fn hits(target: &Target, topology: &Topology) -> usize {
-    let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).count();
-    target.mode.count(fit)
+    target.mode().count(target.fitting(topology).len())
 }
 
-/// How many nodes a target can hit at most. A role is held by one node per shard; which one is known only while the stack runs.
+/// How many ends a target can hit at most. A role is held by one node per shard; which one is known only while the stack runs.
 fn most_hit(target: &Target, plan: &Plan, catalogs: &Catalogs) -> usize {
+    let Target::Nodes(words) = target else { return hits(target, &plan.topology) };
     let layout_of = |service: &ServiceId| {
         evidence::layout_of(catalogs, service, plan.services.get(service)?, &plan.topology)
     };
     let meant =
-        plan.services.keys().filter(|name| target.service.as_ref().is_none_or(|it| it == *name));
+        plan.services.keys().filter(|name| words.service.as_ref().is_none_or(|it| it == *name));
     let layouts: Vec<_> = meant.filter_map(layout_of).collect();
-    let named = |role: &&RoleName| target.role.as_deref() == Some(role.name);
+    let named = |role: &&RoleName| words.role.as_deref() == Some(role.name);
     let mut roles = layouts.iter().flat_map(|layout| layout.roles()).filter(named).peekable();
     let one_holder = roles.peek().is_some() && roles.all(|role| role.kind.leads());
-    let holders = match (&target.shard, &target.service) {
+    let holders = match (&words.shard, &words.service) {
         _ if !one_holder => usize::MAX,
         (Some(_), _) => 1,
         (None, Some(_)) => layouts.iter().map(|layout| layout.shards().len()).sum(),
@@ -113,7 +124,8 @@ fn most_hit(target: &Target, plan: &Plan, catalogs: &Catalogs) -> usize {
 
 /// Nodes that are surely down in a world.
 pub(crate) fn down(world: &Conditions) -> BTreeSet<&NodeId> {
-    world.nodes.iter().filter(|(_, state)| state.is_down()).map(|(name, _)| name).collect()
+    let down = world.nodes.iter().filter(|(_, condition)| condition.state.is_down());
+    down.map(|(name, _)| name).collect()
 }
 
 /// Regions whose every node of some service is down or cut off from all others.

@@ -1,11 +1,17 @@
 //! Faults with their opening and closing, and their targets checked against the stack.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as, units::Time};
 use model::{
-    RegionId, ServiceId,
-    plan::{Closing, EventPattern, Opening, Phase, PhaseEnd, Target, Window},
+    End, FleetId, RegionId, ServiceId,
+    plan::{
+        CellTarget, Closing, EventPattern, NodeTarget, Opening, Phase, PhaseEnd, Target, Window,
+    },
 };
 use seams::{Fault, Layout};
 
@@ -101,9 +107,9 @@ impl Builder<'_> {
         let spec = kinds::params(kind, &params, &[], self.problems);
         let window = spec.and_then(|fault| {
             let make = self.catalogs.faults.find(kind.name)?.make;
-            if let Ok(living) = make(&fault.params) {
-                self.check(living.as_ref(), value, key.span);
-            }
+            let living = make(&fault.params).ok()?;
+            self.check(living.as_ref(), value, key.span);
+            let deed = living.deed().to_owned();
             let (opening, closing) = (opening?, closing?);
             Some(Window {
                 id: id.value.as_str().into(),
@@ -111,6 +117,7 @@ impl Builder<'_> {
                 opening,
                 closing,
                 follow: follow || raw.follow.unwrap_or(false),
+                deed,
             })
         });
         Some((id, window))
@@ -372,12 +379,16 @@ impl Builder<'_> {
             if hits(target, topology) == 0 {
                 let problem =
                     Problem::new("logic", at, "this fault hits nobody").label("zero targets");
-                self.problems.push(
-                    problem.help("No node of the stack fits all of its targets' words at once"),
-                );
+                self.problems.push(problem.help(match target {
+                    Target::Nodes(_) => {
+                        "No node of the stack fits all of its targets' words at once"
+                    }
+                    Target::Cells(_) => "No fleet has assets where its words look for them",
+                }));
                 return;
             }
         }
+        self.processes(fault, params, at);
         for sentence in fault.check(topology) {
             let (message, help) = sentence
                 .split_once('\n')
@@ -392,9 +403,56 @@ impl Builder<'_> {
         }
     }
 
-    fn target(&mut self, target: &Target, params: &Node, at: Span) {
+    /// Each process that is named must be one of a node that can be hit.
+    fn processes(&mut self, fault: &dyn Fault, params: &Node, at: Span) {
         let topology = &self.built.topology;
-        let Target { region, zone, service, node, shard, exclude, role, mode: _ } = target;
+        let targets = fault.targets();
+        let nodes = targets.iter().flat_map(|target| target.fitting(topology));
+        let mut declared = BTreeSet::new();
+        for end in nodes {
+            let End::Node(name) = end else { continue };
+            for service in &topology.nodes[&name].services {
+                // Where the service itself has a mistake, its processes are not known.
+                let Some(layout) = self.layout(service) else { return };
+                let processes = layout.processes(&name, topology);
+                declared.extend(processes.into_iter().map(|process| process.name));
+            }
+        }
+        for name in fault.processes() {
+            let place = place_of(params, name).unwrap_or(at);
+            let declared = declared.iter().map(String::as_str);
+            names::known("process", name, place, declared, self.problems);
+        }
+    }
+
+    fn target(&mut self, target: &Target, params: &Node, at: Span) {
+        match target {
+            Target::Nodes(target) => self.node_target(target, params, at),
+            Target::Cells(target) => self.cell_target(target, params, at),
+        }
+    }
+
+    fn cell_target(&mut self, target: &CellTarget, params: &Node, at: Span) {
+        let topology = &self.built.topology;
+        let CellTarget { region, fleet } = target;
+        let place = |name: &str| place_of(params, name).unwrap_or(at);
+        if let Some(name) = region {
+            let declared = topology.regions.keys().map(RegionId::as_str);
+            names::known("region", name.as_str(), place(name.as_str()), declared, self.problems);
+        }
+        if let Some(name) = fleet {
+            let declared: BTreeSet<&str> = topology
+                .cells
+                .values()
+                .filter_map(|cell| cell.fleet.as_ref().map(FleetId::as_str))
+                .collect();
+            names::known("fleet", name.as_str(), place(name.as_str()), declared, self.problems);
+        }
+    }
+
+    fn node_target(&mut self, target: &NodeTarget, params: &Node, at: Span) {
+        let topology = &self.built.topology;
+        let NodeTarget { region, zone, service, node, shard, exclude, role, mode: _ } = target;
         let place = |name: &str| place_of(params, name).unwrap_or(at);
         let check = |what: &str, name: &str, declared: Vec<&str>, problems: &mut Problems| {
             names::known(what, name, place(name), declared, problems);

@@ -2,14 +2,17 @@
 
 use std::{fmt, time::Duration};
 
-use model::{Conditions, NodeId, Topology, plan::Target};
+use model::{CellId, Conditions, End, NodeId, Topology, plan::Target};
 
-/// A fault says what it adds to the world at a moment. It is a pure function of the time since its opening and of the nodes that were
+/// A fault says what it adds to the world at a moment. It is a pure function of the time since its opening and of the ends that were
 /// picked for it; it never sees the stack.
 pub trait Fault: fmt::Debug + Send + Sync {
     /// Whom it wants to hit, in the order in which [`Moment::picked`] answers. The engine resolves them, refuses an empty answer,
     /// records them and resolves them again where the window follows.
     fn targets(&self) -> Vec<Target>;
+
+    /// What it does to whom it hits, as a headline says it, such as `losing` in "losing us-west".
+    fn deed(&self) -> &'static str;
 
     /// What it adds to the world now. The value *is* the window's claim: what it says must be proven.
     fn at(&self, now: &Moment<'_>) -> Conditions;
@@ -18,6 +21,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
     fn next_change(&self, elapsed: Duration) -> Option<Duration> {
         let _ = elapsed;
         None
+    }
+
+    /// The processes that it hits by name. Each must be one that a service of some node it can hit has.
+    fn processes(&self) -> Vec<&str> {
+        Vec::new()
     }
 
     /// What is wrong with it in this topology, in sentences, beyond what its types already refuse.
@@ -32,6 +40,28 @@ pub struct Moment<'a> {
     /// Since the window opened.
     pub elapsed: Duration,
     pub topology: &'a Topology,
-    /// The nodes picked for each of [`Fault::targets`].
-    pub picked: &'a [Vec<NodeId>],
+    /// The ends picked for each of [`Fault::targets`].
+    pub picked: &'a [Vec<End>],
+}
+
+impl Moment<'_> {
+    /// The nodes picked for one of the targets, counted from 0.
+    pub fn nodes(&self, target: usize) -> Vec<NodeId> {
+        let ends = self.picked.get(target).into_iter().flatten();
+        ends.filter_map(|end| match end {
+            End::Node(name) => Some(name.clone()),
+            End::Cell(_) => None,
+        })
+        .collect()
+    }
+
+    /// The cells picked for one of the targets, counted from 0.
+    pub fn cells(&self, target: usize) -> Vec<CellId> {
+        let ends = self.picked.get(target).into_iter().flatten();
+        ends.filter_map(|end| match end {
+            End::Node(_) => None,
+            End::Cell(name) => Some(name.clone()),
+        })
+        .collect()
+    }
 }

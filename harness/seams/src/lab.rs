@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use model::{
-    Conditions, End, Lever, Link, Micros, NodeId,
+    CellId, Conditions, End, Lever, Link, Micros, NodeId,
     event::{HealedBy, Health},
 };
 use tokio::sync::{mpsc, watch};
@@ -72,6 +72,13 @@ pub enum Sight {
 pub enum Spot {
     Link(Link),
     Node(NodeId),
+    /// One process of a node, where the lever was pulled at that process alone.
+    Process {
+        node: NodeId,
+        process: String,
+    },
+    /// Assets of a cell, where the lever is one of the fleets.
+    Cell(CellId),
 }
 
 /// A reconciler: it is told the whole wanted world and moves there from wherever it is. Nothing is undone, nothing leaks.

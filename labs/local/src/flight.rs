@@ -331,6 +331,8 @@ fn place(at: &Spot, arrow: &str) -> String {
     match at {
         Spot::Link(link) => format!("{}{arrow}{}", link.from, link.to),
         Spot::Node(node) => node.to_string(),
+        Spot::Process { node, process } => format!("{node} ({process})"),
+        Spot::Cell(cell) => cell.to_string(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use fabric::{Engine, Fabric, Options};
-use model::{End, Lever, NodeId, NodeState, Topology, event::Health};
+use model::{End, Lever, NodeCondition, NodeId, Topology, event::Health};
 use schemars::JsonSchema;
 use seams::{Addresses, Clock, Ground, Lab, LabError, Open};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -304,7 +304,7 @@ impl Lab for LocalLab {
                 voice: voice.clone(),
                 answers: answers.clone(),
                 machine: None,
-                state: NodeState::Up,
+                wanted: NodeCondition::default(),
                 revision: 0,
             };
             nodes.push(tokio::spawn(node.live(receive, closing.clone())));
@@ -370,7 +370,7 @@ impl Lab for LocalLab {
 }
 
 /// What nodes of this lab can do; what links can do is the fabric's to say.
-fn does_to_nodes(lever: Lever) -> bool {
+pub(crate) fn does_to_nodes(lever: Lever) -> bool {
     match lever {
         Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => true,
         Lever::Cut
@@ -387,5 +387,14 @@ fn does_to_nodes(lever: Lever) -> bool {
         | Lever::Reorder
         | Lever::Rate
         | Lever::Mtu => false,
+        // Not yet.
+        Lever::DiskDelay
+        | Lever::DiskError
+        | Lever::DiskFull
+        | Lever::DiskStall
+        | Lever::ClockOffset
+        | Lever::ClockRate => false,
+        // The fleets' own.
+        Lever::Disconnect | Lever::Silence => false,
     }
 }

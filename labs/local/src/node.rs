@@ -1,4 +1,4 @@
-//! One node as a reconciler: told which state it should be in, it goes there from wherever it is. Nothing is undone.
+//! One node as a reconciler: told which condition it should be in, it goes there from wherever it is. Nothing is undone.
 //!
 //! | state | machine | processes |
 //! |---|---|---|
@@ -7,12 +7,14 @@
 //! | terminated, crashed | under power: its kernel answers for the dead | none |
 //! | power lost | gone, with its network | none |
 //!
-//! A process that ends by itself is started again as its [`seams::Restart`] says, while the node is up: a window that wants the node in
-//! another state is stronger.
+//! While the node is up, stopped or frozen, each process has a state of its own beside it; the worse of the two holds.
+//!
+//! A process that ends by itself is started again as its [`seams::Restart`] says, while it is wanted up: a window that wants the process
+//! or its node in another state is stronger.
 
 use std::{io, sync::Arc, time::Duration};
 
-use model::{End, Lever, NodeId, NodeState};
+use model::{End, Lever, NodeCondition, NodeId, NodeState};
 use seams::{LabError, Sight, Spot};
 use tokio::{
     sync::{mpsc, watch},
@@ -33,10 +35,10 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What the reconciler asks of a node. The latest wish wins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Goal {
     pub revision: u64,
-    pub state: NodeState,
+    pub condition: NodeCondition,
 }
 
 /// What a node answers.
@@ -67,7 +69,7 @@ pub(crate) struct Node {
     pub voice: Voice,
     pub answers: mpsc::UnboundedSender<(NodeId, Answer)>,
     pub machine: Option<Machine>,
-    pub state: NodeState,
+    pub wanted: NodeCondition,
     pub revision: u64,
 }
 
@@ -79,7 +81,7 @@ impl Node {
         mut closing: watch::Receiver<()>,
     ) {
         loop {
-            let again = self.programs.next_again().filter(|_| self.state == NodeState::Up);
+            let again = self.programs.next_again(&self.wanted);
             let goal = tokio::select! {
                 goal = goals.recv() => goal,
                 _ = closing.changed() => break,
@@ -98,7 +100,7 @@ impl Node {
             }
             self.revision = goal.revision;
             let reached = tokio::select! {
-                reached = self.reach(goal.state) => reached,
+                reached = self.reach(goal.condition) => reached,
                 _ = closing.changed() => break,
             };
             let answer = match reached {
@@ -113,41 +115,124 @@ impl Node {
             self.answer(answer);
         }
         // The end of the lab: from here on every end is asked for. Whoever waited for it looks at the processes, not at an error.
-        self.state = NodeState::Terminated;
+        self.wanted = NodeState::Terminated.into();
         let _ = self.lose_power().await;
     }
 
-    async fn reach(&mut self, wanted: NodeState) -> Result<(), LabError> {
-        let was = std::mem::replace(&mut self.state, wanted);
-        if wanted.is_down() {
-            self.programs.forget_restarts();
+    async fn reach(&mut self, wanted: NodeCondition) -> Result<(), LabError> {
+        self.tell_unknown(&wanted);
+        let state = wanted.state;
+        self.wanted = wanted;
+        if state.is_down() {
+            self.programs.put_all_down();
         }
-        if wanted == NodeState::PowerLost {
+        if state == NodeState::PowerLost {
             let hit = self.lose_power().await?;
-            self.prove(wanted.lever(), hit);
+            self.prove(state.lever(), hit);
             return Ok(());
         }
-        let is_new = self.gain_power().await?;
-        match wanted {
+        if self.gain_power().await? {
+            self.programs.put_all_down();
+        }
+        match state {
             NodeState::Crashed => {
                 let hit = self.end_all(libc::SIGKILL).await?;
-                self.prove(wanted.lever(), hit);
+                self.prove(state.lever(), hit);
             }
             NodeState::Terminated => self.terminate().await?,
             NodeState::Up | NodeState::Stopped | NodeState::Frozen | NodeState::PowerLost => {
                 self.resume().await?;
                 self.answer(Answer::Lit { revision: self.revision });
-                if was.is_down() || !self.programs.began || is_new {
-                    self.start().await?;
-                }
-                if wanted != NodeState::Up {
-                    self.stop(wanted).await?;
+                self.end_single().await?;
+                self.start().await?;
+                if state == NodeState::Up {
+                    self.stop_single().await?;
+                } else {
+                    self.stop(state).await?;
                 }
                 return Ok(());
             }
         }
         self.answer(Answer::Lit { revision: self.revision });
         Ok(())
+    }
+
+    /// A process that nobody started cannot suffer.
+    fn tell_unknown(&self, wanted: &NodeCondition) {
+        for (name, state) in &wanted.processes {
+            let was = self.wanted.processes.get(name).copied().unwrap_or_default();
+            if let Some(lever) = state.lever().filter(|_| was != *state)
+                && !self.programs.has(name)
+            {
+                let why = format!("no process of this node is called `{name}`");
+                self.voice.say(Sight::CannotDo { lever, end: self.end(), why });
+            }
+        }
+    }
+
+    /// Ends the processes that are wanted down while their node is not.
+    async fn end_single(&mut self) -> Result<(), LabError> {
+        for index in 0..self.programs.len() {
+            let state = self.wanted_of(index);
+            if !state.is_down() {
+                continue;
+            }
+            self.programs.put_down(index);
+            let Some(number) = self.programs.number(index) else { continue };
+            let asked = state == NodeState::Terminated;
+            self.signal_one(number, if asked { libc::SIGTERM } else { libc::SIGKILL })?;
+            if asked && self.programs.stands(index) {
+                self.signal_one(number, libc::SIGCONT)?;
+            }
+            let ends = tokio::time::timeout(GRACE, self.wait_for_end(index)).await;
+            match ends {
+                Ok(outcome) => outcome?,
+                Err(_still_running) => {
+                    let name = self.programs.name(index);
+                    let why = format!(
+                        "`{name}` still ran {} s after its signal: killed",
+                        GRACE.as_secs()
+                    );
+                    let lever = state.lever().unwrap_or(Lever::Crash);
+                    self.voice.say(Sight::CannotDo { lever, end: self.end(), why });
+                    self.signal_one(number, libc::SIGKILL)?;
+                    self.wait_for_end(index).await?;
+                }
+            }
+            self.prove_single(state.lever(), index);
+        }
+        Ok(())
+    }
+
+    /// Stops the processes that are wanted so while their node is up.
+    async fn stop_single(&mut self) -> Result<(), LabError> {
+        for index in 0..self.programs.len() {
+            let Some(number) = self.programs.number(index) else { continue };
+            if self.wanted_of(index) != NodeState::Stopped || self.programs.stands(index) {
+                continue;
+            }
+            self.signal_one(number, libc::SIGSTOP)?;
+            while !self.programs.stands(index) && self.programs.number(index).is_some() {
+                self.hear_one().await?;
+            }
+            self.prove_single(NodeState::Stopped.lever(), index);
+        }
+        Ok(())
+    }
+
+    fn wanted_of(&self, index: usize) -> NodeState {
+        self.wanted.process(self.programs.name(index))
+    }
+
+    async fn wait_for_end(&mut self, index: usize) -> Result<(), LabError> {
+        while self.programs.number(index).is_some() {
+            self.hear_one().await?;
+        }
+        Ok(())
+    }
+
+    fn signal_one(&self, number: u32, signal: i32) -> io::Result<()> {
+        self.order(&Order::SignalOne { number, signal })
     }
 
     /// True where the machine was booted anew.
@@ -175,8 +260,12 @@ impl Node {
         Ok(hit)
     }
 
+    /// Starts what is due and not wanted down.
     async fn start(&mut self) -> Result<(), LabError> {
         for index in 0..self.programs.len() {
+            if !self.programs.is_due(index) || self.wanted_of(index).is_down() {
+                continue;
+            }
             for job in self.programs.steps(index)? {
                 let number = job.number;
                 self.order(&Order::Start(job))?;
@@ -209,13 +298,12 @@ impl Node {
                 return Err(self.programs.error(index, why));
             }
         }
-        self.programs.began = true;
         Ok(())
     }
 
     /// What became of it is heard as any report is.
     fn start_again(&mut self) {
-        for job in self.programs.start_again(Instant::now()) {
+        for job in self.programs.start_again(Instant::now(), &self.wanted) {
             // Without an init the node is lost, which is heard next.
             let _ = self.order(&Order::Start(job));
         }
@@ -230,11 +318,25 @@ impl Node {
         Ok(())
     }
 
+    /// Lets go on what shall not stand still any more. A process that is wanted still does not move in between.
     async fn resume(&mut self) -> Result<(), LabError> {
-        if self.programs.any_stands() {
-            self.signal_all(libc::SIGCONT).await?;
+        let standing = (0..self.programs.len()).filter(|index| self.programs.stands(*index));
+        let (stay, go): (Vec<usize>, Vec<usize>) =
+            standing.partition(|index| self.wanted_of(*index) == NodeState::Stopped);
+        for index in &go {
+            self.programs.let_go(*index);
         }
-        Ok(())
+        match (stay.as_slice(), go.as_slice()) {
+            (_, []) => Ok(()),
+            // Whatever a program started and left outside of its group goes on too.
+            ([], _) => self.signal_all(libc::SIGCONT).await,
+            (_, go) => {
+                for number in go.iter().filter_map(|index| self.programs.number(*index)) {
+                    self.signal_one(number, libc::SIGCONT)?;
+                }
+                Ok(())
+            }
+        }
     }
 
     async fn terminate(&mut self) -> Result<(), LabError> {
@@ -304,8 +406,7 @@ impl Node {
     }
 
     fn hear(&mut self, report: &Report) {
-        let asked = self.state.is_down();
-        if let Some(sight) = self.programs.hear(report, &self.name, asked) {
+        if let Some(sight) = self.programs.hear(report, &self.name, &self.wanted) {
             self.voice.say(sight);
         }
     }
@@ -327,15 +428,20 @@ impl Node {
 
     fn prove(&self, lever: Option<Lever>, hit: usize) {
         if let (Some(lever), true) = (lever, hit > 0) {
-            let first = self.voice.clock.now();
-            self.voice.say(Sight::Hit {
-                lever,
-                at: Spot::Node(self.name.clone()),
-                count: hit as u64,
-                first,
-                established: 0,
-            });
+            self.prove_at(lever, Spot::Node(self.name.clone()), hit as u64);
         }
+    }
+
+    fn prove_single(&self, lever: Option<Lever>, index: usize) {
+        let (node, process) = (self.name.clone(), self.programs.name(index).to_owned());
+        if let Some(lever) = lever {
+            self.prove_at(lever, Spot::Process { node, process }, 1);
+        }
+    }
+
+    fn prove_at(&self, lever: Lever, at: Spot, count: u64) {
+        let first = self.voice.clock.now();
+        self.voice.say(Sight::Hit { lever, at, count, first, established: 0 });
     }
 
     fn answer(&self, answer: Answer) {

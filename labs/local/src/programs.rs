@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::NodeId;
+use model::{NodeCondition, NodeId, NodeState};
 use seams::{Command, LabError, Process, Sight};
 use tokio::time::Instant;
 
@@ -20,8 +20,6 @@ pub(crate) struct Programs {
     logs: PathBuf,
     programs: Vec<Program>,
     next_number: u32,
-    /// They were all started once.
-    pub began: bool,
 }
 
 #[derive(Debug)]
@@ -33,6 +31,9 @@ struct Program {
     stands: bool,
     /// When it is to be started again, having ended by itself.
     again: Option<Instant>,
+    /// It was never started, or was put down by a wish: it is started when nothing wants it down any more. One that ended by itself
+    /// is not.
+    is_due: bool,
 }
 
 impl Programs {
@@ -48,15 +49,9 @@ impl Programs {
             number: None,
             stands: false,
             again: None,
+            is_due: true,
         });
-        Ok(Self {
-            node: node.clone(),
-            data,
-            logs,
-            programs: programs.collect(),
-            next_number: 0,
-            began: false,
-        })
+        Ok(Self { node: node.clone(), data, logs, programs: programs.collect(), next_number: 0 })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -65,6 +60,41 @@ impl Programs {
 
     pub(crate) fn running(&self) -> usize {
         self.programs.iter().filter(|program| program.number.is_some()).count()
+    }
+
+    pub(crate) fn name(&self, index: usize) -> &str {
+        &self.programs[index].process.name
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.programs.iter().any(|program| program.process.name == name)
+    }
+
+    /// The running job of a program.
+    pub(crate) fn number(&self, index: usize) -> Option<u32> {
+        self.programs[index].number
+    }
+
+    pub(crate) fn stands(&self, index: usize) -> bool {
+        self.programs[index].stands
+    }
+
+    /// It was told to go on, and will be heard of again when it stands still the next time.
+    pub(crate) fn let_go(&mut self, index: usize) {
+        self.programs[index].stands = false;
+    }
+
+    pub(crate) fn is_due(&self, index: usize) -> bool {
+        self.programs[index].is_due
+    }
+
+    /// Whoever ends from now on was put down: it starts again when nothing wants it down any more.
+    pub(crate) fn put_down(&mut self, index: usize) {
+        self.programs[index].put_down();
+    }
+
+    pub(crate) fn put_all_down(&mut self) {
+        self.programs.iter_mut().for_each(Program::put_down);
     }
 
     pub(crate) fn all_stand(&self) -> bool {
@@ -117,25 +147,21 @@ impl Programs {
         let job = self.job(index, &command);
         self.programs[index].number = Some(job.number);
         self.programs[index].again = None;
+        self.programs[index].is_due = false;
         Some(job)
     }
 
-    /// When the next program that ended by itself is to be started again.
-    pub(crate) fn next_again(&self) -> Option<Instant> {
-        self.programs.iter().filter_map(|program| program.again).min()
+    /// When the next program that ended by itself, and is wanted up, is to be started again.
+    pub(crate) fn next_again(&self, wanted: &NodeCondition) -> Option<Instant> {
+        self.programs.iter().filter_map(|program| program.again_in(wanted)).min()
     }
 
     /// The jobs of those whose time has come.
-    pub(crate) fn start_again(&mut self, now: Instant) -> Vec<Job> {
-        let is_due = |program: &Program| program.again.is_some_and(|at| at <= now);
+    pub(crate) fn start_again(&mut self, now: Instant, wanted: &NodeCondition) -> Vec<Job> {
+        let is_due = |program: &Program| program.again_in(wanted).is_some_and(|at| at <= now);
         let due: Vec<usize> =
             (0..self.programs.len()).filter(|index| is_due(&self.programs[*index])).collect();
         due.into_iter().filter_map(|index| self.start(index)).collect()
-    }
-
-    /// Somebody wants them down: who ended by itself before stays down too.
-    pub(crate) fn forget_restarts(&mut self) {
-        self.programs.iter_mut().for_each(|program| program.again = None);
     }
 
     fn job(&mut self, index: usize, command: &Command) -> Job {
@@ -167,8 +193,13 @@ impl Programs {
         }
     }
 
-    /// Takes a report in; what of it others should know.
-    pub(crate) fn hear(&mut self, report: &Report, node: &NodeId, asked: bool) -> Option<Sight> {
+    /// Takes a report in; what of it others should know. An end was asked for where `wanted` has the program down.
+    pub(crate) fn hear(
+        &mut self,
+        report: &Report,
+        node: &NodeId,
+        wanted: &NodeCondition,
+    ) -> Option<Sight> {
         let (Report::Started { number }
         | Report::NotStarted { number, .. }
         | Report::Stopped { number }
@@ -185,6 +216,7 @@ impl Programs {
             Report::Continued { .. } => program.stands = false,
             Report::Ended { end, .. } => {
                 program.gone();
+                let asked = wanted.process(&process).is_down();
                 if !asked {
                     program.wait_to_start(*end != End::Exited(0));
                 }
@@ -193,6 +225,8 @@ impl Programs {
             _ => {
                 program.gone();
                 program.wait_to_start(true);
+                // The next goal tries again too.
+                program.is_due = true;
             }
         }
         None
@@ -230,6 +264,17 @@ impl Program {
     fn gone(&mut self) {
         self.number = None;
         self.stands = false;
+    }
+
+    /// When it is to be started again; None where it is not wanted up.
+    fn again_in(&self, wanted: &NodeCondition) -> Option<Instant> {
+        self.again.filter(|_| wanted.process(&self.process.name) == NodeState::Up)
+    }
+
+    /// Somebody wants it down: if it ended by itself before, it stays down too.
+    fn put_down(&mut self) {
+        self.is_due = true;
+        self.again = None;
     }
 
     fn wait_to_start(&mut self, failed: bool) {

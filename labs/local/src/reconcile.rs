@@ -9,7 +9,9 @@ use std::{
 };
 
 use fabric::{CANARY_PORT, Fabric, Rule};
-use model::{Conditions, End, Lever, Link, Micros, NodeId, NodeState, Ports};
+use model::{
+    Conditions, End, Lever, Link, Micros, NodeCondition, NodeId, NodeState, Ports, Pulled,
+};
 use rustix::net::{SendFlags, sendto};
 use seams::{LabError, Sight, Wanted};
 use tokio::{
@@ -18,6 +20,7 @@ use tokio::{
 };
 
 use crate::{
+    lab::does_to_nodes,
     namespace::udp_socket,
     node::{Answer, Goal},
     places::Places,
@@ -105,20 +108,27 @@ impl Reconciler {
         self.now.revision = wanted.revision;
         self.voice.turn(wanted.revision);
         self.now.world = wanted.conditions.clone();
-        let states: Vec<(NodeId, NodeState)> =
-            self.nodes.keys().map(|node| (node.clone(), wanted.conditions.node(node))).collect();
-        let these = |wanted| {
-            states.iter().filter(move |(_, state)| *state == wanted).map(|(node, _)| node.clone())
+        let conditions: BTreeMap<NodeId, NodeCondition> = self
+            .nodes
+            .keys()
+            .map(|node| (node.clone(), wanted.conditions.nodes.get(node).cloned()))
+            .map(|(node, condition)| (node, condition.unwrap_or_default()))
+            .collect();
+        let these = |state| {
+            let so = conditions.iter().filter(move |(_, condition)| condition.state == state);
+            so.map(|(node, _)| node.clone())
         };
         self.now.quiet.dark.extend(these(NodeState::PowerLost));
         self.now.quiet.frozen.extend(these(NodeState::Frozen));
         // Silence first, and only then the deeds that it has to hide.
         self.enforce();
-        for (node, state) in states {
-            if self.now.goals.get(&node).is_none_or(|goal| goal.state != state) {
-                let goal = Goal { revision: wanted.revision, state };
+        for (node, condition) in conditions {
+            let before = self.now.goals.get(&node);
+            if before.is_none_or(|goal| goal.condition != condition) {
+                self.tell_unable(&node, before.map(|goal| &goal.condition), &condition);
+                let goal = Goal { revision: wanted.revision, condition };
                 // A node's task ends only with the lab.
-                let _ = self.nodes[&node].send(goal);
+                let _ = self.nodes[&node].send(goal.clone());
                 self.now.goals.insert(node.clone(), goal);
                 self.now.waiting.insert(node);
             }
@@ -126,13 +136,25 @@ impl Reconciler {
         self.tell_if_in_force();
     }
 
+    /// What is asked of a node anew and nobody here can do.
+    fn tell_unable(&self, node: &NodeId, before: Option<&NodeCondition>, now: &NodeCondition) {
+        let before = before.map(NodeCondition::levers).unwrap_or_default();
+        for (lever, _) in
+            now.levers().difference(&before).filter(|(lever, _)| !does_to_nodes(*lever))
+        {
+            let why = "this lab cannot do it to a node".to_owned();
+            let end = End::Node(node.clone());
+            self.voice.say(Sight::CannotDo { lever: *lever, end, why });
+        }
+    }
+
     fn hear(&mut self, node: &NodeId, answer: Answer) {
-        let goal = self.now.goals[node];
+        let goal = &self.now.goals[node];
         match answer {
             Answer::Lit { revision } if revision == goal.revision => {
                 let Quiet { dark, frozen } = &mut self.now.quiet;
                 let was_dark = dark.remove(node);
-                let was_frozen = goal.state != NodeState::Frozen && frozen.remove(node);
+                let was_frozen = goal.condition.state != NodeState::Frozen && frozen.remove(node);
                 if was_dark || was_frozen {
                     self.enforce();
                 }
@@ -145,7 +167,8 @@ impl Reconciler {
             }
             Answer::Failed { revision, error } if revision == goal.revision => {
                 let Some(opened) = self.opened.take() else {
-                    let lever = goal.state.lever().unwrap_or(Lever::Crash);
+                    let levers = goal.condition.levers();
+                    let lever = levers.first().map_or(Lever::Crash, |(lever, _)| *lever);
                     self.voice.say(Sight::CannotDo {
                         lever,
                         end: End::Node(node.clone()),
@@ -195,7 +218,9 @@ impl Reconciler {
                 self.probe(&before);
             }
             Err(error) => {
-                for (lever, end) in self.now.world.levers() {
+                let levers = self.now.world.levers().into_iter();
+                let of_links = levers.filter(|(lever, _)| lever.pulled() == Pulled::OnLinks);
+                for (lever, end) in of_links {
                     self.voice.say(Sight::CannotDo { lever, end, why: error.to_string() });
                 }
             }

@@ -5,14 +5,19 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     path::PathBuf,
     process::{self, Stdio},
 };
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid},
+    process::{
+        Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process_group, pidfd_open, setsid, wait,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +34,11 @@ pub(crate) enum Order {
     Start(Job),
     /// To every process of the node.
     Signal(i32),
+    /// To one program and whatever it started and left in its process group.
+    SignalOne {
+        number: u32,
+        signal: i32,
+    },
 }
 
 /// A program to start. Its output is appended to `log`.
@@ -140,6 +150,9 @@ fn attend(control: &OwnedFd, signals: &OwnedFd) -> io::Result<()> {
                     report_changes(control, &mut jobs)?;
                 }
                 Some((Order::Signal(signal), _)) => signal_all(control, signal)?,
+                Some((Order::SignalOne { number, signal }, _)) => {
+                    signal_one(number, signal, &jobs)?;
+                }
                 None => return Ok(()),
             }
         }
@@ -165,6 +178,8 @@ fn launch(job: &Job) -> io::Result<Pid> {
     let mut command = process::Command::new(&job.program);
     command.args(&job.args).env_clear().envs(&job.env).current_dir(&job.dir);
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // A group of its own: one program can be hit without the others of the node.
+    command.process_group(0);
     // A program inherits the blocked signals, and must have none: it could not be asked to end.
     let ours = Signals::of(&[]).set_mask()?;
     let child = command.spawn();
@@ -180,10 +195,24 @@ fn signal_all(control: &OwnedFd, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// A program that has ended meanwhile gets nothing: its end is reported anyway.
+fn signal_one(number: u32, signal: i32, jobs: &HashMap<Pid, u32>) -> io::Result<()> {
+    let signal = Signal::from_named_raw(signal)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no signal of a name"))?;
+    match jobs.iter().find(|(_, job)| **job == number) {
+        Some((pid, _)) => match kill_process_group(*pid, signal) {
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            outcome => Ok(outcome?),
+        },
+        None => Ok(()),
+    }
+}
+
 fn report_changes(control: &OwnedFd, jobs: &mut HashMap<Pid, u32>) -> io::Result<()> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
     loop {
-        let (pid, status) = match waitpid(None, options) {
+        // Any child: `waitpid` without one would mean those of our own process group.
+        let (pid, status) = match wait(options) {
             Ok(Some(change)) => change,
             Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(()),
             Err(error) => return Err(error.into()),

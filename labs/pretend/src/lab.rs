@@ -95,7 +95,7 @@ impl Lab for Pretend {
 }
 
 /// What this lab can do: to messages, which are parts of streams, and to machines.
-fn plays(lever: Lever) -> bool {
+pub(crate) fn plays(lever: Lever) -> bool {
     match lever {
         Lever::Cut
         | Lever::CutPorts
@@ -115,6 +115,15 @@ fn plays(lever: Lever) -> bool {
         | Lever::PowerLoss => true,
         // A message has neither copies nor an order nor a size that packets have.
         Lever::Duplicate | Lever::Reorder | Lever::Mtu => false,
+        // It has neither a disk nor a clock of its own; assets are the fleets'.
+        Lever::DiskDelay
+        | Lever::DiskError
+        | Lever::DiskFull
+        | Lever::DiskStall
+        | Lever::ClockOffset
+        | Lever::ClockRate
+        | Lever::Disconnect
+        | Lever::Silence => false,
     }
 }
 

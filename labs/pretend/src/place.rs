@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Conditions, Lever, Link, LinkCondition, NodeId, NodeState};
+use model::{Conditions, Lever, Link, LinkCondition, NodeCondition, NodeId, NodeState};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Machines that are not simply up.
-    machines: BTreeMap<NodeId, NodeState>,
+    /// Machines that are not simply up, or not with all of their processes.
+    machines: BTreeMap<NodeId, NodeCondition>,
     /// Ways that are not as the topology has them.
     ways: BTreeMap<Link, LinkCondition>,
 }
@@ -17,8 +17,10 @@ pub struct Place {
 /// What changed on the way from one world to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Machines with the state they had and the one they have.
-    pub machines: Vec<(NodeId, NodeState, NodeState)>,
+    /// Machines with the condition they had and the one they have.
+    pub machines: Vec<(NodeId, NodeCondition, NodeCondition)>,
+    /// Levers of links that did not hold before.
+    pub pulled: BTreeSet<(Link, Lever)>,
     /// Levers of links that no longer hold.
     pub let_go: BTreeSet<(Link, Lever)>,
     /// Links that were cut and are no more.
@@ -28,11 +30,13 @@ pub struct Change {
 impl Place {
     /// Moves to this world, from any other.
     pub fn reconcile(&mut self, world: &Conditions) -> Change {
-        let Conditions { links, nodes } = world;
+        // The fleets obey what is wanted of them themselves.
+        let Conditions { links, nodes, fleets: _ } = world;
         let mut change = Change::default();
         let names: BTreeSet<&NodeId> = self.machines.keys().chain(nodes.keys()).collect();
         for name in names {
-            let (was, is) = (self.machine(name), world.node(name));
+            let was = self.machines.get(name).cloned().unwrap_or_default();
+            let is = nodes.get(name).cloned().unwrap_or_default();
             if was != is {
                 change.machines.push((name.clone(), was, is));
             }
@@ -45,10 +49,15 @@ impl Place {
                 change.freed.insert(link.clone());
             }
         }
+        for (link, condition) in links {
+            let had = self.ways.get(link).map(LinkCondition::levers).unwrap_or_default();
+            let new = condition.levers().into_iter().filter(|lever| !had.contains(lever));
+            change.pulled.extend(new.map(|lever| (link.clone(), lever)));
+        }
         self.machines = nodes
             .iter()
-            .filter(|(_, state)| **state != NodeState::Up)
-            .map(|(name, state)| (name.clone(), *state))
+            .filter(|(_, condition)| **condition != NodeCondition::default())
+            .map(|(name, condition)| (name.clone(), condition.clone()))
             .collect();
         self.ways = links
             .iter()
@@ -59,12 +68,17 @@ impl Place {
     }
 
     pub fn machine(&self, name: &NodeId) -> NodeState {
-        self.machines.get(name).copied().unwrap_or_default()
+        self.machines.get(name).map(|condition| condition.state).unwrap_or_default()
     }
 
-    /// Machines that do not run.
-    pub fn still(&self) -> &BTreeMap<NodeId, NodeState> {
-        &self.machines
+    /// State of a process: its own or that of its machine, whichever is worse.
+    pub fn process(&self, name: &NodeId, process: &str) -> NodeState {
+        self.machines.get(name).map(|condition| condition.process(process)).unwrap_or_default()
+    }
+
+    /// All that is asked of a machine.
+    pub fn condition(&self, name: &NodeId) -> Option<&NodeCondition> {
+        self.machines.get(name)
     }
 
     pub fn way(&self, link: &Link) -> Option<&LinkCondition> {

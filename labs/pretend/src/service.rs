@@ -34,6 +34,9 @@ fn twelve() -> u16 {
     12
 }
 
+/// The simulated process of a node: the one that holds its copies and answers.
+pub(crate) const PROCESS: &str = "pretend";
+
 fn one_second() -> Time {
     Time(Duration::from_secs(1))
 }
@@ -51,7 +54,7 @@ const CANDIDATE: RoleName = RoleName::other("candidate");
 impl Layout for Logs {
     /// Nothing is executed: the name stands for the simulated process.
     fn processes(&self, _: &NodeId, _: &dyn Addresses) -> Vec<Process> {
-        vec![Process { name: "pretend".to_owned(), ..Default::default() }]
+        vec![Process { name: PROCESS.to_owned(), ..Default::default() }]
     }
 
     fn endpoints(&self) -> &'static [(&'static str, u16)] {
@@ -84,7 +87,7 @@ impl Service for Logs {
     async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
         let memory = memory(ground, "ask whether nodes are up")?;
         let world = memory.world();
-        match self.site.nodes().find(|node| world.place.machine(node) != NodeState::Up) {
+        match self.site.nodes().find(|node| world.serving(node) != NodeState::Up) {
             None => Ok(()),
             Some(node) => Err(SystemError::Answer {
                 doing: format!("ask {node} whether it is up"),
@@ -109,7 +112,7 @@ impl Service for Logs {
         let doing = "ask a node for its roles";
         let memory = memory(ground, doing)?;
         let world = memory.world();
-        if world.place.machine(node) != NodeState::Up {
+        if world.serving(node) != NodeState::Up {
             return Err(SystemError::Answer {
                 doing: doing.to_owned(),
                 why: format!("{node} does not answer"),
@@ -126,7 +129,7 @@ impl Service for Logs {
     async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
         let memory = memory(ground, "ask whether copies are up to date")?;
         let world = memory.world();
-        let up = self.site.nodes().all(|node| world.place.machine(node) == NodeState::Up);
+        let up = self.site.nodes().all(|node| world.serving(node) == NodeState::Up);
         let mut groups = world.groups.iter().filter(|group| group.service == self.site.service);
         let now = Instant::now();
         Ok(up

@@ -7,8 +7,8 @@ use std::{
 };
 
 use model::{
-    Conditions, End, Micros, NodeId, NodeState, ServiceId, ShardId, Topology, event::HealedBy,
-    schedule::Draws,
+    Conditions, End, Lever, Micros, NodeCondition, NodeId, NodeState, ServiceId, ShardId, Topology,
+    event::HealedBy, schedule::Draws,
 };
 use seams::{Clock, Origin, Seen, Sight, Spot};
 use tokio::{
@@ -18,11 +18,16 @@ use tokio::{
 
 use crate::{
     group::Group,
+    lab::plays,
     message::{Body, Message, Reply},
     place::Place,
     raft::Post,
+    service::PROCESS,
     ways::{Fate, Way, Ways},
 };
+
+/// Why a lever does nothing here.
+const UNABLE: &str = "the `pretend` lab has nothing that it could do this to";
 
 pub(crate) struct World {
     pub(crate) place: Place,
@@ -153,9 +158,8 @@ impl World {
         let arrival = self.flight.keys().next().map(|(at, _)| *at);
         let replicas =
             self.groups.iter().flat_map(|group| group.copies.iter().zip(&group.replicas));
-        let still = self.place.still();
         let tick = replicas
-            .filter(|(node, _)| !still.contains_key(*node))
+            .filter(|(node, _)| self.serving(node) == NodeState::Up)
             .map(|(_, replica)| replica.deadline)
             .min();
         arrival.into_iter().chain(tick).min()
@@ -169,18 +173,16 @@ impl World {
         for (link, lever) in change.let_go {
             self.ways.let_go(lever, Spot::Link(link), &mut sights);
         }
+        for (link, lever) in change.pulled.into_iter().filter(|(_, lever)| !plays(*lever)) {
+            sights.push(Sight::CannotDo { lever, end: link.to, why: UNABLE.to_owned() });
+        }
         // A canary would pass now: nothing stands in its way.
         sights.extend(
             change.freed.into_iter().map(|link| Sight::Healed { link, by: HealedBy::Canary }),
         );
         for (node, was, is) in change.machines {
-            if let Some(lever) = was.lever() {
-                self.ways.let_go(lever, Spot::Node(node.clone()), &mut sights);
-            }
-            if let Some(lever) = is.lever() {
-                self.ways.count(lever, Spot::Node(node.clone()), at, false, &mut sights);
-            }
-            self.turn(now, &node, was, is);
+            self.account(at, &node, &was, &is, &mut sights);
+            self.turn_machine(now, &node, &was, &is);
         }
         sights.push(Sight::InForce { revision });
         sights.into_iter().for_each(|sight| self.tell(at, sight));
@@ -192,9 +194,13 @@ impl World {
         let mut sights = vec![];
         self.ways.let_all_go(&mut sights);
         sights.into_iter().for_each(|sight| self.tell(at, sight));
-        let running: Vec<NodeId> =
-            self.hosts.keys().filter(|node| !self.place.machine(node).is_down()).cloned().collect();
-        running.iter().for_each(|node| self.tell_exited(at, node, "the lab was closed"));
+        for node in self.hosts.keys() {
+            for process in self.processes(node) {
+                if !self.place.process(node, &process).is_down() {
+                    self.tell_exited(at, node, process, "the lab was closed");
+                }
+            }
+        }
         self.flight.clear();
         self.groups.clear();
         self.calls.clear();
@@ -202,6 +208,79 @@ impl World {
             line.state.send_replace(LineState::Gone("the lab was closed"));
         });
         self.seen = None;
+    }
+
+    /// State of the process of a node that holds its copies.
+    pub(crate) fn serving(&self, node: &NodeId) -> NodeState {
+        self.place.process(node, PROCESS)
+    }
+
+    /// The levers of a machine and of its processes that were let go, and those that were pulled.
+    fn account(
+        &mut self,
+        at: Micros,
+        node: &NodeId,
+        was: &NodeCondition,
+        is: &NodeCondition,
+        sights: &mut Vec<Sight>,
+    ) {
+        let (was, is) = (was.levers(), is.levers());
+        let spot = |process: &Option<String>| match process.clone() {
+            None => Spot::Node(node.clone()),
+            Some(process) => Spot::Process { node: node.clone(), process },
+        };
+        for (lever, process) in was.difference(&is) {
+            self.ways.let_go(*lever, spot(process), sights);
+        }
+        for (lever, process) in is.difference(&was) {
+            if let Err(why) = self.able(node, *lever, process.as_deref()) {
+                let end = End::Node(node.clone());
+                sights.push(Sight::CannotDo { lever: *lever, end, why });
+            } else {
+                self.ways.count(*lever, spot(process), at, false, sights);
+            }
+        }
+    }
+
+    fn able(&self, node: &NodeId, lever: Lever, process: Option<&str>) -> Result<(), String> {
+        if !plays(lever) {
+            return Err(UNABLE.to_owned());
+        }
+        match process {
+            Some(name) if !self.processes(node).iter().any(|process| process == name) => {
+                Err(format!("no process of this node is called `{name}`"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells of each process that fell or rose, and turns what the serving one does.
+    fn turn_machine(
+        &mut self,
+        now: Instant,
+        node: &NodeId,
+        was: &NodeCondition,
+        is: &NodeCondition,
+    ) {
+        let at = self.stamp(now);
+        for process in self.processes(node) {
+            let (was, is) = (was.process(&process), is.process(&process));
+            match (was.is_down(), is.is_down()) {
+                (false, true) => {
+                    let status = match is {
+                        NodeState::PowerLost => "power lost",
+                        NodeState::Terminated => "exit status 0",
+                        _ => "signal 9",
+                    };
+                    self.tell_exited(at, node, process, status);
+                }
+                (true, false) => {
+                    self.tell(at, Sight::Started { node: node.clone(), process });
+                }
+                _ => {}
+            }
+        }
+        self.turn(now, node, was.process(PROCESS), is.process(PROCESS));
     }
 
     fn turn(&mut self, now: Instant, node: &NodeId, was: NodeState, is: NodeState) {
@@ -226,12 +305,6 @@ impl World {
         host.life += 1;
         host.held.clear();
         self.groups.iter_mut().for_each(|group| group.forget(node));
-        let status = match state {
-            NodeState::PowerLost => "power lost",
-            NodeState::Terminated => "exit status 0",
-            _ => "signal 9",
-        };
-        self.tell_exited(self.stamp(now), node, status);
         if state == NodeState::PowerLost {
             return;
         }
@@ -256,7 +329,6 @@ impl World {
 
     fn rise(&mut self, now: Instant, node: &NodeId) {
         self.groups.iter_mut().for_each(|group| group.restart(node, now));
-        self.tell_started(node);
     }
 
     pub(crate) fn send(&mut self, now: Instant, message: Message) {
@@ -298,7 +370,7 @@ impl World {
         let End::Node(node) = message.to.end.clone() else {
             return self.arrive_at_client(message.body);
         };
-        match self.place.machine(&node) {
+        match self.serving(&node) {
             NodeState::Up => self.arrive_at_node(now, &node, message),
             // The kernel of a node whose processes stand still goes on to take connections.
             NodeState::Stopped if matches!(message.body, Body::Hello { .. }) => {
@@ -363,7 +435,7 @@ impl World {
     fn tick(&mut self, now: Instant) {
         for group in 0..self.groups.len() {
             for me in 0..self.groups[group].copies.len() {
-                let up = self.place.machine(&self.groups[group].copies[me]) == NodeState::Up;
+                let up = self.serving(&self.groups[group].copies[me]) == NodeState::Up;
                 if up && self.groups[group].replicas[me].deadline <= now {
                     let post = self.groups[group].replicas[me].tick(now);
                     self.post(now, group, me, post);
@@ -380,18 +452,9 @@ impl World {
         }
     }
 
-    fn tell_exited(&self, at: Micros, node: &NodeId, status: &str) {
-        for process in self.processes(node) {
-            self.tell(
-                at,
-                Sight::Exited {
-                    node: node.clone(),
-                    process,
-                    status: status.to_owned(),
-                    asked: true,
-                },
-            );
-        }
+    fn tell_exited(&self, at: Micros, node: &NodeId, process: String, status: &str) {
+        let (node, status) = (node.clone(), status.to_owned());
+        self.tell(at, Sight::Exited { node, process, status, asked: true });
     }
 
     fn processes(&self, node: &NodeId) -> Vec<String> {

@@ -1,10 +1,17 @@
 //! The lab itself: what holds for its kinds, and that it goes where it is told from wherever it is.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use document::{Ids, Problems, Sources, parse};
-use model::{Conditions, CutForm, End, Link, NodeId, NodeState, Ports, Topology, topology::Node};
-use seams::{Clock, Kind, Lab, Open, Process, Seen, Sight, Site, Wanted};
+use model::{
+    Conditions, CutForm, End, Lever, Link, NodeCondition, NodeId, NodeState, Ports, ProcessState,
+    Topology, topology::Node,
+};
+use seams::{Clock, Kind, Lab, Open, Process, Seen, Sight, Site, Spot, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
@@ -45,6 +52,11 @@ fn every_kind_loads_its_example() {
 
 /// Takes a lab through worlds, one second each: the place it is then in, and what was seen of it.
 fn after(worlds: &[Conditions]) -> (Place, Vec<Seen>) {
+    played(worlds, &[])
+}
+
+/// The same with more processes on each node, beside the one that serves.
+fn played(worlds: &[Conditions], beside: &[&str]) -> (Place, Vec<Seen>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -55,10 +67,14 @@ fn after(worlds: &[Conditions]) -> (Place, Vec<Seen>) {
         let (want, wanted) = watch::channel(Wanted::default());
         let (to_seen, mut seen) = mpsc::unbounded_channel();
         let lab = Pretend::new(site.topology.clone(), 1);
-        let processes: BTreeMap<NodeId, Vec<Process>> = site
-            .nodes()
-            .map(|node| (node.clone(), service.processes(node, &*site.topology)))
-            .collect();
+        let of = |node: &NodeId| {
+            let more = beside
+                .iter()
+                .map(|name| Process { name: (*name).to_owned(), ..Default::default() });
+            let own = service.processes(node, &*site.topology);
+            (node.clone(), own.into_iter().chain(more).collect())
+        };
+        let processes: BTreeMap<NodeId, Vec<Process>> = site.nodes().map(of).collect();
         let clock = Clock::new(Instant::now());
         let ground = lab
             .open(Open { processes, want: wanted, seen: to_seen, clock })
@@ -82,7 +98,7 @@ fn after(worlds: &[Conditions]) -> (Place, Vec<Seen>) {
 }
 
 fn world(state: NodeState, cut: bool) -> Conditions {
-    let mut world = Conditions { nodes: [("a".into(), state)].into(), ..Default::default() };
+    let mut world = Conditions { nodes: [("a".into(), state.into())].into(), ..Default::default() };
     if cut {
         world.cut(
             Link::new(End::Node("b".into()), End::Node("c".into())),
@@ -116,6 +132,56 @@ fn every_way_to_a_world_ends_in_the_same_place() {
             );
         }
     }
+}
+
+/// One process of node `a` in a state, and nothing else.
+fn process(name: &str, state: ProcessState) -> Conditions {
+    let condition =
+        NodeCondition { processes: [(name.into(), state)].into(), ..Default::default() };
+    Conditions { nodes: [("a".into(), condition)].into(), ..Default::default() }
+}
+
+#[test]
+fn one_process_falls_and_rises_while_the_others_run() {
+    let killed = process("beside", ProcessState::Crashed);
+    let (place, seen) = played(&[killed, Conditions::default()], &["beside"]);
+    assert_eq!(place, Place::default());
+    let told = |sight: &Sight| match sight {
+        Sight::Exited { node, process, asked: true, .. } => Some(format!("{node} -{process}")),
+        Sight::Started { node, process } => Some(format!("{node} +{process}")),
+        Sight::Hit { lever, at: Spot::Process { node, process }, count, .. } => {
+            Some(format!("{node} {lever:?} {process} {count}"))
+        }
+        Sight::Hit { .. } => Some("another proof".to_owned()),
+        _ => None,
+    };
+    let all: Vec<String> = seen.iter().filter_map(|seen| told(&seen.what)).collect();
+    let started = ["a +pretend", "a +beside", "b +pretend", "b +beside", "c +pretend", "c +beside"];
+    let hit = ["a Crash beside 1", "a -beside", "a +beside", "a Crash beside 1"];
+    assert_eq!(all[..6], started);
+    let mut middle: Vec<&str> = all[6..10].iter().map(String::as_str).collect();
+    middle.sort_unstable();
+    let mut expected = hit;
+    expected.sort_unstable();
+    assert_eq!(middle, expected);
+    assert_eq!(all.len(), 6 + 4 + 6, "and the end of the lab: {all:?}");
+}
+
+#[test]
+fn a_lever_that_the_lab_has_not_is_told_and_not_ignored() {
+    let mut world = process("nobody", ProcessState::Crashed);
+    let node = world.nodes.values_mut().next().expect("there is one");
+    node.disk.full = true;
+    node.clock.offset_us = -3;
+    let link = Link::new(End::Node("b".into()), End::Node("c".into()));
+    world.quality_mut(link).mtu = Some(1400);
+    let (_, seen) = after(&[world]);
+    let told = |seen: &Seen| match &seen.what {
+        Sight::CannotDo { lever, .. } => Some(*lever),
+        _ => None,
+    };
+    let told: BTreeSet<Lever> = seen.iter().filter_map(told).collect();
+    assert_eq!(told, [Lever::Crash, Lever::DiskFull, Lever::ClockOffset, Lever::Mtu].into());
 }
 
 #[test]

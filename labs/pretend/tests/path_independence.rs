@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    BitRate, Bursts, Chance, Conditions, Cut, CutForm, End, Jitter, Link, LinkCondition,
-    LinkQuality, NodeId, NodeState, Ports, Shape,
+    BitRate, Bursts, Chance, ClockCondition, Conditions, Cut, CutForm, DiskCondition, End, Jitter,
+    Link, LinkCondition, LinkQuality, NodeCondition, NodeId, NodeState, Ports, ProcessState, Shape,
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -73,14 +73,12 @@ fn a_lab_that_keeps_something_is_noticed() {
 
 /// The world that a place is in.
 fn inverse(place: &Place) -> Conditions {
-    let nodes = names()
-        .map(|name| (name.clone(), place.machine(&name)))
-        .filter(|(_, state)| *state != NodeState::Up)
-        .collect();
+    let nodes =
+        names().filter_map(|name| Some((name.clone(), place.condition(&name)?.clone()))).collect();
     let ends = || names().map(End::Node);
     let links = ends().flat_map(|from| ends().map(move |to| Link::new(from.clone(), to)));
     let links = links.filter_map(|link| Some((link.clone(), place.way(&link)?.clone()))).collect();
-    Conditions { links, nodes }
+    Conditions { links, nodes, ..Conditions::default() }
 }
 
 fn names() -> impl Iterator<Item = NodeId> {
@@ -100,8 +98,24 @@ fn world() -> impl Strategy<Value = Conditions> {
     });
     let condition = (btree_set(cut, 0..2), quality())
         .prop_map(|(cuts, quality)| LinkCondition { cuts, quality });
-    (btree_map(link, condition, 0..3), btree_map(node, state, 0..3))
-        .prop_map(|(links, nodes)| Conditions { links, nodes })
+    let process = prop_oneof![
+        Just(ProcessState::Up),
+        Just(ProcessState::Stopped),
+        Just(ProcessState::Terminated),
+        Just(ProcessState::Crashed)
+    ];
+    let processes =
+        btree_map(prop_oneof![Just("p".to_owned()), Just("q".to_owned())], process, 0..3);
+    let machine = (state, processes, any::<bool>(), 0i64..2).prop_map(
+        |(state, processes, full, offset_us)| NodeCondition {
+            state,
+            processes,
+            disk: DiskCondition { full, ..DiskCondition::default() },
+            clock: ClockCondition { offset_us, rate_ppm: 0 },
+        },
+    );
+    (btree_map(link, condition, 0..3), btree_map(node, machine, 0..3))
+        .prop_map(|(links, nodes)| Conditions { links, nodes, ..Conditions::default() })
 }
 
 fn quality() -> impl Strategy<Value = LinkQuality> {

@@ -200,7 +200,7 @@ async fn fails_over(inside: Inside) -> Result<(), Failed> {
     let (first, role) = stand.primary(keeper, &nodes, 0).await;
     assert_eq!((role.role.name, &first), ("primary", &nodes[0]));
     let mut world = Conditions::default();
-    world.nodes.insert(first.clone(), NodeState::Crashed);
+    world.nodes.insert(first.clone(), NodeState::Crashed.into());
     stand.want.send_replace(Wanted { revision: 1, conditions: Arc::new(world) });
     stand.until("the kill", |sight| (sight == Sight::InForce { revision: 1 }).then_some(())).await;
     let (second, _) = stand.primary(keeper, &nodes, role.term).await;

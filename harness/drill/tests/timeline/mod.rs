@@ -7,7 +7,7 @@ use std::{
 
 use document::{Ids, Problems, Sources, parse};
 use model::{
-    Event, KindSpec, Micros, NodeId, Plan, RegionId, ShardId, Sighting,
+    End, Event, KindSpec, Micros, NodeId, Plan, RegionId, ShardId, Sighting,
     event::Claim,
     ledger::Fate,
     plan::{Closing, EventPattern, Opening, Window, read_back_of},
@@ -129,7 +129,8 @@ impl Drill {
             .and_then(|node| (kind.read)(&node, &mut problems))
             .unwrap_or_else(|| panic!("{problems:?}"));
         let fault = KindSpec { kind: name.to_owned(), params };
-        self.plan.windows.push(Window { id: id.into(), fault, opening, closing, follow });
+        let deed = String::new();
+        self.plan.windows.push(Window { id: id.into(), fault, opening, closing, follow, deed });
         self
     }
 
@@ -179,7 +180,7 @@ impl Told {
                 let parts = || affected.0.values();
                 Some(Asked {
                     at: *at,
-                    picked: picked.concat(),
+                    picked: nodes_of(picked),
                     claims: claims.clone(),
                     regions: parts().flat_map(|parts| parts.regions.clone()).collect(),
                     shards: parts().flat_map(|parts| parts.shards.clone()).collect(),
@@ -196,7 +197,7 @@ impl Told {
     pub fn moves(&self, id: &str) -> Vec<(Micros, Vec<NodeId>)> {
         let moved = |(at, event): &(Micros, Event)| match event {
             Event::FaultMoved { window, picked, .. } if window.as_str() == id => {
-                Some((*at, picked.concat()))
+                Some((*at, nodes_of(picked)))
             }
             _ => None,
         };
@@ -248,4 +249,13 @@ impl Told {
         };
         self.events.iter().filter_map(leader).collect()
     }
+}
+
+/// All picked nodes, whichever target they are for.
+fn nodes_of(picked: &[Vec<End>]) -> Vec<NodeId> {
+    let node = |end: &End| match end {
+        End::Node(name) => Some(name.clone()),
+        End::Cell(_) => None,
+    };
+    picked.iter().flatten().filter_map(node).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::event::{Affected, Claim};
-use model::{End, Event, Lever, Severs, WindowId};
+use model::{AssetRow, CellId, End, Event, Lever, NodeId, Plan, RegionId, WindowId};
 
 use super::{Index, Recorded, place};
 use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window};
@@ -28,6 +28,9 @@ pub(super) struct Opened {
     hits: BTreeMap<(Lever, End, Option<End>), u64>,
     first: Option<Us>,
     missed: Option<String>,
+    /// Cells whose assets were picked themselves.
+    cells: BTreeSet<CellId>,
+    severed: BTreeSet<(CellId, NodeId)>,
 }
 
 pub(super) fn timeline(recorded: &Recorded<'_>, index: &Index) -> Timeline {
@@ -61,13 +64,19 @@ pub(super) fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
         recorded.plan.windows.iter().map(|w| (w.id.clone(), Opened::default())).collect();
     for r in recorded.events {
         match &r.event {
-            Event::FaultAsked { window, picked, claims, affected, .. }
-            | Event::FaultMoved { window, picked, claims, affected, .. } => {
+            Event::FaultAsked { window, picked, claims, affected, severed, .. }
+            | Event::FaultMoved { window, picked, claims, affected, severed, .. } => {
                 let w = opened.entry(window.clone()).or_default();
                 w.asked = w.asked.or(Some(r.at.0));
                 w.picked.extend(picked.iter().flatten().map(ToString::to_string));
                 w.claims.extend(claims.iter().cloned());
                 w.affected.extend(affected);
+                let cell = |end: &End| match end {
+                    End::Node(_) => None,
+                    End::Cell(name) => Some(name.clone()),
+                };
+                w.cells.extend(picked.iter().flatten().filter_map(cell));
+                w.severed.extend(severed.iter().cloned());
             }
             Event::FaultClosed { window, .. } => {
                 opened.entry(window.clone()).or_default().closed = Some(r.at.0)
@@ -167,16 +176,26 @@ fn episode(
         regions.extend(known.map(|region| (at, region)));
         shards.extend(parts.shards.iter().filter_map(|shard| index.shard(service, shard)));
     }
-    let declared =
-        !regions.is_empty() || !shards.is_empty() || mine().all(|o| roles_known(recorded, o));
+    let cells: BTreeSet<&CellId> = mine().flat_map(|o| &o.cells).collect();
+    let declared = !regions.is_empty()
+        || !shards.is_empty()
+        || !cells.is_empty()
+        || mine().all(|o| roles_known(recorded, o));
+    let severed: BTreeSet<&(CellId, NodeId)> = mine().flat_map(|o| &o.severed).collect();
+    let which = |fits: &dyn Fn(&AssetRow) -> bool| {
+        let fit = in_order(recorded).into_iter().enumerate().filter(|(_, asset)| fits(asset));
+        fit.map(|(index, _)| index).collect()
+    };
     Some(Episode {
         t_effect,
         t_heal: if open { None } else { mine().filter_map(|o| o.closed).max() },
         affected: declared.then(|| Affects {
             regions: regions.into_iter().collect(),
             shards: shards.into_iter().collect(),
+            assets: which(&|asset| cells.contains(&asset.cell)),
         }),
         windows: group.iter().map(ToString::to_string).collect(),
+        cut_off: which(&|asset| is_cut_off(recorded.plan, asset, &severed)),
     })
 }
 
@@ -204,27 +223,30 @@ fn phase_edges(recorded: &Recorded<'_>) -> Vec<Change> {
     starts.map(|t| Change { t, kind: ChangeKind::Phase, same_episode: false }).collect()
 }
 
-/// Assets in order of their ids. One has no surviving path when every node of its service at home was cut off or taken down and its
-/// fleet has nowhere else to go.
+/// Whether nothing passes between an asset and any node of its service, in its home region and in those that its fleet may go to.
+fn is_cut_off(plan: &Plan, asset: &AssetRow, severed: &BTreeSet<&(CellId, NodeId)>) -> bool {
+    let Some(fleet) = plan.fleets.get(&asset.fleet) else { return false };
+    let elsewhere = fleet.failover.get(&asset.home).into_iter().flatten();
+    let regions: BTreeSet<&RegionId> = elsewhere.chain([&asset.home]).collect();
+    let mut nodes = plan
+        .topology
+        .nodes_of(&fleet.service)
+        .filter(|node| regions.contains(&plan.topology.nodes[*node].region))
+        .peekable();
+    nodes.peek().is_some()
+        && nodes.all(|node| severed.contains(&(asset.cell.clone(), node.clone())))
+}
+
+/// The assets in the order of their ids: their indices in [`crate::facts`].
+fn in_order<'a>(recorded: &'a Recorded<'_>) -> Vec<&'a AssetRow> {
+    let mut assets: Vec<&AssetRow> = recorded.known_assets().collect();
+    assets.sort_by_key(|asset| asset.asset);
+    assets
+}
+
+/// Assets in the order of their ids.
 pub(super) fn assets(recorded: &Recorded<'_>, index: &Index, end: Us) -> Vec<Asset> {
-    let gone: BTreeSet<String> = opened(recorded)
-        .into_values()
-        .filter(|o| o.claims.iter().any(|claim| claim.lever.severs() == Severs::Everything))
-        .flat_map(|o| o.picked)
-        .collect();
-    let stranded = |a: &model::AssetRow| {
-        let Some(fleet) = recorded.plan.fleets.get(&a.fleet) else { return false };
-        let elsewhere = fleet.failover.get(&a.home).is_some_and(|regions| !regions.is_empty());
-        let nodes = recorded
-            .plan
-            .topology
-            .nodes
-            .iter()
-            .filter(|(_, n)| n.services.contains(&fleet.service) && n.region == a.home);
-        let mut nodes = nodes.map(|(name, _)| gone.contains(name.as_str())).peekable();
-        !elsewhere && nodes.peek().is_some() && nodes.all(|gone| gone)
-    };
-    let one = |a: &model::AssetRow| {
+    let one = |a: &AssetRow| {
         let home = place(&index.regions, a.home.as_str()).expect("the index holds every home");
         Asset {
             id: a.asset,
@@ -232,17 +254,14 @@ pub(super) fn assets(recorded: &Recorded<'_>, index: &Index, end: Us) -> Vec<Ass
             region: home,
             home,
             contact: contact(recorded, a, end),
-            path: !stranded(a),
             probe: a.probe,
         }
     };
-    let mut assets: Vec<Asset> = recorded.known_assets().map(one).collect();
-    assets.sort_by_key(|a| a.id);
-    assets
+    in_order(recorded).into_iter().map(one).collect()
 }
 
 /// The passes of an asset's access link, up to the end of the run; empty for one that is never down.
-fn contact(recorded: &Recorded<'_>, asset: &model::AssetRow, end: Us) -> Vec<(Us, Us)> {
+fn contact(recorded: &Recorded<'_>, asset: &AssetRow, end: Us) -> Vec<(Us, Us)> {
     let track = recorded.plan.topology.cells.get(&asset.cell).map(|cell| &cell.track);
     let Some(track) = track.filter(|track| track.slots.iter().any(|slot| !slot.up)) else {
         return Vec::new();

@@ -9,7 +9,7 @@ use super::{Evidence, Gate, Judgement};
 use crate::facts::{Episode, Observer, Role, Us};
 use crate::freshness::stale_outages;
 use crate::marks::Reached;
-use crate::marks::affected::affected;
+use crate::marks::affected::{affected, with_path};
 use crate::marks::rto::rto;
 use crate::outage::Out;
 use crate::share::share_out;
@@ -152,8 +152,8 @@ fn mark(
     takes: impl Fn(usize) -> bool,
 ) -> Mark {
     let basis_points = u64::from(1_000_000u32.saturating_sub(of_assets.0)) / 100;
-    let hit = affected(run.facts, run.series, e).into_iter();
-    let judges: Vec<usize> = hit.filter(|a| run.facts.assets[*a].path && takes(*a)).collect();
+    let hit = affected(run.facts, run.series, e);
+    let judges: Vec<usize> = with_path(&hit, e).into_iter().filter(|a| takes(*a)).collect();
     let u = share_out(run.facts, out, judges.iter().copied());
     let x = rto(run.facts, e, run.series, &u, &judges, basis_points);
     let cohort = if e.affected.is_some() {

@@ -24,10 +24,16 @@ pub(crate) fn affected(facts: &Facts, series: &[Series<'_>], e: &Episode) -> BTr
     match &e.affected {
         Some(rule) => {
             let streams = facts.streams_by_fleet();
-            facts.fleet().filter(|a| hits(facts, rule, &streams, *a)).collect()
+            let is_hit = |a: &usize| rule.assets.contains(a) || hits(facts, rule, &streams, *a);
+            facts.fleet().filter(is_hit).collect()
         }
         None => missed_theta(facts, series, e),
     }
+}
+
+/// Indices of those with a surviving path: RTO is taken over them.
+pub(crate) fn with_path(hit: &BTreeSet<usize>, e: &Episode) -> Vec<usize> {
+    hit.difference(&e.cut_off).copied().collect()
 }
 
 /// A region is hit for the assets that send to the service which lost it; a shard for all whose readings lie in it, also those that

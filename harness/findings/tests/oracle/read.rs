@@ -236,7 +236,6 @@ fn asset(i: usize, a: &Asset, regions: &[String]) -> facts::Asset {
         region: place(regions, &a.region),
         home: place(regions, &a.home),
         contact: a.contact.clone().unwrap_or_default(),
-        path: a.path.unwrap_or(true),
         probe: a.probe,
     }
 }
@@ -310,11 +309,17 @@ fn episode(plan: &Plan, t_effect: Us, regions: &[String], shards: &[String]) -> 
             .iter()
             .map(|s| facts::Shard { service: 0, shard: place(shards, s) })
             .collect(),
+        ..Default::default()
     };
     facts::Episode {
         t_effect,
         t_heal: plan.t_heal,
         affected: plan.affected.as_ref().map(affects),
         windows: Vec::new(),
+        cut_off: (0..)
+            .zip(plan.assets.values())
+            .filter(|(_, a)| a.path == Some(false))
+            .map(|(i, _)| i)
+            .collect(),
     }
 }

@@ -1,8 +1,7 @@
 //! Whom gates look at: `goodput` where that is nobody, and who has a path under which lever.
 
-use kit::recorded::{Drill, SECOND};
-use model::event::Claim;
-use model::{Event, Lever, Micros, Severs};
+use kit::recorded::{Drill, SECOND, west_to};
+use model::{Event, Micros};
 use serde_json::json;
 use wetdress_findings::Verdict;
 
@@ -106,36 +105,29 @@ fn an_empty_affected_cohort_is_inconclusive() {
     );
 }
 
-/// West has nowhere else to go, and what takes its only node from it is the lever.
-fn with_path_under(lever: Lever) -> u64 {
+/// Assets with a path, of the six in west, when the fault severs them from these nodes.
+fn with_path(failover: &[&str], severed: &[&str]) -> u64 {
     let mut drill = Drill::clean();
     let fleet = drill.plan.fleets.values_mut().next().expect("the drill has a fleet");
-    fleet.failover.clear();
+    let elsewhere = failover.iter().map(|region| (*region).into()).collect();
+    fleet.failover.insert("west".into(), elsewhere);
     for record in &mut drill.events {
-        match &mut record.event {
-            Event::FaultAsked { claims, .. } => {
-                *claims = std::mem::take(claims)
-                    .into_iter()
-                    .map(|claim| Claim { lever, ..claim })
-                    .collect();
-            }
-            Event::Proven { claim, .. } => claim.lever = lever,
-            _ => {}
+        if let Event::FaultAsked { severed: told, .. } = &mut record.event {
+            *told = severed.iter().map(|node| west_to(node)).collect();
         }
     }
     let (found, _) = drill.judge();
-    assert_eq!(found.episodes[0].affected.assets.len(), 6, "{lever:?}");
+    assert_eq!(found.episodes[0].affected.assets.len(), 6);
     found.episodes[0].affected.with_path
 }
 
-/// An asset whose path is slow, lossy, narrow or limited has a path: a gate on the time to recover judges it.
+/// An asset is excused from recovering where nothing passes between it and any node that it may go to, and nowhere else.
 #[test]
 fn only_what_severs_everything_takes_the_path() {
-    for lever in Lever::ALL {
-        let expected = if lever.severs() == Severs::Everything { 0 } else { 6 };
-        assert_eq!(with_path_under(*lever), expected, "{lever:?}");
-    }
-    for lever in [Lever::Loss, Lever::Corrupt, Lever::Duplicate, Lever::Reorder, Lever::Mtu] {
-        assert_eq!(with_path_under(lever), 6, "{lever:?}");
-    }
+    let (west, east) = ("store-west", "store-east");
+    assert_eq!(with_path(&[], &[west]), 0);
+    assert_eq!(with_path(&[], &[]), 6, "a node that suffers and is reached");
+    assert_eq!(with_path(&[], &[east]), 6, "a node that is not its own");
+    assert_eq!(with_path(&["east"], &[west]), 6, "it may go elsewhere");
+    assert_eq!(with_path(&["east"], &[west, east]), 0, "it is cut off there too");
 }

@@ -117,14 +117,12 @@ fn write_fault(fault: &FaultLine, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(reach) = &fault.reach else { return Ok(()) };
     let regions: Vec<&str> = reach.regions.iter().map(model::RegionId::as_str).collect();
     let levers: Vec<String> = reach.levers.iter().map(word).collect();
-    writeln!(
-        f,
-        "    {} of {} nodes, in {}; levers: {}",
-        reach.nodes_hit,
-        reach.nodes,
-        regions.join(", "),
-        levers.join(", ")
-    )?;
+    let whom = match reach.assets_hit {
+        0 => format!("{} of {} nodes", reach.nodes_hit, reach.nodes),
+        1 => "1 asset".to_owned(),
+        assets => format!("{assets} assets"),
+    };
+    writeln!(f, "    {whom}, in {}; levers: {}", regions.join(", "), levers.join(", "))?;
     for (service, (hit, all)) in &reach.services {
         writeln!(
             f,

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, task, time::Duration};
 
 use async_trait::async_trait;
-use model::{Conditions, NodeId, NodeState, ShardId, Topology, plan::Target};
+use model::{
+    Conditions, NodeId, NodeState, ShardId, Topology,
+    plan::{NodeTarget, Target},
+};
 
 use document::units::{Share, Time};
 use schemars::JsonSchema;
@@ -35,11 +38,14 @@ enum How {
 
 impl Fault for RegionLoss {
     fn targets(&self) -> Vec<Target> {
-        vec![Target { region: Some(self.region.as_str().into()), ..Target::default() }]
+        vec![NodeTarget { region: Some(self.region.as_str().into()), ..Default::default() }.into()]
+    }
+    fn deed(&self) -> &'static str {
+        "hitting"
     }
     fn at(&self, now: &Moment<'_>) -> Conditions {
         let nodes =
-            now.picked.iter().flatten().map(|node| (node.clone(), NodeState::PowerLost)).collect();
+            now.nodes(0).into_iter().map(|node| (node, NodeState::PowerLost.into())).collect();
         Conditions { nodes, ..Conditions::default() }
     }
 }
@@ -60,18 +66,21 @@ struct Kill {
 impl Fault for Kill {
     fn targets(&self) -> Vec<Target> {
         let of = self.of.as_deref().map(|of| of.split_once('/').unwrap_or((of, "")));
-        vec![Target {
+        vec![Target::Nodes(NodeTarget {
             node: self.node.as_deref().map(Into::into),
             zone: self.zone.as_deref().map(Into::into),
             role: self.role.clone(),
             service: of.map(|(service, _)| service.into()),
             shard: of.filter(|(_, shard)| !shard.is_empty()).map(|(_, shard)| shard.into()),
-            ..Target::default()
-        }]
+            ..NodeTarget::default()
+        })]
+    }
+    fn deed(&self) -> &'static str {
+        "hitting"
     }
     fn at(&self, now: &Moment<'_>) -> Conditions {
         let nodes =
-            now.picked.iter().flatten().map(|node| (node.clone(), NodeState::Crashed)).collect();
+            now.nodes(0).into_iter().map(|node| (node, NodeState::Crashed.into())).collect();
         Conditions { nodes, ..Conditions::default() }
     }
     fn check(&self, _: &Topology) -> Vec<String> {

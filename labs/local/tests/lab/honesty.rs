@@ -20,7 +20,7 @@ pub(crate) fn the_null_target_is_quiet_and_goes(
         assert_eq!((threads("null target"), threads("net null")), (1, 2));
         let mut world = Conditions::default();
         rig::topology().links().for_each(|link| world.cut(link, Ports::All, CutForm::Drop));
-        world.nodes.insert("b".into(), NodeState::PowerLost);
+        world.nodes.insert("b".into(), NodeState::PowerLost.into());
         rig.turn(world).await;
         let started = rig.lab.health().null_count;
         let mut health = Health::default();

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(inside: &Inside) -> Vec<Trial> {
-    let bodies: [(&str, Body); 24] = [
+    let bodies: [(&str, Body); 26] = [
         ("tcp_crosses", start::tcp_crosses),
         ("a_missing_program_is_told", start::a_missing_program_is_told),
         ("closing_ends_an_opening", start::closing_ends_an_opening),
@@ -54,6 +54,8 @@ fn trials(inside: &Inside) -> Vec<Trial> {
         ("without_a_wish_no_packets_are_written", flight::without_a_wish_no_packets_are_written),
         ("a_crash_says_goodbye", nodes::a_crash_says_goodbye),
         ("a_stopped_node_keeps_its_connections", nodes::a_stopped_node_keeps_its_connections),
+        ("one_process_dies_alone", nodes::one_process_dies_alone),
+        ("one_process_stands_still_alone", nodes::one_process_stands_still_alone),
         ("lost_power_is_silence", nodes::lost_power_is_silence),
         ("an_own_end_is_told", nodes::an_own_end_is_told),
         ("what_fails_is_started_again", nodes::what_fails_is_started_again),

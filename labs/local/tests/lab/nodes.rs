@@ -3,11 +3,11 @@
 use std::{io::ErrorKind, time::Duration};
 
 use libtest_mimic::Failed;
-use model::{Conditions, Lever, NodeState};
+use model::{Conditions, Lever, NodeCondition, NodeState, ProcessState};
 use seams::{Origin, Restart, Sight, Spot};
 use wetdress_local::{EngineWish, Inside, Local};
 
-use crate::rig::{self, PORT, Rig, Talk, block_on, patience};
+use crate::rig::{self, OTHER_PORT, PORT, Rig, Talk, block_on, patience};
 
 fn proves(sight: &Sight, wanted: Lever) -> bool {
     matches!(sight, Sight::Hit { lever, at: Spot::Node(node), count: 1, .. } if *lever == wanted && node.as_str() == "b")
@@ -80,6 +80,83 @@ pub(crate) fn a_stopped_node_keeps_its_connections(
             rig.turn(Conditions::default()).await;
             assert_eq!(talk.hear().await, "are you there");
         }
+        rig.close().await;
+        Ok(())
+    })
+}
+
+fn proves_beside(sight: &Sight, wanted: Lever) -> bool {
+    let Sight::Hit { lever, at: Spot::Process { node, process }, count: 1, .. } = sight else {
+        return false;
+    };
+    *lever == wanted && node.as_str() == "b" && process == "beside"
+}
+
+pub(crate) fn one_process_dies_alone(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open_pairs(inside, engine).await?;
+        let mut other = talk_to_b(&rig).await;
+        let from = Origin::node(&"a".into());
+        for (state, lever) in
+            [(ProcessState::Crashed, Lever::Crash), (ProcessState::Terminated, Lever::Terminate)]
+        {
+            let mut talk = rig.connect(&from, "b", OTHER_PORT).await;
+            talk.ask("hello").await;
+            rig.process_state("b", "beside", state).await;
+            assert!(rig.seen.iter().any(|seen| proves_beside(&seen.what, lever)));
+            let exits: Vec<&String> = rig
+                .seen
+                .iter()
+                .filter_map(|seen| match &seen.what {
+                    Sight::Exited { process, asked: true, .. } => Some(process),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(exits, ["beside"]);
+            let farewell = tokio::time::timeout(patience(), talk.try_hear()).await?;
+            assert!(matches!(farewell, Ok(None)), "a FIN: {farewell:?}");
+            let refused = rig.ground.tcp(&from, rig.ground.address(&"b".into(), OTHER_PORT)).await;
+            assert_eq!(
+                refused.map(drop).map_err(|error| error.kind()),
+                Err(ErrorKind::ConnectionRefused)
+            );
+            other.ask("you live").await;
+            rig.turn(Conditions::default()).await;
+            rig.connect(&from, "b", OTHER_PORT).await.ask("again").await;
+            other.ask("you never died").await;
+            rig.seen.clear();
+        }
+        rig.close().await;
+        Ok(())
+    })
+}
+
+pub(crate) fn one_process_stands_still_alone(
+    inside: Inside,
+    engine: EngineWish,
+) -> Result<(), Failed> {
+    block_on(async {
+        let mut rig = Rig::open_pairs(inside, engine).await?;
+        let mut other = talk_to_b(&rig).await;
+        let mut talk = rig.connect(&Origin::node(&"a".into()), "b", OTHER_PORT).await;
+        talk.ask("hello").await;
+        rig.process_state("b", "beside", ProcessState::Stopped).await;
+        assert!(rig.seen.iter().any(|seen| proves_beside(&seen.what, Lever::Stop)));
+        talk.say("are you there").await;
+        for _ in 0..20 {
+            other.ask("you run").await;
+        }
+        assert!(talk.is_silent());
+        // Another process of the node ends and comes back meanwhile: the one that stands still does not move.
+        let stopped = ("beside".to_owned(), ProcessState::Stopped);
+        let crashed = ("echo".to_owned(), ProcessState::Crashed);
+        let both = NodeCondition { processes: [stopped, crashed].into(), ..Default::default() };
+        rig.turn(Conditions { nodes: [("b".into(), both)].into(), ..Default::default() }).await;
+        rig.process_state("b", "beside", ProcessState::Stopped).await;
+        talk_to_b(&rig).await;
+        assert!(talk.is_silent());
+        rig.turn(Conditions::default()).await;
+        assert_eq!(talk.hear().await, "are you there");
         rig.close().await;
         Ok(())
     })

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, io::ErrorKind};
 
 use libtest_mimic::Failed;
 use model::{
-    Chance, Conditions, Cut, CutForm, LinkCondition, LinkQuality, NodeId, NodeState, Ports,
-    Topology,
+    Chance, Conditions, Cut, CutForm, LinkCondition, LinkQuality, NodeCondition, NodeId, NodeState,
+    Ports, ProcessState, Topology,
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use seams::Origin;
@@ -62,15 +62,23 @@ pub(crate) fn any_path_leads_to_the_same_world(
     })
 }
 
-/// All 36 transitions of a node, one after the other in the same lab, against a fresh lab of each state.
+/// All 81 transitions of a node and its process, one after the other in the same lab, against a fresh lab of each state.
 pub(crate) fn every_state_follows_every_other(
     inside: Inside,
     engine: EngineWish,
 ) -> Result<(), Failed> {
-    let world = |state| Conditions { nodes: [("b".into(), state)].into(), ..Conditions::default() };
+    let world = |condition: &NodeCondition| Conditions {
+        nodes: [("b".into(), condition.clone())].into(),
+        ..Conditions::default()
+    };
+    let states: Vec<NodeCondition> = STATES
+        .into_iter()
+        .map(NodeCondition::from)
+        .chain(PROCESS_STATES.into_iter().skip(1).map(echo_in))
+        .collect();
     block_on(async {
         let mut fresh = Vec::new();
-        for state in STATES {
+        for state in &states {
             let rig = Rig::open_with(inside.clone(), engine, rig::topology(), None, world(state))
                 .await
                 .expect("a fresh lab opens");
@@ -78,8 +86,8 @@ pub(crate) fn every_state_follows_every_other(
             rig.close().await;
         }
         let mut travelled = Rig::open(inside, engine).await;
-        for before in STATES {
-            for (after, fresh) in STATES.into_iter().zip(&fresh) {
+        for before in &states {
+            for (after, fresh) in states.iter().zip(&fresh) {
                 travelled.turn(world(before)).await;
                 travelled.turn(world(after)).await;
                 compare(&travelled, fresh, &format!("{before:?} -> {after:?}")).await;
@@ -93,13 +101,13 @@ pub(crate) fn every_state_follows_every_other(
 /// The picture of a fresh lab. It is the measure, so it is itself held against what each state means.
 async fn settled(fresh: &Rig, world: &Conditions) -> Picture {
     let node = |name: NodeId| {
-        let state = world.node(&name);
-        let life = match state {
+        let life = match world.process(&name, "echo") {
             NodeState::Up => Some(Life::Runs),
             NodeState::Stopped | NodeState::Frozen => Some(Life::Stands),
             NodeState::Terminated | NodeState::Crashed | NodeState::PowerLost => None,
         };
-        (name, (state != NodeState::PowerLost, life))
+        let is_powered = world.node(&name) != NodeState::PowerLost;
+        (name, (is_powered, life))
     };
     let nodes = rig::topology().nodes.into_keys().map(node).collect();
     let meant = Picture { policy: fresh.lab.policy(), nodes };
@@ -115,6 +123,14 @@ const STATES: [NodeState; 6] = [
     NodeState::Crashed,
     NodeState::PowerLost,
 ];
+
+const PROCESS_STATES: [ProcessState; 4] =
+    [ProcessState::Up, ProcessState::Stopped, ProcessState::Terminated, ProcessState::Crashed];
+
+/// A node that is up, with its server in a state.
+fn echo_in(state: ProcessState) -> NodeCondition {
+    NodeCondition { processes: [("echo".into(), state)].into(), ..NodeCondition::default() }
+}
 
 /// A program that was just started has no command line in /proc for a moment, so they may differ at first.
 async fn compare(travelled: &Rig, fresh: &Picture, path: &str) {
@@ -145,10 +161,12 @@ fn world(topology: Topology) -> impl Strategy<Value = Conditions> {
         let delay = std::time::Duration::from_millis(delay_ms);
         LinkCondition { cuts, quality: LinkQuality { delay, loss, ..LinkQuality::default() } }
     });
-    let states = proptest::sample::select(&STATES[..]);
+    let states =
+        (proptest::sample::select(&STATES[..]), proptest::sample::select(&PROCESS_STATES[..]))
+            .prop_map(|(state, process)| NodeCondition { state, ..echo_in(process) });
     let links = proptest::collection::btree_map(proptest::sample::select(links), condition, 0..5);
     let nodes = proptest::collection::btree_map(proptest::sample::select(nodes), states, 0..4);
-    (links, nodes).prop_map(|(links, nodes)| Conditions { links, nodes })
+    (links, nodes).prop_map(|(links, nodes)| Conditions { links, nodes, ..Conditions::default() })
 }
 
 async fn picture(rig: &Rig) -> Picture {

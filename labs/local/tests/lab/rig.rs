@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 pub(crate) use kit::{patience, seen as until};
 use model::{
-    CellId, Conditions, End, Link, LinkQuality, NodeId, NodeState, Topology, Track,
+    CellId, Conditions, End, Link, LinkQuality, NodeCondition, NodeId, NodeState, ProcessState,
+    Topology, Track,
     topology::{Cell, Node, Region},
 };
 use seams::{Clock, Command, Ground, Lab, LabError, Open, Origin, Process, Seen, Sight, Wanted};
@@ -134,6 +135,21 @@ impl Rig {
         Self::open_running(inside, params, topology, processes, world).await
     }
 
+    /// Two servers on each node: `echo` on its own port, `beside` on the other one.
+    pub(crate) async fn open_pairs(inside: Inside, engine: EngineWish) -> Result<Self, LabError> {
+        let topology = topology();
+        let mut processes = processes(&topology, None);
+        for of_node in processes.values_mut() {
+            let mut beside = of_node[0].clone();
+            beside.name = "beside".into();
+            beside.command.args.retain(|arg| *arg != PORT.to_string());
+            of_node[0].command.args.retain(|arg| *arg != OTHER_PORT.to_string());
+            of_node.push(beside);
+        }
+        let params = Local { engine, ..Local::default() };
+        Self::open_running(inside, params, topology, processes, Conditions::default()).await
+    }
+
     pub(crate) async fn open_running(
         inside: Inside,
         params: Local,
@@ -172,8 +188,16 @@ impl Rig {
 
     pub(crate) async fn node_state(&mut self, name: &str, state: NodeState) {
         let mut world = Conditions::default();
-        world.nodes.insert(name.into(), state);
+        world.nodes.insert(name.into(), state.into());
         self.turn(world).await;
+    }
+
+    /// One process of a node in a state, and nothing else.
+    pub(crate) async fn process_state(&mut self, node: &str, process: &str, state: ProcessState) {
+        let condition =
+            NodeCondition { processes: [(process.into(), state)].into(), ..Default::default() };
+        self.turn(Conditions { nodes: [(node.into(), condition)].into(), ..Default::default() })
+            .await;
     }
 
     /// Waits for a sight to come; those before it count too, from the last call on.

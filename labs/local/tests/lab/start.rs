@@ -55,10 +55,20 @@ pub(crate) fn a_missing_program_is_told(inside: Inside, engine: EngineWish) -> R
     })
 }
 
+/// Disks and clocks are not within this lab's reach yet, and assets never are.
+fn is_for_later(lever: Lever) -> bool {
+    use Lever::{
+        ClockOffset, ClockRate, Disconnect, DiskDelay, DiskError, DiskFull, DiskStall, Silence,
+    };
+    [DiskDelay, DiskError, DiskFull, DiskStall, ClockOffset, ClockRate, Disconnect, Silence]
+        .contains(&lever)
+}
+
 pub(crate) fn offers_everything(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
-        assert_eq!(rig.lab.offers().await, Lever::ALL.iter().copied().collect());
+        let offered = |lever: &&Lever| !is_for_later(**lever);
+        assert_eq!(rig.lab.offers().await, Lever::ALL.iter().filter(offered).copied().collect());
         rig.until("three starts", |sight| matches!(sight, Sight::InForce { revision: 1 })).await;
         let starts = rig
             .seen

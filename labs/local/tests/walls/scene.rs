@@ -147,7 +147,7 @@ async fn apply_for_ever(rig: &mut Rig) {
     let mut next = tokio::time::interval(Duration::from_millis(3));
     for state in states.into_iter().cycle() {
         let mut world = Conditions::default();
-        world.nodes.insert("b".into(), state);
+        world.nodes.insert("b".into(), state.into());
         for link in both(&node("a"), &node("c")) {
             world.cut(link, Ports::All, CutForm::Drop);
         }
