@@ -11,6 +11,7 @@
 //!
 //! Absent on purpose: when a fault opens and closes, who is leader, what a lab does about it.
 
+mod asset;
 mod degrade;
 mod kill;
 mod links;
@@ -23,6 +24,7 @@ mod target;
 
 use seams::catalog::{Catalog, MakeFault, fault};
 
+pub use asset::{Absence, Asset};
 pub use degrade::Degrade;
 pub use kill::{Kill, Signal};
 pub use links::{Direction, Others};
@@ -36,6 +38,11 @@ pub use target::{Aim, HowMany};
 pub static CATALOG: Catalog<MakeFault> = Catalog {
     noun: "fault",
     kinds: &[
+        fault::<Asset>(
+            "asset",
+            "Assets fall silent or hang up, all of a cell at once, and come back when the window closes.",
+            asset::EXAMPLE,
+        ),
         fault::<Degrade>(
             "degrade",
             "Links get slow, lossy or narrow; nothing is cut.",

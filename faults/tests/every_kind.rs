@@ -7,9 +7,9 @@ use std::{
 
 use document::{Ids, Problems, Sources, parse};
 use model::{
-    BitRate, Bursts, CellId, Chance, Conditions, Cut, CutForm, End, Jitter, Lever, Link,
-    LinkCondition, LinkQuality, NodeCondition, NodeId, NodeState, Ports, ProcessState, Severs,
-    Shape, Topology,
+    BitRate, Bursts, CellId, Chance, Conditions, Cut, CutForm, End, FleetCondition, FleetState,
+    Jitter, Lever, Link, LinkCondition, LinkQuality, NodeCondition, NodeId, NodeState, Ports,
+    ProcessState, Severs, Shape, Topology,
     plan::{Mode, NodeTarget, Target},
     topology::{Cell, Node},
 };
@@ -32,7 +32,7 @@ fn topology() -> Topology {
     nodes.insert("store-us-west-1".into(), node("us-west", "store"));
     let cell = |region: &str| Cell {
         region: region.into(),
-        fleet: None,
+        fleet: Some("terminals".into()),
         base: [198, 19, 0, 0].into(),
         prefix: 24,
         hosts: 1,
@@ -340,6 +340,19 @@ fn a_degraded_link_severs_nobody() {
 }
 
 #[test]
+fn assets_are_hit_by_region_and_fleet() {
+    let silent = world("asset", "{region: us-west}");
+    let cell = CellId::from("us-west/assets");
+    let expected = [(cell, FleetCondition { state: FleetState::Silent })].into();
+    assert_eq!(silent, Conditions { fleets: expected, ..Default::default() });
+    let gone = world("asset", "{fleet: terminals, how: disconnect}");
+    assert_eq!(gone.fleets.len(), 3, "wherever its assets are");
+    assert!(gone.fleets.values().all(|fleet| fleet.state == FleetState::Disconnected));
+    let nobody = load("asset", "{fleet: terminals, region: nowhere}");
+    assert_eq!(pick(&*nobody, &topology()), [vec![]]);
+}
+
+#[test]
 fn a_lost_region_takes_every_service_with_it() {
     let power = world("region-loss", "{region: us-west}");
     assert_eq!(
@@ -392,6 +405,7 @@ fn what_makes_no_sense_is_told() {
         ("degrade", "{around: {service: etcd}, mtu: 60B}", "no lower than `552B`"),
         ("degrade", "{around: {service: etcd}, mtu: 1500B}", "write less"),
         ("kill", "{of: etcd/0}", "which `role`"),
+        ("asset", "{how: silence}", "say whose assets"),
         ("pause", "{service: store, role: leader, of: etcd}", "two services"),
         ("pause", "{service: store, how: machine, process: store}", "leave `process` out"),
     ] {
