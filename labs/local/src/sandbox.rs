@@ -21,7 +21,7 @@ use std::{
 use rustix::{
     process::{
         Pid, Resource, Rlimit, Signal, WaitOptions, getrlimit, kill_process,
-        set_parent_process_death_signal, setrlimit, setsid, waitpid,
+        set_parent_process_death_signal, setrlimit, setsid, wait, waitpid,
     },
     thread::UnshareFlags,
 };
@@ -274,11 +274,16 @@ impl Bound {
     }
 }
 
-/// A child that has ended, if any.
+/// A child that has ended, if any; whoever it is where nobody is named.
 pub(crate) fn next_end(
     whom: Option<Pid>,
 ) -> io::Result<Option<(Pid, rustix::process::WaitStatus)>> {
-    match waitpid(whom, WaitOptions::NOHANG) {
+    let ended = match whom {
+        Some(_) => waitpid(whom, WaitOptions::NOHANG),
+        // Without a process `waitpid` means those of our own group, and the inits of nodes have sessions of their own.
+        None => wait(WaitOptions::NOHANG),
+    };
+    match ended {
         Ok(end) => Ok(end),
         Err(rustix::io::Errno::CHILD) => Ok(None),
         Err(error) => Err(error.into()),
