@@ -2,18 +2,7 @@
 
 use std::io;
 
-use crate::policy::{Link, PortId};
-
-/// A policy that means nothing.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum PolicyError {
-    #[error("read a loss chance of {chance} on {link:?}: it must lie in 0-1")]
-    Chance { link: Link, chance: f64 },
-    #[error("read a rate of 0 bit/s on {link:?}: use a cut instead")]
-    Rate { link: Link },
-    #[error("read an MTU of {bytes} bytes on {link:?}: IPv4 needs 68 at least")]
-    Mtu { link: Link, bytes: u32 },
-}
+use crate::policy::{PolicyError, PortId};
 
 /// Each message finishes "failed to ...".
 #[derive(Debug, thiserror::Error)]

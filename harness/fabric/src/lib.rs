@@ -61,8 +61,8 @@ pub use counters::{
 };
 pub use device::{Device, PortSpec, af_packet_open, tun_open, veth_offload};
 pub use disposition::Disposition;
-pub use error::{FabricError, PolicyError};
+pub use error::FabricError;
 pub use flight_recorder::Packet;
 pub use pcapng::{Capture, Interface};
-pub use policy::{CANARY_PORT, Clocked, Link, MTU_MIN, Policy, PortId, Prefix, Rule};
+pub use policy::{CANARY_PORT, Clocked, Link, MTU_MIN, Policy, PolicyError, PortId, Prefix, Rule};
 pub use switch::{Framing, Share, Sink, Switch, VNET_BYTES};

@@ -8,7 +8,16 @@ use std::sync::Arc;
 
 use model::{Chance, Cut, CutForm, LinkQuality, Ports, Track};
 
-use crate::error::PolicyError;
+/// A policy that means nothing.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PolicyError {
+    #[error("read a loss chance of {chance} on {link:?}: it must lie in 0-1")]
+    Chance { link: Link, chance: f64 },
+    #[error("read a rate of 0 bit/s on {link:?}: use a cut instead")]
+    Rate { link: Link },
+    #[error("read an MTU of {bytes} bytes on {link:?}: IPv4 needs 68 at least")]
+    Mtu { link: Link, bytes: u32 },
+}
 
 /// UDP port of the harness's own canaries. They obey every rule, are counted apart and prove nothing.
 pub const CANARY_PORT: u16 = 47_474;

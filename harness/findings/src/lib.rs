@@ -26,6 +26,7 @@
 //! * `chart`: what charts draw, per second
 //! * `spans`: intervals, and the rank of percentiles
 //! * `show`: quantities as a person reads them
+//! * `shards`: which shard of which service a reading went to
 
 mod chart;
 mod classes;

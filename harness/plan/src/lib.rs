@@ -13,6 +13,7 @@
 //! * `shared`: nodes that services share, and services that they need
 //! * `addresses`: who has which address
 //! * `tracks`: links that change by the clock
+//! * `built`: what is known of the stack once it is read
 //! * `evidence`: what only a service can answer
 //! * `fleets`: who sends, from where, what
 //! * `observers`: who reads back

@@ -1,11 +1,11 @@
 //! `counters.jsonl`: what happened second by second.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use model::{FleetId, Micros, RegionId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Folder, RunError, lines};
+use crate::{RunError, lines};
 
 /// One line: a source's second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,8 +44,8 @@ pub enum Counted {
 pub struct Counts(lines::Lines);
 
 impl Counts {
-    pub(crate) fn open(folder: &Folder) -> Result<Self, RunError> {
-        lines::Lines::open(folder.counters()).map(Self)
+    pub(crate) fn open(path: PathBuf) -> Result<Self, RunError> {
+        lines::Lines::open(path).map(Self)
     }
 
     pub fn append(&mut self, counts: &[Count]) -> Result<(), RunError> {

@@ -59,11 +59,11 @@ impl Folder {
     }
 
     pub fn journal(&self) -> Result<Journal, RunError> {
-        Journal::open(self)
+        Journal::open(self.events())
     }
 
     pub fn append_counts(&self) -> Result<Counts, RunError> {
-        Counts::open(self)
+        Counts::open(self.counters())
     }
 
     pub fn append_latency(&self) -> Result<Latency, RunError> {

@@ -1,10 +1,13 @@
 //! `events.jsonl`: the one writer that numbers events.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use model::{Event, Micros, Record};
 
-use crate::{Folder, RunError, lines};
+use crate::{RunError, lines};
 
 /// Appends events, each on disk before the call returns. Shared by reference.
 #[derive(Debug)]
@@ -17,9 +20,8 @@ struct Writer {
 }
 
 impl Journal {
-    /// Goes on where the folder's journal ends; a torn last line is cut.
-    pub(crate) fn open(folder: &Folder) -> Result<Self, RunError> {
-        let path = folder.events();
+    /// Goes on where this file ends; a torn last line is cut.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, RunError> {
         let had = lines::read::<Record>(&path)?;
         let lines = lines::Lines::open(path)?;
         lines.cut(had.length)?;

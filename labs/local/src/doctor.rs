@@ -2,7 +2,6 @@
 //! version or a name. Data out: whoever asked prints it.
 
 use std::{
-    fs,
     io::{self, Read, Write},
     sync::Arc,
 };
@@ -150,9 +149,4 @@ fn files() -> Finding {
         found: most.map_or_else(|| "without limit".into(), |most| format!("up to {most} per process")),
         remedy: (!enough).then(|| format!("raise the hard limit, for example `sudo prlimit --pid $$ --nofile={FEW_FILES}:1048576`")),
     }
-}
-
-/// Whether this process runs in a container, by what container engines leave behind.
-pub(crate) fn in_container() -> bool {
-    fs::exists("/.dockerenv").unwrap_or(false) || fs::exists("/run/.containerenv").unwrap_or(false)
 }

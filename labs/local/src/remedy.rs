@@ -2,8 +2,6 @@
 
 use std::{fs, io};
 
-use crate::doctor::in_container;
-
 /// What may stand behind a refusal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
@@ -27,6 +25,11 @@ impl Host {
             in_container: in_container(),
         }
     }
+}
+
+/// Whether this process runs in a container, by what container engines leave behind.
+fn in_container() -> bool {
+    fs::exists("/.dockerenv").unwrap_or(false) || fs::exists("/run/.containerenv").unwrap_or(false)
 }
 
 const DOCKER: &str = "start the container with `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`";
