@@ -1,4 +1,4 @@
-//! The labs of this build, one line each.
+//! The labs of this build, one line each. A scenario that names none runs in the first.
 
 use seams::{Catalog, MakeLab};
 

@@ -1,13 +1,8 @@
 //! `wetdress run`: reads the scenario, makes the run folder, runs the plan where it belongs, then judges and reports from the folder.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fs, path::Path, sync::Arc, time::SystemTime};
 
-use drill::{Cast, Drill, DrillError, Journal, Kinds, Load, chain, run_number};
+use drill::{Cast, Drill, DrillError, Journal, Kinds, Lacking, Load, chain, run_number};
 use findings::Verdict;
 use model::Plan;
 use run::{State, Summary};
@@ -173,11 +168,22 @@ async fn drill(
         Ok(()) => Exit::Pass,
         // Who interrupts knows it.
         Err(DrillError::Interrupted) => Exit::Interrupted,
+        Err(DrillError::NotOffered { lab, lacking }) => not_offered(&lab, &lacking),
         Err(error) => {
             let exit = exit_of(&error);
             failed(&error, exit)
         }
     }
+}
+
+/// One line for each place in the scenario, and what to do.
+fn not_offered(lab: &str, lacking: &[Lacking]) -> Exit {
+    let lines: String = lacking.iter().map(|lacking| format!("\n  {lacking}")).collect();
+    say::error(&format!(
+        "the lab `{lab}` cannot do on this machine what the scenario asks for:{lines}\n\
+         Leave that out, or take a lab that can: another `lab` below `stack`, or `--stack FILE` for the stack of another file"
+    ));
+    Exit::NotUp
 }
 
 fn exit_of(error: &DrillError) -> Exit {

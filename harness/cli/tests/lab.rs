@@ -95,3 +95,27 @@ fn a_wrong_setting_is_wrong_usage_and_starts_nothing() {
     assert!(said.contains("did you mean `engine`?"), "{said}");
     assert_eq!(runs.path().read_dir().expect("it is there").count(), 0, "no run folder was made");
 }
+
+#[test]
+fn what_a_lab_cannot_do_is_told_with_its_line_before_anything_starts() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let scenario = folder.path().join("beyond.yaml");
+    let text = "scenario: beyond
+stack:
+  lab: pretend
+  regions: {a: {}, b: {}}
+  links:
+    a ~ b: {delay: 5ms, mtu: 1400B, duplicate: 50%, reorder: 20%}
+  services: {logs: {kind: pretend, shards: 1}}
+traffic: {fleets: {terminals: {assets: 60, streams: {status: {every: 1s}}}}}
+";
+    std::fs::write(&scenario, text).expect("a file can be written");
+    let mut run = Command::new(env!("CARGO_BIN_EXE_wetdress"));
+    run.env("NO_COLOR", "1").arg("run").arg(&scenario).arg("--runs").arg(folder.path());
+    let out = run.output().expect("the binary starts");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(4), "{said}");
+    let line = format!("\n  {}:6:5: the link `a ~ b` needs Duplicate", scenario.display());
+    assert!(said.contains(&line) && said.contains("\nLeave that out"), "{said}");
+    assert!(!said.contains("lab open"), "{said}");
+}

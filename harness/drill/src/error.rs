@@ -6,16 +6,14 @@ use model::ServiceId;
 use run::RunError;
 use seams::{LabError, SystemError};
 
-use crate::offers::{Lacking, list};
+use crate::offers::Lacking;
 
 /// Each finishes "failed to ...".
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
     /// The lab cannot do on this machine what the plan asks for. Nothing was started.
     #[error(
-        "find in the lab `{lab}`, on this machine, what the scenario asks for:{}\n\
-         Leave that out, or take a lab that can do it: another `lab` below `stack`, or `--stack FILE` \
-         for the stack of another file",
+        "find in the lab `{lab}`, on this machine, what the scenario asks for: {}",
         list(lacking)
     )]
     NotOffered { lab: String, lacking: Vec<Lacking> },
@@ -40,6 +38,11 @@ pub enum DrillError {
     Journal(#[source] Box<dyn Error + Send + Sync>),
     #[error("reach the end: it was interrupted")]
     Interrupted,
+}
+
+fn list(lacking: &[Lacking]) -> String {
+    let all: Vec<String> = lacking.iter().map(Lacking::to_string).collect();
+    all.join("; ")
 }
 
 /// An error with everything behind it, on one line.

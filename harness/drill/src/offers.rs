@@ -1,7 +1,7 @@
 //! What a plan asks of its lab, against what the lab offers on this machine. Told before anything starts: a lever that a lab does not
 //! have would be found out in the middle of the run, and a steady link without it never.
 
-use std::{collections::BTreeSet, iter::successors, time::Duration};
+use std::{collections::BTreeSet, fmt, iter::successors, time::Duration};
 
 use model::{
     End, Lever, Plan, Pulled, Topology,
@@ -107,12 +107,14 @@ fn picks(topology: &Topology, targets: &[Target]) -> [Vec<Vec<End>>; 2] {
     [all, targets.iter().enumerate().map(one).collect()]
 }
 
-/// One line each, each after a line break.
-pub(crate) fn list(lacking: &[Lacking]) -> String {
-    let line = |Lacking { what, written, levers }: &Lacking| {
-        let place = written.as_ref().map_or_else(String::new, |line| format!("{line}: "));
+/// Such as "drill.yaml:6:5: the link `a ~ b` needs Mtu".
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, written, levers } = self;
+        if let Some(line) = written {
+            write!(f, "{line}: ")?;
+        }
         let levers: Vec<String> = levers.iter().map(|lever| format!("{lever:?}")).collect();
-        format!("\n  {place}{what} needs {}", levers.join(", "))
-    };
-    lacking.iter().map(line).collect()
+        write!(f, "{what} needs {}", levers.join(", "))
+    }
 }

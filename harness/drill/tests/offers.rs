@@ -52,17 +52,16 @@ fn a_steady_link_is_not_ignored() {
     let said =
         refusal(&PRETEND, "a ~ b: {delay: 5ms, mtu: 1400B, duplicate: 50%, reorder: 20%}", "", "");
     assert!(
-        said.contains("\n  drill.yaml:6:5: the link `a ~ b` needs Duplicate, Reorder, Mtu\n"),
+        said.contains(": drill.yaml:6:5: the link `a ~ b` needs Duplicate, Reorder, Mtu"),
         "{said}"
     );
     assert_eq!(said.matches("needs").count(), 1, "both ways are one line of the file: {said}");
-    assert!(said.contains("Leave that out"), "{said}");
 }
 
 #[test]
 fn an_access_link_is_not_ignored() {
     let said = refusal(&PRETEND, "a ~ b: {delay: 5ms}", "access: {duplicate: 1%}", "");
-    let line = "\n  drill.yaml:12:7: the access of the fleet `terminals` needs Duplicate\n";
+    let line = "drill.yaml:12:7: the access of the fleet `terminals` needs Duplicate";
     assert!(said.contains(line), "{said}");
     assert_eq!(said.matches("needs").count(), 1, "two cells share it: {said}");
 }

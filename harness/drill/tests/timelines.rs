@@ -1,4 +1,4 @@
-//! Whole timelines in the pretend lab on a paused clock: 105 s in milliseconds.
+//! Whole timelines in the pretend lab on a paused clock: 105 s in about one.
 
 mod build;
 #[expect(unreachable_pub, reason = "a module of one test, written as its interface")]

@@ -70,7 +70,7 @@ pub(crate) fn build(
     built
 }
 
-/// `lab: local`, or `lab: {kind: local, ...}`.
+/// `lab: local`, or `lab: {kind: local, ...}`. Without it the first lab of the catalog.
 fn lab(
     part: Option<&Part>,
     at: Span,
@@ -78,14 +78,15 @@ fn lab(
     catalogs: &Catalogs,
     problems: &mut Problems,
 ) -> Option<KindSpec> {
+    let default = catalogs.labs.names().next()?;
     let empty = Node { id: 0, span: at, origin: None, kind: document::Kind::Map(vec![]) };
     let (name, span, node) = match part.and_then(|part| root.find(part.id)) {
-        None => ("local", at, empty),
+        None => (default, at, empty),
         Some(node) => match node.text() {
             Some(name) => (name, node.span, Node { span: node.span, ..empty }),
             None => {
                 let (name, span) =
-                    kinds::kind_needed(node, "the lab", node.span, "local", problems)?;
+                    kinds::kind_needed(node, "the lab", node.span, default, problems)?;
                 (name, span, node.without(&["kind"]))
             }
         },
@@ -266,12 +267,16 @@ fn lives_elsewhere(
         .filter(|system| system.lab == Some(lab))
         .map(|system| system.name)
         .collect();
+    let is_of_a_system = |lab: &str| catalogs.systems.iter().any(|system| system.lab == Some(lab));
     let help = match system.lab {
         Some(own) if own != lab => format!("Write `lab: {own}`, or take another kind of service"),
         None if !of_lab.is_empty() => {
+            let mut open = catalogs.labs.names().filter(|name| !is_of_a_system(name));
+            let other = open.next().map(|name| format!("; or write `lab: {name}`"));
             format!(
-                "The lab `{lab}` has services of the kind `{}` only; or write `lab: local`",
-                of_lab.join("`, `")
+                "The lab `{lab}` has services of the kind `{}` only{}",
+                of_lab.join("`, `"),
+                other.unwrap_or_default()
             )
         }
         _ => return None,

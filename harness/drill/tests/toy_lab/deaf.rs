@@ -1,6 +1,13 @@
 //! The whole of a lab: the world in memory of the lab `pretend`, without anything that happens to links.
 
-use std::{collections::BTreeSet, future::pending, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use async_trait::async_trait;
 use model::{Lever, event::Health};
@@ -16,7 +23,15 @@ pub(crate) const LAB: Kind<MakeLab> = Kind::new::<Deaf>(
     "deaf",
     "Servers in memory that can be killed, and links that nothing happens to.",
     "{name: stones}",
-    &Deafness,
+    &Deafness { owns_processes: true },
+);
+
+/// The same for a stack that runs already.
+pub(crate) const ELSEWHERE: Kind<MakeLab> = Kind::new::<Deaf>(
+    "elsewhere",
+    "Servers of somebody else.",
+    "{name: stones}",
+    &Deafness { owns_processes: false },
 );
 
 /// Parameters of the kind `deaf`.
@@ -27,16 +42,23 @@ struct Deaf {
     name: String,
 }
 
-struct Deafness;
+struct Deafness {
+    owns_processes: bool,
+}
 
 impl LabKind for Deafness {
     fn simulated(&self) -> bool {
         true
     }
 
+    fn owns_processes(&self) -> bool {
+        self.owns_processes
+    }
+
     fn enter(&self, setup: LabSetup, body: Body<'_>) -> Result<Ended, LabError> {
         let Deaf { name } = stored(&setup.params).expect("the kind's own reader wrote them");
-        let lab = Arc::new(DeafLab { name, world: Pretend::new(setup.topology, setup.seed) });
+        let world = Pretend::new(setup.topology, setup.seed);
+        let lab = Arc::new(DeafLab { name, world, processes: AtomicUsize::new(0) });
         let entered = Entered { lab, interrupt: Box::pin(pending()) };
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_time().start_paused(true).build()?;
@@ -48,12 +70,14 @@ impl LabKind for Deafness {
 struct DeafLab {
     name: String,
     world: Pretend,
+    /// How many the lab was told to start.
+    processes: AtomicUsize,
 }
 
 #[async_trait]
 impl Lab for DeafLab {
     fn engine(&self) -> String {
-        self.name.clone()
+        format!("{} with {} processes", self.name, self.processes.load(Relaxed))
     }
 
     async fn offers(&self) -> BTreeSet<Lever> {
@@ -65,6 +89,7 @@ impl Lab for DeafLab {
     }
 
     async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {
+        self.processes.store(ask.processes.values().map(Vec::len).sum(), Relaxed);
         self.world.open(ask).await
     }
 

@@ -10,23 +10,23 @@ use model::Event;
 use seams::{Catalog, catalog::System};
 use wetdress_drill::DrillError;
 
-/// The systems of the lab `pretend`, at home in the new lab.
+/// The system of the lab `pretend`, at home in any lab.
 static SYSTEM: System = System {
     name: "stones",
-    lab: Some(deaf::LAB.name),
+    lab: None,
     services: Catalog { noun: "service", kinds: pretend::SYSTEM.services.kinds },
     drivers: Catalog { noun: "driver", kinds: pretend::SYSTEM.drivers.kinds },
     observers: Catalog { noun: "observer", kinds: pretend::SYSTEM.observers.kinds },
 };
 
-static BUILD: Build = Build {
+const BUILD: Build = Build {
     labs: &Catalog { noun: "lab", kinds: &[pretend::LAB, deaf::LAB] },
     systems: &[&SYSTEM],
     faults: &faults::CATALOG,
 };
 
-fn played(links: &str, fault: &str) -> Played {
-    let scenario = format!(
+fn scenario(links: &str, fault: &str) -> String {
+    format!(
         "scenario: toy
 stack:
   lab: {{kind: deaf, name: a lab of stones}}
@@ -49,23 +49,43 @@ faults:
 gates:
   - rto: 15s
 "
-    );
-    BUILD.play(BUILD.load(&scenario))
+    )
+}
+
+fn played(links: &str, fault: &str) -> Played {
+    BUILD.play(BUILD.load(&scenario(links, fault)))
 }
 
 #[test]
 fn a_lab_that_was_added_runs_a_plan_to_its_verdict() {
     let played = played("", "kill: {node: store-us-west-1}");
     assert!(played.result.is_ok(), "{:?}", played.result);
-    let opened = played.events().into_iter().find_map(|(_, event)| match event {
-        Event::LabOpened { kind, engine, simulated, .. } => Some((kind, engine, simulated)),
-        _ => None,
-    });
-    assert_eq!(opened, Some(("deaf".to_owned(), "a lab of stones".to_owned(), true)));
+    assert_eq!(opened(&played), ("deaf".into(), "a lab of stones with 3 processes".into(), true));
     let (findings, verdicts) =
         findings::from_run::conclude(&played.loaded()).expect("the folder is whole");
     assert!(findings.happened.simulated, "its kind says so");
     assert_eq!(verdicts.verdict, Verdict::Pass, "{verdicts:#?}");
+}
+
+/// Kind and engine of the lab, and whether its runs are simulated.
+fn opened(played: &Played) -> (String, String, bool) {
+    let opened = |(_, event)| match event {
+        Event::LabOpened { kind, engine, simulated, .. } => Some((kind, engine, simulated)),
+        _ => None,
+    };
+    played.events().into_iter().find_map(opened).expect("the lab was opened")
+}
+
+#[test]
+fn a_stack_that_runs_already_is_not_started() {
+    static ELSEWHERE: Build =
+        Build { labs: &Catalog { noun: "lab", kinds: &[deaf::ELSEWHERE] }, ..BUILD };
+    let scenario =
+        scenario("", "kill: {node: store-us-west-1}").replace("kind: deaf", "kind: elsewhere");
+    let mut plan = ELSEWHERE.load(&scenario);
+    plan.windows.clear();
+    let played = ELSEWHERE.play(plan);
+    assert_eq!(opened(&played).1, "a lab of stones with 0 processes");
 }
 
 fn refusal(links: &str, fault: &str) -> String {
