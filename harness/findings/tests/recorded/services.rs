@@ -162,6 +162,45 @@ fn each_service_must_show_something_in_the_baseline() {
     );
 }
 
+/// A read-back of one service decides nothing for another one, which was not read back.
+#[test]
+fn where_one_service_was_read_back_the_tail_of_the_other_decides() {
+    let mut drill = Drill::clean();
+    drill.add_ledger();
+    let theirs = Identity { asset: 14, ..EARLY };
+    drill.seen(&["ledger"], |seen| seen.retain(|s| s.identity != theirs));
+    assert_eq!(drill.judge().0.loss.count, 0, "it was read back");
+    drill.sightings.remove("ledger.read_back");
+    drill.events.retain(|r| {
+        !matches!(&r.event, Event::ObserverPassed { observer, .. } if observer.as_str() == "ledger.read_back")
+    });
+    let (found, _) = drill.judge();
+    assert_eq!(found.loss.judges, ["ledger", "log.read_back"]);
+    assert_eq!(found.loss.lost, [theirs]);
+}
+
+/// With two systems of record, that one is asked whose assets were hit, whatever the order of their names.
+#[test]
+fn what_is_fresh_again_is_told_by_the_service_that_was_hit() {
+    let fresh = |drill: &mut Drill| {
+        drill.gate("rto.fresh", json!({"max": "12s"}));
+        let (_, verdicts) = drill.judge();
+        verdicts.gates.into_iter().find(|gate| gate.name == "rto.fresh").expect("it was asked for")
+    };
+    let alone = fresh(&mut Drill::clean());
+    let mut drill = Drill::clean();
+    drill.add_ledger();
+    let both = fresh(&mut drill);
+    assert!(both.evidence.contains("at log"), "{both:?}");
+    assert_eq!((both.verdict, &both.observed), (alone.verdict, &alone.observed));
+    let mut other = Drill::clean();
+    other.add_ledger();
+    other.hit_instead(&"ledger".into());
+    let other = fresh(&mut other);
+    assert!(other.evidence.contains("at ledger"), "{other:?}");
+    assert_eq!(other.observed, "no outage above the share", "the ledger never noticed");
+}
+
 /// Everything that the findings say of the first service alone.
 fn of_the_store(found: &Findings) -> Value {
     fn named<T: Clone>(map: &BTreeMap<String, T>) -> BTreeMap<String, T> {
