@@ -1,11 +1,13 @@
 //! Floor 2: fault kinds, one file each. Each is pure: parameters, the time since its opening and the picked nodes in, Conditions out.
 //!
+//! * `asset`: assets: their boots, their signal, their connections
 //! * `degrade`: links get slow, lossy or narrow; nothing is cut
 //! * `kill`: processes end and stay down
 //! * `links`: which links a fault means
 //! * `partition`: packets between groups are lost or refused
 //! * `pause`: a node stands still and goes on where it was
 //! * `power_loss`: a node goes silent, and boots later
+//! * `process`: one process of a node, or all of them
 //! * `region_loss`: all nodes of a region at one instant
 //! * `target`: the words that say whom a fault hits
 //!
