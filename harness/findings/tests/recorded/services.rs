@@ -7,7 +7,7 @@ use kit::recorded::{Drill, SECOND};
 use model::{Event, Identity, Micros};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use wetdress_findings::{Class, Findings, Reason, Verdict};
+use wetdress_findings::{Class, Findings, MayStayOut, Reason, Verdict};
 
 use crate::{Judged, of};
 
@@ -199,6 +199,20 @@ fn what_is_fresh_again_is_told_by_the_service_that_was_hit() {
     let other = fresh(&mut other);
     assert!(other.evidence.contains("at ledger"), "{other:?}");
     assert_eq!(other.observed, "no outage above the share", "the ledger never noticed");
+}
+
+/// A return holds for two periods of those who returned: a stream of another fleet may be slower.
+#[test]
+fn the_periods_of_another_fleet_do_not_count() {
+    let first_recovery =
+        |drill: &Drill| drill.judge().0.episodes[0].rto[&MayStayOut::Nobody].first_recovery;
+    let alone = first_recovery(&Drill::clean());
+    assert!(alone.is_some(), "it held for ten seconds");
+    let mut drill = Drill::clean();
+    drill.add_ledger();
+    let tellers = drill.plan.fleets.get_mut("tellers").expect("the ledger's fleet");
+    tellers.streams[1].every = std::time::Duration::from_secs(30);
+    assert_eq!(first_recovery(&drill), alone);
 }
 
 /// Everything that the findings say of the first service alone.
