@@ -35,7 +35,9 @@ pub(crate) fn rows(run: &RunView<'_>) -> Vec<Row> {
 /// A model in memory has no machine to be honest about.
 fn of(health: &Health, simulated: bool) -> Vec<Row> {
     let late = [health.schedule_lag_p50_us, health.schedule_lag_p99_us, health.schedule_lag_max_us];
-    let mut rows = vec![("generator late by", quantiles(late))];
+    let stood = [health.loop_lag_p50_us, health.loop_lag_p99_us, health.loop_lag_max_us];
+    let mut rows =
+        vec![("generator late by", quantiles(late)), ("sending loop late by", quantiles(stood))];
     if !simulated {
         rows.extend(of_the_lab(health));
     }
@@ -109,7 +111,7 @@ mod tests {
             assert_eq!(value(&older, name).as_deref(), Some("not measured"));
         }
         assert!(
-            of(&older, true).iter().all(|(name, _)| *name == "generator late by"),
+            of(&older, true).iter().all(|(name, _)| name.ends_with(" late by")),
             "a model has no machine"
         );
     }

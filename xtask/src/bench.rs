@@ -11,6 +11,12 @@ use crate::sh;
 pub(crate) enum Bench {
     /// The packet fabric against a veth pair: throughput, CPU, delay, cuts, loss. Four minutes at most.
     Fabric(Fabric),
+    /// The load generator against lanes in memory: CPU per reading, its own lateness, what an outage of everybody costs. A minute.
+    Traffic {
+        /// The smallest sink and the largest outage only.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 #[derive(Args)]
@@ -40,11 +46,27 @@ enum Engine {
 }
 
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
-    let Bench::Fabric(asked) = bench;
-    let mut words: Vec<String> =
-        ["bench", "--quiet", "--package", "wetdress-fabric", "--bench", "fabric", "--"]
-            .map(str::to_owned)
-            .into();
+    match bench {
+        Bench::Fabric(asked) => fabric(root, asked),
+        Bench::Traffic { quick } => {
+            let mut words = named("traffic");
+            words.extend(quick.then(|| "--quick".to_owned()));
+            cargo(root, &words)
+        }
+    }
+}
+
+fn named(room: &str) -> Vec<String> {
+    let package = format!("wetdress-{room}");
+    ["bench", "--quiet", "--package", &package, "--bench", room, "--"].map(str::to_owned).into()
+}
+
+fn cargo(root: &Path, words: &[String]) -> Result<()> {
+    sh(root, &words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn fabric(root: &Path, asked: &Fabric) -> Result<()> {
+    let mut words = named("fabric");
     words.extend(asked.quick.then(|| "--quick".to_owned()));
     if let Some(cuts) = asked.cuts {
         words.extend(["--cuts".to_owned(), cuts.to_string()]);
@@ -63,5 +85,5 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
             json.to_str().context("the path is not UTF-8")?.to_owned(),
         ]);
     }
-    sh(root, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    cargo(root, &words)
 }

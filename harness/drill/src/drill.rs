@@ -16,7 +16,8 @@ use model::{
     schedule::{Draws, Purpose},
 };
 use seams::{
-    Addresses, Drained, Driver, Ground, Lab, LabKind, Open, Process, Seen, Service, Traffic, Wanted,
+    Addresses, Driver, Ground, Histogram, Lab, LabKind, LoadReport, Open, Process, Seen, Service,
+    Traffic, Wanted,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -126,7 +127,7 @@ impl Stage<'_> {
         }
         let (want, wanted) = watch::channel(Wanted::default());
         let (to_seen, seen) = mpsc::unbounded_channel::<Seen>();
-        let ground = self.open(&services, offers, wanted, to_seen).await?;
+        let ground = self.open(&services, offers, wanted.clone(), to_seen.clone()).await?;
         self.bring_up(&services, ground.as_ref()).await?;
         self.tell_policies(&drivers);
 
@@ -142,7 +143,7 @@ impl Stage<'_> {
         let clock = events.clock();
         clock.arm(tokio::time::Instant::now() + ARM_AHEAD);
         events.record(Micros::ZERO, Event::Armed);
-        traffic.arm(clock.clone()).await;
+        traffic.arm(clock.clone(), wanted, to_seen).await;
 
         let (tell_quiesced, quiesced) = tokio::sync::oneshot::channel();
         // A set, because it ends with us: an interrupted run must not go on sending behind our back.
@@ -159,13 +160,13 @@ impl Stage<'_> {
             journal: events.sender(),
         };
         let left = conductor::conduct(stage, async move { quiesced.await.unwrap_or(false) }).await;
-        let drained = resting
+        let report = resting
             .join_next()
             .await
             .expect("one task was spawned")
             .map_err(|error| DrillError::Panicked(error.to_string()))?;
-        close(lab.as_ref(), left, &drained, &events).await;
-        drained.trouble.map_or(Ok(()), |trouble| Err(DrillError::Trouble(trouble)))
+        close(lab.as_ref(), left, &report, &events).await;
+        report.trouble.map_or(Ok(()), |trouble| Err(DrillError::Trouble(trouble)))
     }
 
     async fn open(
@@ -237,8 +238,8 @@ impl Stage<'_> {
 }
 
 /// Ends the lab, and records what it says of itself and what it saw last.
-async fn close(lab: &dyn Lab, mut left: conductor::Rest, drained: &Drained, events: &EventSink) {
-    let mut health = health(lab.health(), drained);
+async fn close(lab: &dyn Lab, mut left: conductor::Rest, report: &LoadReport, events: &EventSink) {
+    let mut health = health(lab.health(), report);
     lab.close().await;
     // Closing writes the last packets, and may have something to say of them. Its figures are those of a lab at work.
     let said = lab.health().notes;
@@ -257,17 +258,17 @@ async fn rest(
     observing: Observing,
     events: EventSink,
     tell: tokio::sync::oneshot::Sender<bool>,
-) -> Drained {
+) -> LoadReport {
     let clock = events.clock();
     let latest = Micros::after(plan.latest_end());
     clock.until(Micros::after(plan.stop())).await;
-    let drained = traffic.drain(latest).await;
+    let report = traffic.drain(latest).await;
     let passed = observing.pass_heads(latest.max(clock.now() + READ_BACK_WITHIN / 3)).await;
     let read = observing.read_back(latest.max(clock.now()) + READ_BACK_WITHIN).await;
     observing.end().await;
     // The conductor may have stopped waiting at the latest end of the plan.
-    let _not_waited_for = tell.send(drained.complete && passed && read);
-    drained
+    let _not_waited_for = tell.send(report.complete && passed && read);
+    report
 }
 
 /// Every process of every node.
@@ -283,16 +284,28 @@ fn processes(
     all.map(|(node, of_node)| (node, without_service(of_node))).collect()
 }
 
-/// What lab and generator know of their own faults.
-fn health(mut lab: Health, drained: &Drained) -> Health {
-    if drained.schedule_lag_p99_us > Health::LATE_US {
-        let late = Duration::from_micros(drained.schedule_lag_p99_us);
-        lab.degraded.push(format!("The generator sent {late:?} late at its p99."));
+/// What lab and generator know of their own faults. Percentiles are taken here, of all senders together.
+fn health(mut lab: Health, report: &LoadReport) -> Health {
+    let quantiles =
+        |lag: &Histogram| (lag.value_at_quantile(0.5), lag.value_at_quantile(0.99), lag.max());
+    let (schedule_lag_p50_us, schedule_lag_p99_us, schedule_lag_max_us) =
+        quantiles(&report.schedule_lag);
+    let (loop_lag_p50_us, loop_lag_p99_us, loop_lag_max_us) = quantiles(&report.loop_lag);
+    for (what, us) in
+        [("generator sent", schedule_lag_p99_us), ("sending loop came round", loop_lag_p99_us)]
+    {
+        if us > Health::LATE_US {
+            let late = Duration::from_micros(us);
+            lab.degraded.push(format!("The {what} {late:?} late at its p99."));
+        }
     }
     Health {
-        schedule_lag_p50_us: drained.schedule_lag_p50_us,
-        schedule_lag_p99_us: drained.schedule_lag_p99_us,
-        schedule_lag_max_us: drained.schedule_lag_max_us,
+        schedule_lag_p50_us,
+        schedule_lag_p99_us,
+        schedule_lag_max_us,
+        loop_lag_p50_us,
+        loop_lag_p99_us,
+        loop_lag_max_us,
         ..lab
     }
 }

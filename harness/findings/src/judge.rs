@@ -139,6 +139,7 @@ fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement 
     let allowed = (limit / 20).max(2_000);
     let late = [
         ("the generator was", "late", health.schedule_lag_p99_us),
+        ("the sending loop was", "late", health.loop_lag_p99_us),
         ("the fabric was", "late", health.fabric_late_p99_us),
         ("the null target took", "to answer", health.null_p99_us),
     ];

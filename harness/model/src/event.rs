@@ -209,6 +209,14 @@ pub struct Health {
     pub schedule_lag_p50_us: u64,
     pub schedule_lag_p99_us: u64,
     pub schedule_lag_max_us: u64,
+    /// How late the sending loop came round to what was due, by milliseconds of the run, in microseconds. Zero where it was not
+    /// measured.
+    #[serde(default)]
+    pub loop_lag_p50_us: u64,
+    #[serde(default)]
+    pub loop_lag_p99_us: u64,
+    #[serde(default)]
+    pub loop_lag_max_us: u64,
     /// TCP congestion control in use in the lab, as a place of its own says.
     pub congestion: String,
     pub notes: Vec<String>,

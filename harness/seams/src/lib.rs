@@ -24,7 +24,7 @@ mod session;
 mod traffic;
 
 pub use catalog::{Catalog, Kind};
-pub use clock::Clock;
+pub use clock::{Clock, monotonic_ns};
 pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress};
 pub use fault::{Fault, Moment};
 pub use ground::{Ground, Origin};
@@ -36,4 +36,4 @@ pub use service::{
     SystemError, Timer, processes,
 };
 pub use session::{Answer, Attempt, Connect, Session, SessionLane};
-pub use traffic::{Drained, Traffic};
+pub use traffic::{Histogram, LoadReport, Traffic};

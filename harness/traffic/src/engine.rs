@@ -3,8 +3,11 @@
 use std::{future::poll_fn, task::Poll, time::Duration};
 
 use model::Micros;
-use seams::{Clock, Drained, Progress};
-use tokio::sync::{mpsc, oneshot};
+use seams::{Clock, LoadReport, Progress};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::yield_now,
+};
 
 use crate::{fleet::Fleet, ledger::Record};
 
@@ -12,7 +15,7 @@ use crate::{fleet::Fleet, ledger::Record};
 #[derive(Debug)]
 pub(crate) struct Drain {
     pub(crate) latest: Micros,
-    pub(crate) answer: oneshot::Sender<Drained>,
+    pub(crate) answer: oneshot::Sender<LoadReport>,
 }
 
 pub(crate) struct Engine {
@@ -23,16 +26,51 @@ pub(crate) struct Engine {
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// What a lane said. A lane that loses everybody says so of all connections at once: it is heard in parts, and what is due meanwhile
+/// comes between them.
+#[derive(Debug, Default)]
+struct Inbox {
+    said: Vec<Progress>,
+    /// How much of it was taken.
+    taken: usize,
+}
+
+impl Inbox {
+    const PART: usize = 512;
+
+    fn has_more(&self) -> bool {
+        self.taken < self.said.len()
+    }
+
+    /// Where a lane says more.
+    fn room(&mut self) -> &mut Vec<Progress> {
+        if !self.has_more() {
+            self.said.clear();
+            self.taken = 0;
+        }
+        &mut self.said
+    }
+
+    /// The next part.
+    fn take(&mut self) -> impl Iterator<Item = Progress> {
+        let from = self.taken;
+        self.taken = self.said.len().min(from + Self::PART);
+        self.said[from..self.taken].iter().copied()
+    }
+}
+
 impl Engine {
     /// Runs until it has drained. Without anybody left who could ask for that, it ends at once.
     pub(crate) async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Drain>) {
         let began = self.clock.now();
         self.fleets.iter_mut().for_each(|fleet| fleet.begin(began, &mut self.record));
-        let mut inboxes: Vec<Vec<Progress>> = self.fleets.iter().map(|_| Vec::new()).collect();
+        let mut inboxes: Vec<Inbox> = self.fleets.iter().map(|_| Inbox::default()).collect();
         let mut second = began.max(Micros::ZERO);
         let mut generated_until = None;
         let mut drain: Option<Drain> = None;
         let mut alone = false;
+        // Since when somebody has waited for this turn of the loop.
+        let mut owed = began;
         loop {
             let now = self.clock.now();
             for fleet in &mut self.fleets {
@@ -52,6 +90,9 @@ impl Engine {
                 self.fleets.iter_mut().for_each(Fleet::stop);
                 generated_until = Some(now);
             }
+            let listens = self.clock.now();
+            // Before the origin nothing is due.
+            self.record.loop_late(listens.since(owed.max(Micros::ZERO)));
             let over =
                 drain.as_ref().is_some_and(|drain| self.is_decided(now) || now >= drain.latest);
             if over || alone {
@@ -63,19 +104,27 @@ impl Engine {
                 .chain(drain.as_ref().map(|drain| drain.latest))
                 .min()
                 .expect("there is always a next second");
-            tokio::select! {
+            let more = inboxes.iter().any(Inbox::has_more);
+            let said = tokio::select! {
                 biased;
-                ask = asks.recv(), if drain.is_none() => match ask {
-                    Some(ask) => drain = Some(ask),
-                    None => alone = true,
-                },
-                () = heard(&mut self.fleets, &mut inboxes) => {
-                    let now = self.clock.now();
-                    for (fleet, inbox) in self.fleets.iter_mut().zip(&mut inboxes) {
-                        inbox.drain(..).for_each(|progress| fleet.heard(progress, now, &mut self.record));
+                () = yield_now(), if more => true,
+                ask = asks.recv(), if drain.is_none() => {
+                    alone |= ask.is_none();
+                    drain = ask;
+                    false
+                }
+                () = heard(&mut self.fleets, &mut inboxes) => true,
+                () = self.clock.until(wake) => false,
+            };
+            let woken = self.clock.now();
+            owed = wake.min(woken);
+            self.record.loop_waited(owed.since(listens));
+            if said {
+                for (fleet, inbox) in self.fleets.iter_mut().zip(&mut inboxes) {
+                    for progress in inbox.take() {
+                        fleet.heard(progress, woken, &mut self.record);
                     }
                 }
-                () = self.clock.until(wake) => {}
             }
         }
     }
@@ -93,29 +142,29 @@ impl Engine {
             generated_until,
             self.fleets.iter_mut().flat_map(|fleet| &mut fleet.cohorts),
         );
-        let lag = &self.record.lag;
-        let drained = Drained {
+        let trouble = self.record.trouble();
+        let report = LoadReport {
             complete,
             generated: self.record.generated,
             acked: self.record.acked,
-            schedule_lag_p50_us: lag.value_at_quantile(0.5),
-            schedule_lag_p99_us: lag.value_at_quantile(0.99),
-            schedule_lag_max_us: lag.max(),
-            trouble: self.record.trouble(),
+            schedule_lag: self.record.lag,
+            loop_lag: self.record.loop_lag,
+            lost: Vec::new(),
+            trouble,
         };
         if let Some(drain) = drain {
             // Nobody may be waiting any more; everything is written all the same.
-            let _nobody_waits = drain.answer.send(drained);
+            let _nobody_waits = drain.answer.send(report);
         }
     }
 }
 
 /// Waits until some lane has something to say.
-async fn heard(fleets: &mut [Fleet], inboxes: &mut [Vec<Progress>]) {
+async fn heard(fleets: &mut [Fleet], inboxes: &mut [Inbox]) {
     poll_fn(|cx| {
         let mut any = false;
         for (fleet, inbox) in fleets.iter_mut().zip(inboxes.iter_mut()) {
-            any |= fleet.lane.poll(cx, inbox).is_ready();
+            any |= fleet.lane.poll(cx, inbox.room()).is_ready();
         }
         if any { Poll::Ready(()) } else { Poll::Pending }
     })

@@ -1,14 +1,14 @@
 //! The [`Traffic`] of this process: starts the engine and asks it to drain.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, thread::JoinHandle};
+use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, thread::JoinHandle};
 
 use async_trait::async_trait;
-use model::{Conditions, FleetId, Micros, Plan, schedule::Schedule};
+use model::{FleetId, Micros, Plan, schedule::Schedule};
 use run::{Folder, RunError};
-use seams::{Clock, Drained, Driver, Ground, Traffic};
+use seams::{Clock, Driver, Ground, LoadReport, Seen, Traffic, Wanted};
 use tokio::{
     runtime::Builder,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::{LocalSet, spawn_local},
 };
 
@@ -54,6 +54,8 @@ pub struct Fleets {
     thread: Thread,
     /// What arming takes.
     ready: Option<(Setup, Record, Arc<Schedule>)>,
+    /// Of every fleet.
+    assets: Vec<Range<u32>>,
     asks: Option<mpsc::UnboundedSender<Drain>>,
     sending: Option<JoinHandle<()>>,
     trouble: Option<String>,
@@ -71,8 +73,11 @@ impl Fleets {
         let folder = &setup.folder;
         let (ledger, latency) = (folder.append_ledger(schedule.clone())?, folder.append_latency()?);
         let record = Record::new(ledger, latency, folder.append_counts()?);
+        let assets =
+            setup.plan.fleets.values().map(|fleet| fleet.first..fleet.first + fleet.assets);
         Ok(Self {
             thread,
+            assets: assets.collect(),
             ready: Some((setup, record, schedule)),
             asks: None,
             sending: None,
@@ -83,7 +88,13 @@ impl Fleets {
 
 #[async_trait]
 impl Traffic for Fleets {
-    async fn arm(&mut self, clock: Clock) {
+    /// No condition of this version asks anything of a fleet.
+    async fn arm(
+        &mut self,
+        clock: Clock,
+        _want: watch::Receiver<Wanted>,
+        _seen: mpsc::UnboundedSender<Seen>,
+    ) {
         let Some((setup, record, schedule)) = self.ready.take() else { return };
         let (asks, asked) = mpsc::unbounded_channel();
         self.asks = Some(asks);
@@ -98,25 +109,22 @@ impl Traffic for Fleets {
         }
     }
 
-    /// No condition of this version asks anything of a fleet.
-    fn want(&mut self, _conditions: Arc<Conditions>) {}
-
-    async fn drain(&mut self, latest: Micros) -> Drained {
+    async fn drain(&mut self, latest: Micros) -> LoadReport {
         let (answer, answered) = oneshot::channel();
-        let lost = || Drained {
-            trouble: self.trouble.clone().or(Some("the sending thread has ended".to_owned())),
-            ..Drained::default()
+        let lost = || {
+            let why = self.trouble.clone().unwrap_or("the sending thread has ended".to_owned());
+            LoadReport::lost(self.assets.clone(), why)
         };
         let Some(asks) = self.asks.take() else { return lost() };
         if asks.send(Drain { latest, answer }).is_err() {
             return lost();
         }
-        let drained = answered.await.unwrap_or_else(|_| lost());
+        let report = answered.await.unwrap_or_else(|_| lost());
         if let Some(thread) = self.sending.take() {
             // It answers last of all, so this does not wait; a panic has been printed and shows as `lost`.
             let _panicked = thread.join();
         }
-        drained
+        report
     }
 }
 

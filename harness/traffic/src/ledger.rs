@@ -40,8 +40,7 @@ impl Cohort {
     }
 
     pub(crate) fn latency(&mut self, latency: Duration) {
-        self.latencies
-            .saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
+        self.latencies.saturating_record(micros(latency));
     }
 
     /// What this second held; begins the next one.
@@ -77,12 +76,21 @@ impl End {
     }
 }
 
+/// Of the loop's own lateness.
+const TICK_US: u64 = 1_000;
+
+/// At least one, the lowest that a histogram tells from nothing.
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
 #[derive(Debug)]
 pub(crate) struct Record {
     ledger: Ledger,
     latency: Latency,
     counts: Counts,
     pub(crate) lag: Histogram,
+    pub(crate) loop_lag: Histogram,
     pub(crate) generated: u64,
     pub(crate) acked: u64,
     pub(crate) undecided: u64,
@@ -96,6 +104,7 @@ impl Record {
             latency,
             counts,
             lag: histogram(),
+            loop_lag: histogram(),
             generated: 0,
             acked: 0,
             undecided: 0,
@@ -105,7 +114,21 @@ impl Record {
 
     /// The start of a first attempt, late by this much.
     pub(crate) fn late(&mut self, by: Duration) {
-        self.lag.saturating_record(u64::try_from(by.as_micros()).unwrap_or(u64::MAX).max(1));
+        self.lag.saturating_record(micros(by));
+    }
+
+    /// The loop waited, and whatever was due then would have been on time.
+    pub(crate) fn loop_waited(&mut self, during: Duration) {
+        self.loop_lag.saturating_record_n(1, micros(during) / TICK_US);
+    }
+
+    /// The loop was late by this much when it had done everything that was due. What became due on the way was late by what was left
+    /// of it, so each millisecond counts.
+    pub(crate) fn loop_late(&mut self, by: Duration) {
+        let late = micros(by).min(self.loop_lag.high());
+        if let Err(error) = self.loop_lag.record_correct(late, TICK_US) {
+            unreachable!("it was cut to the highest: {error}");
+        }
     }
 
     pub(crate) fn row(&mut self, asset: u32, reading: Reading, end: End) {

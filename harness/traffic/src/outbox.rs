@@ -1,20 +1,21 @@
 //! Readings on their way to the lane.
 //!
 //! A full connection refuses its readings. They wait in a queue of their own, and one of them is offered again after a millisecond:
-//! when it is taken two more are, then four, so that what is offered in vain is never more than what was taken. With thousands of full
-//! connections the tries come less often. What an asset has called back is passed over.
+//! when it is taken two more are, then four, so that what is offered in vain is never more than what was taken. Of thousands of full
+//! connections some are tried each time, in turn. What an asset has called back is passed over.
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::Bound,
     time::Duration,
 };
 
 use model::Micros;
 use seams::{ConnId, Outgoing};
 
-/// Time between two tries of full connections, and one more for so many of them: a try costs about a tenth of a microsecond.
+/// Time between two rounds of tries, and how many full connections each tries, in turn.
 const TRY_EVERY: Duration = Duration::from_millis(1);
-const TRIES_PER_TURN: u32 = 2048;
+const TRIES: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -24,8 +25,9 @@ pub(crate) struct Outbox {
     pub(crate) ready: Vec<u32>,
     /// Tickets by connection: what was refused, and what came behind it.
     pub(crate) held: BTreeMap<ConnId, VecDeque<u32>>,
-    /// When the next try of what is held is due.
-    try_at: Micros,
+    /// When the next try of what is held is due, and the connection after which it goes on.
+    pub(crate) try_at: Micros,
+    tried: Option<ConnId>,
     /// What is offered now.
     pub(crate) offer: Vec<Outgoing>,
     pub(crate) arena: Vec<u8>,
@@ -63,10 +65,14 @@ impl Outbox {
         self.held.entry(conn).or_default().push_back(ticket);
     }
 
-    /// Every full connection was tried.
-    pub(crate) fn tried(&mut self, now: Micros) {
-        self.held.retain(|_, queue| !queue.is_empty());
-        let full = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
-        self.try_at = now + TRY_EVERY * (1 + full / TRIES_PER_TURN);
+    /// The full connections that are tried now.
+    pub(crate) fn turn(&mut self, now: Micros) -> Vec<ConnId> {
+        let after = self.tried.map_or(Bound::Unbounded, Bound::Excluded);
+        let turn: Vec<ConnId> =
+            self.held.range((after, Bound::Unbounded)).map(|(conn, _)| *conn).take(TRIES).collect();
+        // After the last one comes the first.
+        self.tried = turn.last().copied().filter(|_| turn.len() == TRIES);
+        self.try_at = now + TRY_EVERY;
+        turn
     }
 }

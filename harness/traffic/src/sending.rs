@@ -57,8 +57,8 @@ impl Fleet {
 
     /// Offers what is held: one reading of each full connection, and twice as many each time they are taken.
     fn try_again(&mut self, now: Micros, record: &mut Record) {
-        let mut turn: Vec<ConnId> = self.outbox.held.keys().copied().collect();
-        let mut most = 1;
+        let mut turn = self.outbox.turn(now);
+        let (mut most, mut any_full) = (1, false);
         while !turn.is_empty() {
             for conn in &turn {
                 self.pack_held(*conn, most);
@@ -68,11 +68,21 @@ impl Fleet {
                 self.outbox.held.entry(*conn).or_default().push_front(*ticket);
             }
             let full: BTreeSet<ConnId> = refused.into_iter().map(|(conn, _)| conn).collect();
-            self.outbox.held.retain(|_, queue| !queue.is_empty());
-            turn.retain(|conn| !full.contains(conn) && self.outbox.held.contains_key(conn));
+            any_full |= !full.is_empty();
+            let held = &mut self.outbox.held;
+            turn.retain(|conn| {
+                let is_empty = held.get(conn).is_none_or(VecDeque::is_empty);
+                if is_empty {
+                    held.remove(conn);
+                }
+                !is_empty && !full.contains(conn)
+            });
             most *= 2;
         }
-        self.outbox.tried(now);
+        if !any_full {
+            // Whatever was full is so no more: the others have their try at once.
+            self.outbox.try_at = now;
+        }
     }
 
     /// Packs the first readings of a queue that are still wanted.

@@ -18,11 +18,11 @@ use fabric::{Capture, Fabric, Interface};
 use model::{End, Lever, Micros, Topology};
 use rustix::time::{ClockId, clock_gettime};
 use schemars::JsonSchema;
-use seams::{Clock, Sight, Spot};
+use seams::{Clock, Sight, Spot, monotonic_ns};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio::sync::{mpsc, watch};
 
-use crate::{voice::monotonic_ns, world::Numbering};
+use crate::world::Numbering;
 
 /// A flapping fault bites many times, and looks the same each time.
 const FILES_MAX: usize = 8;

@@ -196,7 +196,7 @@ impl Reconciler {
 
     /// Puts the links of the present world in force.
     fn enforce(&mut self) {
-        let origin_ns = self.voice.origin_ns().unwrap_or(u64::MAX);
+        let origin_ns = self.voice.clock.origin_ns().unwrap_or(u64::MAX);
         let policy = world::policy(
             &self.steady,
             &self.numbering,
@@ -207,7 +207,7 @@ impl Reconciler {
         match self.fabric.apply(policy.clone()) {
             Ok(applied) => {
                 self.now.in_force_from =
-                    self.now.in_force_from.max(self.voice.stamp(applied.at_ns));
+                    self.now.in_force_from.max(self.voice.clock.stamp_ns(applied.at_ns));
                 let closed = applied.closed.into_iter().filter_map(|(link, counters)| {
                     Some((self.numbering.to_model(link)?, counters))
                 });

@@ -105,7 +105,7 @@ impl Watch {
 fn tell_healed(link: &Link, port: u16, counters: &LinkCounters, voice: &Voice) -> bool {
     let Hits { first_ns, canaries, .. } = counters.passed_hits;
     let (at, by) = match first_ns {
-        Some(first) if port == CANARY_PORT => (voice.stamp(first), HealedBy::Stack),
+        Some(first) if port == CANARY_PORT => (voice.clock.stamp_ns(first), HealedBy::Stack),
         _ if canaries > 0 => (voice.clock.now(), HealedBy::Canary),
         _ => return false,
     };
@@ -118,7 +118,7 @@ fn tell_hit(link: &Link, lever: Lever, counters: &LinkCounters, voice: &Voice) -
     let Hits { packets, established, first_ns: Some(first), .. } = counters.hits(lever) else {
         return false;
     };
-    let first = voice.stamp(first);
+    let first = voice.clock.stamp_ns(first);
     voice.say(Sight::Hit {
         lever,
         at: Spot::Link(link.clone()),

@@ -20,7 +20,7 @@ fn latencies_of_the_others(full: bool) -> Vec<Duration> {
         ..World::default()
     };
     let played = play(plan, world);
-    assert!(played.drained.complete);
+    assert!(played.report.complete);
     let rows = played.loaded.readings().expect("readings").rows;
     let others = rows.iter().filter(|row| row.identity.asset % 2 == 1);
     let mut latencies: Vec<Duration> =
@@ -59,10 +59,28 @@ fn work_grows_with_the_fleet_and_not_with_its_square() {
             ..World::default()
         };
         let played = play(plan, world);
-        assert!(played.drained.complete);
+        assert!(played.report.complete);
         let all = *played.world.offered.lock().expect("no panic");
         all as f64 / f64::from(assets)
     };
-    let (few, many) = (offered(100), offered(1_600));
-    assert!(many <= 1.2 * few, "{few} offers per asset in a fleet of 100, {many} in one of 1600");
+    let (few, many) = (offered(50), offered(400));
+    assert!(many <= 1.2 * few, "{few} offers per asset in a fleet of 50, {many} in one of 400");
+}
+
+/// Nobody is connected, so no reading shows that the loop stood for 1.3 s; the loop's own histogram does.
+#[test]
+fn the_loops_own_stall_is_counted_where_no_reading_shows_it() {
+    let world = World {
+        opens: Box::new(|_| Some(false)),
+        stall: Some((at(5_000), ms(1_300))).into(),
+        ..World::default()
+    };
+    let played = play(plan(3, ms(10_000)), world);
+    let (schedule, own) = (&played.report.schedule_lag, &played.report.loop_lag);
+    assert_eq!(schedule.len(), 0);
+    assert!((1_290_000..1_310_000).contains(&own.max()), "{}", own.max());
+    // 1.3 of 70 seconds, and of the last hundredth of them the half.
+    assert!(own.value_at_quantile(0.99) > 400_000, "{}", own.value_at_quantile(0.99));
+    assert!(own.value_at_quantile(0.98) <= 2_000, "{}", own.value_at_quantile(0.98));
+    assert!((69_000..75_000).contains(&own.len()), "{} milliseconds", own.len());
 }

@@ -15,11 +15,12 @@ use async_trait::async_trait;
 use model::{Micros, NodeId, NodeIndex, Outcome, Plan, envelope::Envelope};
 use run::{Folder, Loaded};
 use seams::{
-    Batch, Clock, ConnId, ConnectRequest, Disconnect, Drained, Driver, Ground, Lane, Origin,
-    Outgoing, Progress, Traffic,
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Ground, Lane, LoadReport, Origin,
+    Outgoing, Progress, Traffic, Wanted,
 };
 use tokio::{
     net::{TcpStream, UdpSocket},
+    sync::{mpsc, watch},
     task::LocalSet,
     time::Instant,
 };
@@ -71,6 +72,8 @@ pub(super) struct World {
     pub(super) heard: Mutex<Vec<Heard>>,
     pub(super) knocks: Mutex<Vec<Knock>>,
     pub(super) abandoned: Mutex<Vec<u32>>,
+    /// From then on the lane holds the loop up for so long, once.
+    pub(super) stall: Mutex<Option<(Micros, Duration)>>,
     /// How often the lane was offered a reading.
     pub(super) offered: Mutex<u64>,
 }
@@ -85,6 +88,7 @@ impl Default for World {
             heard: Mutex::default(),
             knocks: Mutex::default(),
             abandoned: Mutex::default(),
+            stall: Mutex::default(),
             offered: Mutex::default(),
         }
     }
@@ -128,6 +132,15 @@ impl FakeLane {
     fn say(&mut self, at: Micros, conn: ConnId, progress: Progress) {
         self.number += 1;
         self.later.insert((at, self.number), (conn, progress));
+    }
+
+    /// Moves the paused clock on, as if the lane had worked for so long.
+    fn stall(&self, cx: &mut Context<'_>) {
+        let mut stall = self.world.stall.lock().expect("no panic");
+        if let Some((_, long)) = stall.take_if(|(at, _)| self.clock.now() >= *at) {
+            // It moves when it is first polled.
+            let _yields = std::pin::pin!(tokio::time::advance(long)).poll(cx);
+        }
     }
 }
 
@@ -183,6 +196,7 @@ impl Lane for FakeLane {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<Progress>) -> Poll<()> {
+        self.stall(cx);
         loop {
             let now = self.clock.now();
             while let Some(entry) = self.later.first_entry()
@@ -227,7 +241,7 @@ impl Ground for NoGround {
 #[derive(Debug)]
 pub(super) struct Played {
     pub(super) loaded: Loaded,
-    pub(super) drained: Drained,
+    pub(super) report: LoadReport,
     pub(super) world: Arc<World>,
     _folder: tempfile::TempDir,
 }
@@ -258,14 +272,16 @@ pub(super) fn play_until(stop: Duration, plan: Plan, world: World, thread: Threa
         drivers,
         folder: folder.clone(),
     };
-    let drained = LocalSet::new().block_on(&runtime, async {
+    let report = LocalSet::new().block_on(&runtime, async {
         let mut fleets = Fleets::new(setup, thread).expect("files can be opened");
         let clock = Clock::new(Instant::now());
-        fleets.arm(clock.clone()).await;
+        let (_want, wanted) = watch::channel(Wanted::default());
+        let (seen, _heard) = mpsc::unbounded_channel();
+        fleets.arm(clock.clone(), wanted, seen).await;
         clock.until(Micros::after(stop)).await;
         fleets.drain(Micros::after(latest)).await
     });
-    Played { loaded: Loaded::open(folder.path()).expect("a run"), drained, world, _folder: runs }
+    Played { loaded: Loaded::open(folder.path()).expect("a run"), report, world, _folder: runs }
 }
 
 impl Played {

@@ -1,0 +1,133 @@
+//! Lanes in memory.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use model::{Micros, NodeId, NodeIndex, Outcome};
+use seams::{
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Ground, Lane, Origin, Progress,
+};
+use tokio::{
+    net::{TcpStream, UdpSocket},
+    time::Sleep,
+};
+
+/// Lets everybody in, and acks at once.
+#[derive(Debug)]
+pub(crate) struct Sink;
+
+/// Lets everybody in, takes nothing, and loses every connection at a moment.
+#[derive(Debug)]
+pub(crate) struct Outage {
+    pub(crate) lost_at: Micros,
+}
+
+impl Driver for Sink {
+    fn policy(&self) -> String {
+        "a sink in memory".into()
+    }
+    fn lane(&self, _: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+        Box::new(SinkLane { clock, said: Vec::new() })
+    }
+}
+
+struct SinkLane {
+    clock: Clock,
+    said: Vec<Progress>,
+}
+
+impl Lane for SinkLane {
+    fn connect(&mut self, wanted: &[ConnectRequest]) {
+        let up =
+            wanted.iter().map(|request| Progress::Up { conn: request.conn, node: NodeIndex(0) });
+        self.said.extend(up);
+    }
+    fn disconnect(&mut self, _: ConnId, _: Disconnect) {}
+    fn submit(&mut self, batch: Batch<'_>, _: &mut Vec<u32>) {
+        let at = self.clock.now();
+        let acks = batch.readings.iter().map(|reading| Progress::Done {
+            ticket: reading.ticket,
+            outcome: Outcome::Acked,
+            at,
+            by: Some(NodeIndex(0)),
+            position: None,
+        });
+        self.said.extend(acks);
+    }
+    fn poll(&mut self, _: &mut Context<'_>, out: &mut Vec<Progress>) -> Poll<()> {
+        if self.said.is_empty() {
+            return Poll::Pending;
+        }
+        out.append(&mut self.said);
+        Poll::Ready(())
+    }
+    fn abandon(&mut self, _: u32) {}
+}
+
+impl Driver for Outage {
+    fn policy(&self) -> String {
+        "an outage in memory".into()
+    }
+    fn lane(&self, _: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+        let lost = Box::pin(tokio::time::sleep_until(clock.instant(self.lost_at)));
+        Box::new(OutageLane { standing: Vec::new(), said: Vec::new(), lost: Some(lost) })
+    }
+}
+
+struct OutageLane {
+    standing: Vec<ConnId>,
+    said: Vec<Progress>,
+    lost: Option<Pin<Box<Sleep>>>,
+}
+
+impl Lane for OutageLane {
+    fn connect(&mut self, wanted: &[ConnectRequest]) {
+        if self.lost.is_some() {
+            for request in wanted {
+                self.standing.push(request.conn);
+                self.said.push(Progress::Up { conn: request.conn, node: NodeIndex(0) });
+            }
+        }
+    }
+    fn disconnect(&mut self, _: ConnId, _: Disconnect) {}
+    fn submit(&mut self, batch: Batch<'_>, refused: &mut Vec<u32>) {
+        refused.extend(0..batch.readings.len() as u32);
+    }
+    fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<Progress>) -> Poll<()> {
+        if let Some(lost) = &mut self.lost
+            && lost.as_mut().poll(cx).is_ready()
+        {
+            self.lost = None;
+            let down = self.standing.drain(..).map(|conn| Progress::Down { conn, why: "lost" });
+            self.said.extend(down);
+        }
+        if self.said.is_empty() {
+            return Poll::Pending;
+        }
+        out.append(&mut self.said);
+        Poll::Ready(())
+    }
+    fn abandon(&mut self, _: u32) {}
+}
+
+#[derive(Debug)]
+pub(crate) struct NoGround;
+
+#[async_trait]
+impl Ground for NoGround {
+    fn address(&self, _: &NodeId, port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+    async fn tcp(&self, _: &Origin, _: SocketAddr) -> std::io::Result<TcpStream> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+    async fn udp(&self, _: &Origin) -> std::io::Result<UdpSocket> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}

@@ -1,0 +1,133 @@
+//! Figures of the load generator against lanes in memory, in real time: `cargo xtask bench traffic`.
+//!
+//! | name | lane | figure |
+//! |---|---|---|
+//! | `sink` | acks at once | CPU per reading, how late the generator and its loop were |
+//! | `outage` | takes nothing for three seconds, then loses every connection at once | longest stall of the sending loop |
+//!
+//! `outage` has a goal: 100 ms for 40 000 assets.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use model::{Micros, Plan};
+use rustix::time::{ClockId, clock_gettime};
+use seams::{Clock, Driver, LoadReport, Traffic, Wanted};
+use tokio::sync::{mpsc, watch};
+use traffic::{Fleets, Setup, Thread};
+
+use crate::lanes::{NoGround, Outage, Sink};
+
+mod lanes;
+#[path = "../../src/tests/sample.rs"]
+mod sample;
+/// What the sample plan takes from its neighbours.
+mod world {
+    pub(super) fn ms(ms: u64) -> std::time::Duration {
+        std::time::Duration::from_millis(ms)
+    }
+}
+
+const STALL_MAX: Duration = Duration::from_millis(100);
+const GOAL_ASSETS: u32 = 40_000;
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let quick = words.iter().any(|word| word == "--quick");
+    sink(quick)?;
+    outage(quick)
+}
+
+fn sink(quick: bool) -> Result<()> {
+    println!(
+        "sink     assets  readings/s  us CPU each  generator late p50, p99, max ms  loop late p50, p99, max ms"
+    );
+    let all = [(10_000, 1_000), (100_000, 1_000), (1_000_000, 10_000)];
+    for (assets, every_ms) in all.into_iter().take(if quick { 1 } else { 3 }) {
+        let mut plan = sample::plan(assets, world::ms(8_000));
+        sample::fleet(&mut plan).streams = vec![sample::stream("status", world::ms(every_ms))];
+        let Ran { report, cpu, .. } = run(plan, Arc::new(Sink))?;
+        let each = cpu.as_secs_f64() * 1e6 / report.generated as f64;
+        println!(
+            "     {assets:>10}  {:>10}  {each:>11.2}  {:>31}  {:>26}",
+            report.generated / 8,
+            late(&report.schedule_lag),
+            late(&report.loop_lag),
+        );
+    }
+    Ok(())
+}
+
+fn outage(quick: bool) -> Result<()> {
+    println!("outage   assets  longest stall of the loop ms  beyond the planned end ms");
+    let all = [5_000, 10_000, 20_000, GOAL_ASSETS];
+    for assets in all.into_iter().skip(if quick { 3 } else { 0 }) {
+        let mut plan = sample::plan(assets, world::ms(6_000));
+        plan.phases.truncate(1);
+        let connection = &mut sample::fleet(&mut plan).connection;
+        connection.max_inflight = 16;
+        // Everybody stands after a second, and waits for three.
+        (connection.backoff.base, connection.backoff.max) = (world::ms(1_000), world::ms(60_000));
+        let lost_at = Micros::after(world::ms(4_000));
+        let Ran { report, beyond, .. } = run(plan, Arc::new(Outage { lost_at }))?;
+        let stall = Duration::from_micros(report.loop_lag.max());
+        println!(
+            "     {assets:>10}  {:>28.1}  {:>25.1}",
+            stall.as_secs_f64() * 1e3,
+            beyond.as_secs_f64() * 1e3
+        );
+        ensure!(
+            assets != GOAL_ASSETS || stall < STALL_MAX,
+            "the loop stood for {stall:?}, and may for {STALL_MAX:?}"
+        );
+    }
+    Ok(())
+}
+
+struct Ran {
+    report: LoadReport,
+    cpu: Duration,
+    /// How long after its planned end the run was over.
+    beyond: Duration,
+}
+
+/// Plays a plan on a thread of its own to its stop, and drains for a second at most.
+fn run(plan: Plan, driver: Arc<dyn Driver>) -> Result<Ran> {
+    let runs = tempfile::tempdir()?;
+    let folder = run::Folder::create(runs.path(), "run", &plan, "")?;
+    let drivers = plan.fleets.keys().map(|fleet| (fleet.clone(), driver.clone())).collect();
+    let stop = plan.stop();
+    let plan = Arc::new(plan);
+    let setup = Setup { plan, run: 7, ground: Arc::new(NoGround), drivers, folder };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(async {
+        let mut fleets = Fleets::new(setup, Thread::Own).context("failed to open the files")?;
+        let clock = Clock::new(tokio::time::Instant::now() + world::ms(500));
+        let (_want, wanted) = watch::channel(Wanted::default());
+        let (seen, _heard) = mpsc::unbounded_channel();
+        let spent = cpu();
+        fleets.arm(clock.clone(), wanted, seen).await;
+        clock.until(Micros::after(stop)).await;
+        let latest = stop + world::ms(1_000);
+        let drains = Instant::now();
+        let report = fleets.drain(Micros::after(latest)).await;
+        ensure!(report.trouble.is_none(), "the generator had trouble: {:?}", report.trouble);
+        let beyond = drains.elapsed().saturating_sub(world::ms(1_000));
+        Ok(Ran { report, cpu: cpu().saturating_sub(spent), beyond })
+    })
+}
+
+/// CPU time of this process.
+fn cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
+}
+
+fn late(histogram: &seams::Histogram) -> String {
+    let ms = |us: u64| us as f64 / 1e3;
+    let [p50, p99] = [0.5, 0.99].map(|q| ms(histogram.value_at_quantile(q)));
+    format!("{p50:.1}, {p99:.1}, {:.1}", ms(histogram.max()))
+}
