@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use document::{Ids, Problems, SourceId, parse};
-use model::{NodeId, ServiceId, Topology, topology};
+use model::{End, NodeId, ServiceId, Topology, topology};
 use seams::{
-    Site,
+    Addresses, Site,
     catalog::{Catalog, Kind},
 };
 use serde_json::Value;
@@ -95,5 +95,29 @@ fn a_member_is_told_of_all_members() {
             "{flag} is not among {:?}",
             process.command.args
         );
+    }
+}
+
+/// A lab may put a proxy on each link.
+#[derive(Debug)]
+struct Proxied;
+
+impl Addresses for Proxied {
+    fn of(&self, node: &NodeId, port: u16, seen_from: &End) -> String {
+        format!("{seen_from}-to-{node}:{port}")
+    }
+}
+
+#[test]
+fn a_member_is_told_where_others_are_reached_from_its_own_node() {
+    let kind = SYSTEM.services.find("etcd").expect("it is there");
+    let (params, _) = read(kind, "{}");
+    let service = (kind.make)(&params.expect("it is right"), &site()).expect("it can be made");
+    let process = service.processes(&"b".into(), &Proxied).remove(0);
+    for flag in [
+        "--listen-client-urls=http://b-to-b:2379",
+        "--initial-cluster=a=http://b-to-a:2380,b=http://b-to-b:2380,c=http://b-to-c:2380",
+    ] {
+        assert!(process.command.args.iter().any(|arg| arg == flag), "{:?}", process.command.args);
     }
 }
