@@ -23,6 +23,7 @@ use tokio::{
 use crate::{
     Inside, doctor,
     flight::{Flight, Heard, Notes, Packets, Writer},
+    levers::does_to_nodes,
     meters::Meters,
     namespace::Namespace,
     node::{Goal, Node},
@@ -366,35 +367,5 @@ impl Lab for LocalLab {
             format!("Packets travel over AF_PACKET, which is slower than TUN: {note}.")
         }));
         health
-    }
-}
-
-/// What nodes of this lab can do; what links can do is the fabric's to say.
-pub(crate) fn does_to_nodes(lever: Lever) -> bool {
-    match lever {
-        Lever::Stop | Lever::Freeze | Lever::Terminate | Lever::Crash | Lever::PowerLoss => true,
-        Lever::Cut
-        | Lever::CutPorts
-        | Lever::Reject
-        | Lever::RejectPorts
-        | Lever::Jam
-        | Lever::JamPorts
-        | Lever::Delay
-        | Lever::Jitter
-        | Lever::Loss
-        | Lever::Duplicate
-        | Lever::Corrupt
-        | Lever::Reorder
-        | Lever::Rate
-        | Lever::Mtu => false,
-        // Not yet.
-        Lever::DiskDelay
-        | Lever::DiskError
-        | Lever::DiskFull
-        | Lever::DiskStall
-        | Lever::ClockOffset
-        | Lever::ClockRate => false,
-        // The fleets' own.
-        Lever::Disconnect | Lever::Silence => false,
     }
 }

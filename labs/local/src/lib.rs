@@ -2,6 +2,7 @@
 //!
 //! * `kind`: its line of the catalog, and the way in
 //! * `lab`: opens, closes, and lets the reconciler do the rest
+//! * `levers`: what can be done to nodes
 //! * `reconcile`: from any world to any world
 //! * `world`: conditions to a policy of the fabric
 //! * `sandbox`: supervisor outside, pid 1 and harness inside
@@ -30,6 +31,7 @@ mod flight;
 mod forks;
 mod kind;
 mod lab;
+mod levers;
 mod machine;
 mod meters;
 mod mounts;

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    lab::does_to_nodes,
+    levers::does_to_nodes,
     namespace::udp_socket,
     node::{Answer, Goal},
     places::Places,

@@ -18,7 +18,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{place::Place, world::World};
+use crate::{
+    place::{Place, plays},
+    world::World,
+};
 
 /// The lab in memory. It is played on a paused clock: the fleets' lanes must live in the same runtime.
 #[derive(Debug)]
@@ -91,39 +94,6 @@ impl Lab for Pretend {
             notes: vec!["simulated: figures say what a model does".to_owned()],
             ..Default::default()
         }
-    }
-}
-
-/// What this lab can do: to messages, which are parts of streams, and to machines.
-pub(crate) fn plays(lever: Lever) -> bool {
-    match lever {
-        Lever::Cut
-        | Lever::CutPorts
-        | Lever::Reject
-        | Lever::RejectPorts
-        | Lever::Jam
-        | Lever::JamPorts
-        | Lever::Delay
-        | Lever::Jitter
-        | Lever::Loss
-        | Lever::Corrupt
-        | Lever::Rate
-        | Lever::Stop
-        | Lever::Freeze
-        | Lever::Terminate
-        | Lever::Crash
-        | Lever::PowerLoss => true,
-        // A message has neither copies nor an order nor a size that packets have.
-        Lever::Duplicate | Lever::Reorder | Lever::Mtu => false,
-        // It has neither a disk nor a clock of its own; assets are the fleets'.
-        Lever::DiskDelay
-        | Lever::DiskError
-        | Lever::DiskFull
-        | Lever::DiskStall
-        | Lever::ClockOffset
-        | Lever::ClockRate
-        | Lever::Disconnect
-        | Lever::Silence => false,
     }
 }
 

@@ -10,6 +10,8 @@ use crate::raft::Letter;
 
 /// Nodes talk to each other here.
 pub const PEER_PORT: u16 = 7400;
+/// The simulated process of a node: the one that holds its copies and answers.
+pub(crate) const PROCESS: &str = "pretend";
 /// Assets and observers are served here.
 pub const CLIENT_PORT: u16 = 7401;
 /// Clients send from ports from here on, one per address.

@@ -85,3 +85,36 @@ impl Place {
         self.ways.get(link)
     }
 }
+
+/// What this lab can do: to messages, which are parts of streams, and to machines.
+pub(crate) fn plays(lever: Lever) -> bool {
+    match lever {
+        Lever::Cut
+        | Lever::CutPorts
+        | Lever::Reject
+        | Lever::RejectPorts
+        | Lever::Jam
+        | Lever::JamPorts
+        | Lever::Delay
+        | Lever::Jitter
+        | Lever::Loss
+        | Lever::Corrupt
+        | Lever::Rate
+        | Lever::Stop
+        | Lever::Freeze
+        | Lever::Terminate
+        | Lever::Crash
+        | Lever::PowerLoss => true,
+        // A message has neither copies nor an order nor a size that packets have.
+        Lever::Duplicate | Lever::Reorder | Lever::Mtu => false,
+        // It has neither a disk nor a clock of its own; assets are the fleets'.
+        Lever::DiskDelay
+        | Lever::DiskError
+        | Lever::DiskFull
+        | Lever::DiskStall
+        | Lever::ClockOffset
+        | Lever::ClockRate
+        | Lever::Disconnect
+        | Lever::Silence => false,
+    }
+}

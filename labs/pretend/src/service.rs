@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     lab::Memory,
-    message::{CLIENT_PORT, PEER_PORT},
+    message::{CLIENT_PORT, PEER_PORT, PROCESS},
     raft,
 };
 
@@ -33,9 +33,6 @@ pub struct ServiceParams {
 fn twelve() -> u16 {
     12
 }
-
-/// The simulated process of a node: the one that holds its copies and answers.
-pub(crate) const PROCESS: &str = "pretend";
 
 fn one_second() -> Time {
     Time(Duration::from_secs(1))

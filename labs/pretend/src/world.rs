@@ -18,11 +18,9 @@ use tokio::{
 
 use crate::{
     group::Group,
-    lab::plays,
-    message::{Body, Message, Reply},
-    place::Place,
+    message::{Body, Message, PROCESS, Reply},
+    place::{Place, plays},
     raft::Post,
-    service::PROCESS,
     ways::{Fate, Way, Ways},
 };
 
