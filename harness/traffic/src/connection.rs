@@ -3,9 +3,9 @@
 //!
 //! | state | left by |
 //! |---|---|
-//! | Off | the moment of the next try; acquisition of signal |
+//! | Off | the moment of the next try; acquisition of signal; the wanted world |
 //! | Connecting | the lane's Up or Down; the connect timeout |
-//! | Online | Down; as many failures in a row as `attempts`; loss of signal; the way home |
+//! | Online | Down; as many failures in a row as `attempts`; loss of signal; the way home; the wanted world |
 //! | Leaving | every reading under way answered; Down; failures; loss of signal |
 
 use std::time::Duration;
@@ -68,6 +68,12 @@ pub(crate) enum Event {
     AllAnswered,
     SignalLost,
     SignalAcquired,
+    /// The wanted world sends it away.
+    SentAway(Disconnect),
+    /// The wanted world lets it come back: at once, or after the first backoff.
+    LetBack {
+        at_once: bool,
+    },
     RunEnds,
 }
 
@@ -159,6 +165,22 @@ impl Connection {
                 (self.tries, self.acquired) = (0, Some(now));
                 self.turn(State::Off);
                 then.wake = Some((now, Wake::Due));
+            }
+            Event::SentAway(how) => {
+                self.hang_up(Some(how), &mut then);
+                // A fault is nobody's plan: what it cuts off takes no turn of a planned replay.
+                then.hang_up = then.hang_up.map(|hang_up| HangUp { cut: false, ..hang_up });
+                self.turn(State::Off);
+                self.acquired = None;
+            }
+            Event::LetBack { at_once } => {
+                self.tries = 0;
+                if at_once {
+                    self.turn(State::Off);
+                    then.wake = Some((now, Wake::Due));
+                } else {
+                    self.later(now, rules, &mut then);
+                }
             }
             Event::RunEnds => self.hang_up(Some(Disconnect::Close), &mut then),
         }
@@ -302,6 +324,13 @@ mod tests {
             (Online, SignalLost, Off, silent(true)),
             (Leaving, SignalLost, Off, silent(true)),
             (Off, SignalAcquired, Off, Effects { wake: due(Duration::ZERO), ..nothing }),
+            (Off, SentAway(Close), Off, nothing),
+            (Connecting, SentAway(Close), Off, gone(hung(Some(Close), false, false))),
+            (Online, SentAway(Close), Off, gone(hung(Some(Close), true, false))),
+            (Online, SentAway(Silent), Off, gone(hung(Some(Silent), true, false))),
+            (Leaving, SentAway(Silent), Off, gone(hung(Some(Silent), true, false))),
+            (Off, LetBack { at_once: true }, Off, Effects { wake: due(Duration::ZERO), ..nothing }),
+            (Off, LetBack { at_once: false }, Off, Effects { wake: due(BASE), ..nothing }),
             (Off, RunEnds, Off, nothing),
             (Connecting, RunEnds, Off, gone(hung(Some(Close), false, false))),
             (Online, RunEnds, Off, gone(hung(Some(Close), true, false))),
@@ -313,7 +342,9 @@ mod tests {
             assert_eq!(connection.state, after, "{before:?}, {event:?}");
             assert_eq!(
                 connection.epoch == 0,
-                before == after && then.wake.is_none() && event != SignalLost,
+                before == after
+                    && then.wake.is_none()
+                    && !matches!(event, SignalLost | SentAway(_)),
                 "timers of a state end with it: {before:?}, {event:?}"
             );
         }

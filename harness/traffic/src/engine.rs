@@ -3,9 +3,9 @@
 use std::{future::poll_fn, task::Poll, time::Duration};
 
 use model::Micros;
-use seams::{Clock, LoadReport, Progress};
+use seams::{Clock, LoadReport, Progress, Seen, Wanted};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::yield_now,
 };
 
@@ -22,6 +22,16 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) fleets: Vec<Fleet>,
     pub(crate) record: Record,
+    pub(crate) want: watch::Receiver<Wanted>,
+    pub(crate) seen: mpsc::UnboundedSender<Seen>,
+}
+
+/// Why the loop came round.
+enum Woken {
+    Asked,
+    Wanted,
+    Said,
+    Due,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -63,6 +73,7 @@ impl Engine {
     /// Runs until it has drained. Without anybody left who could ask for that, it ends at once.
     pub(crate) async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Drain>) {
         let began = self.clock.now();
+        self.obey(began);
         self.fleets.iter_mut().for_each(|fleet| fleet.begin(began, &mut self.record));
         let mut inboxes: Vec<Inbox> = self.fleets.iter().map(|_| Inbox::default()).collect();
         let mut second = began.max(Micros::ZERO);
@@ -105,27 +116,43 @@ impl Engine {
                 .min()
                 .expect("there is always a next second");
             let more = inboxes.iter().any(Inbox::has_more);
-            let said = tokio::select! {
+            let why = tokio::select! {
                 biased;
-                () = yield_now(), if more => true,
+                () = yield_now(), if more => Woken::Said,
                 ask = asks.recv(), if drain.is_none() => {
                     alone |= ask.is_none();
                     drain = ask;
-                    false
+                    Woken::Asked
                 }
-                () = heard(&mut self.fleets, &mut inboxes) => true,
-                () = self.clock.until(wake) => false,
+                // Without anybody left who wants something, the last world holds.
+                Ok(()) = self.want.changed() => Woken::Wanted,
+                () = heard(&mut self.fleets, &mut inboxes) => Woken::Said,
+                () = self.clock.until(wake) => Woken::Due,
             };
             let woken = self.clock.now();
             owed = wake.min(woken);
             self.record.loop_waited(owed.since(listens));
-            if said {
-                for (fleet, inbox) in self.fleets.iter_mut().zip(&mut inboxes) {
-                    for progress in inbox.take() {
-                        fleet.heard(progress, woken, &mut self.record);
-                    }
-                }
+            match why {
+                Woken::Asked | Woken::Due => {}
+                Woken::Wanted => self.obey(woken),
+                Woken::Said => self.hear(&mut inboxes, woken),
             }
+        }
+    }
+
+    /// The next part of what the lanes said.
+    fn hear(&mut self, inboxes: &mut [Inbox], now: Micros) {
+        for (fleet, inbox) in self.fleets.iter_mut().zip(inboxes) {
+            for progress in inbox.take() {
+                fleet.heard(progress, now, &mut self.record);
+            }
+        }
+    }
+
+    fn obey(&mut self, now: Micros) {
+        let wanted = self.want.borrow_and_update().conditions.clone();
+        for fleet in &mut self.fleets {
+            fleet.obey(&wanted, now, &self.seen, &mut self.record);
         }
     }
 

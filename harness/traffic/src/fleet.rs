@@ -5,13 +5,14 @@
 //!   With `OldestFirst` a reading generated behind a backlog waits at the end of it, and its wait counts.
 //! * A refused or unknown attempt of a stream with `ack: required` is tried again as long as the recorder holds the reading. With
 //!   `best_effort` the first answer, or its absence, is final; with `none` the reading is done once it is handed over.
-//! * Planned silence of an asset's home cell moves its readings' `ready` (see `silence`); nothing else does.
+//! * Planned silence of an asset's home cell moves its readings' `ready` (see `silence`); nothing else does, no fault either (see
+//!   `orders`).
 //! * The recorder drops only what waits: what is under way keeps its place.
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use model::{
-    FleetId, Micros, Plan,
+    FleetId, FleetState, Micros, Plan,
     plan::{self, ReplayOrder},
     schedule::Schedule,
 };
@@ -44,6 +45,8 @@ pub(crate) struct Fleet {
     pub(crate) cohorts: Vec<Cohort>,
     /// One per cohort.
     pub(crate) contacts: Vec<Contact>,
+    /// What the wanted world asks of them. One per cohort.
+    pub(crate) states: Vec<FleetState>,
     pub(crate) in_flight: InFlight,
     pub(crate) outbox: Outbox,
     /// Time between two replayed readings of an asset; None: never.
@@ -93,6 +96,7 @@ impl Fleet {
             lane,
             timers: Timers::default(),
             assets: mine.map(|cohort| Asset { cohort, ..Asset::default() }).collect(),
+            states: vec![FleetState::default(); plan.home.len()],
             cohorts,
             contacts,
             in_flight: InFlight::default(),
@@ -107,7 +111,8 @@ impl Fleet {
         self.watch_contacts();
         for asset in 0..self.assets.len() as u32 {
             let cohort = usize::from(self.assets[asset as usize].cohort);
-            if self.contacts[cohort].holds(now.max(Micros::ZERO)) {
+            let online = self.states[cohort] == FleetState::Online;
+            if online && self.contacts[cohort].holds(now.max(Micros::ZERO)) {
                 self.happens(asset, Event::Begins, now, record);
             }
             for stream in 0..self.plan.streams.len() as u16 {

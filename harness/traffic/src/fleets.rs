@@ -88,18 +88,18 @@ impl Fleets {
 
 #[async_trait]
 impl Traffic for Fleets {
-    /// No condition of this version asks anything of a fleet.
     async fn arm(
         &mut self,
         clock: Clock,
-        _want: watch::Receiver<Wanted>,
-        _seen: mpsc::UnboundedSender<Seen>,
+        want: watch::Receiver<Wanted>,
+        seen: mpsc::UnboundedSender<Seen>,
     ) {
         let Some((setup, record, schedule)) = self.ready.take() else { return };
         let (asks, asked) = mpsc::unbounded_channel();
         self.asks = Some(asks);
-        let sending =
-            move || async move { engine(&setup, record, schedule, clock).run(asked).await };
+        let sending = move || async move {
+            engine(&setup, record, schedule, clock, want, seen).run(asked).await
+        };
         match self.thread {
             Thread::Callers => drop(spawn_local(sending())),
             Thread::Own => match on_own_thread(sending) {
@@ -137,13 +137,20 @@ impl fmt::Debug for Fleets {
     }
 }
 
-fn engine(setup: &Setup, record: Record, schedule: Arc<Schedule>, clock: Clock) -> Engine {
+fn engine(
+    setup: &Setup,
+    record: Record,
+    schedule: Arc<Schedule>,
+    clock: Clock,
+    want: watch::Receiver<Wanted>,
+    seen: mpsc::UnboundedSender<Seen>,
+) -> Engine {
     let fleets = setup.plan.fleets.iter().map(|(name, fleet)| {
         let lane = setup.drivers[name].lane(setup.ground.clone(), clock.clone());
         let assets = fleet.first..fleet.first + fleet.assets;
         Fleet::new(name, &setup.plan, assets, schedule.clone(), clock.clone(), setup.run, lane)
     });
-    Engine { fleets: fleets.collect(), record, clock: clock.clone() }
+    Engine { fleets: fleets.collect(), record, clock: clock.clone(), want, seen }
 }
 
 /// `sending` is made on the new thread: lanes do not move between threads.

@@ -1,7 +1,7 @@
 //! Floor 2: fleets, schedules, recorder, deadlines. Knows no protocol.
 //!
 //! An open loop: the schedule decides when a reading exists, and nothing that happens on its way delays the next one. One sending
-//! thread carries every fleet of the plan. What is deliberately absent: contact windows, device clocks, several processes.
+//! thread carries every fleet of the plan. What is deliberately absent: device clocks off the true time, reboots, several processes.
 //!
 //! * `fleets`: the traffic of this process
 //! * `engine`: the one loop: timers, lanes, seconds
@@ -16,6 +16,7 @@
 //! * `timers`: what has to be done later
 //! * `contact`: when assets can be reached
 //! * `silence`: contact that ends and begins
+//! * `orders`: what the wanted world asks of assets
 //! * `ledger`: what is written down
 //! * `roll`: who the assets are
 
@@ -27,6 +28,7 @@ mod fleet;
 mod fleets;
 mod in_flight;
 mod ledger;
+mod orders;
 mod outbox;
 mod outcomes;
 mod recorder;

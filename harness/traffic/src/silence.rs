@@ -8,7 +8,7 @@
 //! `ReplayOrder::OldestFirst` it waits behind what silence recorded, ready since it was generated: that wait is the price of the order.
 //! Trouble of the platform moves none of that: what it left takes no step.
 
-use model::Micros;
+use model::{FleetState, Micros};
 
 use crate::{connection::Event, fleet::Fleet, ledger::Record, timers::Timer};
 
@@ -42,7 +42,10 @@ impl Fleet {
             });
             let recorder = &mut self.assets[asset as usize].recorder;
             recorder.pace(since, until, self.plan.recorder.order, moments);
-            self.happens(asset, Event::SignalAcquired, at, record);
+            // Who is kept away comes when that ends.
+            if self.states[usize::from(cohort)] == FleetState::Online {
+                self.happens(asset, Event::SignalAcquired, at, record);
+            }
         }
     }
 
@@ -53,7 +56,7 @@ impl Fleet {
         over.map(|(_, cohort)| cohort.backlog).sum()
     }
 
-    fn members(&self, cohort: u16) -> std::ops::Range<u32> {
+    pub(crate) fn members(&self, cohort: u16) -> std::ops::Range<u32> {
         let first = self.assets.partition_point(|asset| asset.cohort < cohort) as u32;
         first..self.assets.partition_point(|asset| asset.cohort <= cohort) as u32
     }

@@ -1,5 +1,6 @@
 //! Whole timelines on a paused clock, against a lane in memory.
 
+mod away;
 mod behaviour;
 mod full;
 mod roll;

@@ -6,6 +6,7 @@
 //! | `outage` | takes nothing for three seconds, then loses every connection at once | longest stall of the sending loop |
 //!
 //! `outage` has a goal: 100 ms for 40 000 assets.
+#![allow(clippy::print_stdout, reason = "a bench talks to the person who runs it")]
 
 use std::{
     sync::Arc,

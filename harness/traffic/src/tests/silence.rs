@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Seconds in which east can be reached; west always can.
-fn passes(plan: &mut Plan, spans: &[(u64, u64)]) {
+pub(super) fn passes(plan: &mut Plan, spans: &[(u64, u64)]) {
     let slot = |s, up| Slot { from: Duration::from_secs(s), quality: LinkQuality::default(), up };
     let mut slots: Vec<Slot> =
         spans.iter().flat_map(|(aos, los)| [slot(*aos, true), slot(*los, false)]).collect();
@@ -57,7 +57,7 @@ fn generated(played: &Played, row: &Row) -> Micros {
     series.at(row.identity.seq)
 }
 
-fn in_span(t: Micros, from: u64, to: u64) -> bool {
+pub(super) fn in_span(t: Micros, from: u64, to: u64) -> bool {
     (at(from)..at(to)).contains(&t)
 }
 

@@ -12,11 +12,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::{Micros, NodeId, NodeIndex, Outcome, Plan, envelope::Envelope};
+use model::{Conditions, Micros, NodeId, NodeIndex, Outcome, Plan, envelope::Envelope};
 use run::{Folder, Loaded};
 use seams::{
     Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Ground, Lane, LoadReport, Origin,
-    Outgoing, Progress, Traffic, Wanted,
+    Outgoing, Progress, Seen, Traffic, Wanted,
 };
 use tokio::{
     net::{TcpStream, UdpSocket},
@@ -72,6 +72,9 @@ pub(super) struct World {
     pub(super) heard: Mutex<Vec<Heard>>,
     pub(super) knocks: Mutex<Vec<Knock>>,
     pub(super) abandoned: Mutex<Vec<u32>>,
+    /// Worlds that are wanted from moments on.
+    pub(super) wanted: Vec<(Micros, Conditions)>,
+    pub(super) disconnects: Mutex<Vec<(Micros, u32, Disconnect)>>,
     /// From then on the lane holds the loop up for so long, once.
     pub(super) stall: Mutex<Option<(Micros, Duration)>>,
     /// How often the lane was offered a reading.
@@ -88,6 +91,8 @@ impl Default for World {
             heard: Mutex::default(),
             knocks: Mutex::default(),
             abandoned: Mutex::default(),
+            wanted: Vec::new(),
+            disconnects: Mutex::default(),
             stall: Mutex::default(),
             offered: Mutex::default(),
         }
@@ -163,7 +168,9 @@ impl Lane for FakeLane {
         }
     }
 
-    fn disconnect(&mut self, conn: ConnId, _how: Disconnect) {
+    fn disconnect(&mut self, conn: ConnId, how: Disconnect) {
+        let now = self.clock.now();
+        self.world.disconnects.lock().expect("no panic").push((now, conn.0, how));
         self.later.retain(|_, (of, _)| *of != conn);
     }
 
@@ -242,6 +249,7 @@ impl Ground for NoGround {
 pub(super) struct Played {
     pub(super) loaded: Loaded,
     pub(super) report: LoadReport,
+    pub(super) seen: Vec<Seen>,
     pub(super) world: Arc<World>,
     _folder: tempfile::TempDir,
 }
@@ -272,16 +280,29 @@ pub(super) fn play_until(stop: Duration, plan: Plan, world: World, thread: Threa
         drivers,
         folder: folder.clone(),
     };
-    let report = LocalSet::new().block_on(&runtime, async {
+    let asked = world.clone();
+    let (report, seen) = LocalSet::new().block_on(&runtime, async {
         let mut fleets = Fleets::new(setup, thread).expect("files can be opened");
         let clock = Clock::new(Instant::now());
-        let (_want, wanted) = watch::channel(Wanted::default());
-        let (seen, _heard) = mpsc::unbounded_channel();
+        let (want, wanted) = watch::channel(Wanted::default());
+        let (seen, mut noticed) = mpsc::unbounded_channel();
         fleets.arm(clock.clone(), wanted, seen).await;
+        for (revision, (at, conditions)) in (1..).zip(&asked.wanted) {
+            clock.until(*at).await;
+            want.send_replace(Wanted { revision, conditions: Arc::new(conditions.clone()) });
+        }
         clock.until(Micros::after(stop)).await;
-        fleets.drain(Micros::after(latest)).await
+        let report = fleets.drain(Micros::after(latest)).await;
+        let seen = std::iter::from_fn(|| noticed.try_recv().ok()).collect();
+        (report, seen)
     });
-    Played { loaded: Loaded::open(folder.path()).expect("a run"), report, world, _folder: runs }
+    Played {
+        loaded: Loaded::open(folder.path()).expect("a run"),
+        report,
+        seen,
+        world,
+        _folder: runs,
+    }
 }
 
 impl Played {
