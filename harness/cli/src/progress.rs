@@ -10,7 +10,7 @@ use std::{
 };
 
 use drill::Listener;
-use model::{Event, Micros, WindowId};
+use model::{Event, LabEvent, Micros, WindowId};
 
 /// Plain lines, each with the run's clock, readable in a terminal and in a CI log.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ fn words(event: &Event) -> Option<String> {
         Event::Proven { window, claim, .. } => {
             format!("fault {window} proven: {:?} hit {}", claim.lever, claim.end)
         }
-        Event::CannotDo { lever, end, why } => {
+        Event::Lab(LabEvent::CannotDo { lever, end, why }) => {
             format!("the lab cannot do {lever:?} at {end}: {why}")
         }
         Event::RoleChanged { service, shard, node, role, term } if role.kind.leads() => {
@@ -86,7 +86,7 @@ fn words(event: &Event) -> Option<String> {
         Event::Redundant { service, redundant } => {
             format!("{service}: {}", if *redundant { "fully redundant" } else { "not redundant" })
         }
-        Event::ProcessExited { node, process, status, asked: false } => {
+        Event::Lab(LabEvent::ProcessExited { node, process, status, asked: false }) => {
             format!("{process} on {node} ended unasked: {status}")
         }
         Event::GenerationStopped => {

@@ -17,8 +17,8 @@ mod tracker;
 
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
-use model::{Event, Micros, NodeId, Plan, ServiceId, plan::Window};
-use seams::{Clock, Fault, Ground, Process, Seen, Service, Wanted};
+use model::{Event, Micros, NodeId, Plan, ServiceId, Stamped, plan::Window};
+use seams::{Clock, Fault, Ground, Process, Service, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -37,7 +37,7 @@ pub struct Stage {
     pub clock: Clock,
     /// The lab's end of it follows; what it holds now is the world that the lab was opened in.
     pub want: watch::Sender<Wanted>,
-    pub seen: mpsc::UnboundedReceiver<Seen>,
+    pub seen: mpsc::UnboundedReceiver<Stamped>,
     pub journal: mpsc::UnboundedSender<(Micros, Event)>,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Stage {
 /// journal end.
 pub struct Rest {
     timeline: Timeline,
-    seen: mpsc::UnboundedReceiver<Seen>,
+    seen: mpsc::UnboundedReceiver<Stamped>,
     complete: bool,
 }
 

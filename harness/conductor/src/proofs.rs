@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Claim, End, Event, Lever, Link, Micros, WindowId};
-use seams::Spot;
+use model::{Claim, End, Event, Lever, Link, Micros, WindowId, event::Place};
 
 /// A hit as a lab reports it: the count and the first moment since the lever was last put in force at its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Hit {
     pub(crate) lever: Lever,
-    pub(crate) at: Spot,
+    pub(crate) at: Place,
     pub(crate) count: u64,
     pub(crate) first: Micros,
     pub(crate) established: u64,
@@ -71,13 +70,13 @@ impl Proofs {
     pub(crate) fn hit(&mut self, hit: &Hit) -> Vec<Event> {
         let at = |end| Claim::new(hit.lever, end);
         let (hits, link) = match &hit.at {
-            Spot::Node(node) => (vec![at(End::Node(node.clone()))], None),
-            Spot::Process { node, process } => {
+            Place::Node(node) => (vec![at(End::Node(node.clone()))], None),
+            Place::Process { node, process } => {
                 let process = Some(process.clone());
                 (vec![Claim { process, ..at(End::Node(node.clone())) }], None)
             }
-            Spot::Cell(cell) => (vec![at(End::Cell(cell.clone()))], None),
-            Spot::Link(link) => {
+            Place::Cell(cell) => (vec![at(End::Cell(cell.clone()))], None),
+            Place::Link(link) => {
                 (vec![at(link.from.clone()), at(link.to.clone())], Some(link.clone()))
             }
         };
@@ -125,7 +124,13 @@ mod tests {
 
     fn hit(count: u64, first: i64) -> Hit {
         let link = Link::new(End::Node("b".into()), End::Node("a".into()));
-        Hit { lever: Lever::Cut, at: Spot::Link(link), count, first: Micros(first), established: 0 }
+        Hit {
+            lever: Lever::Cut,
+            at: Place::Link(link),
+            count,
+            first: Micros(first),
+            established: 0,
+        }
     }
 
     fn totals(events: &[Event]) -> Vec<(&str, u64, Micros)> {

@@ -4,10 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{
-    Conditions, End, Event, Micros, NodeId, Plan, ServiceId, WindowId,
+    Conditions, End, Event, LabEvent, Micros, NodeId, Plan, ServiceId, Stamped, WindowId,
     plan::{Closing, EventPattern, Opening, PhaseEnd, Window},
 };
-use seams::{Fault, Moment, Seen, Sight, Wanted};
+use seams::{Fault, Moment, Wanted};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -150,31 +150,34 @@ impl Timeline {
         }
     }
 
-    pub(crate) fn seen(&mut self, seen: Seen) {
-        let Seen { at, what } = seen;
+    /// What the lab says goes to the journal as it was said. A hit goes there as the proof of each window that it proves.
+    pub(crate) fn seen(&mut self, seen: Stamped) {
+        let Stamped { at, what } = seen;
         match what {
-            Sight::InForce { revision } => {
+            LabEvent::Hit { lever, at: place, count, first, established } => {
+                let hit = Hit { lever, at: place, count, first, established };
+                for proven in self.proofs.hit(&hit) {
+                    self.tell(at, proven);
+                }
+            }
+            LabEvent::InForce { revision } => {
                 self.proofs.in_force(revision, at);
-                self.tell(at, Event::InForce { revision });
+                self.tell(at, Event::Lab(what));
             }
-            Sight::Hit { lever, at: spot, count, first, established } => {
-                let proven = self.proofs.hit(&Hit { lever, at: spot, count, first, established });
-                proven.into_iter().for_each(|event| self.tell(at, event));
-            }
-            Sight::Canary { link, passed } => self.tell(at, Event::Canary { link, passed }),
-            Sight::Healed { link, by } => self.tell(at, Event::Healed { link, by }),
-            Sight::Started { node, process } => {
-                self.tell(at, Event::ProcessStarted { node, process })
-            }
-            Sight::CannotDo { lever, end, why } => {
-                self.tell(at, Event::CannotDo { lever, end, why })
-            }
-            Sight::Exited { node, process, status, asked } => {
+            LabEvent::ProcessExited { ref node, ref process, asked, .. } => {
                 let service = self.owners.get(&(node.clone(), process.clone())).cloned();
-                self.tell(at, Event::ProcessExited { node, process, status, asked });
-                let fits = |pattern: &EventPattern| matches!(pattern, EventPattern::ProcessExited { service: wanted } if Some(wanted) == service.as_ref());
-                self.happened(at, |pattern| !asked && fits(pattern));
+                self.tell(at, Event::Lab(what));
+                self.happened(at, |pattern| match pattern {
+                    EventPattern::ProcessExited { service: wanted } => {
+                        !asked && Some(wanted) == service.as_ref()
+                    }
+                    EventPattern::RoleChanged { .. } => false,
+                });
             }
+            LabEvent::ProcessStarted { .. }
+            | LabEvent::Canary { .. }
+            | LabEvent::Healed { .. }
+            | LabEvent::CannotDo { .. } => self.tell(at, Event::Lab(what)),
         }
     }
 

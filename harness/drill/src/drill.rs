@@ -11,12 +11,12 @@ use std::{
 };
 
 use model::{
-    Event, FleetId, Lever, Micros, NodeId, Plan, ServiceId,
+    Event, FleetId, Lever, Micros, NodeId, Plan, ServiceId, Stamped,
     event::Health,
     schedule::{Draws, Purpose},
 };
 use seams::{
-    Addresses, Driver, Ground, Histogram, Lab, LabKind, LoadReport, Open, Process, Seen, Service,
+    Addresses, Driver, Ground, Histogram, Lab, LabKind, LoadReport, Open, Process, Service,
     Traffic, Wanted,
 };
 use tokio::{
@@ -126,7 +126,7 @@ impl Stage<'_> {
             return Err(DrillError::NotOffered { lab: self.plan.lab.kind.clone(), lacking });
         }
         let (want, wanted) = watch::channel(Wanted::default());
-        let (to_seen, seen) = mpsc::unbounded_channel::<Seen>();
+        let (to_seen, seen) = mpsc::unbounded_channel::<Stamped>();
         let ground = self.open(&services, offers, wanted.clone(), to_seen.clone()).await?;
         self.bring_up(&services, ground.as_ref()).await?;
         self.tell_policies(&drivers);
@@ -174,7 +174,7 @@ impl Stage<'_> {
         services: &Services,
         offers: BTreeSet<Lever>,
         want: watch::Receiver<Wanted>,
-        seen: mpsc::UnboundedSender<Seen>,
+        seen: mpsc::UnboundedSender<Stamped>,
     ) -> Result<Arc<dyn Ground>, DrillError> {
         let processes = if self.kind.owns_processes() {
             processes(&self.plan, services, &*self.lab.addresses())

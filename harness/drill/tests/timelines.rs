@@ -6,7 +6,7 @@ mod timeline;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use model::{End, Event, Lever, NodeId, event::Claim, plan::EventPattern};
+use model::{End, Event, LabEvent, Lever, NodeId, event::Claim, plan::EventPattern};
 use timeline::{Drill, Told, at, seconds, when};
 
 /// Shards are led in the order of the nodes' names at first: `s2` by us-west.
@@ -94,7 +94,9 @@ fn a_lost_region_is_proven_at_once_and_comes_back() {
     let up = told
         .events
         .iter()
-        .filter(|(at, event)| *at >= seconds(60) && matches!(event, Event::ProcessStarted { .. }))
+        .filter(|(at, event)| {
+            *at >= seconds(60) && matches!(event, Event::Lab(LabEvent::ProcessStarted { .. }))
+        })
         .count();
     assert_eq!(up, 1, "its process came back");
     assert!(
@@ -117,7 +119,7 @@ fn a_region_without_network_is_cut_and_healed() {
         "heartbeats are lost within a moment"
     );
     assert!(
-        told.first(|event| matches!(event, Event::Healed { .. }))
+        told.first(|event| matches!(event, Event::Lab(LabEvent::Healed { .. })))
             .is_some_and(|healed| healed >= seconds(60))
     );
     nothing_acked_is_lost(&told);
@@ -132,7 +134,8 @@ fn one_process_is_killed_and_comes_back() {
         Claim { process: Some("pretend".to_owned()), ..claim(Lever::Crash, "logs-us-west-1") };
     assert_eq!(told.asked("kill").claims, [of_process.clone()].into());
     assert_eq!(told.proven("kill"), [(of_process, seconds(30))].into());
-    let exited = told.first(|event| matches!(event, Event::ProcessExited { asked: true, .. }));
+    let exited = told
+        .first(|event| matches!(event, Event::Lab(LabEvent::ProcessExited { asked: true, .. })));
     assert_eq!(exited, Some(seconds(30)));
     assert_eq!(told.first(|event| matches!(event, Event::FaultClosed { .. })), Some(seconds(60)));
     nothing_acked_is_lost(&told);
@@ -196,7 +199,7 @@ fn a_killed_leader_is_down_and_its_exit_was_asked_for() {
     let told = Drill::new().window("kill", "kill", "{role: leader, of: logs/s1}", at(30, 10)).run();
     let picked = told.asked("kill").picked.remove(0);
     let exit = told.first(
-        |event| matches!(event, Event::ProcessExited { node, asked: true, .. } if *node == picked),
+        |event| matches!(event, Event::Lab(LabEvent::ProcessExited { node, asked: true, .. }) if *node == picked),
     );
     assert_eq!(exit, Some(seconds(30)));
     assert!(told.proven("kill").contains_key(&claim(Lever::Crash, picked.as_str())));
@@ -228,14 +231,14 @@ fn a_window_without_targets_is_missed_and_adds_nothing() {
     assert_eq!(told.missed("ghost").as_deref(), Some("no node that fits is known as coordinator"));
     assert_eq!(told.closed("ghost"), None);
     assert!(
-        told.first(|event| matches!(event, Event::FaultAsked { .. } | Event::ProcessExited { asked: true, .. } if true) && !closing(event))
+        told.first(|event| matches!(event, Event::FaultAsked { .. } | Event::Lab(LabEvent::ProcessExited { asked: true, .. }) if true) && !closing(event))
             .is_none()
     );
 }
 
 /// The lab's own end.
 fn closing(event: &Event) -> bool {
-    matches!(event, Event::ProcessExited { status, .. } if status == "the lab was closed")
+    matches!(event, Event::Lab(LabEvent::ProcessExited { status, .. }) if status == "the lab was closed")
 }
 
 #[test]
@@ -342,7 +345,9 @@ fn two_windows_over_each_other_end_one_by_one() {
     let back = told
         .events
         .iter()
-        .find(|(at, event)| *at > seconds(30) && matches!(event, Event::ProcessStarted { .. }))
+        .find(|(at, event)| {
+            *at > seconds(30) && matches!(event, Event::Lab(LabEvent::ProcessStarted { .. }))
+        })
         .map(|(at, _)| *at);
     assert_eq!(back, Some(seconds(60)), "the end of the short one brought nobody back");
 }
@@ -357,7 +362,7 @@ fn revisions_grow_and_each_comes_into_force() {
         .events
         .iter()
         .filter_map(|(_, event)| match event {
-            Event::InForce { revision } => Some(*revision),
+            Event::Lab(LabEvent::InForce { revision }) => Some(*revision),
             _ => None,
         })
         .collect();

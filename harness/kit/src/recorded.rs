@@ -12,9 +12,9 @@ use model::plan::{
 use model::schedule::Schedule;
 use model::topology::{Cell, Node, Region};
 use model::{
-    AssetRow, Attempt, CellId, End, Event, HeldRole, Identity, KindSpec, Lever, LinkQuality,
-    Micros, NodeId, ObserverId, Plan, Record, RoleKind, Row, ShardRow, Sighting, Slot, Topology,
-    Track,
+    AssetRow, Attempt, CellId, End, Event, HeldRole, Identity, KindSpec, LabEvent, Lever,
+    LinkQuality, Micros, NodeId, ObserverId, Plan, Record, RoleKind, Row, ShardRow, Sighting, Slot,
+    Topology, Track,
 };
 use serde_json::{Value, json};
 
@@ -261,11 +261,13 @@ fn events() -> Vec<Record> {
         first: Micros(EFFECT),
         established: 3,
     };
-    let exit = |asked| Event::ProcessExited {
-        node: "store-west".into(),
-        process: "store".into(),
-        status: "signal 9".into(),
-        asked,
+    let exit = |asked| {
+        Event::Lab(LabEvent::ProcessExited {
+            node: "store-west".into(),
+            process: "store".into(),
+            status: "signal 9".into(),
+            asked,
+        })
     };
     let list = vec![
         (-SECOND, role("store-west", 1)),

@@ -74,10 +74,8 @@ pub enum Event {
         window: WindowId,
         why: String,
     },
-    /// The lab is in this state of the world.
-    InForce {
-        revision: u64,
-    },
+    /// What the lab noticed, as it said it. Its hits are told as [`Event::Proven`].
+    Lab(LabEvent),
     /// Something of the stack or of an asset was hit. `count` is the total for this lever, place and window so far; `first` its first moment.
     Proven {
         window: WindowId,
@@ -87,25 +85,6 @@ pub enum Event {
         first: Micros,
         established: u64,
     },
-    /// The harness's own canary was hit or passed: it shows that a rule works, and proves nothing about the stack.
-    Canary {
-        link: Link,
-        passed: bool,
-    },
-    /// A packet passed where a cut had been.
-    Healed {
-        link: Link,
-        /// Older journals know the stack's packets only.
-        #[serde(default)]
-        by: HealedBy,
-    },
-    /// The lab cannot do what is wanted.
-    CannotDo {
-        lever: Lever,
-        end: End,
-        why: String,
-    },
-    /// A node was seen in a leading role with a term that nobody had before.
     RoleChanged {
         service: ServiceId,
         shard: ShardId,
@@ -116,17 +95,6 @@ pub enum Event {
     Redundant {
         service: ServiceId,
         redundant: bool,
-    },
-    ProcessStarted {
-        node: NodeId,
-        process: String,
-    },
-    /// `asked`: a window or the end of the run wanted it.
-    ProcessExited {
-        node: NodeId,
-        process: String,
-        status: String,
-        asked: bool,
     },
     GenerationStopped,
     /// The end that the system itself names, read after heal and after the last ack, and the last position that an observer passed.
@@ -156,6 +124,76 @@ pub enum Event {
     Broke {
         why: String,
     },
+}
+
+/// What a lab noticed, stamped where it was noticed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stamped {
+    pub at: Micros,
+    pub what: LabEvent,
+}
+
+/// What a lab notices; the fleets say so too, of the conditions that are their own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabEvent {
+    /// The world of this revision holds, as a whole: no packet that it forbids passes after the stamp.
+    InForce {
+        revision: u64,
+    },
+    /// The stack or an asset was hit by a lever. `count`: since this lever was last put in force at this place; `first`: its first moment;
+    /// `established`: how many of the hits were segments of established connections. Sent at the first hit and when a lever is let go.
+    Hit {
+        lever: Lever,
+        at: Place,
+        count: u64,
+        first: Micros,
+        established: u64,
+    },
+    /// The harness's own canary was hit or passed: it shows that a rule works, and proves nothing about the stack.
+    Canary {
+        link: Link,
+        passed: bool,
+    },
+    /// A packet passed where a cut had been.
+    Healed {
+        link: Link,
+        /// Older journals know the stack's packets only.
+        #[serde(default)]
+        by: HealedBy,
+    },
+    /// The lab cannot do what is wanted.
+    CannotDo {
+        lever: Lever,
+        end: End,
+        why: String,
+    },
+    ProcessStarted {
+        node: NodeId,
+        process: String,
+    },
+    /// `asked`: a window or the end of the run wanted it.
+    ProcessExited {
+        node: NodeId,
+        process: String,
+        status: String,
+        asked: bool,
+    },
+}
+
+/// Where a lever was seen to bite.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    Link(Link),
+    Node(NodeId),
+    /// One process of a node, where the lever was pulled at that process alone.
+    Process {
+        node: NodeId,
+        process: String,
+    },
+    /// Assets of a cell, where the lever is one of the fleets.
+    Cell(CellId),
 }
 
 /// Whose packet showed that a cut had ended.

@@ -32,7 +32,7 @@ pub use conditions::{
     Claim, ClockCondition, Conditions, Cut, CutForm, DiskCondition, FleetCondition, FleetState,
     Lever, LinkCondition, NodeCondition, NodeState, Ports, ProcessState, Pulled, Severs,
 };
-pub use event::{Event, Record};
+pub use event::{Event, LabEvent, Record, Stamped};
 pub use ledger::{AssetRow, Attempt, Identity, Outcome, Row, ShardRow, Sighting};
 pub use names::*;
 pub use plan::{KindSpec, Plan};

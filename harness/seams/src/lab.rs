@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use model::{
-    CellId, Conditions, End, Lever, Link, Micros, NodeId,
-    event::{HealedBy, Health},
-};
+use model::{Conditions, Lever, NodeId, Stamped, event::Health};
 use tokio::sync::{mpsc, watch};
 
 use crate::{Addresses, Clock, Ground, Process};
@@ -16,69 +13,6 @@ use crate::{Addresses, Clock, Ground, Process};
 pub struct Wanted {
     pub revision: u64,
     pub conditions: Arc<Conditions>,
-}
-
-/// What a lab noticed, stamped where it was noticed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
-    pub at: Micros,
-    pub what: Sight,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Sight {
-    /// The world of this revision holds, as a whole: no packet that it forbids passes after `at`.
-    InForce {
-        revision: u64,
-    },
-    /// The stack or an asset was hit by a lever. `count`: since this lever was last put in force at this place; `first`: its first moment;
-    /// `established`: how many of the hits were segments of established connections. Sent at the first hit and when a lever is let go.
-    Hit {
-        lever: Lever,
-        at: Spot,
-        count: u64,
-        first: Micros,
-        established: u64,
-    },
-    /// The harness's own canary on a link.
-    Canary {
-        link: Link,
-        passed: bool,
-    },
-    /// A packet passed on a link that had been cut.
-    Healed {
-        link: Link,
-        by: HealedBy,
-    },
-    Started {
-        node: NodeId,
-        process: String,
-    },
-    Exited {
-        node: NodeId,
-        process: String,
-        status: String,
-        asked: bool,
-    },
-    CannotDo {
-        lever: Lever,
-        end: End,
-        why: String,
-    },
-}
-
-/// A place where a lever was seen to bite.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Spot {
-    Link(Link),
-    Node(NodeId),
-    /// One process of a node, where the lever was pulled at that process alone.
-    Process {
-        node: NodeId,
-        process: String,
-    },
-    /// Assets of a cell, where the lever is one of the fleets.
-    Cell(CellId),
 }
 
 /// A reconciler: it is told the whole wanted world and moves there from wherever it is. Nothing is undone, nothing leaks.
@@ -108,7 +42,7 @@ pub trait Lab: Send + Sync {
 pub struct Open {
     pub processes: BTreeMap<NodeId, Vec<Process>>,
     pub want: watch::Receiver<Wanted>,
-    pub seen: mpsc::UnboundedSender<Seen>,
+    pub seen: mpsc::UnboundedSender<Stamped>,
     pub clock: Clock,
 }
 

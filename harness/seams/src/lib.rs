@@ -28,7 +28,7 @@ pub use clock::{Clock, monotonic_ns};
 pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress};
 pub use fault::{Fault, Moment};
 pub use ground::{Ground, Origin};
-pub use lab::{Lab, LabError, Open, Seen, Sight, Spot, Wanted};
+pub use lab::{Lab, LabError, Open, Wanted};
 pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};
 pub use observer::{Eyes, Observer, Post};
 pub use service::{

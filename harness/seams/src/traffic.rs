@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
-use model::Micros;
+use model::{Micros, Stamped};
 use tokio::sync::{mpsc, watch};
 
-use crate::{Clock, Seen, Wanted};
+use crate::{Clock, Wanted};
 
 /// How often which number of microseconds. Several senders hand on histograms, since those can be added up and percentiles cannot.
 pub type Histogram = hdrhistogram::Histogram<u64>;
@@ -19,7 +19,7 @@ pub trait Traffic: Send {
         &mut self,
         clock: Clock,
         want: watch::Receiver<Wanted>,
-        seen: mpsc::UnboundedSender<Seen>,
+        seen: mpsc::UnboundedSender<Stamped>,
     );
 
     /// Generation has stopped. Returns when every reading has its final outcome or `latest` is reached, with everything written.

@@ -2,8 +2,8 @@
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
-use model::Micros;
-use seams::{Clock, LoadReport, Progress, Seen, Wanted};
+use model::{Micros, Stamped};
+use seams::{Clock, LoadReport, Progress, Wanted};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::yield_now,
@@ -23,7 +23,7 @@ pub(crate) struct Engine {
     pub(crate) fleets: Vec<Fleet>,
     pub(crate) record: Record,
     pub(crate) want: watch::Receiver<Wanted>,
-    pub(crate) seen: mpsc::UnboundedSender<Seen>,
+    pub(crate) seen: mpsc::UnboundedSender<Stamped>,
 }
 
 /// Why the loop came round.

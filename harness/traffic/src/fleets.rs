@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, thread::JoinHandle};
 
 use async_trait::async_trait;
-use model::{FleetId, Micros, Plan, schedule::Schedule};
+use model::{FleetId, Micros, Plan, Stamped, schedule::Schedule};
 use run::{Folder, RunError};
-use seams::{Clock, Driver, Ground, LoadReport, Seen, Traffic, Wanted};
+use seams::{Clock, Driver, Ground, LoadReport, Traffic, Wanted};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, oneshot, watch},
@@ -92,7 +92,7 @@ impl Traffic for Fleets {
         &mut self,
         clock: Clock,
         want: watch::Receiver<Wanted>,
-        seen: mpsc::UnboundedSender<Seen>,
+        seen: mpsc::UnboundedSender<Stamped>,
     ) {
         let Some((setup, record, schedule)) = self.ready.take() else { return };
         let (asks, asked) = mpsc::unbounded_channel();
@@ -143,7 +143,7 @@ fn engine(
     schedule: Arc<Schedule>,
     clock: Clock,
     want: watch::Receiver<Wanted>,
-    seen: mpsc::UnboundedSender<Seen>,
+    seen: mpsc::UnboundedSender<Stamped>,
 ) -> Engine {
     let fleets = setup.plan.fleets.iter().map(|(name, fleet)| {
         let lane = setup.drivers[name].lane(setup.ground.clone(), clock.clone());

@@ -4,8 +4,8 @@
 //! *Silent*: each asset falls silent without a word, as at a loss of signal, and connects at once when it is let back. Neither is in
 //! anybody's plan: the moment at which a reading is ready does not move, and waiting counts.
 
-use model::{CellId, Conditions, FleetState, Lever, Micros};
-use seams::{Disconnect, Seen, Sight, Spot};
+use model::{CellId, Conditions, FleetState, LabEvent, Lever, Micros, Stamped, event::Place};
+use seams::Disconnect;
 use tokio::sync::mpsc;
 
 use crate::{connection::Event, fleet::Fleet, ledger::Record};
@@ -16,7 +16,7 @@ impl Fleet {
         &mut self,
         wanted: &Conditions,
         now: Micros,
-        seen: &mpsc::UnboundedSender<Seen>,
+        seen: &mpsc::UnboundedSender<Stamped>,
         record: &mut Record,
     ) {
         let plan = &self.plan;
@@ -59,9 +59,9 @@ impl Fleet {
 }
 
 /// The proof: connections of assets, each of which stood.
-fn say(seen: &mpsc::UnboundedSender<Seen>, lever: Lever, cell: CellId, count: u64, now: Micros) {
-    let at = Spot::Cell(cell);
-    let what = Sight::Hit { lever, at, count, first: now, established: count };
+fn say(seen: &mpsc::UnboundedSender<Stamped>, lever: Lever, cell: CellId, count: u64, now: Micros) {
+    let at = Place::Cell(cell);
+    let what = LabEvent::Hit { lever, at, count, first: now, established: count };
     // Whoever stopped listening has closed the run's journal.
-    let _nobody_listens = seen.send(Seen { at: now, what });
+    let _nobody_listens = seen.send(Stamped { at: now, what });
 }

@@ -15,10 +15,10 @@ use std::{
 
 use document::units::{Size, Time};
 use fabric::{Capture, Fabric, Interface};
-use model::{End, Lever, Micros, Topology};
+use model::{End, LabEvent, Lever, Micros, Topology, event::Place};
 use rustix::time::{ClockId, clock_gettime};
 use schemars::JsonSchema;
-use seams::{Clock, Sight, Spot, monotonic_ns};
+use seams::{Clock, monotonic_ns};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio::sync::{mpsc, watch};
 
@@ -81,15 +81,15 @@ pub(crate) enum Heard {
     },
     Hit {
         lever: Lever,
-        at: Spot,
+        at: Place,
         first: Micros,
     },
 }
 
 impl Heard {
-    pub(crate) fn of(sight: &Sight) -> Option<Self> {
+    pub(crate) fn of(sight: &LabEvent) -> Option<Self> {
         match sight {
-            Sight::Hit { lever, at, first, .. } => {
+            LabEvent::Hit { lever, at, first, .. } => {
                 Some(Self::Hit { lever: *lever, at: at.clone(), first: *first })
             }
             _ => None,
@@ -135,7 +135,7 @@ struct Schedule {
 struct Effect {
     revision: u64,
     lever: Lever,
-    at: Spot,
+    at: Place,
     first: Micros,
 }
 
@@ -327,12 +327,12 @@ fn file_name(effect: &Effect) -> String {
     format!("{plain}.pcapng")
 }
 
-fn place(at: &Spot, arrow: &str) -> String {
+fn place(at: &Place, arrow: &str) -> String {
     match at {
-        Spot::Link(link) => format!("{}{arrow}{}", link.from, link.to),
-        Spot::Node(node) => node.to_string(),
-        Spot::Process { node, process } => format!("{node} ({process})"),
-        Spot::Cell(cell) => cell.to_string(),
+        Place::Link(link) => format!("{}{arrow}{}", link.from, link.to),
+        Place::Node(node) => node.to_string(),
+        Place::Process { node, process } => format!("{node} ({process})"),
+        Place::Cell(cell) => cell.to_string(),
     }
 }
 
@@ -364,7 +364,7 @@ mod tests {
 
     fn hit(to: &str, seconds: u64) -> Heard {
         let link = Link::new(End::Node("store/1".into()), End::Node(to.into()));
-        Heard::Hit { lever: Lever::Cut, at: Spot::Link(link), first: at(seconds) }
+        Heard::Hit { lever: Lever::Cut, at: Place::Link(link), first: at(seconds) }
     }
 
     fn schedule(heard: impl IntoIterator<Item = Heard>) -> Schedule {

@@ -14,8 +14,8 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use model::{End, Lever, NodeCondition, NodeId, NodeState};
-use seams::{LabError, Sight, Spot};
+use model::{End, LabEvent, Lever, NodeCondition, NodeId, NodeState, event::Place};
+use seams::LabError;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
@@ -165,7 +165,7 @@ impl Node {
                 && !self.programs.has(name)
             {
                 let why = format!("no process of this node is called `{name}`");
-                self.voice.say(Sight::CannotDo { lever, end: self.end(), why });
+                self.voice.say(LabEvent::CannotDo { lever, end: self.end(), why });
             }
         }
     }
@@ -194,7 +194,7 @@ impl Node {
                         GRACE.as_secs()
                     );
                     let lever = state.lever().unwrap_or(Lever::Crash);
-                    self.voice.say(Sight::CannotDo { lever, end: self.end(), why });
+                    self.voice.say(LabEvent::CannotDo { lever, end: self.end(), why });
                     self.signal_one(number, libc::SIGKILL)?;
                     self.wait_for_end(index).await?;
                 }
@@ -353,7 +353,7 @@ impl Node {
             outcome?;
         } else {
             let why = format!("still running {} s after SIGTERM: killed", GRACE.as_secs());
-            self.voice.say(Sight::CannotDo { lever: Lever::Terminate, end: self.end(), why });
+            self.voice.say(LabEvent::CannotDo { lever: Lever::Terminate, end: self.end(), why });
         }
         self.prove(Some(Lever::Terminate), hit);
         // Whatever else a server had started and left behind.
@@ -428,20 +428,20 @@ impl Node {
 
     fn prove(&self, lever: Option<Lever>, hit: usize) {
         if let (Some(lever), true) = (lever, hit > 0) {
-            self.prove_at(lever, Spot::Node(self.name.clone()), hit as u64);
+            self.prove_at(lever, Place::Node(self.name.clone()), hit as u64);
         }
     }
 
     fn prove_single(&self, lever: Option<Lever>, index: usize) {
         let (node, process) = (self.name.clone(), self.programs.name(index).to_owned());
         if let Some(lever) = lever {
-            self.prove_at(lever, Spot::Process { node, process }, 1);
+            self.prove_at(lever, Place::Process { node, process }, 1);
         }
     }
 
-    fn prove_at(&self, lever: Lever, at: Spot, count: u64) {
+    fn prove_at(&self, lever: Lever, at: Place, count: u64) {
         let first = self.voice.clock.now();
-        self.voice.say(Sight::Hit { lever, at, count, first, established: 0 });
+        self.voice.say(LabEvent::Hit { lever, at, count, first, established: 0 });
     }
 
     fn answer(&self, answer: Answer) {

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::{NodeCondition, NodeId, NodeState};
-use seams::{Command, LabError, Process, Sight};
+use model::{LabEvent, NodeCondition, NodeId, NodeState};
+use seams::{Command, LabError, Process};
 use tokio::time::Instant;
 
 use crate::stub::{End, Job, Report};
@@ -199,7 +199,7 @@ impl Programs {
         report: &Report,
         node: &NodeId,
         wanted: &NodeCondition,
-    ) -> Option<Sight> {
+    ) -> Option<LabEvent> {
         let (Report::Started { number }
         | Report::NotStarted { number, .. }
         | Report::Stopped { number }
@@ -211,7 +211,7 @@ impl Programs {
         let program = self.programs.iter_mut().find(|program| program.number == Some(*number))?;
         let (node, process) = (node.clone(), program.process.name.clone());
         match report {
-            Report::Started { .. } => return Some(Sight::Started { node, process }),
+            Report::Started { .. } => return Some(LabEvent::ProcessStarted { node, process }),
             Report::Stopped { .. } => program.stands = true,
             Report::Continued { .. } => program.stands = false,
             Report::Ended { end, .. } => {
@@ -220,7 +220,12 @@ impl Programs {
                 if !asked {
                     program.wait_to_start(*end != End::Exited(0));
                 }
-                return Some(Sight::Exited { node, process, status: end.to_string(), asked });
+                return Some(LabEvent::ProcessExited {
+                    node,
+                    process,
+                    status: end.to_string(),
+                    asked,
+                });
             }
             _ => {
                 program.gone();
@@ -233,12 +238,12 @@ impl Programs {
     }
 
     /// The node's init is gone and with it everything.
-    pub(crate) fn all_lost(&mut self, node: &NodeId) -> Vec<Sight> {
+    pub(crate) fn all_lost(&mut self, node: &NodeId) -> Vec<LabEvent> {
         let lost = self.programs.iter_mut().filter(|program| program.number.is_some());
         let lost = lost.map(|program| {
             program.gone();
             let status = "was killed with the node's init".into();
-            Sight::Exited {
+            LabEvent::ProcessExited {
                 node: node.clone(),
                 process: program.process.name.clone(),
                 status,

@@ -10,10 +10,10 @@ use std::{
 
 use fabric::{CANARY_PORT, Fabric, Rule};
 use model::{
-    Conditions, End, Lever, Link, Micros, NodeCondition, NodeId, NodeState, Ports, Pulled,
+    Conditions, End, LabEvent, Lever, Link, Micros, NodeCondition, NodeId, NodeState, Ports, Pulled,
 };
 use rustix::net::{SendFlags, sendto};
-use seams::{LabError, Sight, Wanted};
+use seams::{LabError, Wanted};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
@@ -144,7 +144,7 @@ impl Reconciler {
         {
             let why = "this lab cannot do it to a node".to_owned();
             let end = End::Node(node.clone());
-            self.voice.say(Sight::CannotDo { lever: *lever, end, why });
+            self.voice.say(LabEvent::CannotDo { lever: *lever, end, why });
         }
     }
 
@@ -169,7 +169,7 @@ impl Reconciler {
                 let Some(opened) = self.opened.take() else {
                     let levers = goal.condition.levers();
                     let lever = levers.first().map_or(Lever::Crash, |(lever, _)| *lever);
-                    self.voice.say(Sight::CannotDo {
+                    self.voice.say(LabEvent::CannotDo {
                         lever,
                         end: End::Node(node.clone()),
                         why: error.to_string(),
@@ -187,7 +187,7 @@ impl Reconciler {
     fn tell_if_in_force(&mut self) {
         if self.now.waiting.is_empty() {
             self.voice
-                .say_at(self.now.in_force_from, Sight::InForce { revision: self.now.revision });
+                .say_at(self.now.in_force_from, LabEvent::InForce { revision: self.now.revision });
             if let Some(opened) = self.opened.take() {
                 let _ = opened.send(Ok(()));
             }
@@ -221,7 +221,7 @@ impl Reconciler {
                 let levers = self.now.world.levers().into_iter();
                 let of_links = levers.filter(|(lever, _)| lever.pulled() == Pulled::OnLinks);
                 for (lever, end) in of_links {
-                    self.voice.say(Sight::CannotDo { lever, end, why: error.to_string() });
+                    self.voice.say(LabEvent::CannotDo { lever, end, why: error.to_string() });
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! How the parts of the lab tell what they saw.
 
-use model::Micros;
-use seams::{Clock, Seen, Sight};
+use model::{LabEvent, Micros, Stamped};
+use seams::Clock;
 use tokio::sync::mpsc;
 
 use crate::flight::Heard;
@@ -9,7 +9,7 @@ use crate::flight::Heard;
 #[derive(Clone, Debug)]
 pub(crate) struct Voice {
     pub clock: Clock,
-    seen: mpsc::UnboundedSender<Seen>,
+    seen: mpsc::UnboundedSender<Stamped>,
     /// Who writes packets around effects; nobody where none are wanted.
     flight: Option<mpsc::UnboundedSender<Heard>>,
 }
@@ -17,20 +17,20 @@ pub(crate) struct Voice {
 impl Voice {
     pub(crate) fn new(
         clock: Clock,
-        seen: mpsc::UnboundedSender<Seen>,
+        seen: mpsc::UnboundedSender<Stamped>,
         flight: Option<mpsc::UnboundedSender<Heard>>,
     ) -> Self {
         Self { clock, seen, flight }
     }
 
-    pub(crate) fn say(&self, what: Sight) {
+    pub(crate) fn say(&self, what: LabEvent) {
         self.say_at(self.clock.now(), what);
     }
 
-    pub(crate) fn say_at(&self, at: Micros, what: Sight) {
+    pub(crate) fn say_at(&self, at: Micros, what: LabEvent) {
         self.tell_flight(|| Heard::of(&what));
         // Whoever stopped listening has closed the run's journal.
-        let _ = self.seen.send(Seen { at, what });
+        let _ = self.seen.send(Stamped { at, what });
     }
 
     /// Another world is wanted from now on.

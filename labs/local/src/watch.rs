@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fabric::{CANARY_PORT, Hits, LinkCounters, Snapshot};
-use model::{Conditions, Lever, Link, event::HealedBy};
-use seams::{Sight, Spot};
+use model::{Conditions, LabEvent, Lever, Link, event::HealedBy, event::Place};
 
 use crate::{voice::Voice, world::Numbering};
 
@@ -82,7 +81,7 @@ impl Watch {
             let (hit, passed) =
                 (counters.cut_hits().canaries > 0, counters.passed_hits.canaries > 0);
             if hit || passed {
-                voice.say(Sight::Canary { link: link.clone(), passed });
+                voice.say(LabEvent::Canary { link: link.clone(), passed });
             }
             !hit && !passed
         });
@@ -109,7 +108,7 @@ fn tell_healed(link: &Link, port: u16, counters: &LinkCounters, voice: &Voice) -
         _ if canaries > 0 => (voice.clock.now(), HealedBy::Canary),
         _ => return false,
     };
-    voice.say_at(at, Sight::Healed { link: link.clone(), by });
+    voice.say_at(at, LabEvent::Healed { link: link.clone(), by });
     true
 }
 
@@ -119,9 +118,9 @@ fn tell_hit(link: &Link, lever: Lever, counters: &LinkCounters, voice: &Voice) -
         return false;
     };
     let first = voice.clock.stamp_ns(first);
-    voice.say(Sight::Hit {
+    voice.say(LabEvent::Hit {
         lever,
-        at: Spot::Link(link.clone()),
+        at: Place::Link(link.clone()),
         count: packets,
         first,
         established,

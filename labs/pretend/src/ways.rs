@@ -5,9 +5,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{
-    CutForm, Lever, Link, LinkCondition, LinkQuality, Micros, Topology, Track, schedule::Draws,
+    CutForm, LabEvent, Lever, Link, LinkCondition, LinkQuality, Micros, Topology, Track, event,
+    schedule::Draws,
 };
-use seams::{Origin, Sight, Spot};
+use seams::Origin;
 use tokio::time::Instant;
 
 use crate::{channel::Channel, place::Place};
@@ -31,7 +32,7 @@ pub(crate) struct Ways {
     free: BTreeMap<Link, Instant>,
     /// When the last message of a flow arrives: those behind it do not overtake it.
     flows: BTreeMap<(Origin, Origin), Instant>,
-    hits: BTreeMap<(Lever, Spot), Count>,
+    hits: BTreeMap<(Lever, event::Place), Count>,
 }
 
 /// A link as the topology has it.
@@ -67,7 +68,7 @@ impl Ways {
     }
 
     /// Decides on one message and says what was noticed of it.
-    pub(crate) fn send(&mut self, place: &Place, way: Way<'_>, sights: &mut Vec<Sight>) -> Fate {
+    pub(crate) fn send(&mut self, place: &Place, way: Way<'_>, sights: &mut Vec<LabEvent>) -> Fate {
         let Way { from, to, now, .. } = way;
         self.sent += 1;
         let draws = self.draws.then(self.sent);
@@ -122,7 +123,7 @@ impl Ways {
         asked: &LinkQuality,
         draws: Draws,
         way: &Way<'_>,
-        sights: &mut Vec<Sight>,
+        sights: &mut Vec<LabEvent>,
     ) -> Option<Instant> {
         let mut waited = Duration::ZERO;
         for number in 0..TRIES {
@@ -192,18 +193,18 @@ impl Ways {
         )
     }
 
-    fn hit(&mut self, lever: Lever, link: &Link, way: &Way<'_>, sights: &mut Vec<Sight>) {
-        self.count(lever, Spot::Link(link.clone()), way.at, way.established, sights);
+    fn hit(&mut self, lever: Lever, link: &Link, way: &Way<'_>, sights: &mut Vec<LabEvent>) {
+        self.count(lever, event::Place::Link(link.clone()), way.at, way.established, sights);
     }
 
     /// Counts a hit; the first is told at once.
     pub(crate) fn count(
         &mut self,
         lever: Lever,
-        spot: Spot,
+        spot: event::Place,
         at: Micros,
         established: bool,
-        sights: &mut Vec<Sight>,
+        sights: &mut Vec<LabEvent>,
     ) {
         let count = self.hits.entry((lever, spot.clone())).or_insert(Count {
             hits: 0,
@@ -213,7 +214,7 @@ impl Ways {
         count.hits += 1;
         count.established += u64::from(established);
         if count.hits == 1 {
-            sights.push(Sight::Hit {
+            sights.push(LabEvent::Hit {
                 lever,
                 at: spot,
                 count: 1,
@@ -224,18 +225,18 @@ impl Ways {
     }
 
     /// The lever was let go: what it did in all. The link forgets what it remembered of it.
-    pub(crate) fn let_go(&mut self, lever: Lever, spot: Spot, sights: &mut Vec<Sight>) {
-        if let Spot::Link(link) = &spot {
+    pub(crate) fn let_go(&mut self, lever: Lever, spot: event::Place, sights: &mut Vec<LabEvent>) {
+        if let event::Place::Link(link) = &spot {
             self.asked.remove(link);
         }
         if let Some(Count { hits, established, first }) = self.hits.remove(&(lever, spot.clone())) {
-            sights.push(Sight::Hit { lever, at: spot, count: hits, first, established });
+            sights.push(LabEvent::Hit { lever, at: spot, count: hits, first, established });
         }
     }
 
     /// All that was counted and not told yet.
-    pub(crate) fn let_all_go(&mut self, sights: &mut Vec<Sight>) {
-        let hit: Vec<(Lever, Spot)> = self.hits.keys().cloned().collect();
+    pub(crate) fn let_all_go(&mut self, sights: &mut Vec<LabEvent>) {
+        let hit: Vec<(Lever, event::Place)> = self.hits.keys().cloned().collect();
         hit.into_iter().for_each(|(lever, spot)| self.let_go(lever, spot, sights));
     }
 

@@ -7,10 +7,10 @@ use std::{
 };
 
 use model::{
-    Conditions, End, Lever, Micros, NodeCondition, NodeId, NodeState, ServiceId, ShardId, Topology,
-    event::HealedBy, schedule::Draws,
+    Conditions, End, LabEvent, Lever, Micros, NodeCondition, NodeId, NodeState, ServiceId, ShardId,
+    Stamped, Topology, event, event::HealedBy, schedule::Draws,
 };
-use seams::{Clock, Origin, Seen, Sight, Spot};
+use seams::{Clock, Origin};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -40,7 +40,7 @@ pub(crate) struct World {
     draws: Draws,
     clock: Clock,
     /// None once the lab is closed.
-    seen: Option<mpsc::UnboundedSender<Seen>>,
+    seen: Option<mpsc::UnboundedSender<Stamped>>,
 }
 
 /// A machine and its processes.
@@ -74,7 +74,7 @@ impl World {
         processes: BTreeMap<NodeId, Vec<String>>,
         seed: u64,
         clock: Clock,
-        seen: mpsc::UnboundedSender<Seen>,
+        seen: mpsc::UnboundedSender<Stamped>,
     ) -> Self {
         let draws = Draws::of(seed).named("pretend");
         let hosts = processes
@@ -169,20 +169,20 @@ impl World {
         let mut sights = vec![];
         let change = self.place.reconcile(world);
         for (link, lever) in change.let_go {
-            self.ways.let_go(lever, Spot::Link(link), &mut sights);
+            self.ways.let_go(lever, event::Place::Link(link), &mut sights);
         }
         for (link, lever) in change.pulled.into_iter().filter(|(_, lever)| !plays(*lever)) {
-            sights.push(Sight::CannotDo { lever, end: link.to, why: UNABLE.to_owned() });
+            sights.push(LabEvent::CannotDo { lever, end: link.to, why: UNABLE.to_owned() });
         }
         // A canary would pass now: nothing stands in its way.
         sights.extend(
-            change.freed.into_iter().map(|link| Sight::Healed { link, by: HealedBy::Canary }),
+            change.freed.into_iter().map(|link| LabEvent::Healed { link, by: HealedBy::Canary }),
         );
         for (node, was, is) in change.machines {
             self.account(at, &node, &was, &is, &mut sights);
             self.turn_machine(now, &node, &was, &is);
         }
-        sights.push(Sight::InForce { revision });
+        sights.push(LabEvent::InForce { revision });
         sights.into_iter().for_each(|sight| self.tell(at, sight));
     }
 
@@ -220,12 +220,12 @@ impl World {
         node: &NodeId,
         was: &NodeCondition,
         is: &NodeCondition,
-        sights: &mut Vec<Sight>,
+        sights: &mut Vec<LabEvent>,
     ) {
         let (was, is) = (was.levers(), is.levers());
         let spot = |process: &Option<String>| match process.clone() {
-            None => Spot::Node(node.clone()),
-            Some(process) => Spot::Process { node: node.clone(), process },
+            None => event::Place::Node(node.clone()),
+            Some(process) => event::Place::Process { node: node.clone(), process },
         };
         for (lever, process) in was.difference(&is) {
             self.ways.let_go(*lever, spot(process), sights);
@@ -233,7 +233,7 @@ impl World {
         for (lever, process) in is.difference(&was) {
             if let Err(why) = self.able(node, *lever, process.as_deref()) {
                 let end = End::Node(node.clone());
-                sights.push(Sight::CannotDo { lever: *lever, end, why });
+                sights.push(LabEvent::CannotDo { lever: *lever, end, why });
             } else {
                 self.ways.count(*lever, spot(process), at, false, sights);
             }
@@ -273,7 +273,7 @@ impl World {
                     self.tell_exited(at, node, process, status);
                 }
                 (true, false) => {
-                    self.tell(at, Sight::Started { node: node.clone(), process });
+                    self.tell(at, LabEvent::ProcessStarted { node: node.clone(), process });
                 }
                 _ => {}
             }
@@ -446,22 +446,22 @@ impl World {
     fn tell_started(&self, node: &NodeId) {
         let at = self.clock.now();
         for process in self.processes(node) {
-            self.tell(at, Sight::Started { node: node.clone(), process });
+            self.tell(at, LabEvent::ProcessStarted { node: node.clone(), process });
         }
     }
 
     fn tell_exited(&self, at: Micros, node: &NodeId, process: String, status: &str) {
         let (node, status) = (node.clone(), status.to_owned());
-        self.tell(at, Sight::Exited { node, process, status, asked: true });
+        self.tell(at, LabEvent::ProcessExited { node, process, status, asked: true });
     }
 
     fn processes(&self, node: &NodeId) -> Vec<String> {
         self.hosts.get(node).map(|host| host.processes.clone()).unwrap_or_default()
     }
 
-    fn tell(&self, at: Micros, what: Sight) {
+    fn tell(&self, at: Micros, what: LabEvent) {
         if let Some(seen) = &self.seen {
-            let _nobody_looks = seen.send(Seen { at, what });
+            let _nobody_looks = seen.send(Stamped { at, what });
         }
     }
 }

@@ -8,10 +8,10 @@ use std::{
 
 use document::{Ids, Problems, Sources, parse};
 use model::{
-    Conditions, CutForm, End, Lever, Link, NodeCondition, NodeId, NodeState, Ports, ProcessState,
-    Topology, topology::Node,
+    Conditions, CutForm, End, LabEvent, Lever, Link, NodeCondition, NodeId, NodeState, Ports,
+    ProcessState, Stamped, Topology, event, topology::Node,
 };
-use seams::{Clock, Kind, Lab, Open, Process, Seen, Sight, Site, Spot, Wanted};
+use seams::{Clock, Kind, Lab, Open, Process, Site, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
@@ -51,12 +51,12 @@ fn every_kind_loads_its_example() {
 }
 
 /// Takes a lab through worlds, one second each: the place it is then in, and what was seen of it.
-fn after(worlds: &[Conditions]) -> (Place, Vec<Seen>) {
+fn after(worlds: &[Conditions]) -> (Place, Vec<Stamped>) {
     played(worlds, &[])
 }
 
 /// The same with more processes on each node, beside the one that serves.
-fn played(worlds: &[Conditions], beside: &[&str]) -> (Place, Vec<Seen>) {
+fn played(worlds: &[Conditions], beside: &[&str]) -> (Place, Vec<Stamped>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -146,13 +146,15 @@ fn one_process_falls_and_rises_while_the_others_run() {
     let killed = process("beside", ProcessState::Crashed);
     let (place, seen) = played(&[killed, Conditions::default()], &["beside"]);
     assert_eq!(place, Place::default());
-    let told = |sight: &Sight| match sight {
-        Sight::Exited { node, process, asked: true, .. } => Some(format!("{node} -{process}")),
-        Sight::Started { node, process } => Some(format!("{node} +{process}")),
-        Sight::Hit { lever, at: Spot::Process { node, process }, count, .. } => {
+    let told = |sight: &LabEvent| match sight {
+        LabEvent::ProcessExited { node, process, asked: true, .. } => {
+            Some(format!("{node} -{process}"))
+        }
+        LabEvent::ProcessStarted { node, process } => Some(format!("{node} +{process}")),
+        LabEvent::Hit { lever, at: event::Place::Process { node, process }, count, .. } => {
             Some(format!("{node} {lever:?} {process} {count}"))
         }
-        Sight::Hit { .. } => Some("another proof".to_owned()),
+        LabEvent::Hit { .. } => Some("another proof".to_owned()),
         _ => None,
     };
     let all: Vec<String> = seen.iter().filter_map(|seen| told(&seen.what)).collect();
@@ -176,8 +178,8 @@ fn a_lever_that_the_lab_has_not_is_told_and_not_ignored() {
     let link = Link::new(End::Node("b".into()), End::Node("c".into()));
     world.quality_mut(link).mtu = Some(1400);
     let (_, seen) = after(&[world]);
-    let told = |seen: &Seen| match &seen.what {
-        Sight::CannotDo { lever, .. } => Some(*lever),
+    let told = |seen: &Stamped| match &seen.what {
+        LabEvent::CannotDo { lever, .. } => Some(*lever),
         _ => None,
     };
     let told: BTreeSet<Lever> = seen.iter().filter_map(told).collect();
@@ -188,19 +190,19 @@ fn a_lever_that_the_lab_has_not_is_told_and_not_ignored() {
 fn what_is_no_longer_wanted_is_absent() {
     let (place, seen) = after(&[world(NodeState::Crashed, true), Conditions::default()]);
     assert_eq!(place, Place::default());
-    let is = |fits: fn(&Sight) -> bool| seen.iter().filter(|seen| fits(&seen.what)).count();
+    let is = |fits: fn(&LabEvent) -> bool| seen.iter().filter(|seen| fits(&seen.what)).count();
     assert_eq!(
-        is(|sight| matches!(sight, Sight::Started { .. })),
+        is(|sight| matches!(sight, LabEvent::ProcessStarted { .. })),
         3 + 1,
         "three at first, one again"
     );
     assert_eq!(
-        is(|sight| matches!(sight, Sight::Exited { asked: true, .. })),
+        is(|sight| matches!(sight, LabEvent::ProcessExited { asked: true, .. })),
         1 + 3,
         "one by the fault, three at the end"
     );
     assert_eq!(
-        is(|sight| matches!(sight, Sight::Healed { .. })),
+        is(|sight| matches!(sight, LabEvent::Healed { .. })),
         1,
         "one link was cut, and nobody had to use it"
     );

@@ -6,11 +6,10 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 use kit::{answer, within};
 use libtest_mimic::{Arguments, Failed, Trial};
 use local::{Inside, Local, LocalLab, sandbox};
-use model::{Conditions, KindSpec, NodeId, NodeState, Plan, ServiceId};
+use model::{Conditions, KindSpec, LabEvent, NodeId, NodeState, Plan, ServiceId, Stamped};
 use plan::Catalogs;
 use seams::{
-    Catalog, Clock, Ground, Kind, Lab, Open, Role, Seen, Service, Sight, Site, Wanted,
-    catalog::System,
+    Catalog, Clock, Ground, Kind, Lab, Open, Role, Service, Site, Wanted, catalog::System,
 };
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -127,7 +126,7 @@ struct Stand {
     lab: LocalLab,
     ground: Arc<dyn Ground>,
     want: watch::Sender<Wanted>,
-    news: mpsc::UnboundedReceiver<Seen>,
+    news: mpsc::UnboundedReceiver<Stamped>,
     _folder: tempfile::TempDir,
 }
 
@@ -149,7 +148,7 @@ impl Stand {
         Ok(Self { lab, ground, want, news, _folder: folder })
     }
 
-    async fn until<T>(&mut self, what: &str, found: impl Fn(Sight) -> Option<T>) -> T {
+    async fn until<T>(&mut self, what: &str, found: impl Fn(LabEvent) -> Option<T>) -> T {
         let seen = async {
             loop {
                 let seen = self.news.recv().await.expect("the lab speaks while it is open");
@@ -188,11 +187,13 @@ async fn fails_over(inside: Inside) -> Result<(), Failed> {
     // Its first life ends as soon as it has written what it found; its service manager starts it again.
     let watch = "keeper.watch";
     let ended = |sight| match sight {
-        Sight::Exited { node, process, asked: false, .. } if process == watch => Some(node),
+        LabEvent::ProcessExited { node, process, asked: false, .. } if process == watch => {
+            Some(node)
+        }
         _ => None,
     };
     let restless = stand.until("the end of a first life", ended).await;
-    let again = Sight::Started { node: restless, process: watch.to_owned() };
+    let again = LabEvent::ProcessStarted { node: restless, process: watch.to_owned() };
     stand.until("a second life", |sight| (sight == again).then_some(())).await;
 
     let keeper = services[&ServiceId::from("keeper")].as_ref();
@@ -202,7 +203,9 @@ async fn fails_over(inside: Inside) -> Result<(), Failed> {
     let mut world = Conditions::default();
     world.nodes.insert(first.clone(), NodeState::Crashed.into());
     stand.want.send_replace(Wanted { revision: 1, conditions: Arc::new(world) });
-    stand.until("the kill", |sight| (sight == Sight::InForce { revision: 1 }).then_some(())).await;
+    stand
+        .until("the kill", |sight| (sight == LabEvent::InForce { revision: 1 }).then_some(()))
+        .await;
     let (second, _) = stand.primary(keeper, &nodes, role.term).await;
     assert_eq!(second, nodes[1], "the next lock that answers");
     stand.lab.close().await;

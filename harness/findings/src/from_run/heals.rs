@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{End, Event, Lever, Link, Micros, NodeId, Severs};
+use model::{End, Event, LabEvent, Lever, Link, Micros, NodeId, Severs};
 
 use super::Recorded;
 use super::windows::opened;
@@ -19,18 +19,20 @@ pub(super) fn unhealed(recorded: &Recorded<'_>, end: Us) -> Vec<(String, String)
     let mut down: BTreeSet<(&NodeId, &str)> = BTreeSet::new();
     for r in recorded.events {
         match &r.event {
-            Event::Canary { link, passed: false } => latest(&mut cut, link, r.at.0),
+            Event::Lab(LabEvent::Canary { link, passed: false }) => latest(&mut cut, link, r.at.0),
             Event::Proven { claim, link: Some(link), first, count: 1.., .. }
                 if claim.lever.severs() != Severs::Nothing =>
             {
                 latest(&mut cut, link, first.0)
             }
-            Event::Healed { link, .. } => latest(&mut healed, link, r.at.0),
-            Event::ProcessStarted { node, process } => {
+            Event::Lab(LabEvent::Healed { link, .. }) => latest(&mut healed, link, r.at.0),
+            Event::Lab(LabEvent::ProcessStarted { node, process }) => {
                 down.remove(&(node, process.as_str()));
             }
             // Closing the lab ends them all, which is after the run.
-            Event::ProcessExited { node, process, asked: true, .. } if r.at.0 < end => {
+            Event::Lab(LabEvent::ProcessExited { node, process, asked: true, .. })
+                if r.at.0 < end =>
+            {
                 down.insert((node, process.as_str()));
             }
             _ => {}

@@ -9,7 +9,9 @@ mod windows;
 use std::collections::BTreeMap;
 
 use model::plan::{Ack, PhaseEnd, read_back_of};
-use model::{AssetRow, Event, FleetId, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting};
+use model::{
+    AssetRow, Event, FleetId, LabEvent, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting,
+};
 
 use self::index::{Index, place};
 use crate::document::{Findings, find};
@@ -196,13 +198,15 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
                 redundant: *redundant,
             });
         }
-        Event::ProcessExited { node, process, status, asked } => happened.exits.push(facts::Exit {
-            t,
-            node: node.clone(),
-            process: process.clone(),
-            status: status.clone(),
-            asked: *asked,
-        }),
+        Event::Lab(LabEvent::ProcessExited { node, process, status, asked }) => {
+            happened.exits.push(facts::Exit {
+                t,
+                node: node.clone(),
+                process: process.clone(),
+                status: status.clone(),
+                asked: *asked,
+            })
+        }
         Event::ReadBackFailed { observer, why } => {
             happened.not_read_back.push((observer.to_string(), why.clone()))
         }

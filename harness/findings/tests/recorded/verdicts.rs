@@ -2,7 +2,7 @@
 
 use kit::recorded::{BACK, Drill, EFFECT, END, HEAL, SECOND};
 use model::event::{HealedBy, Health};
-use model::{End, Event, HeldRole, Identity, Link, Micros, NodeIndex, RoleKind};
+use model::{End, Event, HeldRole, Identity, LabEvent, Link, Micros, NodeIndex, RoleKind};
 use serde_json::json;
 use wetdress_findings::facts::Proof;
 use wetdress_findings::{MayStayOut, Reached, Reason, Verdict, Verdicts};
@@ -204,20 +204,24 @@ fn a_cut_must_be_shown_to_have_healed() {
     let back = || Link::new(there().to, there().from);
     let mut drill = Drill::clean();
     for link in [there(), back()] {
-        drill.tell(EFFECT, Event::Canary { link, passed: false });
+        drill.tell(EFFECT, Event::Lab(LabEvent::Canary { link, passed: false }));
     }
-    drill.tell(EFFECT - SECOND, Event::Healed { link: there(), by: HealedBy::Stack });
+    drill
+        .tell(EFFECT - SECOND, Event::Lab(LabEvent::Healed { link: there(), by: HealedBy::Stack }));
     let reasons = |drill: &Drill| {
         drill.judge().1.voids.into_iter().map(|v| (v.reason, v.sentence)).collect::<Vec<_>>()
     };
     let said = |sentence: &str| vec![(Reason::NotHealed, sentence.to_owned())];
     assert_eq!(reasons(&drill), [], "its process is down: nothing has to be shown");
-    drill.tell(HEAL, Event::ProcessStarted { node: "store-west".into(), process: "store".into() });
+    drill.tell(
+        HEAL,
+        Event::Lab(LabEvent::ProcessStarted { node: "store-west".into(), process: "store".into() }),
+    );
     assert_eq!(
         reasons(&drill),
         said("The link from store-east to store-west and 1 more were not shown to have healed.")
     );
-    drill.tell(HEAL + SECOND, Event::Healed { link: back(), by: HealedBy::Canary });
+    drill.tell(HEAL + SECOND, Event::Lab(LabEvent::Healed { link: back(), by: HealedBy::Canary }));
     assert_eq!(
         reasons(&drill),
         said("The link from store-west to store-east was not shown to have healed.")
@@ -228,7 +232,7 @@ fn a_cut_must_be_shown_to_have_healed() {
         .filter(|r| matches!(r.event, Event::FaultClosed { .. }))
         .for_each(|r| r.at = Micros(END - SECOND));
     assert_eq!(reasons(&late), [], "nobody had time to look");
-    drill.tell(HEAL + SECOND, Event::Healed { link: there(), by: HealedBy::Stack });
+    drill.tell(HEAL + SECOND, Event::Lab(LabEvent::Healed { link: there(), by: HealedBy::Stack }));
     assert_eq!(reasons(&drill), []);
 }
 
@@ -248,7 +252,9 @@ fn what_nobody_asked_for_is_told() {
     let mut drill = Drill::clean();
     for r in &mut drill.events {
         match &mut r.event {
-            Event::ProcessExited { asked, .. } => (*asked, r.at) = (false, Micros(30 * SECOND)),
+            Event::Lab(LabEvent::ProcessExited { asked, .. }) => {
+                (*asked, r.at) = (false, Micros(30 * SECOND))
+            }
             Event::Health(health) => health.fabric_drops = 3,
             _ => {}
         }

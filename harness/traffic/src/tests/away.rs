@@ -1,7 +1,10 @@
 //! Assets that the wanted world sends away, and lets back.
 
-use model::{Conditions, FleetCondition, FleetState, Lever, Micros, Row, ledger::Fate};
-use seams::{Disconnect, Seen, Sight, Spot};
+use model::{
+    Conditions, FleetCondition, FleetState, LabEvent, Lever, Micros, Row, Stamped, event::Place,
+    ledger::Fate,
+};
+use seams::Disconnect;
 
 use super::{
     sample::plan,
@@ -47,14 +50,14 @@ fn assets_stay_away_and_their_wait_counts() {
             disconnects.iter().filter(|(when, ..)| *when < at(20_000)).copied().collect()
         };
         assert_eq!(left, [(at(5_000), 0, how), (at(5_000), 1, how)], "{state:?}");
-        let hit = Sight::Hit {
+        let hit = LabEvent::Hit {
             lever,
-            at: Spot::Cell("east/terminals".into()),
+            at: Place::Cell("east/terminals".into()),
             count: 2,
             first: at(5_000),
             established: 2,
         };
-        assert_eq!(played.seen, [Seen { at: at(5_000), what: hit }]);
+        assert_eq!(played.seen, [Stamped { at: at(5_000), what: hit }]);
         for asset in [10, 11] {
             let back = knocks(&played, asset);
             assert_eq!(back.len(), 1, "{state:?}: one try is enough: {back:?}");

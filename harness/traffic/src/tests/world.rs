@@ -12,11 +12,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::{Conditions, Micros, NodeId, NodeIndex, Outcome, Plan, envelope::Envelope};
+use model::{Conditions, Micros, NodeId, NodeIndex, Outcome, Plan, Stamped, envelope::Envelope};
 use run::{Folder, Loaded};
 use seams::{
     Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Ground, Lane, LoadReport, Origin,
-    Outgoing, Progress, Seen, Traffic, Wanted,
+    Outgoing, Progress, Traffic, Wanted,
 };
 use tokio::{
     net::{TcpStream, UdpSocket},
@@ -249,7 +249,7 @@ impl Ground for NoGround {
 pub(super) struct Played {
     pub(super) loaded: Loaded,
     pub(super) report: LoadReport,
-    pub(super) seen: Vec<Seen>,
+    pub(super) seen: Vec<Stamped>,
     pub(super) world: Arc<World>,
     _folder: tempfile::TempDir,
 }

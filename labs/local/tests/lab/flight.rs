@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use document::units::Time;
 use libtest_mimic::Failed;
-use model::{Conditions, CutForm, Lever, Ports};
-use seams::{Lab, Origin, Sight};
+use model::{Conditions, CutForm, LabEvent, Lever, Ports};
+use seams::{Lab, Origin};
 use wetdress_local::{EngineWish, Inside, Local, Packets};
 
 use crate::rig::{PORT, Rig, block_on, both, node, topology};
@@ -27,7 +27,7 @@ async fn files(inside: Inside, engine: EngineWish, keep: Duration) -> Vec<(Strin
         .for_each(|link| world.cut(link, Ports::All, CutForm::Drop));
     rig.turn(world).await;
     talk.say("nobody hears this").await;
-    rig.until("the proof", |sight| matches!(sight, Sight::Hit { lever: Lever::Cut, .. })).await;
+    rig.until("the proof", |sight| matches!(sight, LabEvent::Hit { lever: Lever::Cut, .. })).await;
     rig.lab.close().await;
     let Ok(entries) = std::fs::read_dir(rig.folder.path().join("packets")) else {
         return Vec::new();

@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use model::{Chance, Conditions, CutForm, Lever, Link, NodeState, Ports, event::HealedBy};
-use seams::{Lab, Origin, Sight, Spot};
+use model::{
+    Chance, Conditions, CutForm, LabEvent, Lever, Link, NodeState, Ports, Stamped, event::HealedBy,
+    event::Place,
+};
+use seams::{Lab, Origin};
 use wetdress_local::{EngineWish, Inside};
 
 use crate::rig::{OTHER_PORT, PORT, Rig, block_on, both, node};
@@ -17,13 +20,13 @@ fn cut(links: impl IntoIterator<Item = Link>, ports: &Ports, form: CutForm) -> C
     world
 }
 
-fn hits(sight: &Sight, wanted: Lever, from: &str, to: &str) -> bool {
+fn hits(sight: &LabEvent, wanted: Lever, from: &str, to: &str) -> bool {
     let link = Link::new(node(from), node(to));
-    matches!(sight, Sight::Hit { lever, at: Spot::Link(at), count, .. } if *lever == wanted && *at == link && *count > 0)
+    matches!(sight, LabEvent::Hit { lever, at: Place::Link(at), count, .. } if *lever == wanted && *at == link && *count > 0)
 }
 
-fn heals(sight: &Sight, from: &str, to: &str) -> bool {
-    matches!(sight, Sight::Healed { link, .. } if *link == Link::new(node(from), node(to)))
+fn heals(sight: &LabEvent, from: &str, to: &str) -> bool {
+    matches!(sight, LabEvent::Healed { link, .. } if *link == Link::new(node(from), node(to)))
 }
 
 pub(crate) fn delay_is_a_lower_bound(inside: Inside, engine: EngineWish) -> Result<(), Failed> {
@@ -51,11 +54,11 @@ pub(crate) fn a_cut_silences_both_ways(inside: Inside, engine: EngineWish) -> Re
         let mut untouched = rig.connect(&Origin::node(&"a".into()), "c", PORT).await;
         let isolated = both(&node("a"), &node("b")).into_iter().chain(both(&node("b"), &node("c")));
         rig.turn(cut(isolated, &Ports::All, CutForm::Drop)).await;
-        let canary = |sight: &Sight, arrives| matches!(sight, Sight::Canary { passed, .. } if *passed == arrives);
+        let canary = |sight: &LabEvent, arrives| matches!(sight, LabEvent::Canary { passed, .. } if *passed == arrives);
         rig.until("the canary to die", |sight| canary(sight, false)).await;
         cut_off.say("nobody hears this").await;
         let proof = rig.until("the proof", |sight| hits(sight, Lever::Cut, "a", "b")).await;
-        let Sight::Hit { established, .. } = proof.what else { unreachable!("asked for a hit") };
+        let LabEvent::Hit { established, .. } = proof.what else { unreachable!("asked for a hit") };
         assert!(established > 0, "a segment of an established connection was hit");
         untouched.ask("others are spared").await;
         // A probe of a node is inside it and never crosses the fabric.
@@ -64,7 +67,7 @@ pub(crate) fn a_cut_silences_both_ways(inside: Inside, engine: EngineWish) -> Re
         assert!(!rig.log("b").contains("nobody hears this"));
         rig.turn(Conditions::default()).await;
         assert_eq!(cut_off.hear().await, "nobody hears this");
-        let total = |seen: &&seams::Seen| hits(&seen.what, Lever::Cut, "a", "b");
+        let total = |seen: &&Stamped| hits(&seen.what, Lever::Cut, "a", "b");
         assert_eq!(
             rig.seen.iter().filter(total).count(),
             2,
@@ -146,24 +149,24 @@ pub(crate) fn a_heal_is_shown_where_nobody_talks(
             let from = rig.seen.len();
             rig.turn(lossy(cut(unused.clone(), &ports, CutForm::Jam))).await;
             rig.until("the canary to die", |sight| {
-                matches!(sight, Sight::Canary { passed: false, .. })
+                matches!(sight, LabEvent::Canary { passed: false, .. })
             })
             .await;
             assert!(
-                !rig.seen[from..].iter().any(|seen| matches!(seen.what, Sight::Healed { .. })),
+                !rig.seen[from..].iter().any(|seen| matches!(seen.what, LabEvent::Healed { .. })),
                 "{:#?}",
                 rig.seen
             );
             rig.turn(lossy(Conditions::default())).await;
             for link in &unused {
-                let by_canary = Sight::Healed { link: link.clone(), by: HealedBy::Canary };
+                let by_canary = LabEvent::Healed { link: link.clone(), by: HealedBy::Canary };
                 if !rig.seen[from..].iter().any(|seen| seen.what == by_canary) {
                     rig.until("the heal", |sight| *sight == by_canary).await;
                 }
             }
             let heals = rig.seen[from..]
                 .iter()
-                .filter(|seen| matches!(seen.what, Sight::Healed { .. }))
+                .filter(|seen| matches!(seen.what, LabEvent::Healed { .. }))
                 .count();
             assert_eq!(heals, 2, "once per direction: {:#?}", rig.seen);
         }

@@ -3,14 +3,14 @@
 use std::{io::ErrorKind, time::Duration};
 
 use libtest_mimic::Failed;
-use model::{Conditions, Lever, NodeCondition, NodeState, ProcessState};
-use seams::{Origin, Restart, Sight, Spot};
+use model::{Conditions, LabEvent, Lever, NodeCondition, NodeState, ProcessState, event::Place};
+use seams::{Origin, Restart};
 use wetdress_local::{EngineWish, Inside, Local};
 
 use crate::rig::{self, OTHER_PORT, PORT, Rig, Talk, block_on, patience};
 
-fn proves(sight: &Sight, wanted: Lever) -> bool {
-    matches!(sight, Sight::Hit { lever, at: Spot::Node(node), count: 1, .. } if *lever == wanted && node.as_str() == "b")
+fn proves(sight: &LabEvent, wanted: Lever) -> bool {
+    matches!(sight, LabEvent::Hit { lever, at: Place::Node(node), count: 1, .. } if *lever == wanted && node.as_str() == "b")
 }
 
 async fn talk_to_b(rig: &Rig) -> Talk {
@@ -28,7 +28,7 @@ pub(crate) fn a_crash_says_goodbye(inside: Inside, engine: EngineWish) -> Result
             let mut talk = talk_to_b(&rig).await;
             rig.node_state("b", state).await;
             assert!(rig.seen.iter().any(|seen| proves(&seen.what, lever)));
-            let exit = |sight: &Sight| matches!(sight, Sight::Exited { node, asked: true, .. } if node.as_str() == "b");
+            let exit = |sight: &LabEvent| matches!(sight, LabEvent::ProcessExited { node, asked: true, .. } if node.as_str() == "b");
             assert!(rig.seen.iter().any(|seen| exit(&seen.what)));
             let farewell = tokio::time::timeout(patience(), talk.try_hear()).await?;
             assert!(matches!(farewell, Ok(None)), "a FIN: {farewell:?}");
@@ -85,8 +85,8 @@ pub(crate) fn a_stopped_node_keeps_its_connections(
     })
 }
 
-fn proves_beside(sight: &Sight, wanted: Lever) -> bool {
-    let Sight::Hit { lever, at: Spot::Process { node, process }, count: 1, .. } = sight else {
+fn proves_beside(sight: &LabEvent, wanted: Lever) -> bool {
+    let LabEvent::Hit { lever, at: Place::Process { node, process }, count: 1, .. } = sight else {
         return false;
     };
     *lever == wanted && node.as_str() == "b" && process == "beside"
@@ -108,7 +108,7 @@ pub(crate) fn one_process_dies_alone(inside: Inside, engine: EngineWish) -> Resu
                 .seen
                 .iter()
                 .filter_map(|seen| match &seen.what {
-                    Sight::Exited { process, asked: true, .. } => Some(process),
+                    LabEvent::ProcessExited { process, asked: true, .. } => Some(process),
                     _ => None,
                 })
                 .collect();
@@ -189,7 +189,7 @@ pub(crate) fn an_own_end_is_told(inside: Inside, engine: EngineWish) -> Result<(
     block_on(async {
         let mut rig = Rig::open(inside, engine).await;
         talk_to_b(&rig).await.say("exit 3").await;
-        let ended = |sight: &Sight| matches!(sight, Sight::Exited { asked: false, status, .. } if status == "exited with code 3");
+        let ended = |sight: &LabEvent| matches!(sight, LabEvent::ProcessExited { asked: false, status, .. } if status == "exited with code 3");
         rig.until("its end", ended).await;
         // Nobody wanted it to end, and nobody starts it behind the user's back.
         rig.node_state("c", NodeState::Crashed).await;
@@ -212,9 +212,8 @@ pub(crate) fn what_fails_is_started_again(
     inside: Inside,
     engine: EngineWish,
 ) -> Result<(), Failed> {
-    let ended = |sight: &Sight, code: u8| matches!(sight, Sight::Exited { asked: false, status, .. } if *status == format!("exited with code {code}"));
-    let started =
-        |sight: &Sight| matches!(sight, Sight::Started { node, .. } if node.as_str() == "b");
+    let ended = |sight: &LabEvent, code: u8| matches!(sight, LabEvent::ProcessExited { asked: false, status, .. } if *status == format!("exited with code {code}"));
+    let started = |sight: &LabEvent| matches!(sight, LabEvent::ProcessStarted { node, .. } if node.as_str() == "b");
     block_on(async {
         let restart = Restart::OnFailure { wait: Duration::from_millis(20) };
         let topology = rig::topology();
@@ -254,7 +253,7 @@ pub(crate) fn a_lost_init_is_a_crash(inside: Inside, engine: EngineWish) -> Resu
         let mut rig = Rig::open(inside, engine).await;
         let victim = init_of("b").ok_or("b has an init")?;
         rustix::process::kill_process(victim, rustix::process::Signal::KILL)?;
-        let lost = |sight: &Sight| matches!(sight, Sight::Exited { node, asked: false, .. } if node.as_str() == "b");
+        let lost = |sight: &LabEvent| matches!(sight, LabEvent::ProcessExited { node, asked: false, .. } if node.as_str() == "b");
         rig.until("its end", lost).await;
         rig.node_state("b", NodeState::Stopped).await;
         rig.turn(Conditions::default()).await;

@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 pub(crate) use kit::{patience, seen as until};
 use model::{
-    CellId, Conditions, End, Link, LinkQuality, NodeCondition, NodeId, NodeState, ProcessState,
-    Topology, Track,
+    CellId, Conditions, End, LabEvent, Link, LinkQuality, NodeCondition, NodeId, NodeState,
+    ProcessState, Stamped, Topology, Track,
     topology::{Cell, Node, Region},
 };
-use seams::{Clock, Command, Ground, Lab, LabError, Open, Origin, Process, Seen, Sight, Wanted};
+use seams::{Clock, Command, Ground, Lab, LabError, Open, Origin, Process, Wanted};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -91,9 +91,9 @@ pub(crate) struct Rig {
     pub(crate) lab: Arc<LocalLab>,
     pub(crate) ground: Arc<dyn Ground>,
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) seen: Vec<Seen>,
+    pub(crate) seen: Vec<Stamped>,
     want: watch::Sender<Wanted>,
-    news: mpsc::UnboundedReceiver<Seen>,
+    news: mpsc::UnboundedReceiver<Stamped>,
     revision: u64,
 }
 
@@ -181,7 +181,7 @@ impl Rig {
         let revision = self.ask(conditions);
         self.until(
             "the world to be in force",
-            |sight| matches!(sight, Sight::InForce { revision: held } if *held == revision),
+            |sight| matches!(sight, LabEvent::InForce { revision: held } if *held == revision),
         )
         .await;
     }
@@ -201,7 +201,7 @@ impl Rig {
     }
 
     /// Waits for a sight to come; those before it count too, from the last call on.
-    pub(crate) async fn until(&mut self, what: &str, found: impl Fn(&Sight) -> bool) -> Seen {
+    pub(crate) async fn until(&mut self, what: &str, found: impl Fn(&LabEvent) -> bool) -> Stamped {
         let wait = async {
             loop {
                 let seen = self.news.recv().await.expect("the lab speaks while it is open");

@@ -1,8 +1,8 @@
 //! The lab comes up, packets cross, and what cannot start is told.
 
 use libtest_mimic::Failed;
-use model::{Conditions, Lever};
-use seams::{Clock, Command, Lab, LabError, Open, Origin, Process, Sight, Wanted};
+use model::{Conditions, LabEvent, Lever};
+use seams::{Clock, Command, Lab, LabError, Open, Origin, Process, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -69,12 +69,12 @@ pub(crate) fn offers_everything(inside: Inside, engine: EngineWish) -> Result<()
         let mut rig = Rig::open(inside, engine).await;
         let offered = |lever: &&Lever| !is_for_later(**lever);
         assert_eq!(rig.lab.offers().await, Lever::ALL.iter().filter(offered).copied().collect());
-        rig.until("three starts", |sight| matches!(sight, Sight::InForce { revision: 1 })).await;
+        rig.until("three starts", |sight| matches!(sight, LabEvent::InForce { revision: 1 })).await;
         let starts = rig
             .seen
             .iter()
             .filter(
-                |seen| matches!(&seen.what, Sight::Started { process, .. } if process == "echo"),
+                |seen| matches!(&seen.what, LabEvent::ProcessStarted { process, .. } if process == "echo"),
             )
             .count();
         assert_eq!(starts, 3);

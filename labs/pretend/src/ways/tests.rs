@@ -1,4 +1,4 @@
-use model::{BitRate, Chance, Conditions, End, Ports, RegionId, Slot, topology::Node};
+use model::{BitRate, Chance, Conditions, End, LabEvent, Ports, RegionId, Slot, topology::Node};
 
 use super::*;
 
@@ -33,7 +33,7 @@ struct Sent {
 const DATA: Sent = Sent { at_s: 0, size: 40, carries_data: true };
 
 /// Sends one message at the beginning: how long it takes, or None, and what was noticed.
-fn sent(ways: &mut Ways, world: &Conditions, what: &Sent) -> (Option<Duration>, Vec<Sight>) {
+fn sent(ways: &mut Ways, world: &Conditions, what: &Sent) -> (Option<Duration>, Vec<LabEvent>) {
     let (mut place, now) = (Place::default(), Instant::now());
     let (from, to) = (Origin::node(&"a".into()), Origin::node(&"b".into()));
     place.reconcile(world);
@@ -57,9 +57,9 @@ fn sent(ways: &mut Ways, world: &Conditions, what: &Sent) -> (Option<Duration>, 
     (takes, sights)
 }
 
-fn levers(sights: &[Sight]) -> Vec<Lever> {
-    let lever = |sight: &Sight| match sight {
-        Sight::Hit { lever, .. } => Some(*lever),
+fn levers(sights: &[LabEvent]) -> Vec<Lever> {
+    let lever = |sight: &LabEvent| match sight {
+        LabEvent::Hit { lever, .. } => Some(*lever),
         _ => None,
     };
     sights.iter().filter_map(lever).collect()
