@@ -8,7 +8,7 @@ use model::{
     plan::{CellTarget, Target},
 };
 use schemars::JsonSchema;
-use seams::{Fault, Moment};
+use seams::{Fault, Moment, Objection};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const EXAMPLE: &str = "{region: us-west, how: silence}";
@@ -61,9 +61,12 @@ impl Fault for Asset {
         Conditions { fleets: all.collect(), ..Conditions::default() }
     }
 
-    fn check(&self, _: &Topology) -> Vec<String> {
+    fn check(&self, _: &Topology) -> Vec<Objection> {
         let nobody = self.region.is_none() && self.fleet.is_none();
-        let sentence = || "say whose assets, with `region`, `fleet` or both".to_owned();
-        nobody.then(sentence).into_iter().collect()
+        let objection = || {
+            Objection::new("", "nobody is named")
+                .help("Say whose assets, with `region`, `fleet` or both")
+        };
+        nobody.then(objection).into_iter().collect()
     }
 }

@@ -6,14 +6,14 @@ use document::units::{Bits, Share, Size, Time};
 use model::{Conditions, LinkCondition, LinkQuality, Topology, plan::Target};
 use schemars::JsonSchema;
 use seams::{
-    Fault, Moment,
+    Fault, Moment, Objection,
     links::{Jitter, Loss, Way},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    links::{Direction, Others, around, between, side},
-    target::Aim,
+    links::{Direction, Others, around, between, from_beside_between, side},
+    target::{Aim, check_aims},
 };
 
 pub(crate) const EXAMPLE: &str = "{between: [{region: us-west}, {region: us-east}], delay: 80ms, jitter: 5ms, loss: 2%, rate: 10Mbit}";
@@ -70,13 +70,13 @@ impl Degrade {
     }
 
     /// What cannot be meant on top of any steady way: there, a delay may be waited for and a rate be queued for already.
-    fn mistakes(&self, topology: &Topology) -> impl Iterator<Item = String> {
+    fn mistakes(&self, topology: &Topology) -> impl Iterator<Item = Objection> {
         let delayed = steady(topology).any(|quality| !quality.delay.is_zero());
         let limited = steady(topology).any(|quality| quality.rate.is_some());
         self.way()
             .mistakes_on_top(delayed, limited)
             .into_iter()
-            .map(|mistake| format!("{}\n{}", mistake.message, mistake.help))
+            .map(|mistake| Objection::new(mistake.key, mistake.message).help(mistake.help))
     }
 }
 
@@ -121,21 +121,27 @@ impl Fault for Degrade {
         }
     }
 
-    fn check(&self, topology: &Topology) -> Vec<String> {
+    fn check(&self, topology: &Topology) -> Vec<Objection> {
         let mut wrong = vec![];
-        if self.around.is_some() == self.between.is_some() {
-            wrong.push("say which links with exactly one of `around`, `between`".to_owned());
+        let which = "Say which links with exactly one of `around`, `between`";
+        match (&self.around, &self.between) {
+            (None, None) => wrong.push(Objection::new("", "no links are named").help(which)),
+            (Some(_), Some(_)) => {
+                wrong.push(Objection::new("between", "links are named twice").help(which));
+            }
+            (Some(_), None) | (None, Some(_)) => {}
         }
         if self.between.is_some() && self.from.is_some() {
-            wrong.push("`between` names both sides; leave `from` out".to_owned());
+            wrong.push(from_beside_between());
         }
         if self.way().quality().levers().is_empty() {
-            wrong.push("nothing is degraded; ask for `delay`, `jitter`, `loss`, `rate` or another of its parameters".to_owned());
+            wrong
+                .push(Objection::new("", "nothing is degraded").help(
+                    "Ask for `delay`, `jitter`, `loss`, `rate` or another of its parameters",
+                ));
         }
         wrong.extend(self.mistakes(topology));
-        wrong.extend(
-            self.around.iter().chain(self.between.iter().flatten()).flat_map(Aim::check_target),
-        );
+        wrong.extend(check_aims([("around", self.around.as_ref())], self.between.as_ref()));
         wrong
     }
 }

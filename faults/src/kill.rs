@@ -4,7 +4,7 @@
 
 use model::{Conditions, NodeState, ProcessState, Topology, plan::Target};
 use schemars::JsonSchema;
-use seams::{Fault, Moment};
+use seams::{Fault, Moment, Objection};
 use serde::{Deserialize, Serialize};
 
 use crate::{process::on_node, target::aimed};
@@ -50,7 +50,7 @@ impl Fault for Kill {
         on_node(now, self.process.as_deref(), node, process)
     }
 
-    fn check(&self, _: &Topology) -> Vec<String> {
+    fn check(&self, _: &Topology) -> Vec<Objection> {
         self.check_target()
     }
 

@@ -30,7 +30,7 @@ pub use asset::{Absence, Asset};
 pub use degrade::Degrade;
 pub use kill::{Kill, Signal};
 pub use links::{Direction, Others};
-pub use partition::{Form, Partition};
+pub use partition::Partition;
 pub use pause::{Machinery, Pause};
 pub use power_loss::PowerLoss;
 pub use region_loss::{Loss, RegionLoss};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{End, Link, NodeId, RegionId, Topology};
 use schemars::JsonSchema;
+use seams::Objection;
 use serde::{Deserialize, Serialize};
 
 use crate::target::Aim;
@@ -30,6 +31,11 @@ pub enum Direction {
     To,
     /// Packets from the group.
     From,
+}
+
+/// `from` has a meaning for a group only.
+pub(crate) fn from_beside_between() -> Objection {
+    Objection::new("from", "`between` names both sides").help("Leave `from` out")
 }
 
 /// Links between the group and the others; `peer` says which nodes count as peers. The group's own members stay joined.

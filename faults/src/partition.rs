@@ -5,12 +5,12 @@ use model::{
     plan::{Mode, NodeTarget, Target},
 };
 use schemars::JsonSchema;
-use seams::{Fault, Moment};
+use seams::{Fault, Moment, Objection};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    links::{Direction, Others, around, between, side},
-    target::Aim,
+    links::{Direction, Others, around, between, from_beside_between, side},
+    target::{Aim, check_aims},
 };
 
 /// The leader is cut from its peers, and its clients still reach it: where most data is lost.
@@ -45,43 +45,44 @@ pub struct Partition {
     pub direction: Direction,
     /// Silence, an answer that says no, or connections that open and carry nothing.
     #[serde(default)]
-    pub form: Form,
+    pub form: CutForm,
     /// Only packets from or to these ports; every port when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
 }
 
-/// How a packet is lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Form {
-    /// Swallowed.
-    #[default]
-    Drop,
-    /// Answered with a TCP reset or an ICMP error.
-    Reject,
-    /// Accepts and never delivers: connections open and stay open, packets that carry data are swallowed.
-    Jam,
-}
-
 impl Partition {
-    /// The set that is split, and how much of it is cut off.
-    fn split(&self) -> Option<(&Aim, Mode)> {
-        let halves = self.halves.as_ref().map(|set| (set, Mode::Percent(50.0)));
-        let minority = self.minority.as_ref().map(|set| (set, Mode::Minority));
-        halves.or(minority).or_else(|| self.majority.as_ref().map(|set| (set, Mode::Majority)))
+    /// The set that is split, with its key, and how much of it is cut off.
+    fn split(&self) -> Option<(&'static str, &Aim, Mode)> {
+        let ways = [
+            ("halves", &self.halves, Mode::Percent(50.0)),
+            ("minority", &self.minority, Mode::Minority),
+            ("majority", &self.majority, Mode::Majority),
+        ];
+        ways.into_iter().find_map(|(key, set, mode)| Some((key, set.as_ref()?, mode)))
     }
 
-    fn shapes(&self) -> usize {
-        let Self { isolate, halves, minority, majority, between, .. } = self;
-        [isolate, halves, minority, majority].into_iter().flatten().count()
-            + usize::from(between.is_some())
+    /// Who may be parted, each by its key; `between` has two sides and stands apart.
+    fn aims(&self) -> [(&'static str, Option<&Aim>); 4] {
+        let Self { isolate, halves, minority, majority, .. } = self;
+        [
+            ("isolate", isolate.as_ref()),
+            ("halves", halves.as_ref()),
+            ("minority", minority.as_ref()),
+            ("majority", majority.as_ref()),
+        ]
+    }
+
+    /// Keys of the shapes that are asked for; there must be one.
+    fn shapes(&self) -> Vec<&'static str> {
+        let one = self.aims().into_iter().filter_map(|(key, aim)| aim.map(|_| key));
+        one.chain(self.between.as_ref().map(|_| "between")).collect()
     }
 }
 
 impl Fault for Partition {
     fn targets(&self) -> Vec<Target> {
-        let split = self.split().map(|(set, mode)| NodeTarget { mode, ..set.target() });
+        let split = self.split().map(|(_, set, mode)| NodeTarget { mode, ..set.target() });
         let one = self.isolate.as_ref().map(Aim::target).or(split);
         let all = one.into_iter().chain(self.between.iter().flatten().map(Aim::target));
         all.map(Target::from).collect()
@@ -99,7 +100,7 @@ impl Fault for Partition {
                 &side(topology, second, &now.nodes(1)),
                 self.direction,
             ),
-            (None, Some((set, _))) => {
+            (None, Some((_, set, _))) => {
                 let set = set.target();
                 let peer =
                     |name: &_| topology.nodes.get(name).is_some_and(|node| set.fits(name, node));
@@ -124,43 +125,41 @@ impl Fault for Partition {
         } else {
             Ports::Only(self.ports.iter().copied().collect())
         };
-        let form = match self.form {
-            Form::Drop => CutForm::Drop,
-            Form::Reject => CutForm::Reject,
-            Form::Jam => CutForm::Jam,
-        };
         let mut world = Conditions::default();
-        links.into_iter().for_each(|link| world.cut(link, ports.clone(), form));
+        links.into_iter().for_each(|link| world.cut(link, ports.clone(), self.form));
         world
     }
 
-    fn check(&self, topology: &Topology) -> Vec<String> {
+    fn check(&self, topology: &Topology) -> Vec<Objection> {
         let mut wrong = vec![];
-        if self.shapes() != 1 {
-            wrong.push("say who is parted with exactly one of `isolate`, `halves`, `minority`, `majority`, `between`".to_owned());
+        let who = "Say who is parted with exactly one of `isolate`, `halves`, `minority`, `majority`, `between`";
+        match self.shapes()[..] {
+            [_] => {}
+            [] => wrong.push(Objection::new("", "nobody is parted").help(who)),
+            [_, second, ..] => {
+                wrong.push(Objection::new(second, "two partitions in one").help(who));
+            }
         }
         if self.between.is_some() && self.from.is_some() {
-            wrong.push("`between` names both sides; leave `from` out".to_owned());
+            wrong.push(from_beside_between());
         }
-        if let Some((set, mode)) = self.split() {
+        if let Some((key, set, mode)) = self.split() {
             let target = set.target();
             let fit = topology.nodes.iter().filter(|(name, node)| target.fits(name, node)).count();
             let part = mode.count(fit);
             if set.role.is_some() {
-                wrong.push(
-                    "a role says nothing about the other part; split a `service` or a `region`"
-                        .to_owned(),
-                );
+                let role = Objection::new("role", "a role says nothing about the other part");
+                wrong.push(role.help("Split a `service` or a `region`").under(key));
             } else if part == 0 || part == fit {
-                wrong.push(format!("{fit} nodes fit, which cannot be split like this; name more of them, or use `isolate`"));
+                let message = match fit {
+                    1 => "a single node fits, which cannot be split".to_owned(),
+                    _ => format!("{fit} nodes fit, which cannot be split like this"),
+                };
+                let help = "Name more of them, or use `isolate`";
+                wrong.push(Objection::new(key, message).help(help));
             }
         }
-        let Self { isolate, halves, minority, majority, between, .. } = self;
-        let aims = [isolate, halves, minority, majority]
-            .into_iter()
-            .flatten()
-            .chain(between.iter().flatten());
-        wrong.extend(aims.flat_map(Aim::check_target));
+        wrong.extend(check_aims(self.aims(), self.between.as_ref()));
         wrong
     }
 }

@@ -2,7 +2,7 @@
 
 use model::{Conditions, NodeState, ProcessState, Topology, plan::Target};
 use schemars::JsonSchema;
-use seams::{Fault, Moment};
+use seams::{Fault, Moment, Objection};
 use serde::{Deserialize, Serialize};
 
 use crate::{process::on_node, target::aimed};
@@ -49,12 +49,11 @@ impl Fault for Pause {
         }
     }
 
-    fn check(&self, _: &Topology) -> Vec<String> {
+    fn check(&self, _: &Topology) -> Vec<Objection> {
         let mut wrong = self.check_target();
         if self.how == Machinery::Machine && self.process.is_some() {
-            wrong.push(
-                "a machine stands still with all of its processes; leave `process` out".to_owned(),
-            );
+            let message = "a machine stands still with all of its processes";
+            wrong.push(Objection::new("process", message).help("Leave `process` out"));
         }
         wrong
     }

@@ -3,7 +3,7 @@
 //! Absent for now: rolling back what was not synced to disk. The disk is kept as the kernel had it.
 
 use model::{Conditions, NodeState, Topology, plan::Target};
-use seams::{Fault, Moment};
+use seams::{Fault, Moment, Objection};
 
 use crate::target::aimed;
 
@@ -34,7 +34,7 @@ impl Fault for PowerLoss {
         }
     }
 
-    fn check(&self, _: &Topology) -> Vec<String> {
+    fn check(&self, _: &Topology) -> Vec<Objection> {
         self.check_target()
     }
 }

@@ -5,7 +5,7 @@ use model::{
     plan::{NodeTarget, Target},
 };
 use schemars::JsonSchema;
-use seams::{Fault, Moment};
+use seams::{Fault, Moment, Objection};
 use serde::{Deserialize, Serialize};
 
 use crate::links::{Direction, Others, around};
@@ -57,14 +57,12 @@ impl Fault for RegionLoss {
         world
     }
 
-    fn check(&self, topology: &Topology) -> Vec<String> {
+    fn check(&self, topology: &Topology) -> Vec<Objection> {
         let outside = topology.nodes.values().any(|node| node.region.as_str() != self.region);
-        let sentence = || {
-            format!(
-                "nothing is left outside of `{}`; a drill needs a second region with nodes",
-                self.region
-            )
+        let objection = || {
+            Objection::new("region", format!("nothing is left outside of `{}`", self.region))
+                .help("A drill needs a second region with nodes")
         };
-        (!outside).then(sentence).into_iter().collect()
+        (!outside).then(objection).into_iter().collect()
     }
 }

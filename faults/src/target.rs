@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use document::units::Share;
 use model::{NodeId, ServiceId, ShardId, plan};
 use schemars::JsonSchema;
+use seams::Objection;
 use serde::{Deserialize, Serialize};
 
 /// How many of the nodes that fit are hit.
@@ -76,7 +77,7 @@ macro_rules! aimed {
                 .target()
             }
 
-            pub(crate) fn check_target(&self) -> Vec<String> {
+            pub(crate) fn check_target(&self) -> Vec<seams::Objection> {
                 $crate::target::check(&self.service, &self.role, &self.of)
             }
         }
@@ -128,20 +129,35 @@ pub(crate) fn check(
     service: &Option<String>,
     role: &Option<String>,
     of: &Option<String>,
-) -> Vec<String> {
+) -> Vec<Objection> {
     let mut wrong = vec![];
     let of_service = of.as_deref().map(|of| of.split_once('/').map_or(of, |(service, _)| service));
     if let (Some(service), Some(of)) = (service.as_deref(), of_service)
         && service != of
     {
-        wrong.push(format!(
-            "`service: {service}` and `of: {of}` name two services; leave one of them out"
-        ));
+        let message = format!("`service: {service}` and `of: {of}` name two services");
+        wrong.push(Objection::new("of", message).help("Leave one of them out"));
     }
     if role.is_none() && of.as_deref().is_some_and(|of| of.contains('/')) {
-        wrong.push("a shard has no nodes of its own; say which `role` in it is meant".to_owned());
+        let message = "a shard has no nodes of its own";
+        wrong.push(Objection::new("of", message).help("Say which `role` in it is meant"));
     }
     wrong
+}
+
+/// Contradictions within aims that stand under keys of their own, and within the two sides of `between`.
+pub(crate) fn check_aims<'a>(
+    aims: impl IntoIterator<Item = (&'static str, Option<&'a Aim>)>,
+    between: Option<&'a [Aim; 2]>,
+) -> Vec<Objection> {
+    let sides = between
+        .into_iter()
+        .flat_map(|[first, second]| [("between.0", Some(first)), ("between.1", Some(second))]);
+    let aims = aims.into_iter().chain(sides).filter_map(|(key, aim)| Some((key, aim?)));
+    let told = |(key, aim): (&str, &Aim)| {
+        aim.check_target().into_iter().map(|objection| objection.under(key)).collect::<Vec<_>>()
+    };
+    aims.flat_map(told).collect()
 }
 
 impl Aim {

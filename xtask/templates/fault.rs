@@ -1,7 +1,7 @@
 //! NAME: say here what goes wrong, and what is deliberately absent.
 
 use model::{Conditions, NodeState, Topology, plan::Target};
-use seams::{Fault, Moment};
+use seams::{Fault, Moment, Objection};
 
 use crate::target::aimed;
 
@@ -29,7 +29,7 @@ impl Fault for TYPE {
         }
     }
 
-    fn check(&self, _: &Topology) -> Vec<String> {
+    fn check(&self, _: &Topology) -> Vec<Objection> {
         self.check_target()
     }
 }

@@ -106,6 +106,52 @@ fn every_wrong_scenario_is_wrong_with_the_real_kinds_too() {
     }
 }
 
+/// What a kind objects to is shown at the parameter at fault, however deep it stands.
+#[test]
+fn an_objection_of_a_fault_points_at_its_parameter() {
+    let catalogs = catalogs::catalogs();
+    let mistake = |fault: &str| {
+        let text = format!(
+            "scenario: objections\nstack: {{regions: {{us-west: {{}}, us-east: {{}}}}, services: {{store: {{kind: reference}}}}}}\n\
+             traffic: {{fleets: {{terminals: {{assets: 60, streams: {{status: {{every: 1s}}}}}}}}}}\nfaults:\n- {{at: fault, {fault}}}\n"
+        );
+        let mistakes = plan::load(&text, "text", &catalogs).expect_err("the fault is refused");
+        let [mistake] = &mistakes.list()[..] else { panic!("{mistakes}") };
+        let at = text.lines().nth(mistake.line as usize - 1).expect("a line of the text");
+        let from_there = at[mistake.column as usize - 1..].to_owned();
+        (from_there, mistake.message.clone(), mistake.help.clone().unwrap_or_default())
+    };
+    for (fault, place, message, help) in [
+        (
+            "partition: {between: [{region: us-west}, {of: store/0}]}",
+            "store/0}]}}",
+            "a shard has no nodes of its own",
+            "Say which `role` in it is meant",
+        ),
+        (
+            "degrade: {between: [{region: us-west}, {region: us-east}], from: peers, loss: 1%}",
+            "peers, loss: 1%}}",
+            "`between` names both sides",
+            "Leave `from` out",
+        ),
+        (
+            "degrade: {around: {service: store}}",
+            "degrade: {around: {service: store}}}",
+            "nothing is degraded",
+            "Ask for `delay`, `jitter`, `loss`, `rate` or another of its parameters",
+        ),
+        (
+            "degrade: {around: {service: store}, queue: 64KiB}",
+            "64KiB}}",
+            "`queue` without a `rate` holds nothing",
+            "Packets queue for the rate; add `rate: 10Mbit`, or leave `queue` out",
+        ),
+    ] {
+        let expected = (place.to_owned(), message.to_owned(), help.to_owned());
+        assert_eq!(mistake(fault), expected, "{fault}");
+    }
+}
+
 #[test]
 fn a_slip_in_any_word_is_refused_where_it_stands_and_the_word_is_suggested() {
     let catalogs = catalogs::catalogs();

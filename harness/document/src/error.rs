@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::{Problem, Span, read::listed};
+use super::{Complaint, Problem, Span};
 
 /// The first mistake that stopped a type. It is located by the innermost value that was being read.
 #[derive(Debug)]
@@ -25,10 +25,13 @@ pub(super) struct At {
 
 #[derive(Debug)]
 pub(super) enum What {
-    /// The first line says what is wrong, further lines what to do.
+    /// Said by a type that knows nothing of this room.
     Custom(String),
+    Complaint(Complaint),
     Type {
         found: String,
+        /// Whether a text was found that would be a number without its quotes.
+        quoted_number: bool,
         wanted: String,
     },
     UnknownKey {
@@ -57,12 +60,12 @@ impl Error {
     pub(super) fn into_problem(self, at: At) -> Problem {
         let problem = match self.what {
             What::Ready(problem) => *problem,
-            What::Type { found, wanted } => {
+            What::Type { found, quoted_number, wanted } => {
                 Problem::new("type", at.span, format!("{found} where {wanted} belongs"))
                     .label(format!("expected {wanted}"))
                     .help(format!(
                         "Write {wanted}{}",
-                        if found_is_quoted_number(&found) { ", without quotes" } else { "" }
+                        if quoted_number { ", without quotes" } else { "" }
                     ))
             }
             What::UnknownKey { found, known } => {
@@ -77,17 +80,8 @@ impl Error {
                     .label("here")
                     .help(format!("Add `{key}: ...`"))
             },
-            What::Custom(text) => {
-                let (message, help) = text
-                    .split_once('\n')
-                    .map_or((text.as_str(), None), |(message, help)| (message, Some(help)));
-                let code = if message.contains(" unit ") { "unit" } else { "range" };
-                let problem = Problem::new(code, at.span, message);
-                match help {
-                    Some(help) => problem.help(help.replace('\n', "; ")),
-                    None => problem,
-                }
-            }
+            What::Custom(text) => Problem::new("range", at.span, text),
+            What::Complaint(complaint) => complaint.at(at.span),
         };
         match at.origin {
             Some(origin) => problem.note(origin, "the value comes from here"),
@@ -106,16 +100,28 @@ impl std::error::Error for Error {}
 
 impl de::Error for Error {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self::new(What::Custom(text.to_string()))
+        Self::new(match Complaint::raised() {
+            Some(complaint) => What::Complaint(complaint),
+            None => What::Custom(text.to_string()),
+        })
     }
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::new(What::Type { found: found_in_words(found), wanted: wanted_in_words(wanted) })
+        let quoted_number = matches!(found, Unexpected::Str(text) if text.parse::<f64>().is_ok());
+        Self::new(What::Type {
+            found: found_in_words(found),
+            quoted_number,
+            wanted: wanted_in_words(wanted),
+        })
     }
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
         Self::invalid_type(found, wanted)
     }
     fn invalid_length(length: usize, wanted: &dyn Expected) -> Self {
-        Self::new(What::Type { found: format!("{length} items"), wanted: wanted_in_words(wanted) })
+        Self::new(What::Type {
+            found: format!("{length} items"),
+            quoted_number: false,
+            wanted: wanted_in_words(wanted),
+        })
     }
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
         Self::new(What::UnknownName { found: found.to_owned(), known })
@@ -126,12 +132,6 @@ impl de::Error for Error {
     fn missing_field(key: &'static str) -> Self {
         Self::new(What::Missing(key))
     }
-}
-
-/// Whether a text that was found where something else belongs would be a number without its quotes.
-fn found_is_quoted_number(found: &str) -> bool {
-    let text = found.trim_matches('`');
-    text.len() + 2 == found.len() && text.parse::<f64>().is_ok()
 }
 
 fn found_in_words(found: Unexpected<'_>) -> String {
@@ -173,4 +173,10 @@ fn wanted_in_words(wanted: &dyn Expected) -> String {
         }
         other => other.to_owned(),
     }
+}
+
+/// `a`, `b`, `c`.
+pub(super) fn listed(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }

@@ -9,11 +9,13 @@
 //! * `spanned`: values that keep their place
 //! * `either`: a quantity or a mapping under one key
 //! * `units`: quantities, which always carry a unit
+//! * `complaint`: why a value cannot be what it is written as, carried through serde
 //! * `error`: what serde says of a mistake, on its way to a problem
 //! * `problem`: one mistake, as data
 //!
 //! Absent on purpose: what a scenario means, and how a mistake is drawn.
 
+mod complaint;
 mod either;
 mod error;
 mod node;
@@ -25,6 +27,7 @@ mod spanned;
 pub mod units;
 mod yaml;
 
+pub use complaint::Complaint;
 pub use either::Either;
 pub use node::{Entry, Key, Kind, Node};
 pub use problem::{Problem, Problems, Unknown};

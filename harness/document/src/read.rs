@@ -8,16 +8,18 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{
-        self, DeserializeSeed, Error as _, IntoDeserializer, Unexpected, Visitor,
-        value::U32Deserializer,
-    },
+    de::{self, DeserializeSeed, Error as _, Unexpected, Visitor},
     forward_to_deserialize_any,
 };
 
+mod keys;
+mod parts;
+mod variant;
+
+use self::{keys::KeyReader, parts::Spanned, variant::Variant};
 use super::{
-    Entry, Key, Kind, Node, Problem, Problems, Span, Unknown,
-    error::{At, Error, What},
+    Complaint, Entry, Key, Kind, Node, Problem, Problems, Span, Unknown,
+    error::{At, Error, What, listed},
     scalar::Plain,
     spanned::{PART, SPANNED},
 };
@@ -256,14 +258,8 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
                     content: Some(value),
                 })
             }
-            Kind::Map(_) => Err(Error::custom(format!(
-                "exactly one key belongs here\nOne of {}",
-                listed(names)
-            ))),
-            Kind::List(_) => Err(Error::custom(format!(
-                "a list where one name belongs\nOne of {}",
-                listed(names)
-            ))),
+            Kind::Map(_) => Err(one_of("exactly one key belongs here", names)),
+            Kind::List(_) => Err(one_of("a list where one name belongs", names)),
         };
         result.map_err(|error| self.locate(error))
     }
@@ -286,10 +282,8 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     }
 }
 
-/// `a`, `b` or `c`.
-pub(super) fn listed(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
+fn one_of(message: &str, names: &[&str]) -> Error {
+    Complaint::new("range", message).help(format!("One of {}", listed(names))).raise()
 }
 
 struct Items<'de, 'b> {
@@ -335,187 +329,4 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
 fn at_key(mut error: Error, key: &Key) -> Error {
     error.at.get_or_insert(At { id: key.id, span: key.span, origin: None, silent: false });
     error
-}
-
-struct KeyReader<'de> {
-    key: &'de Key,
-}
-
-impl<'de> Deserializer<'de> for KeyReader<'de> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let Key { text, quoted, span, .. } = self.key;
-        match Plain::of(text) {
-            Plain::Text(_) => visitor.visit_borrowed_str(text),
-            _ if *quoted => visitor.visit_borrowed_str(text),
-            Plain::Unsigned(value) => visitor.visit_u64(value),
-            _ => Err(Error::ready(not_text(text, *span))),
-        }
-    }
-
-    /// Keys of a struct are known words: what they could mean elsewhere does not matter.
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_borrowed_str(&self.key.text)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let Key { text, quoted, span, .. } = self.key;
-        match Plain::of(text) {
-            Plain::Text(_) => visitor.visit_borrowed_str(text),
-            _ if *quoted => visitor.visit_borrowed_str(text),
-            _ => Err(Error::ready(not_text(text, *span))),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        match name {
-            SPANNED => visitor.visit_seq(SpannedKey { key: self.key, next: 0 }),
-            _ => visitor.visit_newtype_struct(self),
-        }
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        names: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.key.text.as_str().into_deserializer().deserialize_enum(name, names, visitor)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf option unit unit_struct seq tuple tuple_struct
-        map struct ignored_any
-    }
-}
-
-/// The parts of an `Sp` or a `Part`: three numbers of the span, then the value or the number of the node.
-struct Spanned<'de, 'b> {
-    reader: Reader<'de, 'b>,
-    next: u8,
-    whole: bool,
-}
-
-impl<'de> de::SeqAccess<'de> for Spanned<'de, '_> {
-    type Error = Error;
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Error> {
-        self.next += 1;
-        match span_part(self.reader.node.span, self.next) {
-            Some(number) => seed.deserialize(number).map(Some),
-            None if self.whole => seed.deserialize(self.reader).map(Some),
-            None => seed.deserialize(U32Deserializer::new(self.reader.node.id)).map(Some),
-        }
-    }
-}
-
-struct SpannedKey<'de> {
-    key: &'de Key,
-    next: u8,
-}
-
-impl<'de> de::SeqAccess<'de> for SpannedKey<'de> {
-    type Error = Error;
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Error> {
-        self.next += 1;
-        match span_part(self.key.span, self.next) {
-            Some(number) => seed.deserialize(number).map(Some),
-            None => seed.deserialize(KeyReader { key: self.key }).map(Some),
-        }
-    }
-}
-
-fn span_part(span: Span, part: u8) -> Option<U32Deserializer<Error>> {
-    let number = match part {
-        1 => span.source.0,
-        2 => span.start,
-        3 => span.end,
-        _ => return None,
-    };
-    Some(U32Deserializer::new(number))
-}
-
-/// One variant of an enum: a bare name, or a mapping of one key.
-struct Variant<'de, 'b> {
-    reader: Reader<'de, 'b>,
-    name: &'de str,
-    key: Option<&'de Key>,
-    content: Option<&'de Node>,
-}
-
-impl<'de, 'b> de::EnumAccess<'de> for Variant<'de, 'b> {
-    type Error = Error;
-    type Variant = Self;
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
-        let name = de::value::BorrowedStrDeserializer::<Error>::new(self.name);
-        let value = seed.deserialize(name).map_err(|mut error| {
-            if let Some(key) = self.key {
-                let Node { id, origin, .. } = *self.reader.node;
-                error.at.get_or_insert(At { id, span: key.span, origin, silent: false });
-            }
-            error
-        });
-        value.map(|value| (value, self))
-    }
-}
-
-impl<'de, 'b> Variant<'de, 'b> {
-    fn content(&self) -> Result<Reader<'de, 'b>, Error> {
-        let below = self.content.map(|node| self.reader.below(node, self.key.map(|key| key.span)));
-        below.filter(|reader| !reader.bad.borrow().contains_key(&reader.node.id)).ok_or_else(|| {
-            if self.content.is_some() {
-                return Error {
-                    what: What::Missing(""),
-                    at: Some(At {
-                        id: self.reader.node.id,
-                        span: self.reader.node.span,
-                        origin: None,
-                        silent: true,
-                    }),
-                };
-            }
-            Error::custom(format!("`{0}` needs parameters\nWrite `{0}: {{...}}`", self.name))
-        })
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Variant<'de, '_> {
-    type Error = Error;
-    fn unit_variant(self) -> Result<(), Error> {
-        match self.content {
-            None => Ok(()),
-            Some(_) => Err(Error::custom(format!(
-                "`{0}` takes no parameters\nWrite just `{0}`",
-                self.name
-            ))),
-        }
-    }
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
-        let reader = self.content()?;
-        seed.deserialize(reader).map_err(|error| reader.locate(error))
-    }
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.content()?.deserialize_any(visitor)
-    }
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.content()?.deserialize_any(visitor)
-    }
 }

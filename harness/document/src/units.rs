@@ -2,10 +2,12 @@
 //!
 //! Each type is written back in the form that it was read in, so that a kind's parameters survive the stored plan.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, cmp::Reverse, fmt, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::Complaint;
 
 /// A duration: `ns us ms s m h d`, such as `250ms` or `1.5s`. At most 100 years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -249,45 +251,48 @@ fn write_largest(
     }
 }
 
-/// Two lines: what is wrong, and what to do.
-fn complaint<Q: Quantity>(text: &str, wrong: &Wrong) -> String {
-    let (what, write) = (Q::WHAT, Q::WRITE);
+fn complaint<Q: Quantity>(text: &str, wrong: &Wrong) -> Complaint {
+    let (what, write) = (Q::WHAT, format!("Write {} such as {}", Q::WHAT, Q::WRITE));
     match wrong {
         Wrong::NoUnit => {
-            format!("`{text}` is a bare number where a unit belongs\nWrite {what} such as {write}")
+            Complaint::new("unit", format!("`{text}` is a bare number where a unit belongs"))
+                .help(write)
         }
         Wrong::Unit(unit, units) => {
-            let lower = unit.to_lowercase();
-            let same = units.iter().find(|(name, _)| name.to_lowercase() == lower);
-            let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
-            let by_length = units
-                .iter()
-                .map(|(name, _)| (distance(name), std::cmp::Reverse(name.len()), *name))
-                .min();
-            let close = by_length
-                .filter(|(distance, ..)| *distance <= 1 && unit.len() > 1)
-                .map(|(.., name)| name);
-            let hint = same
-                .map(|(name, _)| *name)
-                .or(close)
+            let hint = unit_meant(unit, units)
                 .map_or(String::new(), |name| format!("Did you mean `{name}`? "));
-            format!("`{unit}` is no unit of {what}\n{hint}Write {what} such as {write}")
+            Complaint::new("unit", format!("`{unit}` is no unit of {what}"))
+                .help(format!("{hint}{write}"))
         }
-        Wrong::Text => format!("`{text}` is not {what}\nWrite {what} such as {write}"),
+        Wrong::Text => Complaint::new("range", format!("`{text}` is not {what}")).help(write),
         Wrong::Range(why) => {
-            format!("`{text}` is out of range: {why}\nWrite {what} such as {write}")
+            Complaint::new("range", format!("`{text}` is out of range: {why}")).help(write)
         }
         Wrong::TooFine => {
-            format!("`{text}` has more digits than {what} can keep\nWrite {what} such as {write}")
+            Complaint::new("range", format!("`{text}` has more digits than {what} can keep"))
+                .help(write)
         }
     }
+}
+
+/// The unit that is the same but for capitals, or else the longest one that is a single edit away.
+fn unit_meant(unit: &str, units: &[(&'static str, u128)]) -> Option<&'static str> {
+    let lower = unit.to_lowercase();
+    let same = units.iter().map(|(name, _)| *name).find(|name| name.to_lowercase() == lower);
+    let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
+    let close = || {
+        let by_length = units.iter().map(|(name, _)| (distance(name), Reverse(name.len()), *name));
+        let nearest = by_length.min().filter(|(distance, ..)| *distance <= 1 && unit.len() > 1);
+        nearest.map(|(.., name)| name)
+    };
+    same.or_else(close)
 }
 
 struct Visitor<Q>(std::marker::PhantomData<Q>);
 
 impl<Q: Quantity> Visitor<Q> {
     fn bare<E: de::Error>(number: &dyn fmt::Display) -> Result<Q, E> {
-        Err(E::custom(complaint::<Q>(&number.to_string(), &Wrong::NoUnit)))
+        Err(complaint::<Q>(&number.to_string(), &Wrong::NoUnit).raise())
     }
 }
 
@@ -297,7 +302,7 @@ impl<Q: Quantity> de::Visitor<'_> for Visitor<Q> {
         f.write_str(Q::WHAT)
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Q, E> {
-        Q::parse(text).map_err(|wrong| E::custom(complaint::<Q>(text, &wrong)))
+        Q::parse(text).map_err(|wrong| complaint::<Q>(text, &wrong).raise())
     }
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Q, E> {
         Self::bare(&number)
@@ -327,10 +332,9 @@ macro_rules! quantities {
                 self.write(f)
             }
         }
-        /// Finishes "failed to read a quantity: ..."; the second line says what to write.
         impl std::str::FromStr for $name {
-            type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
+            type Err = Complaint;
+            fn from_str(text: &str) -> Result<Self, Complaint> {
                 Self::parse(text).map_err(|wrong| complaint::<Self>(text, &wrong))
             }
         }

@@ -110,7 +110,7 @@ impl Observing {
                     folder,
                     schedule,
                 )?),
-                Shows::CurrentValue | Shows::ReadBack => None,
+                Shows::CurrentValue => None,
             };
             let post = post(planned, u32::try_from(index).unwrap_or(0), events.clock());
             watchers.push(Arc::new(Watcher {

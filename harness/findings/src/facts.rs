@@ -229,8 +229,10 @@ pub struct Phase {
     pub name: String,
     pub start: Us,
     pub end: Us,
-    /// No fault is planned in it: percentiles may be gated. The first one is the baseline.
+    /// No fault is planned in it: percentiles may be gated.
     pub steady: bool,
+    /// The plan's baseline: [`model::Plan::baseline`].
+    pub baseline: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -359,10 +361,10 @@ impl Facts {
         self.episodes.first().map(|e| e.t_effect)
     }
 
-    /// The first steady phase.
+    /// The plan's baseline, if the run reached it.
     #[must_use]
     pub fn baseline(&self) -> Option<&Phase> {
-        self.phases.iter().find(|p| p.steady)
+        self.phases.iter().find(|p| p.baseline)
     }
 
     /// Indices of the assets that are no probes.

@@ -48,8 +48,13 @@ fn facts() -> Facts {
         sightings: Sightings::new(readings.len(), pairs),
     };
     let (effect, heal) = (300 * SECOND, 400 * SECOND);
-    let phase =
-        |name: &str, start, end, steady| facts::Phase { name: name.to_owned(), start, end, steady };
+    let phase = |name: &str, start, end, steady| facts::Phase {
+        name: name.to_owned(),
+        start,
+        end,
+        steady,
+        baseline: steady,
+    };
     let change = |t, kind| facts::Change { t, kind, same_episode: false };
     Facts {
         end: (SECONDS + 10) * SECOND,

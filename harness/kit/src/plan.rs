@@ -6,7 +6,7 @@ use model::{
     KindSpec, Plan, Topology,
     plan::{
         Ack, Backoff, BackoffJitter, Connection, FORMAT, Fleet, OnFull, Payload, Phase, PhaseEnd,
-        Recorder, ReplayOrder, Safety, Source, Stream, StreamPhase,
+        PhaseKind, Recorder, ReplayOrder, Safety, Source, Stream, StreamPhase,
     },
 };
 
@@ -93,5 +93,5 @@ pub fn stream(name: &str, every: Duration) -> Stream {
 /// Steady and measured.
 #[must_use]
 pub fn phase(name: &str, start: Duration, end: PhaseEnd) -> Phase {
-    Phase { name: name.into(), start, end, measure: true, steady: true }
+    Phase { name: name.into(), kind: PhaseKind::Other, start, end, measure: true, steady: true }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use model::event::{Affected, Claim, Health, HitParts};
 use model::ledger::Fate;
 use model::plan::{
-    Closing, Fleet, Gate, Observer, Opening, Phase, PhaseEnd, Shows, Source, Window, read_back_of,
+    Closing, Fleet, Gate, Observer, Opening, Phase, PhaseEnd, PhaseKind, Shows, Source, Window,
+    read_back_of,
 };
 use model::schedule::Schedule;
 use model::topology::{Cell, Node, Region};
@@ -290,8 +291,9 @@ fn events() -> Vec<Record> {
 }
 
 fn plan() -> Plan {
-    let phase = |name: &str, from: i64, end: PhaseEnd, steady: bool| Phase {
+    let phase = |name: &str, kind, from: i64, end: PhaseEnd, steady: bool| Phase {
         name: name.into(),
+        kind,
         start: Duration::from_micros(from.unsigned_abs()),
         end,
         measure: true,
@@ -319,10 +321,16 @@ fn plan() -> Plan {
             ("now".into(), observer("store", "terminals", Shows::CurrentValue, false)),
         ]),
         phases: vec![
-            phase("baseline", 0, at(FAULT), true),
-            phase("outage", FAULT, at(HEAL), false),
-            phase("recovery", HEAL, at(STOP), false),
-            phase("verify", STOP, PhaseEnd::Quiesced { latest: Duration::from_secs(150) }, false),
+            phase("baseline", PhaseKind::Baseline, 0, at(FAULT), true),
+            phase("outage", PhaseKind::Fault, FAULT, at(HEAL), false),
+            phase("recovery", PhaseKind::Recovery, HEAL, at(STOP), false),
+            phase(
+                "verify",
+                PhaseKind::Verify,
+                STOP,
+                PhaseEnd::Quiesced { latest: Duration::from_secs(150) },
+                false,
+            ),
         ],
         windows: vec![Window {
             id: "lose-west".into(),

@@ -48,7 +48,10 @@ pub enum Ports {
 }
 
 /// How a cut treats a packet. Ordered by what stays hidden longest: silence beats a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CutForm {
     /// Answered with a TCP reset or an ICMP error.
@@ -56,6 +59,7 @@ pub enum CutForm {
     /// Accepts and never delivers: connections open, stay open and close, but a packet that carries data is swallowed.
     Jam,
     /// Swallowed.
+    #[default]
     Drop,
 }
 

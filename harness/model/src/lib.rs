@@ -1,6 +1,7 @@
 //! Floor 0: the words of the project as data. No I/O, no clock, no randomness, no policy.
 //!
 //! * `plan`: a scenario after reading and checking
+//! * `phase`: the stretches of its timeline
 //! * `topology`: places, and the links between them
 //! * `names`: names of things, a type each
 //! * `conditions`: what goes wrong, as a state of the world
@@ -19,6 +20,7 @@ pub mod envelope;
 pub mod event;
 pub mod ledger;
 pub mod names;
+mod phase;
 pub mod plan;
 pub mod quality;
 pub mod role;

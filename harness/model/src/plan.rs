@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    CellId, End, FleetId, NodeId, ObserverId, PhaseId, RegionId, ServiceId, ShardId, StreamId,
-    Topology, WindowId, ZoneId,
+    CellId, End, FleetId, NodeId, ObserverId, RegionId, ServiceId, ShardId, StreamId, Topology,
+    WindowId, ZoneId,
     topology::{Cell, Node, pairs},
 };
+
+pub use crate::phase::{Phase, PhaseEnd, PhaseKind};
 
 /// Version of the stored form: of the plan, and with it of everything else in a run folder.
 pub const FORMAT: u32 = 3;
@@ -121,9 +123,10 @@ pub struct Stream {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StreamPhase {
-    /// Each asset has its own, uniform over the interval.
+    /// Each asset has its own place in the interval, uniform over it.
     Random,
     /// The whole fleet at once.
     Aligned,
@@ -137,6 +140,7 @@ pub struct Payload {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ack {
     /// Judged by gates on outage and latency.
@@ -177,8 +181,10 @@ pub struct Backoff {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BackoffJitter {
+    /// The wait itself.
     None,
     /// Uniform over zero to the wait.
     Full,
@@ -199,6 +205,7 @@ pub struct Recorder {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnFull {
     DropOldest,
@@ -206,6 +213,7 @@ pub enum OnFull {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayOrder {
     LiveFirst,
@@ -226,6 +234,7 @@ pub struct Observer {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Shows {
     /// Every reading, in order.
@@ -234,37 +243,6 @@ pub enum Shows {
     CurrentValue,
     /// Every reading, on a copy.
     Replica,
-    /// Every reading, read once by the normal path after heal. Made by the engine beside each log and replica, never written in YAML.
-    ReadBack,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Phase {
-    pub name: PhaseId,
-    pub start: Duration,
-    pub end: PhaseEnd,
-    pub measure: bool,
-    /// Percentiles may be gated here: no fault and no recovery falls into it.
-    pub steady: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PhaseEnd {
-    At(Duration),
-    /// Generation has stopped; ends when everything is decided and observers have passed it, at `latest` at the latest. Only the last phase.
-    Quiesced {
-        latest: Duration,
-    },
-}
-
-impl PhaseEnd {
-    /// The latest possible end.
-    pub fn latest(self) -> Duration {
-        match self {
-            Self::At(end) | Self::Quiesced { latest: end } => end,
-        }
-    }
 }
 
 /// A fault with its opening and closing.
@@ -493,6 +471,13 @@ impl Plan {
         let sends_to = self.fleets.get(fleet).map(|fleet| &fleet.service);
         let observed = self.observers.values().filter(|observer| observer.fleets.contains(fleet));
         sends_to.into_iter().chain(observed.map(|observer| &observer.service)).collect()
+    }
+
+    /// The phase that everything is compared with, and that gates on percentiles judge where they name none: the steady one that is meant
+    /// as the baseline, else the first steady one. None if no phase is steady.
+    pub fn baseline(&self) -> Option<&Phase> {
+        let steady = || self.phases.iter().filter(|phase| phase.steady);
+        steady().find(|phase| phase.kind == PhaseKind::Baseline).or_else(|| steady().next())
     }
 }
 

@@ -59,12 +59,14 @@ pub struct Jitter {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     #[default]
     Uniform,
+    /// Cut off at four standard deviations, as the next two are.
     Normal,
-    /// Pareto with a shape of 3, moved and scaled to a mean of zero and a deviation of one: a long tail of late packets.
+    /// A long tail of late packets: Pareto with a shape of 3, moved and scaled to a mean of zero and a deviation of one.
     Pareto,
     /// A quarter normal, three quarters Pareto, as netem mixes them.
     ParetoNormal,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as, units::Share};
 use model::{
     CellId, FleetId, KindSpec, LinkQuality, RegionId, ServiceId,
-    plan::{self, Fleet, Stream},
+    plan::{self, Ack, BackoffJitter, Fleet, OnFull, ReplayOrder, Stream, StreamPhase},
     topology::Cell,
 };
 
@@ -32,7 +32,7 @@ const PROBE_BACKOFF: plan::Backoff = plan::Backoff {
     base: Duration::from_millis(50),
     factor: 2.0,
     max: PROBE_BACKOFF_MAX,
-    jitter: plan::BackoffJitter::Full,
+    jitter: BackoffJitter::Full,
 };
 
 /// What is shared by the fleets while they are built.
@@ -126,10 +126,10 @@ impl Builder<'_> {
         let stream = Stream {
             name: PROBE.into(),
             every: every.value.0,
-            phase: plan::StreamPhase::Random,
+            phase: StreamPhase::Random,
             jitter: Duration::ZERO,
             payload: plan::Payload { p50: 64, p99: 64 },
-            ack: plan::Ack::Required,
+            ack: Ack::Required,
         };
         // A probe measures the service: the patience of a polite client would be measured instead.
         let own = self.connection(&grammar::Connection::default(), None, raw.span);
@@ -361,24 +361,15 @@ impl Builder<'_> {
                     .help(format!("From {ENVELOPE} B, which every reading needs for its identity, to {PAYLOAD_MAX} B, p99 not below p50")),
             );
         }
-        let phase = match raw.phase.unwrap_or(grammar::StreamPhase::Random) {
-            grammar::StreamPhase::Random => plan::StreamPhase::Random,
-            grammar::StreamPhase::Aligned => plan::StreamPhase::Aligned,
-        };
-        let ack = match raw.ack.unwrap_or(grammar::Ack::Required) {
-            grammar::Ack::Required => plan::Ack::Required,
-            grammar::Ack::BestEffort => plan::Ack::BestEffort,
-            grammar::Ack::None => plan::Ack::None,
-        };
         let payload =
             plan::Payload { p50: p50.min(PAYLOAD_MAX) as u32, p99: p99.min(PAYLOAD_MAX) as u32 };
         Some(Stream {
             name: name.as_str().into(),
             every: every.value.0,
-            phase,
+            phase: raw.phase.unwrap_or(StreamPhase::Random),
             jitter,
             payload,
-            ack,
+            ack: raw.ack.unwrap_or(Ack::Required),
         })
     }
 
@@ -449,11 +440,7 @@ impl Builder<'_> {
                     .label("from 1 to 100"),
             );
         }
-        let jitter = match raw.backoff.jitter.unwrap_or(grammar::BackoffJitter::Full) {
-            grammar::BackoffJitter::None => plan::BackoffJitter::None,
-            grammar::BackoffJitter::Full => plan::BackoffJitter::Full,
-            grammar::BackoffJitter::Equal => plan::BackoffJitter::Equal,
-        };
+        let jitter = raw.backoff.jitter.unwrap_or(BackoffJitter::Full);
         let failback = plan::Failback {
             after: failback.and_then(|raw| raw.after).map_or(Duration::from_secs(120), Into::into),
             jitter: failback.and_then(|raw| raw.jitter).map_or(Duration::from_secs(60), Into::into),
@@ -472,15 +459,8 @@ impl Builder<'_> {
 fn recorder(raw: &grammar::Recorder) -> plan::Recorder {
     plan::Recorder {
         capacity_bytes: raw.capacity.map_or(64 << 20, |size| size.0),
-        on_full: match raw.on_full.unwrap_or(grammar::OnFull::DropOldest) {
-            grammar::OnFull::DropOldest => plan::OnFull::DropOldest,
-            grammar::OnFull::DropNewest => plan::OnFull::DropNewest,
-        },
-        order: match raw.replay.order.unwrap_or(grammar::ReplayOrder::LiveFirst) {
-            grammar::ReplayOrder::LiveFirst => plan::ReplayOrder::LiveFirst,
-            grammar::ReplayOrder::OldestFirst => plan::ReplayOrder::OldestFirst,
-            grammar::ReplayOrder::NewestFirst => plan::ReplayOrder::NewestFirst,
-        },
+        on_full: raw.on_full.unwrap_or(OnFull::DropOldest),
+        order: raw.replay.order.unwrap_or(ReplayOrder::LiveFirst),
         rate: raw.replay.rate.map_or(5.0, document::units::Times::as_f64),
         mark_stored: raw.replay.mark != Some(grammar::Mark::Live),
     }

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use document::{
-    Part, Sp,
+    Complaint, Either, Part, Sp,
     units::{Bits, Share, Size, Time, Times},
 };
+use model::plan::{Ack, BackoffJitter, OnFull, ReplayOrder, Shows, StreamPhase};
 use schemars::JsonSchema;
 use seams::links::{Jitter, Loss};
 use serde::{Deserialize, Deserializer, de};
@@ -197,29 +198,14 @@ pub(crate) struct Failback {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stream {
     pub(crate) every: Option<Sp<Time>>,
-    /// `random`: each asset has its own place in the interval. `aligned`: the whole fleet at once.
+    /// Where in the interval an asset sends. Default: `random`.
     pub(crate) phase: Option<StreamPhase>,
     /// Largest shift to either side of the grid; it does not add up.
     pub(crate) jitter: Option<Sp<Time>>,
     /// Size, envelope of 56 bytes included: `256B`, or `{p50: 450B, p99: 900B}`.
     pub(crate) payload: Option<Sp<Payload>>,
-    /// `required`: judged by gates. `best_effort`: answered, judged by observers only. `none`: nobody waits.
+    /// Who waits for an answer. Default: `required`.
     pub(crate) ack: Option<Ack>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StreamPhase {
-    Random,
-    Aligned,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Ack {
-    Required,
-    BestEffort,
-    None,
 }
 
 /// A fixed size, or a log-normal one through two quantiles.
@@ -239,23 +225,8 @@ pub(crate) struct Spread {
 
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Payload;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a size such as `256B`, or `{p50: 450B, p99: 900B}`")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Payload, E> {
-                text.parse().map(Payload::Fixed).map_err(E::custom)
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Payload, E> {
-                self.visit_str(&number.to_string())
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Payload, A::Error> {
-                Spread::deserialize(de::value::MapAccessDeserializer::new(map)).map(Payload::Spread)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+        let what = "a size such as `256B`, or `{p50: 450B, p99: 900B}`";
+        deserializer.deserialize_any(Either { what, plain: Self::Fixed, mapping: Self::Spread })
     }
 }
 
@@ -289,14 +260,6 @@ pub(crate) struct Backoff {
     pub(crate) jitter: Option<BackoffJitter>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum BackoffJitter {
-    None,
-    Full,
-    Equal,
-}
-
 /// Store and forward on board.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -309,13 +272,6 @@ pub(crate) struct Recorder {
     pub(crate) replay: Replay,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum OnFull {
-    DropOldest,
-    DropNewest,
-}
-
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Replay {
@@ -325,15 +281,6 @@ pub(crate) struct Replay {
     pub(crate) rate: Option<Times>,
     /// Whether a replayed reading says so on the wire. Default: `stored`.
     pub(crate) mark: Option<Mark>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[allow(clippy::enum_variant_names, reason = "the words of the scenario language")]
-pub(crate) enum ReplayOrder {
-    LiveFirst,
-    OldestFirst,
-    NewestFirst,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -357,14 +304,6 @@ pub(crate) struct Observer {
     pub(crate) of_record: Option<bool>,
     /// Whose readings must become visible there. Default: of the fleets that send to its service; where none does, of all.
     pub(crate) fleets: Option<Vec<Sp<String>>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Shows {
-    Log,
-    CurrentValue,
-    Replica,
 }
 
 /// One stretch of the timeline.
@@ -422,7 +361,7 @@ impl<'de> Deserialize<'de> for Lasts {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Lasts, E> {
                 if text.starts_with(|c: char| c.is_ascii_digit()) {
-                    return text.parse().map(Lasts::Time).map_err(E::custom);
+                    return text.parse().map(Lasts::Time).map_err(Complaint::raise);
                 }
                 Ok(Lasts::Phase(text.to_owned()))
             }

@@ -7,6 +7,7 @@
 //! * `grammar`: the shape of a scenario file
 //! * `mistakes`: mistakes as messages
 //! * `names`: names that sections use of one another
+//! * `places`: where the parameters of a kind stand
 //! * `kinds`: a kind beside keys of the engine's own
 //! * `catalogs`: the kinds that a scenario may name
 //! * `stack`: regions, links, services, nodes
@@ -51,6 +52,7 @@ mod mistakes;
 mod names;
 mod observers;
 mod phases;
+mod places;
 mod proof;
 mod schema;
 mod settings;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use document::{Problem, Problems, Span, units::Time};
 use model::{
     Plan,
-    plan::{Ack, Opening, Window},
+    plan::{Ack, Opening, PhaseKind, Window},
 };
 use serde_json::Value;
 
@@ -102,10 +102,10 @@ fn recovery(plan: &Plan, kind: &str, limit: Duration, span: Span, problems: &mut
             );
         }
     }
-    if let Some(phase) = plan.phases.iter().find(|phase| phase.name.as_str() == "recovery") {
+    if let Some(phase) = plan.phases.iter().find(|phase| phase.kind == PhaseKind::Recovery) {
         let has = phase.end.latest() - phase.start;
         if has < needed {
-            tell("the phase `recovery`".into(), has, problems);
+            tell(format!("the phase `{}`", phase.name), has, problems);
         }
     }
 }

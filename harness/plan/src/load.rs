@@ -290,7 +290,7 @@ impl Reading {
         let observers = observing.build(raw.observers.as_ref(), &hit, &fleets);
         let windows = windows::Builder { catalogs, built: &built, phases: &phases, problems }
             .build(&fault_parts, root);
-        windows::settle(&mut phases, &windows);
+        phases::settle(&mut phases, &windows);
         let names = observers.keys().map(|name| name.as_str().to_owned()).collect();
         let mut gating = gates::Builder {
             catalogs,

@@ -115,11 +115,7 @@ impl Builder<'_> {
         let params = node.without(&[KEYS].concat());
         let observer = kinds::params(&kind?, &params, KEYS, self.problems);
         let (region, service, observer) = (RegionId::from(region?.as_str()), service?, observer?);
-        let shows = match raw.shows.unwrap_or(grammar::Shows::Log) {
-            grammar::Shows::Log => Shows::Log,
-            grammar::Shows::CurrentValue => Shows::CurrentValue,
-            grammar::Shows::Replica => Shows::Replica,
-        };
+        let shows = raw.shows.unwrap_or(Shows::Log);
         let first = !before.values().any(|other| other.service == service && other.of_record);
         let of_record = raw.of_record.unwrap_or(shows == Shows::Log && first);
         let fleets = match &raw.fleets {

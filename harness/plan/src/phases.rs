@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use document::{Problem, Problems, Sp, Span};
-use model::plan::{Phase, PhaseEnd};
+use model::plan::{Phase, PhaseEnd, PhaseKind, Window};
 
-use crate::{grammar, names};
+use crate::{
+    grammar, names,
+    windows::{earliest_open, latest_close},
+};
 
 /// The longest a last phase `until: quiesced` may take if it does not say.
 const QUIESCE_MAX: Duration = Duration::from_secs(120);
@@ -14,7 +17,47 @@ const QUIESCE_MAX: Duration = Duration::from_secs(120);
 const COMMON: &[(&str, u64)] =
     &[("warmup", 10), ("baseline", 120), ("fault", 60), ("recovery", 120), ("failback", 60)];
 
-/// Reads the phases, or takes the usual ones. `steady` is settled later, when the windows are known.
+/// The field's names of phases. A phase with one of them is meant so.
+const NAMED: &[(&str, PhaseKind)] = &[
+    ("warmup", PhaseKind::Warmup),
+    ("baseline", PhaseKind::Baseline),
+    ("fault", PhaseKind::Fault),
+    ("outage", PhaseKind::Fault),
+    ("recovery", PhaseKind::Recovery),
+    ("failback", PhaseKind::Failback),
+    ("verify", PhaseKind::Verify),
+];
+
+/// What a phase is for, as far as can be said without the windows: see [`settle`].
+fn kind(name: &str, end: PhaseEnd, measure: bool) -> PhaseKind {
+    let named = NAMED.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+    named.unwrap_or(match (end, measure) {
+        (PhaseEnd::Quiesced { .. }, _) => PhaseKind::Verify,
+        (PhaseEnd::At(_), false) => PhaseKind::Warmup,
+        (PhaseEnd::At(_), true) => PhaseKind::Other,
+    })
+}
+
+/// What the windows say of the phases. Percentiles may be gated in a phase that is measured, in which assets send, that no window touches, and
+/// that no window was closed just before: a phase that follows one with a fault in it holds the recovery.
+pub(crate) fn settle(phases: &mut [Phase], windows: &[Window]) {
+    let touches = |phase: &Phase, window: &Window| {
+        earliest_open(window) < phase.end.latest() && latest_close(window) > phase.start
+    };
+    let touched: Vec<bool> =
+        phases.iter().map(|phase| windows.iter().any(|window| touches(phase, window))).collect();
+    for (i, phase) in phases.iter_mut().enumerate() {
+        if touched[i] && phase.kind == PhaseKind::Other {
+            phase.kind = PhaseKind::Fault;
+        }
+        let after_fault = i > 0 && touched[i - 1];
+        let coming_back = matches!(phase.kind, PhaseKind::Recovery | PhaseKind::Failback);
+        let sends = !matches!(phase.end, PhaseEnd::Quiesced { .. });
+        phase.steady = phase.measure && sends && !touched[i] && !after_fault && !coming_back;
+    }
+}
+
+/// Reads the phases, or takes the usual ones. What depends on the windows is settled later, when they are known.
 pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Problems) -> Vec<Phase> {
     let Some(raw) = raw else { return usual() };
     let mut phases: Vec<Phase> = vec![];
@@ -67,13 +110,7 @@ pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Proble
                     .help("Leave it out"),
             );
         }
-        phases.push(Phase {
-            name: name.as_str().into(),
-            start,
-            end,
-            measure: phase.measure.unwrap_or(true),
-            steady: false,
-        });
+        phases.push(unsettled(&name, start, end, phase.measure.unwrap_or(true)));
         start = end.latest();
     }
     if phases.is_empty() && problems.is_empty() {
@@ -101,21 +138,19 @@ fn name(phase: &Sp<grammar::Phase>, before: &[Phase], problems: &mut Problems) -
     Some(name.value.clone())
 }
 
+fn unsettled(name: &str, start: Duration, end: PhaseEnd, measure: bool) -> Phase {
+    Phase { name: name.into(), kind: kind(name, end, measure), start, end, measure, steady: false }
+}
+
 fn usual() -> Vec<Phase> {
     let mut start = Duration::ZERO;
     let mut phases = vec![];
     for (name, seconds) in COMMON {
         let end = start + Duration::from_secs(*seconds);
-        phases.push(Phase {
-            name: (*name).into(),
-            start,
-            end: PhaseEnd::At(end),
-            measure: *name != "warmup",
-            steady: false,
-        });
+        phases.push(unsettled(name, start, PhaseEnd::At(end), *name != "warmup"));
         start = end;
     }
     let end = PhaseEnd::Quiesced { latest: start + QUIESCE_MAX };
-    phases.push(Phase { name: "verify".into(), start, end, measure: true, steady: false });
+    phases.push(unsettled("verify", start, end, true));
     phases
 }

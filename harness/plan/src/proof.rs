@@ -72,6 +72,12 @@ pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Proof {
 
 fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs) {
     let phases = judged(proof, plan);
+    if phases.is_empty() {
+        proof.decidable = false;
+        proof.can_prove =
+            "nothing: every phase holds a fault or its recovery; add a phase before the first fault".into();
+        return;
+    }
     // Each phase is judged by itself, so the shortest decides.
     let shortest = |of: &dyn Fn(&Phase) -> Duration| {
         phases.iter().map(|phase| of(phase)).min().unwrap_or_default()
@@ -116,7 +122,7 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
     (proof.samples, proof.samples_needed) = (Some(samples), Some(needed));
 }
 
-/// Phases of a gate: those it names, else the one called `baseline`, else every steady one.
+/// Phases of a gate: those it names, else the baseline.
 fn judged<'p>(proof: &Proof, plan: &'p Plan) -> Vec<&'p Phase> {
     let named: Vec<&str> = match proof.params.get("during") {
         Some(serde_json::Value::String(name)) => vec![name],
@@ -125,15 +131,10 @@ fn judged<'p>(proof: &Proof, plan: &'p Plan) -> Vec<&'p Phase> {
         }
         _ => vec![],
     };
-    let of = |wanted: &dyn Fn(&Phase) -> bool| {
-        plan.phases.iter().filter(|phase| wanted(phase)).collect::<Vec<_>>()
-    };
-    let chosen = of(&|phase| named.contains(&phase.name.as_str()));
-    let baseline = of(&|phase| named.is_empty() && phase.name.as_str() == "baseline");
-    [chosen, baseline]
-        .into_iter()
-        .find(|phases| !phases.is_empty())
-        .unwrap_or_else(|| of(&|phase| phase.steady))
+    match named.is_empty() {
+        true => plan.baseline().into_iter().collect(),
+        false => plan.phases.iter().filter(|phase| named.contains(&phase.name.as_str())).collect(),
+    }
 }
 
 /// Time in which readings count: sending goes on, and a fault is at least theta away.

@@ -65,11 +65,11 @@ pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
         }
     }
     let slowest = slowest_period(plan);
-    if let Some(phase) = plan.phases.iter().find(|phase| phase.name.as_str() == "baseline")
+    if let Some(phase) = plan.baseline()
         && phase.end.latest() - phase.start < slowest * 8
     {
         warn(
-            "baseline",
+            phase.name.as_str(),
             format!("is shorter than 8 intervals of the slowest stream ({})", Time(slowest * 8)),
         );
     }

@@ -1,22 +1,17 @@
 //! Faults with their opening and closing, and their targets checked against the stack.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+mod targets;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as, units::Time};
 use model::{
-    End, FleetId, RegionId, ServiceId,
-    plan::{
-        CellTarget, Closing, EventPattern, NodeTarget, Opening, Phase, PhaseEnd, Target, Window,
-    },
+    ServiceId, ShardId,
+    plan::{Closing, EventPattern, Opening, Phase, PhaseEnd, PhaseKind, Window},
 };
-use seams::{Fault, Layout};
+use seams::Layout;
 
 use crate::{
-    blast::hits,
     built::Built,
     catalogs::{Catalogs, Family},
     evidence, grammar,
@@ -192,8 +187,10 @@ impl Builder<'_> {
                 None
             }
             (None, None) => {
+                let meant = self.phases.iter().find(|phase| phase.kind == PhaseKind::Fault);
                 let first =
-                    self.phases.get(2).map_or("fault", |phase| phase.name.as_str()).to_owned();
+                    meant.or(self.phases.get(2)).map_or("fault", |phase| phase.name.as_str());
+                let first = first.to_owned();
                 names::missing("this fault", "at", node.span, &first, self.problems);
                 None
             }
@@ -218,8 +215,7 @@ impl Builder<'_> {
             None => Duration::ZERO,
             Some((_, Ok(time))) => time.0,
             Some((text, Err(why))) => {
-                let (message, help) = why.split_once('\n').unwrap_or((&why, ""));
-                self.problems.push(Problem::new("unit", place(text), message).help(help));
+                self.problems.push(why.at(place(text)));
                 return None;
             }
         };
@@ -273,13 +269,7 @@ impl Builder<'_> {
         }
         if let (Some((shard, span)), Some(layout)) = (shard, &layout) {
             let shards = layout.shards();
-            names::known(
-                "shard",
-                shard,
-                span,
-                shards.iter().map(model::ShardId::as_str),
-                self.problems,
-            );
+            names::known("shard", shard, span, shards.iter().map(ShardId::as_str), self.problems);
         }
         let shard = shard.map(|(shard, _)| shard.into());
         let event = match event.value {
@@ -360,158 +350,6 @@ impl Builder<'_> {
             (None, None) => None,
         }
     }
-
-    /// Every name that the fault's targets use, whether anybody is hit at all, and the kind's own checks.
-    fn check(&mut self, fault: &dyn Fault, params: &Node, at: Span) {
-        let topology = &self.built.topology;
-        let before = self.problems.len();
-        for target in fault.targets() {
-            self.target(&target, params, at);
-        }
-        if self.problems.len() > before {
-            return;
-        }
-        let names_fit = !self
-            .problems
-            .iter()
-            .any(|problem| matches!(problem.code, "name" | "key" | "trap" | "type"));
-        for target in fault.targets().iter().filter(|_| names_fit) {
-            if hits(target, topology) == 0 {
-                let problem =
-                    Problem::new("logic", at, "this fault hits nobody").label("zero targets");
-                self.problems.push(problem.help(match target {
-                    Target::Nodes(_) => {
-                        "No node of the stack fits all of its targets' words at once"
-                    }
-                    Target::Cells(_) => "No fleet has assets where its words look for them",
-                }));
-                return;
-            }
-        }
-        self.processes(fault, params, at);
-        for sentence in fault.check(topology) {
-            let (message, help) = sentence
-                .split_once('\n')
-                .map_or((sentence.as_str(), None), |(message, help)| (message, Some(help)));
-            let named = message.split('`').skip(1).step_by(2);
-            let place = named.filter_map(|name| place_of(params, name)).next().unwrap_or(at);
-            let problem = Problem::new("logic", place, message);
-            self.problems.push(match help {
-                Some(help) => problem.help(help),
-                None => problem,
-            });
-        }
-    }
-
-    /// Each process that is named must be one of a node that can be hit.
-    fn processes(&mut self, fault: &dyn Fault, params: &Node, at: Span) {
-        let topology = &self.built.topology;
-        let targets = fault.targets();
-        let nodes = targets.iter().flat_map(|target| target.fitting(topology));
-        let mut declared = BTreeSet::new();
-        for end in nodes {
-            let End::Node(name) = end else { continue };
-            for service in &topology.nodes[&name].services {
-                // Where the service itself has a mistake, its processes are not known.
-                let Some(layout) = self.layout(service) else { return };
-                let processes = layout.processes(&name, topology);
-                declared.extend(processes.into_iter().map(|process| process.name));
-            }
-        }
-        for name in fault.processes() {
-            let place = place_of(params, name).unwrap_or(at);
-            let declared = declared.iter().map(String::as_str);
-            names::known("process", name, place, declared, self.problems);
-        }
-    }
-
-    fn target(&mut self, target: &Target, params: &Node, at: Span) {
-        match target {
-            Target::Nodes(target) => self.node_target(target, params, at),
-            Target::Cells(target) => self.cell_target(target, params, at),
-        }
-    }
-
-    fn cell_target(&mut self, target: &CellTarget, params: &Node, at: Span) {
-        let topology = &self.built.topology;
-        let CellTarget { region, fleet } = target;
-        let place = |name: &str| place_of(params, name).unwrap_or(at);
-        if let Some(name) = region {
-            let declared = topology.regions.keys().map(RegionId::as_str);
-            names::known("region", name.as_str(), place(name.as_str()), declared, self.problems);
-        }
-        if let Some(name) = fleet {
-            let declared: BTreeSet<&str> = topology
-                .cells
-                .values()
-                .filter_map(|cell| cell.fleet.as_ref().map(FleetId::as_str))
-                .collect();
-            names::known("fleet", name.as_str(), place(name.as_str()), declared, self.problems);
-        }
-    }
-
-    fn node_target(&mut self, target: &NodeTarget, params: &Node, at: Span) {
-        let topology = &self.built.topology;
-        let NodeTarget { region, zone, service, node, shard, exclude, role, mode: _ } = target;
-        let place = |name: &str| place_of(params, name).unwrap_or(at);
-        let check = |what: &str, name: &str, declared: Vec<&str>, problems: &mut Problems| {
-            names::known(what, name, place(name), declared, problems);
-        };
-        if let Some(name) = region {
-            check(
-                "region",
-                name.as_str(),
-                topology.regions.keys().map(RegionId::as_str).collect(),
-                self.problems,
-            );
-        }
-        if let Some(name) = zone {
-            let zones = topology
-                .regions
-                .values()
-                .flat_map(|region| region.zones.iter().map(model::ZoneId::as_str))
-                .collect();
-            check("zone", name.as_str(), zones, self.problems);
-        }
-        if let Some(name) = service {
-            check("service", name.as_str(), self.built.service_names().collect(), self.problems);
-        }
-        let roles = evidence::roles(self.catalogs, service.as_ref(), self.built);
-        if let (Some(name), Some(roles)) = (role, roles) {
-            check("role", name, roles, self.problems);
-        }
-        for name in node.iter().chain(exclude) {
-            check(
-                "node",
-                name.as_str(),
-                topology.nodes.keys().map(model::NodeId::as_str).collect(),
-                self.problems,
-            );
-        }
-        if let (Some(name), Some(service)) =
-            (shard, service.as_ref().or(self.built.services.keys().next()))
-            && let Some(layout) = self.layout(service)
-        {
-            let shards = layout.shards();
-            check(
-                "shard",
-                name.as_str(),
-                shards.iter().map(model::ShardId::as_str).collect(),
-                self.problems,
-            );
-        }
-    }
-}
-
-/// Where a name stands among a fault's parameters: whole, or as a part of `service/shard`.
-fn place_of(params: &Node, name: &str) -> Option<Span> {
-    let whole = params.all().find(|node| node.text() == Some(name));
-    let part = || {
-        params
-            .all()
-            .find(|node| node.text().is_some_and(|text| text.split('/').any(|part| part == name)))
-    };
-    whole.or_else(part).map(|node| node.span)
 }
 
 /// When a window is surely closed, at the latest.
@@ -522,23 +360,4 @@ pub(crate) fn latest_close(window: &Window) -> Duration {
 /// When a window can open at the earliest.
 pub(crate) fn earliest_open(window: &Window) -> Duration {
     window.opens_earliest()
-}
-
-/// Percentiles may be gated in a phase that is measured, in which assets send, that no window touches, and that no window was closed just before:
-/// a phase that follows one with a fault in it holds the recovery.
-pub(crate) fn settle(phases: &mut [Phase], windows: &[Window]) {
-    let touched: Vec<bool> = phases
-        .iter()
-        .map(|phase| {
-            windows.iter().any(|window| {
-                earliest_open(window) < phase.end.latest() && latest_close(window) > phase.start
-            })
-        })
-        .collect();
-    for (i, phase) in phases.iter_mut().enumerate() {
-        let after_fault = i > 0 && touched[i - 1];
-        let coming_back = matches!(phase.name.as_str(), "recovery" | "failback");
-        let sends = !matches!(phase.end, PhaseEnd::Quiesced { .. });
-        phase.steady = phase.measure && sends && !touched[i] && !after_fault && !coming_back;
-    }
 }

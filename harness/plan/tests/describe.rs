@@ -97,6 +97,28 @@ fn a_percentile_without_enough_readings_is_told() {
     );
 }
 
+/// What a plan promises of the baseline is what gates judge: the steady phase of that name, wherever it stands, else the first steady one.
+#[test]
+fn a_percentile_without_a_phase_is_promised_of_the_baseline() {
+    let fault = "  - {id: lose-west, at: outage, region-loss: {region: us-west, how: power}}\n";
+    let text = DRILL
+        .replace(fault, "")
+        .replace("faults:\n", "")
+        .replace("  - rto: 5s\n", "")
+        .replace(", during: baseline", "")
+        .replace("warmup, for: 2s, measure: false", "soak, for: 90s")
+        .replace("  - {name: outage, for: 10s}\n  - {name: recovery, for: 10s}\n", "");
+    let promised =
+        |text: &str| describe(&load(text), &kinds::catalogs()).gates[0].can_prove.clone();
+    assert!(promised(&text).starts_with("18000 readings in baseline;"), "{}", promised(&text));
+    let text = text.replace("name: baseline", "name: calm");
+    assert!(promised(&text).starts_with("27000 readings in soak;"), "{}", promised(&text));
+    let text = text.replace("{name: soak, for: 90s}", "{name: soak, for: 90s, measure: false}");
+    assert!(promised(&text).starts_with("18000 readings in calm;"), "{}", promised(&text));
+    let text = text.replace("{name: calm, for: 60s}", "{name: calm, for: 60s, measure: false}");
+    assert!(promised(&text).starts_with("nothing: every phase"), "{}", promised(&text));
+}
+
 #[test]
 fn two_touching_kills_are_told() {
     let second = |at: &str| {

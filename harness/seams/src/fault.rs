@@ -28,10 +28,43 @@ pub trait Fault: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// What is wrong with it in this topology, in sentences, beyond what its types already refuse.
-    fn check(&self, topology: &Topology) -> Vec<String> {
+    /// What is wrong with it in this topology, beyond what its types already refuse.
+    fn check(&self, topology: &Topology) -> Vec<Objection> {
         let _ = topology;
         Vec::new()
+    }
+}
+
+/// What is wrong with a fault's parameters. The texts are whole sentences without a full stop, names in backticks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// The parameter that the objection is about, as a path of keys and of places in lists, such as `between.0.of`; empty for the
+    /// fault as a whole. The scenario reader finds the place in the text by it.
+    pub key: String,
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Objection {
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into(), help: None }
+    }
+
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// The same objection about parameters that stand below a key of other parameters.
+    #[must_use]
+    pub fn under(mut self, key: &str) -> Self {
+        self.key = match self.key.as_str() {
+            "" => key.to_owned(),
+            own => format!("{key}.{own}"),
+        };
+        self
     }
 }
 

@@ -26,7 +26,7 @@ mod traffic;
 pub use catalog::{Catalog, Kind};
 pub use clock::{Clock, monotonic_ns};
 pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress};
-pub use fault::{Fault, Moment};
+pub use fault::{Fault, Moment, Objection};
 pub use ground::{Ground, Origin};
 pub use lab::{Lab, LabError, Open, Wanted};
 pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};

@@ -3,12 +3,12 @@
 //! Jitter and loss are a plain quantity or a mapping; both are written back in the form that they were read in.
 
 use document::{
-    Either,
+    Complaint, Either,
     units::{Bits, Share, Size, Time},
 };
-use model::{BitRate, Chance, LinkQuality};
+use model::{BitRate, Chance, LinkQuality, Shape};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A chance per packet.
 pub fn chance(share: Share) -> Chance {
@@ -41,19 +41,6 @@ pub struct Shaped {
     /// Correlation of a draw with the one before it on the same link; the distribution stays what it is. Less than `100%`.
     #[serde(default, deserialize_with = "less_than_all")]
     pub correlation: Share,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Shape {
-    #[default]
-    Uniform,
-    /// Cut off at four standard deviations, as the next two are.
-    Normal,
-    /// A long tail of late packets.
-    Pareto,
-    /// A quarter normal, three quarters Pareto.
-    ParetoNormal,
 }
 
 /// Packets that are lost: `2%`, each one independent of the others, or in bursts by the Gilbert-Elliott model,
@@ -141,7 +128,7 @@ impl Way {
     pub fn mistakes(&self) -> Vec<Mistake> {
         let jitter = model::Jitter::from(self.jitter);
         let checks = [
-            (jitter.shape == model::Shape::Uniform && jitter.width > self.delay.0, JITTER),
+            (jitter.shape == Shape::Uniform && jitter.width > self.delay.0, JITTER),
             (self.reorder.0 > 0 && self.delay.0.is_zero(), REORDER),
             (self.queue.is_some() && self.rate.is_none(), QUEUE),
             (self.mtu.is_some_and(|mtu| mtu.0 < MTU_MIN), MTU_TOO_SMALL),
@@ -211,22 +198,11 @@ impl From<Jitter> for model::Jitter {
     fn from(jitter: Jitter) -> Self {
         match jitter {
             Jitter::Width(Time(width)) => {
-                Self { width, shape: model::Shape::Uniform, correlation: Chance(0) }
+                Self { width, shape: Shape::Uniform, correlation: Chance(0) }
             }
             Jitter::Shaped(Shaped { width, shape, correlation }) => {
-                Self { width: width.0, shape: shape.into(), correlation: chance(correlation) }
+                Self { width: width.0, shape, correlation: chance(correlation) }
             }
-        }
-    }
-}
-
-impl From<Shape> for model::Shape {
-    fn from(shape: Shape) -> Self {
-        match shape {
-            Shape::Uniform => Self::Uniform,
-            Shape::Normal => Self::Normal,
-            Shape::Pareto => Self::Pareto,
-            Shape::ParetoNormal => Self::ParetoNormal,
         }
     }
 }
@@ -243,18 +219,21 @@ fn all() -> Share {
 
 fn an_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
     match Share::deserialize(deserializer)? {
-        Share(0) => Err(de::Error::custom(
-            "`0%` is out of range: a burst that never ends\nWrite `r` above `0%`, the mean burst is `1 / r` packets long; or cut the link",
-        )),
+        Share(0) => Err(Complaint::new("range", "`0%` is out of range: a burst that never ends")
+            .help("Write `r` above `0%`, the mean burst is `1 / r` packets long; or cut the link")
+            .raise()),
         share => Ok(share),
     }
 }
 
 fn less_than_all<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
     match Share::deserialize(deserializer)? {
-        all if all == self::all() => Err(de::Error::custom(
-            "`100%` is out of range: the first draw would be every draw\nWrite less, such as `90%`; or a `delay` without jitter, which is the same for every packet",
-        )),
+        all if all == self::all() => Err(Complaint::new(
+            "range",
+            "`100%` is out of range: the first draw would be every draw",
+        )
+        .help("Write less, such as `90%`; or a `delay` without jitter, which is the same for every packet")
+        .raise()),
         share => Ok(share),
     }
 }

@@ -13,13 +13,16 @@ use std::{
     time::Duration,
 };
 
-use document::units::{Size, Time};
+use document::{
+    Complaint,
+    units::{Size, Time},
+};
 use fabric::{Capture, Fabric, Interface};
 use model::{End, LabEvent, Lever, Micros, Topology, event::Place};
 use rustix::time::{ClockId, clock_gettime};
 use schemars::JsonSchema;
 use seams::{Clock, monotonic_ns};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::{mpsc, watch};
 
 use crate::world::Numbering;
@@ -57,7 +60,9 @@ impl Default for Packets {
 fn memory_within_bounds<'de, D: Deserializer<'de>>(from: D) -> Result<Size, D::Error> {
     let size = Size::deserialize(from)?;
     if size.0 > MEMORY_MAX {
-        Err(D::Error::custom("packets take at most `1GiB` of memory; write less"))
+        Err(Complaint::new("range", "packets take at most `1GiB` of memory")
+            .help("Write less")
+            .raise())
     } else {
         Ok(size)
     }

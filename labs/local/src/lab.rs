@@ -10,11 +10,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use document::Complaint;
 use fabric::{Engine, Fabric, Options};
 use model::{End, Lever, NodeCondition, NodeId, Topology, event::Health};
 use schemars::JsonSchema;
 use seams::{Addresses, Clock, Ground, Lab, LabError, Open};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -68,9 +69,9 @@ fn workers_within_bounds<'de, D: Deserializer<'de>>(
 ) -> Result<Option<NonZeroUsize>, D::Error> {
     let workers = Option::<NonZeroUsize>::deserialize(from)?;
     if workers.is_some_and(|workers| workers.get() > 64) {
-        return Err(D::Error::custom(
-            "more than 64 workers move no packet faster; write less, or leave it out",
-        ));
+        return Err(Complaint::new("range", "more than 64 workers move no packet faster")
+            .help("Write less, or leave it out")
+            .raise());
     }
     Ok(workers)
 }

@@ -130,7 +130,7 @@ impl Reader {
         let after = after.clone();
         let ask = match post.shows {
             Shows::CurrentValue => Ask::Values { after },
-            Shows::Log | Shows::Replica | Shows::ReadBack => Ask::Entries { after, leading: false },
+            Shows::Log | Shows::Replica => Ask::Entries { after, leading: false },
         };
         match timeout(PATIENCE, connection.ask(ask)).await {
             Ok(Some(Reply::Shown(shown))) => Some(shown),

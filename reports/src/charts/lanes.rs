@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use findings::facts::{Proof, RoleSeen};
+use model::plan::PhaseKind;
 
 use super::sheet::{
     Area, Axis, BAD, BLUE, FAINT, GOOD, INK, PURPLE, SLOW, bar, color_of, seconds_axis, sheet,
@@ -99,7 +100,7 @@ fn phases(area: &Area<'_>, axis: Axis, run: &RunView<'_>, y: i32) {
             area,
             (axis.x(from) + 4, y + 2),
             10.5,
-            if phase.name.as_str() == "outage" { BAD } else { INK },
+            if phase.kind == PhaseKind::Fault { BAD } else { INK },
             phase.name.as_str(),
         );
     }

@@ -66,9 +66,7 @@ impl Observer for Watcher {
             Shows::CurrentValue => {
                 current::watch(ground, post, eyes, nodes, self.params.poll.0).await
             }
-            Shows::Log | Shows::Replica | Shows::ReadBack => {
-                log::watch(ground, post, eyes, nodes).await
-            }
+            Shows::Log | Shows::Replica => log::watch(ground, post, eyes, nodes).await,
         }
     }
 

@@ -150,6 +150,7 @@ impl Recorded<'_> {
 
     /// Phases that the run reached, cut to its end.
     fn phases(&self, end: Us) -> Vec<facts::Phase> {
+        let baseline = self.plan.baseline().map(|phase| &phase.name);
         let one = |p: &model::plan::Phase| {
             let start = Micros::after(p.start).0;
             let planned = if let PhaseEnd::At(at) = p.end { Micros::after(at).0 } else { NEVER };
@@ -157,7 +158,8 @@ impl Recorded<'_> {
                 name: p.name.to_string(),
                 start,
                 end: planned.min(end),
-                steady: p.steady && p.measure,
+                steady: p.steady,
+                baseline: baseline == Some(&p.name),
             })
         };
         self.plan.phases.iter().filter_map(one).collect()

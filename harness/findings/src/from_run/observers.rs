@@ -19,7 +19,6 @@ pub(super) fn all(recorded: &Recorded<'_>, index: &Index, readings: &[Reading]) 
         let role = match plan.shows {
             Shows::Log if plan.of_record => Role::SystemOfRecord,
             Shows::Log | Shows::Replica => Role::Replica,
-            Shows::ReadBack => Role::ReadBack,
             Shows::CurrentValue => Role::CurrentValue,
         };
         observers.push(observer(recorded, index, readings, name, plan, role));

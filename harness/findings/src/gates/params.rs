@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use document::Complaint;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -74,9 +75,9 @@ impl<'de> Deserialize<'de> for Relative {
         let factor = factor.and_then(|number| number.trim_end().parse::<f64>().ok());
         let factor = factor.filter(|f| f.is_finite() && *f >= 0.0);
         let wrong = || {
-            de::Error::custom(format!(
-                "`{text}` is no multiple of the baseline\nWrite it such as `0.8 x baseline`"
-            ))
+            Complaint::new("range", format!("`{text}` is no multiple of the baseline"))
+                .help("Write it such as `0.8 x baseline`")
+                .raise()
         };
         factor.map(Self).ok_or_else(wrong)
     }

@@ -186,6 +186,9 @@ pub(crate) fn facts(plan: &Plan, ledger: &[Row]) -> (Facts, Names) {
                 start: p.start,
                 end: p.end,
                 steady: p.steady,
+                // The oracle's plans say which phases are steady, and nothing of what a phase is meant as.
+                baseline: plan.phases.iter().find(|p| p.steady).map(|first| &first.name)
+                    == Some(&p.name),
             })
             .collect(),
         changes: plan.changes.iter().map(change).collect(),

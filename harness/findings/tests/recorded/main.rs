@@ -1,5 +1,6 @@
 //! From what a run leaves behind to verdicts.
 
+mod baseline;
 mod cohorts;
 mod services;
 mod verdicts;

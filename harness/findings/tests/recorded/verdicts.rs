@@ -236,7 +236,6 @@ fn a_cut_must_be_shown_to_have_healed() {
     assert_eq!(reasons(&drill), []);
 }
 
-/// A follower that dies should be noticed by nobody: all assets are the control cohort.
 /// A plan may end at a fixed time instead of waiting until everything is decided.
 #[test]
 fn a_plan_with_a_fixed_end_did_not_break_off() {

@@ -11,8 +11,8 @@ use model::{
 use document::units::{Share, Time};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Clock, Driver, Fault, Ground, Kind, Lane, Layout, Moment, Observer, Post, Process,
-    Role, RoleName, Service, ServiceRef, SystemError, Timer,
+    Addresses, Clock, Driver, Fault, Ground, Kind, Lane, Layout, Moment, Objection, Observer, Post,
+    Process, Role, RoleName, Service, ServiceRef, SystemError, Timer,
     catalog::{Catalog, MakeFault, System, fault, stored},
 };
 use serde::{Deserialize, Serialize};
@@ -83,12 +83,11 @@ impl Fault for Kill {
             now.nodes(0).into_iter().map(|node| (node, NodeState::Crashed.into())).collect();
         Conditions { nodes, ..Conditions::default() }
     }
-    fn check(&self, _: &Topology) -> Vec<String> {
+    fn check(&self, _: &Topology) -> Vec<Objection> {
         let alone = self.role.is_some() && self.of.is_none();
-        alone
-            .then(|| "the role stands alone; say `of` which service".to_owned())
-            .into_iter()
-            .collect()
+        let objection =
+            || Objection::new("role", "the role stands alone").help("Say `of` which service");
+        alone.then(objection).into_iter().collect()
     }
 }
 

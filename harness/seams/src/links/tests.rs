@@ -94,7 +94,7 @@ fn a_way_becomes_the_quality_that_it_asks_for() {
     let expected = LinkQuality {
         jitter: vec![model::Jitter {
             width: shaped.width.0,
-            shape: model::Shape::Pareto,
+            shape: Shape::Pareto,
             correlation: chance(250_000),
         }],
         bursts: vec![model::Bursts {

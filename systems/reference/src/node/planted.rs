@@ -21,22 +21,26 @@ use tokio::time::{Instant, sleep_until};
 
 use super::journal::{Defect, Journal, Line};
 
-/// Defects to plant. None of them: an honest service.
+/// Defects to plant. None of them: an honest service. Readings are drawn by identity, for the service as a whole: every node treats every
+/// attempt of a reading alike. What goes by time goes by the clock of each node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Planted {
-    /// Acknowledge a reading and forget it.
+    /// Acknowledge a reading and forget it. Per service: the reading is forgotten whichever node is asked.
     pub lost_ack: Option<Chance>,
-    /// Append a reading twice.
+    /// Append a reading twice. Per service: whichever node leads, and every copy holds both.
     pub duplicate: Option<Chance>,
-    /// Show the value before it once more after a reading was shown as the current value.
+    /// Show the value before it once more after a reading was shown as the current value. Which readings is drawn per service; each node
+    /// that is asked goes back by itself.
     pub time_travel: Option<Chance>,
-    /// One shard stops answering writes for good. Reads go on, so that what it acknowledged before can be judged.
+    /// One shard stops answering writes for good. Reads go on, so that what it acknowledged before can be judged. Per node: each one stops
+    /// by its own clock, and stays so after a restart.
     pub dead_shard: Option<DeadShard>,
-    /// Requests are held now and then.
+    /// Requests are held now and then. Per node: stalls of two nodes begin at different moments unless the nodes started together.
     pub stall: Option<Stall>,
 }
 
+/// Which readings are hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Chance {
@@ -48,6 +52,7 @@ pub struct Chance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadShard {
+    /// Number of the shard, from 0.
     pub shard: u16,
     /// Counted from the first start of each node.
     pub after: Time,
