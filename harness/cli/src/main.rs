@@ -9,13 +9,14 @@
 //! * `scenario`: a scenario from the command line, with its mistakes
 //! * `judge`: from a run folder to verdicts and reports
 //! * `doctor`: what this machine can do, tried
-//! * `tell`: commands that only read and print
+//! * `commands`: commands that only read and print, one file each
 //! * `progress`: what is seen while a run goes on
 //! * `say`: data to stdout, talk to stderr
 //! * `exit`: the exit codes
 
 mod args;
 mod catalogs;
+mod commands;
 mod doctor;
 mod exit;
 mod judge;
@@ -24,7 +25,6 @@ mod progress;
 mod run;
 mod say;
 mod scenario;
-mod tell;
 
 use std::process::ExitCode;
 
@@ -61,15 +61,15 @@ fn main() -> ExitCode {
 fn dispatch(command: Command, color: bool) -> Exit {
     match command {
         Command::Run(run) => run::run(&run, color),
-        Command::Check { scenario } => tell::check(&scenario, color),
-        Command::Plan { scenario, expand } => tell::plan(&scenario, expand, color),
-        Command::Judge { run, judging } => tell::judged(&run, judging),
-        Command::Report { run, format } => tell::report(&run, &format),
+        Command::Check { scenario } => commands::check(&scenario, color),
+        Command::Plan { scenario, expand } => commands::plan(&scenario, expand, color),
+        Command::Judge { run, judging } => commands::judge(&run, judging),
+        Command::Report { run, format } => commands::report(&run, &format),
         Command::Doctor { json } => doctor::doctor(json),
         Command::Explain { kind, all, into } => {
-            tell::explain(kind.as_deref(), all, into.as_deref())
+            commands::explain(kind.as_deref(), all, into.as_deref())
         }
-        Command::Schema => tell::schema(),
-        Command::List { json } => tell::list(json),
+        Command::Schema => commands::schema(),
+        Command::List { json } => commands::list(json),
     }
 }

@@ -1,0 +1,28 @@
+//! `wetdress list`: every kind of this build.
+
+use serde_json::json;
+
+use crate::{catalogs::catalogs, exit::Exit, say};
+
+pub(crate) fn list(as_json: bool) -> Exit {
+    let kinds = plan::list(&catalogs());
+    if as_json {
+        say::json(
+            &kinds
+                .iter()
+                .map(|(noun, name, about)| json!({"noun": noun, "name": name, "about": about}))
+                .collect(),
+        );
+        return Exit::Pass;
+    }
+    let width = kinds.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);
+    let mut last = "";
+    for (noun, name, about) in kinds {
+        if noun != last {
+            say::data(&format!("{noun}s"));
+            last = noun;
+        }
+        say::data(&format!("  {name:width$}  {about}"));
+    }
+    Exit::Pass
+}

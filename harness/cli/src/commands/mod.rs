@@ -1,0 +1,17 @@
+//! Commands that only read and print, one file each.
+
+mod check;
+mod explain;
+mod judge;
+mod list;
+mod plan;
+mod report;
+mod schema;
+
+pub(crate) use check::check;
+pub(crate) use explain::explain;
+pub(crate) use judge::judge;
+pub(crate) use list::list;
+pub(crate) use plan::plan;
+pub(crate) use report::report;
+pub(crate) use schema::schema;
