@@ -1,11 +1,11 @@
 //! Self-honesty: how packets travelled, how late the harness itself was, what an echo beside the stack and the machine say.
 
-use findings::show;
+use findings::format;
 use model::event::Health;
 
 use crate::{
     RunView,
-    words::{amount, span},
+    format::{amount, span},
 };
 
 /// One line: what, and how much of it.
@@ -53,7 +53,7 @@ fn of_the_lab(health: &Health) -> Vec<Row> {
         0 => "not measured".to_owned(),
         count => {
             let answers = quantiles([health.null_p50_us, health.null_p99_us, health.null_max_us]);
-            format!("{answers}; {}", lost(health.null_lost, show::count(count, "echo", "echoes")))
+            format!("{answers}; {}", lost(health.null_lost, format::count(count, "echo", "echoes")))
         }
     };
     let share = |share: Option<f64>| {

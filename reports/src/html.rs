@@ -7,9 +7,10 @@ use minijinja::{Environment, context, value::Serde};
 use serde_json::{Value, json};
 
 use crate::{
-    Folder, Report, RunView, charts, honesty,
-    sentence::sentence,
-    words::{amount, moment, span},
+    Folder, Report, RunView, charts,
+    format::{amount, moment, span},
+    headline::headline,
+    honesty,
 };
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
@@ -45,7 +46,7 @@ fn page(run: &RunView<'_>) -> Result<String, minijinja::Error> {
         stack => run.stack(),
         simulated => findings.happened.simulated,
         verdict => Serde(judgement.verdict),
-        sentence => sentence(run),
+        sentence => headline(run),
         voids => judgement.voids.iter().map(|void| void.sentence.clone()).collect::<Vec<_>>(),
         gates => Serde(&judgement.gates),
         tiles => Serde(tiles(run)),
@@ -120,7 +121,7 @@ fn faults(run: &RunView<'_>) -> Vec<Value> {
         json!({
             "id": window.id, "kind": window.kind, "picked": window.picked.join(", "), "asked": moment(window.asked),
             "effect": window.effect.map_or("never".into(), moment), "healed": window.healed.map_or("not".into(), moment),
-            "proof": proof, "count": findings::show::count(window.count, "hit", "hits"), "why": window.why,
+            "proof": proof, "count": findings::format::count(window.count, "hit", "hits"), "why": window.why,
         })
     });
     windows.collect()
@@ -157,7 +158,7 @@ fn episode(episode: &EpisodeFindings) -> Value {
     json!({
         "windows": episode.windows.join(", "), "t0": moment(episode.t_effect), "marks": marks, "rto": rtos.collect::<Vec<_>>(),
         "leaders": leaders.collect::<Vec<_>>(), "dominating": timeline.dominating,
-        "affected": format!("{} affected, {rule}", findings::show::count(episode.affected.assets.len() as u64, "asset", "assets")),
+        "affected": format!("{} affected, {rule}", findings::format::count(episode.affected.assets.len() as u64, "asset", "assets")),
     })
 }
 

@@ -7,22 +7,22 @@
 //! * `junit`: a test case per gate
 //! * `svg`: each chart as a file
 //! * `charts`: charts on one time axis
-//! * `sentence`: the first line
+//! * `headline`: the first line
 //! * `honesty`: what the harness says of itself
-//! * `words`: figures for people
+//! * `format`: figures for people
 //!
 //! Absent on purpose: every figure (room `findings`), and the terminal itself (room `cli`).
 
 pub mod charts;
+mod format;
+mod headline;
 mod honesty;
 mod html;
 mod json;
 mod junit;
-mod sentence;
 mod svg;
 mod terminal;
 mod view;
-mod words;
 
 use std::{fmt, io};
 

@@ -11,9 +11,10 @@ use findings::{
 };
 
 use crate::{
-    Folder, Report, RunView, honesty,
-    sentence::sentence,
-    words::{amount, moment, span},
+    Folder, Report, RunView,
+    format::{amount, moment, span},
+    headline::headline,
+    honesty,
 };
 
 const BOLD: Style = Style::new().bold();
@@ -37,7 +38,7 @@ pub fn summary(run: &RunView<'_>) -> String {
 
 fn write_summary(run: &RunView<'_>, out: &mut String) -> fmt::Result {
     let judgement = run.judgement;
-    writeln!(out, "\n{}  {BOLD}{}{BOLD:#}", pill(judgement.verdict, 0), sentence(run))?;
+    writeln!(out, "\n{}  {BOLD}{}{BOLD:#}", pill(judgement.verdict, 0), headline(run))?;
     if run.findings.happened.simulated {
         writeln!(
             out,

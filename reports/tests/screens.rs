@@ -61,7 +61,7 @@ fn without_control() -> Drill {
 fn shown(drill: &Drill, report: &str, file: &str) -> String {
     let runs = tempfile::tempdir().expect("a folder");
     let run = drill.written(runs.path());
-    let (findings, judgement) = findings::from_run::conclude(&run).expect("the folder is whole");
+    let (findings, judgement) = findings::read_run::conclude(&run).expect("the folder is whole");
     let view = RunView { run: &run, findings: &findings, judgement: &judgement };
     let mut files = Files::default();
     let kind = CATALOG.find(report).expect("this build has it");
@@ -102,7 +102,7 @@ fn every_kind() {
     assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
     let runs = tempfile::tempdir().expect("a folder");
     let run = drill().written(runs.path());
-    let (findings, judgement) = findings::from_run::conclude(&run).expect("the folder is whole");
+    let (findings, judgement) = findings::read_run::conclude(&run).expect("the folder is whole");
     let view = RunView { run: &run, findings: &findings, judgement: &judgement };
     for kind in CATALOG.kinds {
         let mut files = Files::default();

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use local::doctor::{Finding, State};
 use serde_json::json;
 
-use crate::{exit::Exit, say};
+use crate::{console, exit::Exit};
 
 /// Servers of the systems of this build: program, system, how to get it.
 const SERVERS: &[(&str, &str, &str)] =
@@ -19,7 +19,7 @@ pub(crate) fn doctor(as_json: bool) -> Exit {
     findings
         .extend(SERVERS.iter().map(|(program, system, remedy)| server(program, system, remedy)));
     if as_json {
-        say::json(&json!({"local_lab": able, "findings": findings}));
+        console::json(&json!({"local_lab": able, "findings": findings}));
     } else {
         findings.iter().for_each(tell);
         let words = if able {
@@ -27,7 +27,7 @@ pub(crate) fn doctor(as_json: bool) -> Exit {
         } else {
             "the local lab does not work here yet"
         };
-        say::data(&format!("\n{words}"));
+        console::data(&format!("\n{words}"));
     }
     if able { Exit::Pass } else { Exit::NotUp }
 }
@@ -66,13 +66,13 @@ fn tell(finding: &Finding) {
         State::Missing => AnsiColor::Red,
     };
     let style: Style = color.on_default().bold();
-    say::styled(&format!(
+    console::styled(&format!(
         "{style}{:8}{style:#} {}: {}\n",
         word(finding.state),
         finding.what,
         finding.found
     ));
     if let Some(remedy) = &finding.remedy {
-        say::styled(&format!("         {remedy}\n"));
+        console::styled(&format!("         {remedy}\n"));
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn judge(folder: &Path) -> Result<Judged, String> {
     let failed = |error: &dyn std::error::Error| format!("failed to {}", chain(error));
     let loaded = Loaded::open(folder).map_err(|error| failed(&error))?;
     let (findings, verdicts) =
-        findings::from_run::conclude(&loaded).map_err(|error| failed(&error))?;
+        findings::read_run::conclude(&loaded).map_err(|error| failed(&error))?;
     // A run that was killed stays marked as such: judging does not finish it.
     let ended_in_order =
         loaded.events.iter().any(|record| matches!(record.event, Event::Broke { .. }));

@@ -11,19 +11,19 @@
 //! * `doctor`: what this machine can do, tried
 //! * `commands`: commands that only read and print, one file each
 //! * `progress`: what is seen while a run goes on
-//! * `say`: data to stdout, talk to stderr
+//! * `console`: data to stdout, talk to stderr
 //! * `exit`: the exit codes
 
 mod args;
 mod catalogs;
 mod commands;
+mod console;
 mod doctor;
 mod exit;
 mod judge;
 mod labs;
 mod progress;
 mod run;
-mod say;
 mod scenario;
 
 use std::process::ExitCode;

@@ -12,10 +12,10 @@ use traffic::{Fleets, Setup, Thread};
 use crate::{
     args,
     catalogs::{SYSTEMS, catalogs},
+    console,
     exit::Exit,
     judge, labs,
     progress::Progress,
-    say,
     scenario::{self, Read},
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
         Err(exit) => return exit,
     };
     if let Err(mistakes) = plan::set_lab(&mut plan, &args.lab, &catalogs()) {
-        say::talk(mistakes.render(color).trim_end());
+        console::talk(mistakes.render(color).trim_end());
         return Exit::Usage;
     }
     let lab = labs::CATALOG.find(&plan.lab.kind).expect("the plan was read with this catalog");
@@ -37,13 +37,13 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
     let folder = match noted {
         Ok(folder) => folder,
         Err(error) => {
-            say::error(&format!("failed to {}", chain(&error)));
+            console::error(&format!("failed to {}", chain(&error)));
             return Exit::NotUp;
         }
     };
     let quiet = args.scenario.json;
     if !quiet {
-        say::talk(&format!(
+        console::talk(&format!(
             "{}: about {} s; run folder {}",
             plan.scenario,
             plan.latest_end().as_secs(),
@@ -59,7 +59,7 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
     let judged = match judge::judge(folder) {
         Ok(judged) => judged,
         Err(why) => {
-            say::error(&format!("the run cannot be judged: {why}"));
+            console::error(&format!("the run cannot be judged: {why}"));
             return if ended == Exit::Pass { Exit::BrokeOff } else { ended };
         }
     };
@@ -71,15 +71,15 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         forget_packets(&judged.loaded.folder);
     }
     if let Err(why) = judged.report(&judged.loaded.plan.reports) {
-        say::error(&why);
+        console::error(&why);
         exit = if exit == Exit::Pass { Exit::BrokeOff } else { exit };
     }
     if args.scenario.json {
-        say::json(
+        console::json(
             &serde_json::json!({"folder": folder, "exit": exit as u8, "verdicts": judged.verdicts}),
         );
     } else {
-        say::styled(&reports::summary(&judged.view()));
+        console::styled(&reports::summary(&judged.view()));
     }
     exit
 }
@@ -89,7 +89,7 @@ fn forget_packets(folder: &run::Folder) {
     let packets = folder.packets();
     match fs::remove_dir_all(&packets) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            say::error(&format!("failed to remove {}: {error}", packets.display()));
+            console::error(&format!("failed to remove {}: {error}", packets.display()));
         }
         _ => {}
     }
@@ -125,11 +125,11 @@ fn enter(kind: MakeLab, plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
     match kind.enter(setup, Box::new(|entered| Box::pin(inside(entered)))) {
         Ok(Ended::Returned(code)) => Exit::from_code(i32::from(code)),
         Ok(Ended::Signalled(signal)) => {
-            say::error(&format!("the harness was ended by signal {signal}"));
+            console::error(&format!("the harness was ended by signal {signal}"));
             Exit::BrokeOff
         }
         Ok(Ended::Torn) => {
-            say::error("somebody killed the sandbox, and with it everything inside");
+            console::error("somebody killed the sandbox, and with it everything inside");
             Exit::BrokeOff
         }
         Err(error) => failed(&error, Exit::NotUp),
@@ -160,8 +160,8 @@ async fn drill(
         Err(error) => return failed(&error, Exit::NotUp),
     };
     let thread = if kind.simulated() { Thread::Callers } else { Thread::Own };
-    let traffic = Box::new(move |Load { plan, run, ground, drivers, folder }| {
-        let fleets = Fleets::new(Setup { plan, run, ground, drivers, folder }, thread)?;
+    let traffic = Box::new(move |Load { plan, run, network, drivers, folder }| {
+        let fleets = Fleets::new(Setup { plan, run, network, drivers, folder }, thread)?;
         Ok(Box::new(fleets) as Box<dyn Traffic>)
     });
     match (Drill { plan, cast, kind, lab, folder, journal, traffic }).run(interrupt).await {
@@ -179,7 +179,7 @@ async fn drill(
 /// One line for each place in the scenario, and what to do.
 fn not_offered(lab: &str, lacking: &[Lacking]) -> Exit {
     let lines: String = lacking.iter().map(|lacking| format!("\n  {lacking}")).collect();
-    say::error(&format!(
+    console::error(&format!(
         "the lab `{lab}` cannot do on this machine what the scenario asks for:{lines}\n\
          Leave that out, or take a lab that can: another `lab` below `stack`, or `--stack FILE` for the stack of another file"
     ));
@@ -202,6 +202,6 @@ fn exit_of(error: &DrillError) -> Exit {
 }
 
 fn failed(error: &dyn std::error::Error, exit: Exit) -> Exit {
-    say::error(&format!("failed to {}", chain(error)));
+    console::error(&format!("failed to {}", chain(error)));
     exit
 }

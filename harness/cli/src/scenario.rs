@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use model::Plan;
 use plan::Input;
 
-use crate::{args, catalogs::catalogs, exit::Exit, say};
+use crate::{args, catalogs::catalogs, console, exit::Exit};
 
 pub(crate) struct Read {
     pub(crate) plan: Plan,
@@ -38,9 +38,9 @@ fn with_input<T>(
     let stack = stack.as_ref().map(|(text, file)| (text.as_str(), file.as_str()));
     load(&Input { text, file: &file, stack, seed: args.seed }).map_err(|mistakes| {
         if args.json {
-            say::json(&serde_json::json!({"mistakes": mistakes.list()}));
+            console::json(&serde_json::json!({"mistakes": mistakes.list()}));
         } else {
-            say::talk(mistakes.render(color).trim_end());
+            console::talk(mistakes.render(color).trim_end());
         }
         Exit::Mistakes
     })
@@ -49,7 +49,7 @@ fn with_input<T>(
 /// The text of a file, or a message that says what to do.
 fn text_of(path: &Path) -> Result<String, Exit> {
     fs::read_to_string(path).map_err(|error| {
-        say::error(&format!("failed to read {}: {error}", path.display()));
+        console::error(&format!("failed to read {}: {error}", path.display()));
         Exit::Usage
     })
 }

@@ -5,20 +5,20 @@
 //! * `resolve`: from whom a fault wants to hit to whom it hits
 //! * `roles`: who leads, as far as nodes have said
 //! * `proofs`: which window a hit proves
-//! * `tracker`: asks each node what it believes
+//! * `poller`: asks each node what it believes
 //!
 //! Absent on purpose: traffic, observers, where the record goes, and what a run means.
 
+mod poller;
 mod proofs;
 mod resolve;
 mod roles;
 mod timeline;
-mod tracker;
 
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use model::{Event, Micros, NodeId, Plan, ServiceId, Stamped, plan::Window};
-use seams::{Clock, Fault, Ground, Process, Service, Wanted};
+use seams::{Clock, Fault, Network, Process, Service, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -27,12 +27,12 @@ use tokio::{
 use timeline::{Owners, Timeline};
 
 /// Everything that a timeline touches.
-pub struct Stage {
+pub struct Setup {
     pub plan: Arc<Plan>,
     /// The plan's windows in their order, with their faults brought to life.
     pub windows: Vec<(Window, Box<dyn Fault>)>,
     pub services: BTreeMap<ServiceId, Arc<dyn Service>>,
-    pub ground: Arc<dyn Ground>,
+    pub network: Arc<dyn Network>,
     /// Its origin is known (it may lie ahead): phases and windows are counted from it.
     pub clock: Clock,
     /// The lab's end of it follows; what it holds now is the world that the lab was opened in.
@@ -41,23 +41,23 @@ pub struct Stage {
     pub journal: mpsc::UnboundedSender<(Micros, Event)>,
 }
 
-impl fmt::Debug for Stage {
+impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stage").field("scenario", &self.plan.scenario).finish_non_exhaustive()
+        f.debug_struct("Setup").field("scenario", &self.plan.scenario).finish_non_exhaustive()
     }
 }
 
 /// What a lab still says after the last phase. Keep it until the lab is closed: the lab follows its end of `want`. Drop it to let the
 /// journal end.
-pub struct Rest {
+pub struct Tail {
     timeline: Timeline,
     seen: mpsc::UnboundedReceiver<Stamped>,
     complete: bool,
 }
 
-impl fmt::Debug for Rest {
+impl fmt::Debug for Tail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rest").field("complete", &self.complete).finish_non_exhaustive()
+        f.debug_struct("Tail").field("complete", &self.complete).finish_non_exhaustive()
     }
 }
 
@@ -65,15 +65,15 @@ impl fmt::Debug for Rest {
 ///
 /// `quiesced` ends a last phase that lasts until everything is decided; it says whether that is so. At the phase's latest end it is
 /// no longer waited for.
-pub async fn conduct(stage: Stage, quiesced: impl Future<Output = bool>) -> Rest {
-    let Stage { plan, windows, services, ground, clock, want, mut seen, journal } = stage;
+pub async fn conduct(stage: Setup, quiesced: impl Future<Output = bool>) -> Tail {
+    let Setup { plan, windows, services, network, clock, want, mut seen, journal } = stage;
     let end = Micros::after(plan.latest_end());
     let stop = Micros::after(plan.stop());
     let (to, mut heard) = mpsc::unbounded_channel();
     let mut asking = JoinSet::new();
     for (name, service) in &services {
         let nodes: Vec<NodeId> = plan.topology.nodes_of(name).cloned().collect();
-        tracker::ask(name, service, &nodes, &ground, &clock, &to, &mut asking);
+        poller::ask(name, service, &nodes, &network, &clock, &to, &mut asking);
     }
     let owners = owners(&plan, &services);
     let mut timeline = Timeline::new(plan, owners, windows, want, journal);
@@ -95,7 +95,7 @@ pub async fn conduct(stage: Stage, quiesced: impl Future<Output = bool>) -> Rest
     };
     drop(asking);
     timeline.end(clock.now(), complete);
-    Rest { timeline, seen, complete }
+    Tail { timeline, seen, complete }
 }
 
 /// Names do not depend on addresses, so the plan's own will do.
@@ -107,7 +107,7 @@ fn owners(plan: &Plan, services: &BTreeMap<ServiceId, Arc<dyn Service>>) -> Owne
     all.into_iter().flat_map(of_node).collect()
 }
 
-impl Rest {
+impl Tail {
     /// Records everything that the lab has said by now. Call it once the lab is closed: its last counts come then.
     pub fn record(&mut self) {
         while let Ok(sight) = self.seen.try_recv() {

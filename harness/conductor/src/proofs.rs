@@ -17,13 +17,13 @@ pub(crate) struct Hit {
 /// What windows claimed and when, closed ones included: the last counts of a lever come after it was let go.
 #[derive(Debug, Default)]
 pub(crate) struct Proofs {
-    stints: Vec<Stint>,
+    claim_spans: Vec<ClaimSpan>,
     counted: BTreeMap<(WindowId, Claim, Option<Link>), BTreeMap<Micros, Count>>,
 }
 
 /// One window with one set of claims.
 #[derive(Debug)]
-struct Stint {
+struct ClaimSpan {
     window: WindowId,
     claims: BTreeSet<Claim>,
     since: Micros,
@@ -41,7 +41,7 @@ struct Count {
 
 impl Proofs {
     pub(crate) fn opened(&mut self, window: &WindowId, claims: BTreeSet<Claim>, since: Micros) {
-        self.stints.push(Stint {
+        self.claim_spans.push(ClaimSpan {
             window: window.clone(),
             claims,
             since,
@@ -52,17 +52,17 @@ impl Proofs {
 
     pub(crate) fn closed(&mut self, window: &WindowId, revision: u64) {
         let open = self
-            .stints
+            .claim_spans
             .iter_mut()
-            .filter(|stint| stint.window == *window && stint.gone_with.is_none());
-        open.for_each(|stint| stint.gone_with = Some(revision));
+            .filter(|claim_span| claim_span.window == *window && claim_span.gone_with.is_none());
+        open.for_each(|claim_span| claim_span.gone_with = Some(revision));
     }
 
     pub(crate) fn in_force(&mut self, revision: u64, at: Micros) {
-        let gone = self.stints.iter_mut().filter(|stint| {
-            stint.until.is_none() && stint.gone_with.is_some_and(|gone| gone <= revision)
+        let gone = self.claim_spans.iter_mut().filter(|claim_span| {
+            claim_span.until.is_none() && claim_span.gone_with.is_some_and(|gone| gone <= revision)
         });
-        gone.for_each(|stint| stint.until = Some(at));
+        gone.for_each(|claim_span| claim_span.until = Some(at));
     }
 
     /// A hit proves the same lever, at either end of its link, of every window whose time its first moment falls into. A window that
@@ -81,12 +81,14 @@ impl Proofs {
             }
         };
         let mut proven = vec![];
-        for stint in self.stints.iter().filter(|stint| stint.lasted_at(hit.first)) {
+        for claim_span in
+            self.claim_spans.iter().filter(|claim_span| claim_span.lasted_at(hit.first))
+        {
             for claim in &hits {
-                if stint.claims.contains(claim) {
+                if claim_span.claims.contains(claim) {
                     let counts = self
                         .counted
-                        .entry((stint.window.clone(), claim.clone(), link.clone()))
+                        .entry((claim_span.window.clone(), claim.clone(), link.clone()))
                         .or_default();
                     counts
                         .insert(hit.first, Count { hits: hit.count, established: hit.established });
@@ -94,7 +96,7 @@ impl Proofs {
                     let count = counts.values().map(|count| count.hits).sum();
                     let established = counts.values().map(|count| count.established).sum();
                     proven.push(Event::Proven {
-                        window: stint.window.clone(),
+                        window: claim_span.window.clone(),
                         claim: claim.clone(),
                         link: link.clone(),
                         count,
@@ -108,7 +110,7 @@ impl Proofs {
     }
 }
 
-impl Stint {
+impl ClaimSpan {
     fn lasted_at(&self, moment: Micros) -> bool {
         self.since <= moment && self.until.is_none_or(|until| moment <= until)
     }

@@ -11,10 +11,10 @@ use seams::{Fault, Moment, Wanted};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    poller::{Answer, Heard},
     proofs::{Hit, Proofs},
     resolve::{affected, claims, resolve, severed},
     roles::{Change, Roles},
-    tracker::{Answer, Heard},
 };
 
 /// The service of each process, by node and by the name that the process has there.
@@ -56,7 +56,7 @@ enum State {
 }
 
 /// What is told of a window once the world that goes with it has its revision.
-enum Turn {
+enum Transition {
     Opened(usize),
     Moved(usize),
     Closed(usize),
@@ -91,22 +91,22 @@ impl Timeline {
     /// Brings the timeline to `now`: everything that was due is done, in the order phases, closings, openings.
     pub(crate) fn advance(&mut self, now: Micros) {
         self.enter_phases(now);
-        let mut turns = vec![];
+        let mut transitions = vec![];
         for index in 0..self.slots.len() {
             if self.slots[index].closes().is_some_and(|at| at <= now) {
-                turns.push(self.close(index));
+                transitions.push(self.close(index));
             }
         }
         for index in 0..self.slots.len() {
             match self.slots[index].state {
-                State::Due(at) if at <= now => turns.extend(self.open(index, now)),
+                State::Due(at) if at <= now => transitions.extend(self.open(index, now)),
                 State::Waiting if self.slots[index].waits_until() < now => {
                     self.miss(index, now, "its event did not come in time")
                 }
                 _ => {}
             }
         }
-        self.publish(now, turns);
+        self.publish(now, transitions);
     }
 
     /// When [`Timeline::advance`] has something to do next.
@@ -119,16 +119,16 @@ impl Timeline {
 
     /// Closes what is open and gives up on what is not.
     pub(crate) fn end(&mut self, now: Micros, complete: bool) {
-        let mut turns = vec![];
+        let mut transitions = vec![];
         for index in 0..self.slots.len() {
             match self.slots[index].state {
-                State::Open { .. } => turns.push(self.close(index)),
+                State::Open { .. } => transitions.push(self.close(index)),
                 State::Waiting => self.miss(index, now, "the run ended before its event came"),
                 State::Due(_) => self.miss(index, now, "the run ended before its time came"),
                 State::Done => {}
             }
         }
-        self.publish(now, turns);
+        self.publish(now, transitions);
         if matches!(self.plan.phases.last(), Some(phase) if matches!(phase.end, PhaseEnd::Quiesced { .. }))
         {
             self.tell(now, Event::Quiesced { complete });
@@ -212,7 +212,7 @@ impl Timeline {
         if changes.is_empty() {
             return;
         }
-        let mut turns = vec![];
+        let mut transitions = vec![];
         for (index, slot) in
             self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.window.follow)
         {
@@ -222,18 +222,18 @@ impl Timeline {
                 && now != *picked
             {
                 *picked = now;
-                turns.push(Turn::Moved(index));
+                transitions.push(Transition::Moved(index));
             }
         }
-        self.publish(at, turns);
+        self.publish(at, transitions);
     }
 
-    fn open(&mut self, index: usize, now: Micros) -> Option<Turn> {
+    fn open(&mut self, index: usize, now: Micros) -> Option<Transition> {
         let slot = &mut self.slots[index];
         match resolve(&self.plan, &slot.window, &slot.fault.targets(), &self.roles) {
             Ok(picked) => {
                 slot.state = State::Open { since: now, picked };
-                Some(Turn::Opened(index))
+                Some(Transition::Opened(index))
             }
             Err(why) => {
                 self.miss(index, now, &why);
@@ -242,9 +242,9 @@ impl Timeline {
         }
     }
 
-    fn close(&mut self, index: usize) -> Turn {
+    fn close(&mut self, index: usize) -> Transition {
         self.slots[index].state = State::Done;
-        Turn::Closed(index)
+        Transition::Closed(index)
     }
 
     fn miss(&mut self, index: usize, now: Micros, why: &str) {
@@ -255,26 +255,27 @@ impl Timeline {
     }
 
     /// Folds the open windows in their order into a world. It gets a revision when windows turned or a fault changed by itself.
-    fn publish(&mut self, now: Micros, turns: Vec<Turn>) {
+    fn publish(&mut self, now: Micros, transitions: Vec<Transition>) {
         let world = self
             .slots
             .iter()
             .fold(Conditions::default(), |world, slot| world.and(&slot.adds(&self.plan, now)));
-        if turns.is_empty() && world == *self.world {
+        if transitions.is_empty() && world == *self.world {
             return;
         }
         self.world = Arc::new(world);
         self.revision += 1;
-        for turn in turns {
-            self.record(now, turn);
+        for transition in transitions {
+            self.record(now, transition);
         }
         self.want.send_replace(Wanted { revision: self.revision, conditions: self.world.clone() });
     }
 
     /// Told before the world is published, so that no effect is older than its cause.
-    fn record(&mut self, now: Micros, turn: Turn) {
+    fn record(&mut self, now: Micros, transition: Transition) {
         let revision = self.revision;
-        let (Turn::Opened(index) | Turn::Moved(index) | Turn::Closed(index)) = turn;
+        let (Transition::Opened(index) | Transition::Moved(index) | Transition::Closed(index)) =
+            transition;
         let window: WindowId = self.slots[index].window.id.clone();
         self.proofs.closed(&window, revision);
         if let State::Open { picked, .. } = &self.slots[index].state {
@@ -284,11 +285,11 @@ impl Timeline {
             let affected = affected(&self.plan.topology, &picked, &self.roles);
             let severed = severed(&adds, &self.plan.topology);
             self.proofs.opened(&window, claims.clone(), now);
-            let event = match turn {
-                Turn::Moved(_) => {
+            let event = match transition {
+                Transition::Moved(_) => {
                     Event::FaultMoved { window, revision, picked, claims, affected, severed }
                 }
-                Turn::Opened(_) | Turn::Closed(_) => {
+                Transition::Opened(_) | Transition::Closed(_) => {
                     Event::FaultAsked { window, revision, picked, claims, affected, severed }
                 }
             };

@@ -16,7 +16,7 @@ use model::{
     schedule::{Draws, Purpose},
 };
 use seams::{
-    Addresses, Driver, Ground, Histogram, Lab, LabKind, LoadReport, Open, Process, Service,
+    Addresses, Driver, Histogram, Lab, LabKind, LoadReport, Network, Open, Process, Service,
     Traffic, Wanted,
 };
 use tokio::{
@@ -69,7 +69,7 @@ pub struct Load {
     pub plan: Arc<Plan>,
     /// Number of the run, part of every envelope.
     pub run: u64,
-    pub ground: Arc<dyn Ground>,
+    pub network: Arc<dyn Network>,
     /// One per fleet.
     pub drivers: BTreeMap<FleetId, Arc<dyn Driver>>,
     pub folder: run::Folder,
@@ -127,18 +127,18 @@ impl Stage<'_> {
         }
         let (want, wanted) = watch::channel(Wanted::default());
         let (to_seen, seen) = mpsc::unbounded_channel::<Stamped>();
-        let ground = self.open(&services, offers, wanted.clone(), to_seen.clone()).await?;
-        self.bring_up(&services, ground.as_ref()).await?;
+        let network = self.open(&services, offers, wanted.clone(), to_seen.clone()).await?;
+        self.bring_up(&services, network.as_ref()).await?;
         self.tell_policies(&drivers);
 
         let Self { plan, lab, folder, events, kind: _ } = self;
-        folder.write_assets(&traffic::roll(&plan))?;
+        folder.write_assets(&traffic::roster(&plan))?;
         folder.write_shards(&traffic::shards(&plan, |service, asset, stream| {
             services[service].shard_of(asset, stream)
         }))?;
-        let observing = Observing::begin(&plan, &observers, &ground, &events, &folder)?;
+        let observing = Observing::begin(&plan, &observers, &network, &events, &folder)?;
         let run = run_number(&folder, &plan);
-        let load = Load { plan: plan.clone(), run, ground: ground.clone(), drivers, folder };
+        let load = Load { plan: plan.clone(), run, network: network.clone(), drivers, folder };
         let mut traffic = traffic(load).map_err(DrillError::Traffic)?;
         let clock = events.clock();
         clock.arm(tokio::time::Instant::now() + ARM_AHEAD);
@@ -149,11 +149,11 @@ impl Stage<'_> {
         // A set, because it ends with us: an interrupted run must not go on sending behind our back.
         let mut resting = JoinSet::new();
         resting.spawn(rest(plan.clone(), traffic, observing, events.clone(), tell_quiesced));
-        let stage = conductor::Stage {
+        let stage = conductor::Setup {
             plan,
             windows,
             services,
-            ground,
+            network,
             clock,
             want,
             seen,
@@ -175,14 +175,14 @@ impl Stage<'_> {
         offers: BTreeSet<Lever>,
         want: watch::Receiver<Wanted>,
         seen: mpsc::UnboundedSender<Stamped>,
-    ) -> Result<Arc<dyn Ground>, DrillError> {
+    ) -> Result<Arc<dyn Network>, DrillError> {
         let processes = if self.kind.owns_processes() {
             processes(&self.plan, services, &*self.lab.addresses())
         } else {
             BTreeMap::new()
         };
         let ask = Open { processes, want, seen, clock: self.events.clock() };
-        let ground = self.lab.open(ask).await?;
+        let network = self.lab.open(ask).await?;
         self.events.now(Event::LabOpened {
             kind: self.plan.lab.kind.clone(),
             engine: self.lab.engine(),
@@ -190,26 +190,26 @@ impl Stage<'_> {
             offers,
             notes: self.lab.health().notes,
         });
-        Ok(ground)
+        Ok(network)
     }
 
     /// Waits until every service serves, makes what must exist in it, and asks for its version.
-    async fn bring_up(&self, services: &Services, ground: &dyn Ground) -> Result<(), DrillError> {
+    async fn bring_up(&self, services: &Services, network: &dyn Network) -> Result<(), DrillError> {
         // A plan that was loaded has no circle.
         let order = self.plan.topology.start_order().unwrap_or_else(|circle| circle);
         for (name, service) in order.iter().filter_map(|name| services.get_key_value(name)) {
             let within = service.ready_within();
             let mut last = String::new();
             let up = async {
-                while let Err(error) = service.ready(ground).await {
+                while let Err(error) = service.ready(network).await {
                     last = chain(&error);
                     tokio::time::sleep(READY_EVERY).await;
                 }
                 // A stack that runs already is provisioned by those whose stack it is.
                 if self.kind.owns_processes() {
-                    service.provision(ground).await?;
+                    service.provision(network).await?;
                 }
-                service.version(ground).await
+                service.version(network).await
             };
             self.events.note(&format!("waiting for {name}"));
             let service = name.clone();
@@ -238,7 +238,7 @@ impl Stage<'_> {
 }
 
 /// Ends the lab, and records what it says of itself and what it saw last.
-async fn close(lab: &dyn Lab, mut left: conductor::Rest, report: &LoadReport, events: &EventSink) {
+async fn close(lab: &dyn Lab, mut left: conductor::Tail, report: &LoadReport, events: &EventSink) {
     let mut health = health(lab.health(), report);
     lab.close().await;
     // Closing writes the last packets, and may have something to say of them. Its figures are those of a lab at work.

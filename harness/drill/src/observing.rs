@@ -7,7 +7,7 @@ use std::{
 };
 
 use model::{Event, Micros, ObserverId, ShardId, Sighting, plan::Observer as Planned, plan::Shows};
-use seams::{Clock, Eyes, Ground, Observer, Origin, Post};
+use seams::{Clock, Network, Observer, Origin, SightingSink, Vantage};
 use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{error::chain, journal::EventSink};
@@ -54,7 +54,7 @@ impl SightingWriter {
     }
 }
 
-impl Eyes for SightingWriter {
+impl SightingSink for SightingWriter {
     fn saw(&self, sighting: Sighting) {
         self.sightings.saw(sighting);
     }
@@ -72,10 +72,10 @@ impl Eyes for SightingWriter {
     }
 }
 
-/// One observer of the plan at its post.
+/// One observer of the plan at its vantage.
 struct Watcher {
     observer: Arc<dyn Observer>,
-    post: Post,
+    vantage: Vantage,
     writer: Arc<SightingWriter>,
     /// Logs and replicas are read back after heal; what that finds goes apart.
     read_back: Option<Arc<SightingWriter>>,
@@ -85,16 +85,16 @@ struct Watcher {
 pub(crate) struct Observing {
     watchers: Vec<Arc<Watcher>>,
     tasks: JoinSet<()>,
-    ground: Arc<dyn Ground>,
+    network: Arc<dyn Network>,
     events: EventSink,
 }
 
 impl Observing {
-    /// Puts every observer at its post; each has an address of its own in its cell.
+    /// Puts every observer at its vantage; each has an address of its own in its cell.
     pub(crate) fn begin(
         plan: &model::Plan,
         observers: &BTreeMap<ObserverId, Arc<dyn Observer>>,
-        ground: &Arc<dyn Ground>,
+        network: &Arc<dyn Network>,
         events: &EventSink,
         folder: &run::Folder,
     ) -> Result<Self, run::RunError> {
@@ -112,21 +112,21 @@ impl Observing {
                 )?),
                 Shows::CurrentValue => None,
             };
-            let post = post(planned, u32::try_from(index).unwrap_or(0), events.clock());
+            let vantage = vantage(planned, u32::try_from(index).unwrap_or(0), events.clock());
             watchers.push(Arc::new(Watcher {
                 observer: observer.clone(),
-                post,
+                vantage,
                 writer,
                 read_back,
             }));
         }
         let mut tasks = JoinSet::new();
         for watcher in &watchers {
-            let (watcher, ground, events) = (watcher.clone(), ground.clone(), events.clone());
+            let (watcher, network, events) = (watcher.clone(), network.clone(), events.clone());
             tasks.spawn(async move {
                 let ended = watcher
                     .observer
-                    .watch(ground, watcher.post.clone(), watcher.writer.clone())
+                    .watch(network, watcher.vantage.clone(), watcher.writer.clone())
                     .await;
                 events.note(&format!("observer {} gave up: {ended}", watcher.writer.name));
             });
@@ -141,7 +141,7 @@ impl Observing {
                 writers.iter().for_each(|writer| cut(writer, &told));
             }
         });
-        Ok(Self { watchers, tasks, ground: ground.clone(), events: events.clone() })
+        Ok(Self { watchers, tasks, network: network.clone(), events: events.clone() })
     }
 
     /// Waits until every observer has passed the end that the system names now, at most until `latest`; true when all have.
@@ -153,7 +153,7 @@ impl Observing {
                 Some(end) => self.reach(watcher, end, latest).await,
                 None => false,
             };
-            all &= reached || watcher.post.shows == Shows::CurrentValue;
+            all &= reached || watcher.vantage.shows == Shows::CurrentValue;
             self.tell_passed(&watcher.writer, watcher.writer.passed(), end.unwrap_or_default());
         }
         all
@@ -162,7 +162,7 @@ impl Observing {
     /// The system's own end, asked again until it answers.
     async fn head(&self, watcher: &Watcher, latest: Micros) -> Option<BTreeMap<ShardId, u64>> {
         loop {
-            let asked = watcher.observer.head(self.ground.clone(), &watcher.post);
+            let asked = watcher.observer.head(self.network.clone(), &watcher.vantage);
             if let Some(Ok(end)) = before(&self.events, latest, asked).await {
                 return Some(end);
             }
@@ -192,10 +192,10 @@ impl Observing {
         for watcher in &self.watchers {
             let Some(writer) = &watcher.read_back else { continue };
             let read = async {
-                let end = watcher.observer.head(self.ground.clone(), &watcher.post).await?;
+                let end = watcher.observer.head(self.network.clone(), &watcher.vantage).await?;
                 let last = watcher
                     .observer
-                    .read_back(self.ground.clone(), &watcher.post, writer.clone())
+                    .read_back(self.network.clone(), &watcher.vantage, writer.clone())
                     .await?;
                 Ok::<_, seams::SystemError>((last, end))
             };
@@ -239,9 +239,9 @@ fn cut(writer: &SightingWriter, events: &EventSink) {
     }
 }
 
-fn post(planned: &Planned, host: u32, clock: Clock) -> Post {
+fn vantage(planned: &Planned, host: u32, clock: Clock) -> Vantage {
     let origin = Origin::cell(&planned.cell, host);
-    Post {
+    Vantage {
         origin,
         region: planned.region.clone(),
         cell: planned.cell.clone(),

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, NEVER, SECOND, Us};
-use crate::marks::baseline::Backlog;
+use crate::failover::baseline::Backlog;
+use crate::intervals::nearest_rank;
 use crate::outage::Out;
+use crate::outage_share::{Step, share_out};
 use crate::reading::Reading;
 use crate::shards::ShardOutages;
-use crate::share::{Step, share_out};
-use crate::spans::nearest_rank;
 
 /// Every series begins at the start of the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

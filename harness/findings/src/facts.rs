@@ -121,7 +121,7 @@ pub struct Stream {
 
 /// What an observer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum ObserverKind {
     SystemOfRecord,
     Replica,
     /// Read back after heal by the normal path; where there is one, it alone decides what is lost.
@@ -130,7 +130,7 @@ pub enum Role {
     CurrentValue,
 }
 
-impl Role {
+impl ObserverKind {
     /// Whether every reading must be found there.
     #[must_use]
     pub fn keeps_everything(self) -> bool {
@@ -146,7 +146,7 @@ pub struct Observer {
     pub service: usize,
     /// By fleet: whether its readings reach that service, and are missing where they are not seen.
     pub takes: Vec<bool>,
-    pub role: Role,
+    pub kind: ObserverKind,
     pub region: Option<usize>,
     /// How often it looks; 0 when it is told.
     pub poll: Us,

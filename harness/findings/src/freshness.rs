@@ -4,9 +4,9 @@ use model::Identity;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Observer, Us};
+use crate::intervals::{Span, length, overlap, union};
 use crate::outage::Out;
 use crate::reading::Reading;
-use crate::spans::{Span, length, overlap, union};
 
 /// Staleness of the fleet at one observer, until generation stops.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,11 +6,11 @@ use model::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::document::Findings;
 use crate::facts::{Facts, Us};
+use crate::findings::Findings;
+use crate::format;
 use crate::gates::{CATALOG, Evidence, Gate, Judgement, defaults, latency_conclusion};
 use crate::outage::{asset_outages, judged};
-use crate::show;
 use crate::statistics::{LimitTest, holm};
 use crate::verdict::Verdict;
 use crate::voids::{Void, voids};
@@ -148,7 +148,7 @@ fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement 
         None => judged,
         Some((who, what, us)) => {
             let (us, allowed) =
-                (show::duration(Us::try_from(us).unwrap_or(Us::MAX)), show::duration(allowed));
+                (format::duration(Us::try_from(us).unwrap_or(Us::MAX)), format::duration(allowed));
             let why = format!("{who} {us} {what} at its p99, this limit allows {allowed}");
             Judgement { verdict: Verdict::Inconclusive, why: Some(why), ..judged }
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, NEVER, Observer, Phase, Us};
+use crate::intervals::nearest_rank;
 use crate::reading::Reading;
-use crate::spans::nearest_rank;
 
 /// The quantiles that are printed.
 pub(crate) const QUANTILES: [(&str, f64); 6] =

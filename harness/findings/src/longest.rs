@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Us};
+use crate::intervals::nearest_rank;
 use crate::outage::{Out, in_contact};
 use crate::shards::ShardOutages;
-use crate::spans::nearest_rank;
 
 /// The longest outages of a group of assets; assets without one count as 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use model::ledger::Fate;
 use serde::{Deserialize, Serialize};
 
 use crate::classes::Class;
-use crate::facts::{Facts, NEVER, Observer, Role, Us};
+use crate::facts::{Facts, NEVER, Observer, ObserverKind, Us};
 use crate::reading::Reading;
 use crate::verdict::Verdict;
 
@@ -108,11 +108,13 @@ fn decides(facts: &Facts, classed: &[(usize, Vec<Option<Class>>)], o: usize) -> 
     let mine = &facts.observers[o];
     let read_back = |fleet: usize| {
         classed.iter().map(|(other, _)| &facts.observers[*other]).any(|other| {
-            other.role == Role::ReadBack && other.service == mine.service && other.takes[fleet]
+            other.kind == ObserverKind::ReadBack
+                && other.service == mine.service
+                && other.takes[fleet]
         })
     };
     let decides = |(fleet, takes): (usize, &bool)| {
-        *takes && (mine.role == Role::ReadBack || !read_back(fleet))
+        *takes && (mine.kind == ObserverKind::ReadBack || !read_back(fleet))
     };
     mine.takes.iter().enumerate().map(decides).collect()
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Us};
+use crate::intervals::{length, overlap, union};
 use crate::reading::Reading;
-use crate::spans::{length, overlap, union};
 
 /// What outages are made of: live, decided, `ack: required`; in order of `t_ready`.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use model::event::Health;
 use serde::{Deserialize, Serialize};
 
-use crate::document::Findings;
-use crate::facts::{Facts, NEVER, Phase, Proof, Role, SECOND, Us};
+use crate::facts::{Facts, NEVER, ObserverKind, Phase, Proof, SECOND, Us};
+use crate::findings::Findings;
+use crate::format;
+use crate::intervals::nearest_rank;
 use crate::reading::Reading;
-use crate::show;
-use crate::spans::nearest_rank;
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,11 +81,11 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
 /// The null target's links have no rule: whatever is lost there was lost by the fabric or by this machine, seen by a counter or not.
 fn own_losses(health: &Health, say: &mut impl FnMut(Reason, String)) {
     if health.fabric_drops > 0 {
-        let packets = show::count(health.fabric_drops, "packet", "packets");
+        let packets = format::count(health.fabric_drops, "packet", "packets");
         say(Reason::FabricDrops, format!("The fabric lost {packets} that no fault asked for."));
     }
     if health.null_lost > 0 {
-        let echoes = show::count(health.null_count, "echo", "echoes");
+        let echoes = format::count(health.null_count, "echo", "echoes");
         let sentence = format!(
             "The null target, which no fault touches, lost {} of {echoes}.",
             health.null_lost
@@ -106,9 +106,9 @@ fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut
     if !found.baseline_fits {
         let p99 = found.ack_latency.get(&phase.name).and_then(|l| l.percentiles.get("p99"));
         let slow = p99.map_or("no reading was acked".to_owned(), |p| {
-            format!("p99 of the ack is {}", show::duration(p.us))
+            format!("p99 of the ack is {}", format::duration(p.us))
         });
-        let allowed = show::duration(facts.theta / 2);
+        let allowed = format::duration(facts.theta / 2);
         say(
             Reason::BaselineSlow,
             format!(
@@ -148,7 +148,7 @@ fn nothing_visible(
 ) {
     // By service: whether anything was due there, and became visible.
     let mut services: Vec<Option<bool>> = vec![None; facts.services.len()];
-    for o in facts.observers.iter().filter(|o| o.role != Role::ReadBack) {
+    for o in facts.observers.iter().filter(|o| o.kind != ObserverKind::ReadBack) {
         let mut mine = due.iter().filter(|(_, r)| facts.takes(o, r)).peekable();
         if mine.peek().is_some() {
             let visible = services[o.service].get_or_insert(false);

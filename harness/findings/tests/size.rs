@@ -38,7 +38,7 @@ fn facts() -> Facts {
         name: "log".into(),
         service: 0,
         takes: vec![true],
-        role: facts::Role::SystemOfRecord,
+        kind: facts::ObserverKind::SystemOfRecord,
         region: None,
         poll: 0,
         passed: Some(vec![i64::MAX; 12]),

@@ -159,7 +159,7 @@ impl Builder<'_> {
     }
 
     fn shards(&self, service: &ServiceId) -> u32 {
-        let living = crate::evidence::layout(
+        let living = crate::services::layout(
             self.catalogs,
             service,
             &self.built.services,

@@ -15,46 +15,46 @@
 //! * `addresses`: who has which address
 //! * `tracks`: links that change by the clock
 //! * `built`: what is known of the stack once it is read
-//! * `evidence`: what only a service can answer
+//! * `services`: what only a service can answer
 //! * `fleets`: who sends, from where, what
 //! * `observers`: who reads back
 //! * `phases`: the timeline
 //! * `windows`: faults, when, and at whom
 //! * `gates`: what must hold
-//! * `limits`: plans that could prove nothing
+//! * `feasibility`: plans that could prove nothing
 //! * `warnings`: what is perhaps not meant
 //! * `settings`: what the command line sets
 //! * `written`: where the parts of a plan are written
-//! * `canon`: the merged document as text
+//! * `canonical`: the merged document as text
 //! * `describe`: `wetdress plan`
-//! * `proof`: what each gate can prove
-//! * `blast`: what a fault can reach
+//! * `forecast`: what each gate can prove
+//! * `blast_radius`: what a fault can reach
 //! * `explain`: `wetdress explain`, and the reference
 //! * `schema`: the JSON schema
 //!
 //! Absent on purpose: bringing kinds to life for a run (`cli`), and everything that happens then.
 
 mod addresses;
-mod blast;
+mod blast_radius;
 mod built;
-mod canon;
+mod canonical;
 mod catalogs;
 mod describe;
-mod evidence;
 mod explain;
+mod feasibility;
 mod fleets;
+mod forecast;
 mod gates;
 mod grammar;
 mod kinds;
-mod limits;
 mod load;
 mod mistakes;
 mod names;
 mod observers;
 mod phases;
 mod places;
-mod proof;
 mod schema;
+mod services;
 mod settings;
 mod shared;
 mod stack;

@@ -14,9 +14,9 @@ use model::{
 };
 
 use crate::{
-    addresses, canon,
+    addresses, canonical,
     catalogs::Catalogs,
-    fleets, gates, grammar, kinds, limits,
+    feasibility, fleets, gates, grammar, kinds,
     mistakes::Mistakes,
     names, observers, phases, stack,
     tracks::{self, Clockwork},
@@ -69,7 +69,7 @@ pub fn load_input(input: &Input<'_>, catalogs: &Catalogs) -> Result<Plan, Mistak
 /// Mistakes of form, of includes and of profiles; the sections are not read.
 pub fn expand(input: &Input<'_>) -> Result<String, Mistakes> {
     let mut reader = Reading::default();
-    let text = reader.document(input).map(|root| canon::yaml(&root));
+    let text = reader.document(input).map(|root| canonical::yaml(&root));
     reader.finish(text)
 }
 
@@ -242,7 +242,7 @@ impl Reading {
     fn source(&self, root: &Node, input: &Input<'_>, windows: &[Window]) -> Source {
         Source {
             file: input.file.to_owned(),
-            sha256: canon::sha256(root),
+            sha256: canonical::sha256(root),
             written: written(root, &self.sources, windows),
         }
     }
@@ -267,7 +267,7 @@ impl Reading {
             }
         }
         let seed = input.seed.or(raw.seed).unwrap_or_else(|| {
-            canon::seed_of(raw.scenario.as_ref().map_or("", |name| &name.value))
+            canonical::seed_of(raw.scenario.as_ref().map_or("", |name| &name.value))
         });
         let mut phases = phases::build(raw.phases.as_ref(), problems);
         let until = phases.last().map_or(Duration::ZERO, |phase| phase.end.latest());
@@ -332,7 +332,7 @@ impl Reading {
             reports,
         };
         if self.problems.is_empty() {
-            limits::refuse(
+            feasibility::refuse(
                 &plan,
                 &gates,
                 safety.max_duration.map(|max| max.span),

@@ -9,9 +9,8 @@ use crate::{
     addresses,
     built::Built,
     catalogs::Catalogs,
-    evidence,
     kinds::{Named, services_named},
-    names,
+    names, services,
 };
 
 /// Where a service wants to be.
@@ -176,7 +175,7 @@ fn ports_twice(
     let mut told: Vec<(&ServiceId, &ServiceId)> = vec![];
     let mut problems = vec![];
     let layout =
-        |name: &ServiceId| evidence::layout(catalogs, name, &built.services, &built.topology);
+        |name: &ServiceId| services::layout(catalogs, name, &built.services, &built.topology);
     for (node, machine) in built.topology.nodes.iter().filter(|(_, node)| node.services.len() > 1) {
         let mut taken: BTreeMap<u16, &ServiceId> = BTreeMap::new();
         let layouts = machine.services.iter().filter_map(|name| Some((name, layout(name)?)));
@@ -209,7 +208,7 @@ pub(crate) fn needs(
     problems: &mut Problems,
 ) {
     let layout =
-        |name: &ServiceId| evidence::layout(catalogs, name, &built.services, &built.topology);
+        |name: &ServiceId| services::layout(catalogs, name, &built.services, &built.topology);
     let face = |name: &ServiceId| {
         let endpoints = layout(name)?.endpoints().iter();
         let endpoints = endpoints.map(|(name, port)| ((*name).to_owned(), *port)).collect();

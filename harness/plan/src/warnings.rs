@@ -10,11 +10,10 @@ use model::{
 use serde::Serialize;
 
 use crate::{
-    blast,
+    blast_radius,
     catalogs::Catalogs,
-    evidence,
-    limits::{period_for, slowest_period, time_limit},
-    proof,
+    feasibility::{period_for, slowest_period, time_limit},
+    forecast, services,
     windows::{earliest_open, latest_close},
 };
 
@@ -38,7 +37,7 @@ pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
     let mut warn =
         |about: &str, message: String| warnings.push(Warning { about: about.to_owned(), message });
     for gate in &plan.gates {
-        let proof = proof::of(gate, plan, catalogs);
+        let proof = forecast::of(gate, plan, catalogs);
         if !proof.decidable {
             warn(&gate.name, format!("can prove {}", proof.can_prove));
         }
@@ -51,8 +50,8 @@ pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
     kills(plan, catalogs, &mut warn);
     contacts(plan, &mut warn);
     for window in &plan.windows {
-        if let Some(world) = blast::world(window, plan, catalogs) {
-            let lost = blast::lost_regions(&world, plan).len();
+        if let Some(world) = blast_radius::world(window, plan, catalogs) {
+            let lost = blast_radius::lost_regions(&world, plan).len();
             if lost > plan.safety.tolerates_regions as usize {
                 warn(
                     window.id.as_str(),
@@ -107,7 +106,7 @@ fn timers(
 ) {
     let own = if gate == "rto.service" { Duration::ZERO } else { client_side(plan) };
     for (name, spec) in &plan.services {
-        let Some(service) = evidence::layout_of(catalogs, name, spec, &plan.topology) else {
+        let Some(service) = services::layout_of(catalogs, name, spec, &plan.topology) else {
             continue;
         };
         let bounding = service
@@ -193,10 +192,14 @@ fn kills(plan: &Plan, catalogs: &Catalogs, warn: &mut impl FnMut(&str, String)) 
     };
     for (i, first) in plan.windows.iter().enumerate() {
         for second in plan.windows.iter().skip(i + 1).filter(|second| touch(first, second)) {
-            let worlds =
-                (blast::world(first, plan, catalogs), blast::world(second, plan, catalogs));
+            let worlds = (
+                blast_radius::world(first, plan, catalogs),
+                blast_radius::world(second, plan, catalogs),
+            );
             let (Some(one), Some(other)) = worlds else { continue };
-            if let Some(node) = blast::down(&one).intersection(&blast::down(&other)).next() {
+            if let Some(node) =
+                blast_radius::down(&one).intersection(&blast_radius::down(&other)).next()
+            {
                 let message = format!(
                     "touches `{}`, and both take `{node}` down: the two are one; leave time between them",
                     first.id

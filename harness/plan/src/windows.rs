@@ -14,9 +14,9 @@ use seams::Layout;
 use crate::{
     built::Built,
     catalogs::{Catalogs, Family},
-    evidence, grammar,
+    grammar,
     grammar::{EventName, Lasts},
-    kinds, names,
+    kinds, names, services,
 };
 
 /// Keys of a fault that are the engine's own.
@@ -293,7 +293,7 @@ impl Builder<'_> {
     }
 
     fn layout(&self, service: &ServiceId) -> Option<Arc<dyn Layout>> {
-        evidence::layout(self.catalogs, service, &self.built.services, &self.built.topology)
+        services::layout(self.catalogs, service, &self.built.services, &self.built.topology)
     }
 
     fn closing(&mut self, lasts: Option<&Sp<Lasts>>, opening: Option<&Opening>) -> Option<Closing> {

@@ -10,14 +10,14 @@ use std::{
 use bytes::Bytes;
 use model::{Identity, Micros, NodeIndex, Outcome, RegionId};
 
-use crate::{Clock, Ground, Origin};
+use crate::{Clock, Network, Origin};
 
 pub trait Driver: fmt::Debug + Send + Sync {
     /// What this client does by itself (connections, rotation, keepalive), in sentences; printed in the report.
     fn policy(&self) -> String;
 
     /// One thread's share. Called on the sending thread, inside its tokio runtime and `LocalSet`.
-    fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane>;
+    fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane>;
 }
 
 /// A connection of a lane. The fleet numbers its connections from 0 without gaps, so a lane may keep them in a list.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use model::{Conditions, Lever, NodeId, Stamped, event::Health};
 use tokio::sync::{mpsc, watch};
 
-use crate::{Addresses, Clock, Ground, Process};
+use crate::{Addresses, Clock, Network, Process};
 
 /// The whole wanted state of the world, with a number that grows with each change.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub trait Lab: Send + Sync {
     fn addresses(&self) -> Arc<dyn Addresses>;
 
     /// Brings every node up with its processes, in the world that `want` holds now, and follows it from then on.
-    async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError>;
+    async fn open(&self, ask: Open) -> Result<Arc<dyn Network>, LabError>;
 
     /// Ends everything. Idempotent.
     async fn close(&self);

@@ -3,7 +3,7 @@
 //! * `catalog`: the kinds of a room, one line each
 //! * `fault`: what goes wrong
 //! * `links`: what a link does to packets, as scenarios and faults write it
-//! * `lab`, `lab_kind`, `ground`: where the stack runs, what is known of it before, and where sockets are born
+//! * `lab`, `lab_kind`, `network`: where the stack runs, what is known of it before, and where sockets are born
 //! * `service`: the system under test
 //! * `driver`: speaks one protocol to send; `session`: the easy way to write one
 //! * `observer`: reads back what became visible
@@ -14,10 +14,10 @@ pub mod catalog;
 mod clock;
 mod driver;
 mod fault;
-mod ground;
 mod lab;
 mod lab_kind;
 pub mod links;
+mod network;
 mod observer;
 mod service;
 mod session;
@@ -27,10 +27,10 @@ pub use catalog::{Catalog, Kind};
 pub use clock::{Clock, monotonic_ns};
 pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress};
 pub use fault::{Fault, Moment, Objection};
-pub use ground::{Ground, Origin};
 pub use lab::{Lab, LabError, Open, Wanted};
 pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};
-pub use observer::{Eyes, Observer, Post};
+pub use network::{Network, Origin};
+pub use observer::{Observer, SightingSink, Vantage};
 pub use service::{
     Addresses, Command, Layout, Process, Restart, Role, RoleName, Service, ServiceRef, Site,
     SystemError, Timer, processes,

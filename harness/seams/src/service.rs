@@ -9,7 +9,7 @@ use model::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::Ground;
+use crate::Network;
 
 /// A program of a node. Paths in `args`, `env` and `files` may hold `{data}`, which the lab replaces by a directory of the node's own
 /// (it survives a restart of the node within the run).
@@ -252,17 +252,21 @@ impl Process {
 #[async_trait]
 pub trait Service: Layout {
     /// One try: Ok when every node serves. The caller repeats it and owns the deadline.
-    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError>;
+    async fn ready(&self, network: &dyn Network) -> Result<(), SystemError>;
 
     /// Topics, tables, keys: what must exist before traffic. Called once, after ready.
-    async fn provision(&self, ground: &dyn Ground) -> Result<(), SystemError>;
+    async fn provision(&self, network: &dyn Network) -> Result<(), SystemError>;
 
     /// Name and version as the running system gives it.
-    async fn version(&self, ground: &dyn Ground) -> Result<String, SystemError>;
+    async fn version(&self, network: &dyn Network) -> Result<String, SystemError>;
 
     /// Asked of one node, from inside that node.
-    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError>;
+    async fn believes(
+        &self,
+        network: &dyn Network,
+        node: &NodeId,
+    ) -> Result<Vec<Role>, SystemError>;
 
     /// Whether every copy is up to date, by the stack's own view.
-    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError>;
+    async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError>;
 }

@@ -95,14 +95,14 @@ struct State<S> {
 
 struct Inner<S> {
     /// By connection.
-    seats: Vec<Seat<S>>,
+    slots: Vec<Slot<S>>,
     /// What was said, and the life of the connection of which it was said.
     out: Vec<(u32, Progress)>,
     waker: Option<Waker>,
 }
 
 /// A connection's place.
-struct Seat<S> {
+struct Slot<S> {
     /// Grows whenever the fleet decides: what was about to be said before of the connection would be taken for the next one.
     life: u32,
     held: Option<Held<S>>,
@@ -125,7 +125,7 @@ struct UnderWay {
 
 impl<C: Connect> SessionLane<C> {
     pub fn new(connect: C, clock: Clock) -> Self {
-        let inner = Inner { seats: Vec::new(), out: Vec::new(), waker: None };
+        let inner = Inner { slots: Vec::new(), out: Vec::new(), waker: None };
         Self {
             connect: Rc::new(connect),
             state: Rc::new(State { clock, inner: RefCell::new(inner) }),
@@ -140,15 +140,15 @@ impl<C: Connect> Lane for SessionLane<C> {
             let task = live(self.connect.clone(), self.state.clone(), request.clone());
             let life = spawn_local(task).abort_handle();
             let held = Held { life, session: None, under_way: UnderWay::default() };
-            self.state.inner.borrow_mut().seat(request.conn).held = Some(held);
+            self.state.inner.borrow_mut().slot(request.conn).held = Some(held);
         }
     }
 
     fn disconnect(&mut self, conn: ConnId, how: Disconnect) {
         let mut inner = self.state.inner.borrow_mut();
-        let seat = inner.seat(conn);
-        seat.life = seat.life.wrapping_add(1);
-        let Some(held) = seat.held.take() else { return };
+        let slot = inner.slot(conn);
+        slot.life = slot.life.wrapping_add(1);
+        let Some(held) = slot.held.take() else { return };
         drop(inner);
         held.stop();
         if let Some(session) = held.session {
@@ -159,10 +159,10 @@ impl<C: Connect> Lane for SessionLane<C> {
     fn submit(&mut self, batch: Batch<'_>, _refused: &mut Vec<u32>) {
         let at = self.state.clock.now();
         let mut inner = self.state.inner.borrow_mut();
-        let Inner { seats, out, .. } = &mut *inner;
+        let Inner { slots, out, .. } = &mut *inner;
         for reading in batch.readings {
             let (ticket, conn) = (reading.ticket, reading.conn);
-            let held = seats.get_mut(conn.0 as usize).and_then(|seat| seat.held.as_mut());
+            let held = slots.get_mut(conn.0 as usize).and_then(|slot| slot.held.as_mut());
             let Some((held, session)) =
                 held.and_then(|held| held.session.clone().map(|session| (held, session)))
             else {
@@ -206,7 +206,7 @@ impl<C: Connect> Lane for SessionLane<C> {
 
 impl<C: Connect> Drop for SessionLane<C> {
     fn drop(&mut self) {
-        for held in self.state.inner.borrow_mut().seats.drain(..).filter_map(|seat| seat.held) {
+        for held in self.state.inner.borrow_mut().slots.drain(..).filter_map(|slot| slot.held) {
             held.stop();
         }
     }
@@ -215,7 +215,7 @@ impl<C: Connect> Drop for SessionLane<C> {
 impl<C: Connect> fmt::Debug for SessionLane<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLane")
-            .field("seats", &self.state.inner.borrow().seats.len())
+            .field("slots", &self.state.inner.borrow().slots.len())
             .finish_non_exhaustive()
     }
 }
@@ -240,17 +240,17 @@ impl<S: Session> State<S> {
     fn up(&self, conn: ConnId, session: Rc<S>) {
         let node = session.node();
         let mut inner = self.inner.borrow_mut();
-        let seat = inner.seat(conn);
-        if let Some(held) = &mut seat.held {
+        let slot = inner.slot(conn);
+        if let Some(held) = &mut slot.held {
             held.session = Some(session);
-            let life = seat.life;
+            let life = slot.life;
             inner.say(life, Progress::Up { conn, node });
         }
     }
 
     fn answered(&self, conn: ConnId, place: u32, ticket: u32, answer: Answer) {
         let mut inner = self.inner.borrow_mut();
-        if let Some(held) = &mut inner.seat(conn).held
+        if let Some(held) = &mut inner.slot(conn).held
             && held.under_way.end(place, ticket)
         {
             inner.say(0, answer.to(ticket));
@@ -260,9 +260,9 @@ impl<S: Session> State<S> {
     fn down(&self, conn: ConnId, why: &'static str) {
         let at = self.clock.now();
         let mut inner = self.inner.borrow_mut();
-        let seat = inner.seat(conn);
-        let life = seat.life;
-        let Some(held) = seat.held.take() else { return };
+        let slot = inner.slot(conn);
+        let life = slot.life;
+        let Some(held) = slot.held.take() else { return };
         held.stop();
         let mut lost: Vec<u32> = held.under_way.all().map(|(ticket, _)| *ticket).collect();
         lost.sort_unstable();
@@ -274,19 +274,19 @@ impl<S: Session> State<S> {
 }
 
 impl<S> Inner<S> {
-    fn seat(&mut self, conn: ConnId) -> &mut Seat<S> {
+    fn slot(&mut self, conn: ConnId) -> &mut Slot<S> {
         let place = conn.0 as usize;
-        if self.seats.len() <= place {
-            self.seats.resize_with(place + 1, || Seat { life: 0, held: None });
+        if self.slots.len() <= place {
+            self.slots.resize_with(place + 1, || Slot { life: 0, held: None });
         }
-        &mut self.seats[place]
+        &mut self.slots[place]
     }
 
     /// Whether the fleet has not decided otherwise since. Of attempts everything may be said: it knows those that it has closed.
     fn is_current(&self, (life, what): &(u32, Progress)) -> bool {
         match what {
             Progress::Up { conn, .. } | Progress::Down { conn, .. } => {
-                self.seats[conn.0 as usize].life == *life
+                self.slots[conn.0 as usize].life == *life
             }
             Progress::Sent { .. } | Progress::Done { .. } => true,
         }

@@ -9,7 +9,7 @@ use tokio::{
     task::yield_now,
 };
 
-use crate::{fleet::Fleet, ledger::Record};
+use crate::{fleet::Fleet, recording::Record};
 
 /// Asks for the end. The answer comes when everything is written.
 #[derive(Debug)]

@@ -23,9 +23,9 @@ use crate::{
     connection::{Effects, Event, Rules, State, Wake},
     contact::Contact,
     in_flight::{Flight, InFlight},
-    ledger::{Cohort, Record},
     outbox::Outbox,
     recorder::Reading,
+    recording::{HomeGroup, Record},
     timers::{Timer, Timers},
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct Fleet {
     pub(crate) lane: Box<dyn Lane>,
     pub(crate) timers: Timers,
     pub(crate) assets: Vec<Asset>,
-    pub(crate) cohorts: Vec<Cohort>,
+    pub(crate) cohorts: Vec<HomeGroup>,
     /// One per cohort.
     pub(crate) contacts: Vec<Contact>,
     /// What the wanted world asks of them. One per cohort.
@@ -76,7 +76,7 @@ impl Fleet {
         let cohorts = plan.home.keys().map(|home| {
             let others =
                 plan.failover.get(home).into_iter().flatten().filter(|region| *region != home);
-            Cohort::new(name.clone(), std::iter::once(home).chain(others).cloned().collect())
+            HomeGroup::new(name.clone(), std::iter::once(home).chain(others).cloned().collect())
         });
         let cohorts = cohorts.collect();
         // Homes own their assets one after the other.
@@ -224,11 +224,11 @@ impl Fleet {
         }
     }
 
-    pub(crate) fn cohort_of(&self, asset: u32) -> &Cohort {
+    pub(crate) fn cohort_of(&self, asset: u32) -> &HomeGroup {
         &self.cohorts[usize::from(self.assets[asset as usize].cohort)]
     }
 
-    pub(crate) fn cohort_mut(&mut self, asset: u32) -> &mut Cohort {
+    pub(crate) fn cohort_mut(&mut self, asset: u32) -> &mut HomeGroup {
         &mut self.cohorts[usize::from(self.assets[asset as usize].cohort)]
     }
 

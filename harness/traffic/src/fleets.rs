@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, thread::JoinHandle}
 use async_trait::async_trait;
 use model::{FleetId, Micros, Plan, Stamped, schedule::Schedule};
 use run::{Folder, RunError};
-use seams::{Clock, Driver, Ground, LoadReport, Traffic, Wanted};
+use seams::{Clock, Driver, LoadReport, Network, Traffic, Wanted};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, oneshot, watch},
@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     engine::{Drain, Engine},
     fleet::Fleet,
-    ledger::Record,
+    recording::Record,
 };
 
 /// Where the engine runs.
@@ -33,7 +33,7 @@ pub struct Setup {
     pub plan: Arc<Plan>,
     /// Number of the run, part of every envelope.
     pub run: u64,
-    pub ground: Arc<dyn Ground>,
+    pub network: Arc<dyn Network>,
     /// One per fleet.
     pub drivers: BTreeMap<FleetId, Arc<dyn Driver>>,
     pub folder: Folder,
@@ -146,7 +146,7 @@ fn engine(
     seen: mpsc::UnboundedSender<Stamped>,
 ) -> Engine {
     let fleets = setup.plan.fleets.iter().map(|(name, fleet)| {
-        let lane = setup.drivers[name].lane(setup.ground.clone(), clock.clone());
+        let lane = setup.drivers[name].lane(setup.network.clone(), clock.clone());
         let assets = fleet.first..fleet.first + fleet.assets;
         Fleet::new(name, &setup.plan, assets, schedule.clone(), clock.clone(), setup.run, lane)
     });

@@ -17,8 +17,8 @@
 //! * `contact`: when assets can be reached
 //! * `silence`: contact that ends and begins
 //! * `orders`: what the wanted world asks of assets
-//! * `ledger`: what is written down
-//! * `roll`: who the assets are
+//! * `recording`: what is written down
+//! * `roster`: who the assets are
 
 mod asset;
 mod connection;
@@ -27,18 +27,18 @@ mod engine;
 mod fleet;
 mod fleets;
 mod in_flight;
-mod ledger;
 mod orders;
 mod outbox;
 mod outcomes;
 mod recorder;
-mod roll;
+mod recording;
+mod roster;
 mod sending;
 mod silence;
 mod timers;
 
 pub use fleets::{Fleets, Setup, Thread, TrafficError};
-pub use roll::{roll, shards};
+pub use roster::{roster, shards};
 
 #[cfg(test)]
 mod tests;

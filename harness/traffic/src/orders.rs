@@ -8,7 +8,7 @@ use model::{CellId, Conditions, FleetState, LabEvent, Lever, Micros, Stamped, ev
 use seams::Disconnect;
 use tokio::sync::mpsc;
 
-use crate::{connection::Event, fleet::Fleet, ledger::Record};
+use crate::{connection::Event, fleet::Fleet, recording::Record};
 
 impl Fleet {
     /// Moves every home's assets to what is wanted of its cell, from wherever they are.

@@ -7,8 +7,8 @@ use crate::{
     connection::Event,
     fleet::Fleet,
     in_flight::Flight,
-    ledger::{End, Record},
     recorder::Reading,
+    recording::{End, Record},
 };
 
 impl Fleet {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::{Attempt, Identity, Micros, envelope, envelope::Envelope};
 use seams::{Batch, ConnId, ConnectRequest, Origin, Outgoing};
 
-use crate::{fleet::Fleet, ledger::Record};
+use crate::{fleet::Fleet, recording::Record};
 
 impl Fleet {
     /// Hands over what is ready to go.

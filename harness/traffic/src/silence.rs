@@ -10,7 +10,7 @@
 
 use model::{FleetState, Micros};
 
-use crate::{connection::Event, fleet::Fleet, ledger::Record, timers::Timer};
+use crate::{connection::Event, fleet::Fleet, recording::Record, timers::Timer};
 
 impl Fleet {
     /// Sets the timers of every edge. They come before all others: at an edge, the new state holds.

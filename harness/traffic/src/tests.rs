@@ -3,7 +3,7 @@
 mod away;
 mod behaviour;
 mod full;
-mod roll;
+mod roster;
 mod sample;
 mod silence;
 mod truth;

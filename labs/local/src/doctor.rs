@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Inside,
+    attachment::{Addresses, Attacher},
+    init::{Order, Report},
     machine::Machine,
-    place::{Addresses, Wiring},
     remedy::{self, Host},
     sandbox::{self, Outcome},
-    stub::{Order, Report},
 };
 
 /// One thing that was tried.
@@ -126,9 +126,9 @@ fn try_a_node(inside: &Inside, engine: Engine) -> io::Result<()> {
 pub(crate) async fn probe(inside: &Inside, engine: Engine) -> io::Result<()> {
     let fabric =
         Arc::new(Fabric::start(engine, 0, fabric::Options::default()).map_err(io::Error::other)?);
-    let wiring = Wiring::new(fabric, None)?;
+    let attacher = Attacher::new(fabric, None)?;
     let addresses = Addresses { first: std::net::Ipv4Addr::new(198, 18, 255, 254), prefix: 32 };
-    let place = wiring.place("probe", fabric::PortId(0), addresses)?;
+    let place = attacher.place("probe", fabric::PortId(0), addresses)?;
     let mut machine = Machine::boot(inside, "probe", place).await?;
     machine.order(&Order::Signal(libc::SIGSTOP))?;
     match machine.report().await? {
@@ -136,7 +136,7 @@ pub(crate) async fn probe(inside: &Inside, engine: Engine) -> io::Result<()> {
         other => return Err(io::Error::other(format!("the node's init answered {other:?}"))),
     }
     let place = machine.destroy().await?;
-    wiring.discard(place)
+    attacher.discard(place)
 }
 
 fn files() -> Finding {

@@ -25,7 +25,7 @@ use seams::{Clock, monotonic_ns};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::{mpsc, watch};
 
-use crate::world::Numbering;
+use crate::policy::Numbering;
 
 /// A flapping fault bites many times, and looks the same each time.
 const FILES_MAX: usize = 8;

@@ -14,7 +14,7 @@ use document::Complaint;
 use fabric::{Engine, Fabric, Options};
 use model::{End, Lever, NodeCondition, NodeId, Topology, event::Health};
 use schemars::JsonSchema;
-use seams::{Addresses, Clock, Ground, Lab, LabError, Open};
+use seams::{Addresses, Clock, Lab, LabError, Network, Open};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
@@ -22,20 +22,21 @@ use tokio::{
 };
 
 use crate::{
-    Inside, doctor,
+    Inside,
+    attachment::Attacher,
+    doctor,
+    events::LabEvents,
     flight::{Flight, Heard, Notes, Packets, Writer},
+    health::OwnHealth,
+    host_pressure::HostPressure,
     levers::does_to_nodes,
-    meters::Meters,
     namespace::Namespace,
+    network::Places,
     node::{Goal, Node},
-    noise::Noise,
     null_target::NullTarget,
-    place::Wiring,
-    places::Places,
-    programs::Programs,
+    policy::{Numbering, Steady},
+    processes::Processes,
     reconcile::{InForce, Now, Reconciler},
-    voice::Voice,
-    world::{Numbering, Steady},
 };
 
 /// How long nodes may take to end before their init is simply let go, which ends them too.
@@ -103,7 +104,7 @@ pub struct LocalLab {
     congestion: Option<String>,
     running: Mutex<Option<Running>>,
     /// Kept after closing, for the last figures.
-    meters: Arc<std::sync::Mutex<Option<Meters>>>,
+    own_health: Arc<std::sync::Mutex<Option<OwnHealth>>>,
     policy: InForce,
 }
 
@@ -151,7 +152,7 @@ impl LocalLab {
             packet_notes: Notes::default(),
             congestion: params.congestion,
             running: Mutex::default(),
-            meters: Arc::default(),
+            own_health: Arc::default(),
             policy: InForce::default(),
         })
     }
@@ -164,29 +165,30 @@ impl LocalLab {
     /// Begins with the lab, and begins anew when traffic is armed.
     fn measure(
         &self,
-        wiring: &Wiring,
+        attacher: &Attacher,
         numbering: &Numbering,
         clock: Clock,
         mut closing: watch::Receiver<()>,
     ) -> Result<NullTarget, LabError> {
-        let (noise, null_ports) = (Noise::now(), numbering.null_ports());
-        let null_target = NullTarget::open(wiring, null_ports)?;
+        let (host_pressure, null_ports) = (HostPressure::now(), numbering.null_ports());
+        let null_target = NullTarget::open(attacher, null_ports)?;
         let congestion = null_target.place().namespace.congestion()?;
-        let meters = Meters {
-            fabric: wiring.fabric.clone(),
+        let own_health = OwnHealth {
+            fabric: attacher.fabric.clone(),
             null_target: null_target.tally(),
             null_ports,
-            noise,
+            host_pressure,
             congestion,
         };
-        *self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(meters);
-        let meters = self.meters.clone();
+        *self.own_health.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(own_health);
+        let own_health = self.own_health.clone();
         tokio::spawn(async move {
             tokio::select! {
                 _ = closing.changed() => {}
                 () = clock.until_armed() => {
-                    if let Some(meters) = &mut *meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
-                        meters.begin();
+                    if let Some(own_health) = &mut *own_health.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+                        own_health.begin();
                     }
                 }
             }
@@ -259,7 +261,7 @@ impl Lab for LocalLab {
         self.topology.clone()
     }
 
-    async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {
+    async fn open(&self, ask: Open) -> Result<Arc<dyn Network>, LabError> {
         let mut running = self.running.lock().await;
         if running.is_some() {
             return Err(io::Error::other("the lab is open already").into());
@@ -272,20 +274,21 @@ impl Lab for LocalLab {
             )
             .map_err(io::Error::other)?,
         );
-        let wiring = Wiring::new(fabric.clone(), self.congestion.clone())?;
+        let attacher = Attacher::new(fabric.clone(), self.congestion.clone())?;
         let numbering = Numbering::new(&self.topology);
         let (open, closing) = watch::channel(());
-        let null_target = self.measure(&wiring, &numbering, ask.clock.clone(), closing.clone())?;
-        let places = Arc::new(Places::new(self.topology.clone(), wiring.clone()));
+        let null_target =
+            self.measure(&attacher, &numbering, ask.clock.clone(), closing.clone())?;
+        let places = Arc::new(Places::new(self.topology.clone(), attacher.clone()));
         let port = |end: &End| numbering.port(end).expect("every end of the topology has a number");
         for (name, cell) in &self.topology.cells {
             let end = End::Cell(name.clone());
-            places.put(end.clone(), wiring.place(name.as_str(), port(&end), cell.into())?);
+            places.put(end.clone(), attacher.place(name.as_str(), port(&end), cell.into())?);
         }
         let (answers, heard) = mpsc::unbounded_channel();
         let are_wanted = !self.packets.keep.0.is_zero();
         let (flight, to_flight) = are_wanted.then(|| self.fly(&fabric, &ask.clock)).unzip();
-        let voice = Voice::new(ask.clock, ask.seen, to_flight);
+        let events = LabEvents::new(ask.clock, ask.seen, to_flight);
         let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) =
             (BTreeMap::new(), Vec::new());
         let mut processes = ask.processes;
@@ -296,14 +299,14 @@ impl Lab for LocalLab {
                 addresses: node.into(),
                 port: port(&End::Node(name.clone())),
                 inside: self.inside.clone(),
-                wiring: wiring.clone(),
+                attacher: attacher.clone(),
                 places: places.clone(),
-                programs: Programs::new(
+                processes: Processes::new(
                     name,
                     processes.remove(name).unwrap_or_default(),
                     &self.run,
                 )?,
-                voice: voice.clone(),
+                events: events.clone(),
                 answers: answers.clone(),
                 machine: None,
                 wanted: NodeCondition::default(),
@@ -318,7 +321,7 @@ impl Lab for LocalLab {
             numbering,
             fabric,
             places: places.clone(),
-            voice,
+            events,
             nodes: goals,
             answers: heard,
             opened: Some(tell),
@@ -358,10 +361,10 @@ impl Lab for LocalLab {
 
     fn health(&self) -> Health {
         let mut health = Health::default();
-        if let Some(meters) =
-            self.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref()
+        if let Some(own_health) =
+            self.own_health.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref()
         {
-            meters.report(&mut health);
+            own_health.report(&mut health);
         }
         health.notes.extend(self.packet_notes.sentences());
         health.degraded.extend(self.note.iter().map(|note| {

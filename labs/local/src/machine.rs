@@ -11,10 +11,10 @@ use tokio::{io::unix::AsyncFd, sync::mpsc};
 
 use crate::{
     Inside,
-    place::Place,
-    stub::{Order, Report},
+    attachment::Place,
+    init::{Order, Report},
+    ipc,
     sys::when_readable,
-    wire,
 };
 
 #[derive(Debug)]
@@ -28,12 +28,12 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) async fn boot(inside: &Inside, hostname: &str, place: Place) -> io::Result<Self> {
-        let control = Arc::new(inside.bear(hostname, place.namespace.as_fd())?);
+        let control = Arc::new(inside.spawn_init(hostname, place.namespace.as_fd())?);
         rustix::io::ioctl_fionbio(&*control, true)?;
         let (hear, mut reports) = mpsc::unbounded_channel();
         tokio::spawn(listen(when_readable(control.clone())?, hear));
         match reports.recv().await {
-            Some((Report::Born, mut beside)) => {
+            Some((Report::Ready, mut beside)) => {
                 let init = beside.pop().ok_or_else(|| {
                     io::Error::other("the node's init came without its descriptor")
                 })?;
@@ -49,7 +49,7 @@ impl Machine {
     }
 
     pub(crate) fn order(&self, order: &Order) -> io::Result<()> {
-        wire::send(&*self.control, order, &[])
+        ipc::send(&*self.control, order, &[])
     }
 
     /// Whether its init has ended, and with it everything in it.
@@ -94,7 +94,7 @@ async fn listen(
     hear: mpsc::UnboundedSender<(Report, Vec<OwnedFd>)>,
 ) {
     while let Ok(mut ready) = control.readable().await {
-        match ready.try_io(|control| wire::receive::<Report>(control.get_ref().as_fd())) {
+        match ready.try_io(|control| ipc::receive::<Report>(control.get_ref().as_fd())) {
             // Nobody hears any more, or the stub is gone.
             Ok(Ok(Some(report))) => {
                 // Nobody hears any more when the machine is being thrown away.

@@ -34,7 +34,7 @@ impl Namespace {
     /// A new one with its loopback up and every port open to everybody.
     pub(crate) fn new(name: &str) -> io::Result<Self> {
         let (tasks, queue) = mpsc::channel::<Task>();
-        let (born, birth) = mpsc::sync_channel(1);
+        let (born, request) = mpsc::sync_channel(1);
         // Room for a system call and its error, not for a program.
         const STACK_BYTES: usize = 256 << 10;
         let thread = thread::Builder::new().name(format!("net {name}")).stack_size(STACK_BYTES);
@@ -43,7 +43,7 @@ impl Namespace {
             let _ = born.send(furnish());
             queue.into_iter().for_each(|task| task());
         })?;
-        let handle = birth.recv().map_err(io::Error::other)??;
+        let handle = request.recv().map_err(io::Error::other)??;
         Ok(Self { tasks, handle: Arc::new(handle) })
     }
 

@@ -23,12 +23,12 @@ use tokio::{
 
 use crate::{
     Inside,
+    attachment::{Addresses, Attacher},
+    events::LabEvents,
+    init::{End as Ending, Order, Report},
     machine::Machine,
-    place::{Addresses, Wiring},
-    places::Places,
-    programs::Programs,
-    stub::{End as Ending, Order, Report},
-    voice::Voice,
+    network::Places,
+    processes::Processes,
 };
 
 /// How long a process may take to end when asked; then it is killed.
@@ -45,7 +45,7 @@ pub(crate) struct Goal {
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// Nothing of its past can send any more: its links may carry packets again.
-    Lit {
+    LinksMayOpen {
         revision: u64,
     },
     Reached {
@@ -63,10 +63,10 @@ pub(crate) struct Node {
     pub addresses: Addresses,
     pub port: fabric::PortId,
     pub inside: Inside,
-    pub wiring: Wiring,
+    pub attacher: Attacher,
     pub places: Arc<Places>,
-    pub programs: Programs,
-    pub voice: Voice,
+    pub processes: Processes,
+    pub events: LabEvents,
     pub answers: mpsc::UnboundedSender<(NodeId, Answer)>,
     pub machine: Option<Machine>,
     pub wanted: NodeCondition,
@@ -81,7 +81,7 @@ impl Node {
         mut closing: watch::Receiver<()>,
     ) {
         loop {
-            let again = self.programs.next_again(&self.wanted);
+            let again = self.processes.next_again(&self.wanted);
             let goal = tokio::select! {
                 goal = goals.recv() => goal,
                 _ = closing.changed() => break,
@@ -124,7 +124,7 @@ impl Node {
         let state = wanted.state;
         self.wanted = wanted;
         if state.is_down() {
-            self.programs.put_all_down();
+            self.processes.put_all_down();
         }
         if state == NodeState::PowerLost {
             let hit = self.lose_power().await?;
@@ -132,7 +132,7 @@ impl Node {
             return Ok(());
         }
         if self.gain_power().await? {
-            self.programs.put_all_down();
+            self.processes.put_all_down();
         }
         match state {
             NodeState::Crashed => {
@@ -142,7 +142,7 @@ impl Node {
             NodeState::Terminated => self.terminate().await?,
             NodeState::Up | NodeState::Stopped | NodeState::Frozen | NodeState::PowerLost => {
                 self.resume().await?;
-                self.answer(Answer::Lit { revision: self.revision });
+                self.answer(Answer::LinksMayOpen { revision: self.revision });
                 self.end_single().await?;
                 self.start().await?;
                 if state == NodeState::Up {
@@ -153,7 +153,7 @@ impl Node {
                 return Ok(());
             }
         }
-        self.answer(Answer::Lit { revision: self.revision });
+        self.answer(Answer::LinksMayOpen { revision: self.revision });
         Ok(())
     }
 
@@ -162,39 +162,39 @@ impl Node {
         for (name, state) in &wanted.processes {
             let was = self.wanted.processes.get(name).copied().unwrap_or_default();
             if let Some(lever) = state.lever().filter(|_| was != *state)
-                && !self.programs.has(name)
+                && !self.processes.has(name)
             {
                 let why = format!("no process of this node is called `{name}`");
-                self.voice.say(LabEvent::CannotDo { lever, end: self.end(), why });
+                self.events.publish(LabEvent::CannotDo { lever, end: self.end(), why });
             }
         }
     }
 
     /// Ends the processes that are wanted down while their node is not.
     async fn end_single(&mut self) -> Result<(), LabError> {
-        for index in 0..self.programs.len() {
+        for index in 0..self.processes.len() {
             let state = self.wanted_of(index);
             if !state.is_down() {
                 continue;
             }
-            self.programs.put_down(index);
-            let Some(number) = self.programs.number(index) else { continue };
+            self.processes.put_down(index);
+            let Some(number) = self.processes.number(index) else { continue };
             let asked = state == NodeState::Terminated;
             self.signal_one(number, if asked { libc::SIGTERM } else { libc::SIGKILL })?;
-            if asked && self.programs.stands(index) {
+            if asked && self.processes.stands(index) {
                 self.signal_one(number, libc::SIGCONT)?;
             }
             let ends = tokio::time::timeout(GRACE, self.wait_for_end(index)).await;
             match ends {
                 Ok(outcome) => outcome?,
                 Err(_still_running) => {
-                    let name = self.programs.name(index);
+                    let name = self.processes.name(index);
                     let why = format!(
                         "`{name}` still ran {} s after its signal: killed",
                         GRACE.as_secs()
                     );
                     let lever = state.lever().unwrap_or(Lever::Crash);
-                    self.voice.say(LabEvent::CannotDo { lever, end: self.end(), why });
+                    self.events.publish(LabEvent::CannotDo { lever, end: self.end(), why });
                     self.signal_one(number, libc::SIGKILL)?;
                     self.wait_for_end(index).await?;
                 }
@@ -206,13 +206,13 @@ impl Node {
 
     /// Stops the processes that are wanted so while their node is up.
     async fn stop_single(&mut self) -> Result<(), LabError> {
-        for index in 0..self.programs.len() {
-            let Some(number) = self.programs.number(index) else { continue };
-            if self.wanted_of(index) != NodeState::Stopped || self.programs.stands(index) {
+        for index in 0..self.processes.len() {
+            let Some(number) = self.processes.number(index) else { continue };
+            if self.wanted_of(index) != NodeState::Stopped || self.processes.stands(index) {
                 continue;
             }
             self.signal_one(number, libc::SIGSTOP)?;
-            while !self.programs.stands(index) && self.programs.number(index).is_some() {
+            while !self.processes.stands(index) && self.processes.number(index).is_some() {
                 self.hear_one().await?;
             }
             self.prove_single(NodeState::Stopped.lever(), index);
@@ -221,11 +221,11 @@ impl Node {
     }
 
     fn wanted_of(&self, index: usize) -> NodeState {
-        self.wanted.process(self.programs.name(index))
+        self.wanted.process(self.processes.name(index))
     }
 
     async fn wait_for_end(&mut self, index: usize) -> Result<(), LabError> {
-        while self.programs.number(index).is_some() {
+        while self.processes.number(index).is_some() {
             self.hear_one().await?;
         }
         Ok(())
@@ -239,10 +239,10 @@ impl Node {
     async fn gain_power(&mut self) -> Result<bool, LabError> {
         let is_new = self.machine.is_none();
         if is_new {
-            let (wiring, name, port, addresses) =
-                (self.wiring.clone(), self.name.clone(), self.port, self.addresses);
+            let (attacher, name, port, addresses) =
+                (self.attacher.clone(), self.name.clone(), self.port, self.addresses);
             let made =
-                tokio::task::spawn_blocking(move || wiring.place(name.as_str(), port, addresses));
+                tokio::task::spawn_blocking(move || attacher.place(name.as_str(), port, addresses));
             let place = made.await.map_err(io::Error::other)??;
             self.places.put(self.end(), place.clone());
             self.machine = Some(Machine::boot(&self.inside, self.name.as_str(), place).await?);
@@ -262,11 +262,11 @@ impl Node {
 
     /// Starts what is due and not wanted down.
     async fn start(&mut self) -> Result<(), LabError> {
-        for index in 0..self.programs.len() {
-            if !self.programs.is_due(index) || self.wanted_of(index).is_down() {
+        for index in 0..self.processes.len() {
+            if !self.processes.is_due(index) || self.wanted_of(index).is_down() {
                 continue;
             }
-            for job in self.programs.steps(index)? {
+            for job in self.processes.steps(index)? {
                 let number = job.number;
                 self.order(&Order::Start(job))?;
                 let end = self.wait_for(|report| match report {
@@ -278,13 +278,13 @@ impl Node {
                 });
                 let why = match end.await? {
                     Ok(Ending::Exited(0)) => continue,
-                    Ok(end) => format!("a step {end}; see {}", self.programs.log(index).display()),
+                    Ok(end) => format!("a step {end}; see {}", self.processes.log(index).display()),
                     Err(why) => format!("start a step: {why}"),
                 };
-                return Err(self.programs.error(index, why));
+                return Err(self.processes.error(index, why));
             }
-            self.programs.prepared(index);
-            let Some(job) = self.programs.start(index) else { continue };
+            self.processes.prepared(index);
+            let Some(job) = self.processes.start(index) else { continue };
             let number = job.number;
             self.order(&Order::Start(job))?;
             let started = self.wait_for(|report| match report {
@@ -295,7 +295,7 @@ impl Node {
                 _ => None,
             });
             if let Err(why) = started.await? {
-                return Err(self.programs.error(index, why));
+                return Err(self.processes.error(index, why));
             }
         }
         Ok(())
@@ -303,7 +303,7 @@ impl Node {
 
     /// What became of it is heard as any report is.
     fn start_again(&mut self) {
-        for job in self.programs.start_again(Instant::now(), &self.wanted) {
+        for job in self.processes.start_again(Instant::now(), &self.wanted) {
             // Without an init the node is lost, which is heard next.
             let _ = self.order(&Order::Start(job));
         }
@@ -311,27 +311,27 @@ impl Node {
 
     async fn stop(&mut self, state: NodeState) -> Result<(), LabError> {
         self.signal_all(libc::SIGSTOP).await?;
-        while !self.programs.all_stand() {
+        while !self.processes.all_stand() {
             self.hear_one().await?;
         }
-        self.prove(state.lever(), self.programs.running());
+        self.prove(state.lever(), self.processes.running());
         Ok(())
     }
 
     /// Lets go on what shall not stand still any more. A process that is wanted still does not move in between.
     async fn resume(&mut self) -> Result<(), LabError> {
-        let standing = (0..self.programs.len()).filter(|index| self.programs.stands(*index));
+        let standing = (0..self.processes.len()).filter(|index| self.processes.stands(*index));
         let (stay, go): (Vec<usize>, Vec<usize>) =
             standing.partition(|index| self.wanted_of(*index) == NodeState::Stopped);
         for index in &go {
-            self.programs.let_go(*index);
+            self.processes.let_go(*index);
         }
         match (stay.as_slice(), go.as_slice()) {
             (_, []) => Ok(()),
             // Whatever a program started and left outside of its group goes on too.
             ([], _) => self.signal_all(libc::SIGCONT).await,
             (_, go) => {
-                for number in go.iter().filter_map(|index| self.programs.number(*index)) {
+                for number in go.iter().filter_map(|index| self.processes.number(*index)) {
                     self.signal_one(number, libc::SIGCONT)?;
                 }
                 Ok(())
@@ -340,20 +340,24 @@ impl Node {
     }
 
     async fn terminate(&mut self) -> Result<(), LabError> {
-        let standing = self.programs.any_stands();
-        if self.programs.running() > 0 {
+        let standing = self.processes.any_stands();
+        if self.processes.running() > 0 {
             self.signal_all(libc::SIGTERM).await?;
         }
         if standing {
             self.signal_all(libc::SIGCONT).await?;
         }
-        let hit = self.programs.running();
+        let hit = self.processes.running();
         let asked = tokio::time::timeout(GRACE, self.wait_for_all_ends()).await;
         if let Ok(outcome) = asked {
             outcome?;
         } else {
             let why = format!("still running {} s after SIGTERM: killed", GRACE.as_secs());
-            self.voice.say(LabEvent::CannotDo { lever: Lever::Terminate, end: self.end(), why });
+            self.events.publish(LabEvent::CannotDo {
+                lever: Lever::Terminate,
+                end: self.end(),
+                why,
+            });
         }
         self.prove(Some(Lever::Terminate), hit);
         // Whatever else a server had started and left behind.
@@ -363,14 +367,14 @@ impl Node {
 
     /// Ends every process of the node by this signal and waits for the last of ours. How many of those there were.
     async fn end_all(&mut self, signal: i32) -> Result<usize, LabError> {
-        let hit = self.programs.running();
+        let hit = self.processes.running();
         self.signal_all(signal).await?;
         self.wait_for_all_ends().await?;
         Ok(hit)
     }
 
     async fn wait_for_all_ends(&mut self) -> Result<(), LabError> {
-        while self.programs.running() > 0 {
+        while self.processes.running() > 0 {
             self.hear_one().await?;
         }
         Ok(())
@@ -406,8 +410,8 @@ impl Node {
     }
 
     fn hear(&mut self, report: &Report) {
-        if let Some(sight) = self.programs.hear(report, &self.name, &self.wanted) {
-            self.voice.say(sight);
+        if let Some(sight) = self.processes.hear(report, &self.name, &self.wanted) {
+            self.events.publish(sight);
         }
     }
 
@@ -421,8 +425,8 @@ impl Node {
     /// Its init is gone, and the kernel has ended everything in it: the node crashed without anybody's wish.
     fn lose_init(&mut self) {
         self.machine = None;
-        for sight in self.programs.all_lost(&self.name) {
-            self.voice.say(sight);
+        for sight in self.processes.all_lost(&self.name) {
+            self.events.publish(sight);
         }
     }
 
@@ -433,15 +437,15 @@ impl Node {
     }
 
     fn prove_single(&self, lever: Option<Lever>, index: usize) {
-        let (node, process) = (self.name.clone(), self.programs.name(index).to_owned());
+        let (node, process) = (self.name.clone(), self.processes.name(index).to_owned());
         if let Some(lever) = lever {
             self.prove_at(lever, Place::Process { node, process }, 1);
         }
     }
 
     fn prove_at(&self, lever: Lever, at: Place, count: u64) {
-        let first = self.voice.clock.now();
-        self.voice.say(LabEvent::Hit { lever, at, count, first, established: 0 });
+        let first = self.events.clock.now();
+        self.events.publish(LabEvent::Hit { lever, at, count, first, established: 0 });
     }
 
     fn answer(&self, answer: Answer) {

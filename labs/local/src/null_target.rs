@@ -20,8 +20,8 @@ use model::event::Health;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
+    attachment::{Addresses, Attacher, Place},
     namespace::udp_socket,
-    place::{Addresses, Place, Wiring},
 };
 
 /// Between two probes.
@@ -40,7 +40,7 @@ const ECHO_PORT: u16 = 7;
 #[derive(Debug)]
 pub(crate) struct NullTarget {
     tally: Arc<Mutex<Tally>>,
-    wiring: Wiring,
+    attacher: Attacher,
     places: [Place; 2],
     /// The thread looks at its other end.
     open: Option<PipeWriter>,
@@ -49,8 +49,8 @@ pub(crate) struct NullTarget {
 
 impl NullTarget {
     /// `ports` are the fabric's numbers of its two ends.
-    pub(crate) fn open(wiring: &Wiring, ports: [PortId; 2]) -> io::Result<Self> {
-        let place = |name, id, first| wiring.place(name, id, Addresses { first, prefix: 32 });
+    pub(crate) fn open(attacher: &Attacher, ports: [PortId; 2]) -> io::Result<Self> {
+        let place = |name, id, first| attacher.place(name, id, Addresses { first, prefix: 32 });
         let places = [place("null probe", ports[0], PROBER)?, place("null echo", ports[1], ECHO)?];
         let near = places[0].namespace.run(|| udp_socket(PROBER, 0))?.into();
         let far = places[1].namespace.run(|| udp_socket(ECHO, ECHO_PORT))?.into();
@@ -59,7 +59,13 @@ impl NullTarget {
         let prober = Prober { near, far, tally: tally.clone(), closing };
         let thread =
             thread::Builder::new().name("null target".into()).spawn(move || prober.live())?;
-        Ok(Self { tally, wiring: wiring.clone(), places, open: Some(open), thread: Some(thread) })
+        Ok(Self {
+            tally,
+            attacher: attacher.clone(),
+            places,
+            open: Some(open),
+            thread: Some(thread),
+        })
     }
 
     pub(crate) fn tally(&self) -> Arc<Mutex<Tally>> {
@@ -81,7 +87,7 @@ impl Drop for NullTarget {
         }
         for place in &self.places {
             // The fabric may have stopped before us, and has then let go of every device.
-            let _ = self.wiring.discard(place.clone());
+            let _ = self.attacher.discard(place.clone());
         }
     }
 }

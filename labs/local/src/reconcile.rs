@@ -20,13 +20,13 @@ use tokio::{
 };
 
 use crate::{
+    events::LabEvents,
     levers::does_to_nodes,
     namespace::udp_socket,
+    network::Places,
     node::{Answer, Goal},
-    places::Places,
-    voice::Voice,
-    watch::Watch,
-    world::{self, Numbering, Quiet, Steady},
+    policy::{self, Numbering, Silenced, Steady},
+    proofs::Proofs,
 };
 
 /// How often the fabric's counters are read while something is to be proven.
@@ -38,7 +38,7 @@ pub(crate) struct Reconciler {
     pub numbering: Numbering,
     pub fabric: Arc<Fabric>,
     pub places: Arc<Places>,
-    pub voice: Voice,
+    pub events: LabEvents,
     pub nodes: BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>,
     pub answers: mpsc::UnboundedReceiver<(NodeId, Answer)>,
     /// Told once, when the first world holds or cannot.
@@ -58,10 +58,10 @@ pub(crate) struct Now {
     goals: BTreeMap<NodeId, Goal>,
     waiting: BTreeSet<NodeId>,
     /// Nodes whose links do not work, wanted so or not yet past it.
-    quiet: Quiet,
+    silenced: Silenced,
     policy: fabric::Policy,
     in_force_from: Micros,
-    watch: Watch,
+    watch: Proofs,
 }
 
 impl Reconciler {
@@ -76,7 +76,7 @@ impl Reconciler {
         let first = want.borrow_and_update().clone();
         self.move_to(&first);
         let mut is_told = true;
-        let clock = self.voice.clock.clone();
+        let clock = self.events.clock.clone();
         let mut is_timeless = self.steady.is_clocked() && clock.armed().is_none();
         loop {
             tokio::select! {
@@ -97,7 +97,7 @@ impl Reconciler {
             }
         }
         if let Ok(snapshot) = self.fabric.counters() {
-            self.now.watch.finish(&snapshot, &self.numbering, &self.voice);
+            self.now.watch.finish(&snapshot, &self.numbering, &self.events);
         }
     }
 
@@ -106,7 +106,7 @@ impl Reconciler {
             return;
         }
         self.now.revision = wanted.revision;
-        self.voice.turn(wanted.revision);
+        self.events.turn(wanted.revision);
         self.now.world = wanted.conditions.clone();
         let conditions: BTreeMap<NodeId, NodeCondition> = self
             .nodes
@@ -118,8 +118,8 @@ impl Reconciler {
             let so = conditions.iter().filter(move |(_, condition)| condition.state == state);
             so.map(|(node, _)| node.clone())
         };
-        self.now.quiet.dark.extend(these(NodeState::PowerLost));
-        self.now.quiet.frozen.extend(these(NodeState::Frozen));
+        self.now.silenced.unpowered.extend(these(NodeState::PowerLost));
+        self.now.silenced.frozen.extend(these(NodeState::Frozen));
         // Silence first, and only then the deeds that it has to hide.
         self.enforce();
         for (node, condition) in conditions {
@@ -144,24 +144,24 @@ impl Reconciler {
         {
             let why = "this lab cannot do it to a node".to_owned();
             let end = End::Node(node.clone());
-            self.voice.say(LabEvent::CannotDo { lever: *lever, end, why });
+            self.events.publish(LabEvent::CannotDo { lever: *lever, end, why });
         }
     }
 
     fn hear(&mut self, node: &NodeId, answer: Answer) {
         let goal = &self.now.goals[node];
         match answer {
-            Answer::Lit { revision } if revision == goal.revision => {
-                let Quiet { dark, frozen } = &mut self.now.quiet;
-                let was_dark = dark.remove(node);
+            Answer::LinksMayOpen { revision } if revision == goal.revision => {
+                let Silenced { unpowered, frozen } = &mut self.now.silenced;
+                let was_unpowered = unpowered.remove(node);
                 let was_frozen = goal.condition.state != NodeState::Frozen && frozen.remove(node);
-                if was_dark || was_frozen {
+                if was_unpowered || was_frozen {
                     self.enforce();
                 }
             }
             Answer::Reached { revision } if revision == goal.revision => {
                 if self.now.waiting.remove(node) {
-                    self.now.in_force_from = self.now.in_force_from.max(self.voice.clock.now());
+                    self.now.in_force_from = self.now.in_force_from.max(self.events.clock.now());
                     self.tell_if_in_force();
                 }
             }
@@ -169,7 +169,7 @@ impl Reconciler {
                 let Some(opened) = self.opened.take() else {
                     let levers = goal.condition.levers();
                     let lever = levers.first().map_or(Lever::Crash, |(lever, _)| *lever);
-                    self.voice.say(LabEvent::CannotDo {
+                    self.events.publish(LabEvent::CannotDo {
                         lever,
                         end: End::Node(node.clone()),
                         why: error.to_string(),
@@ -180,14 +180,16 @@ impl Reconciler {
                 let _ = opened.send(Err(error));
             }
             // Of a goal that was replaced meanwhile.
-            Answer::Lit { .. } | Answer::Reached { .. } | Answer::Failed { .. } => {}
+            Answer::LinksMayOpen { .. } | Answer::Reached { .. } | Answer::Failed { .. } => {}
         }
     }
 
     fn tell_if_in_force(&mut self) {
         if self.now.waiting.is_empty() {
-            self.voice
-                .say_at(self.now.in_force_from, LabEvent::InForce { revision: self.now.revision });
+            self.events.publish_at(
+                self.now.in_force_from,
+                LabEvent::InForce { revision: self.now.revision },
+            );
             if let Some(opened) = self.opened.take() {
                 let _ = opened.send(Ok(()));
             }
@@ -196,22 +198,22 @@ impl Reconciler {
 
     /// Puts the links of the present world in force.
     fn enforce(&mut self) {
-        let origin_ns = self.voice.clock.origin_ns().unwrap_or(u64::MAX);
-        let policy = world::policy(
+        let origin_ns = self.events.clock.origin_ns().unwrap_or(u64::MAX);
+        let policy = policy::policy(
             &self.steady,
             &self.numbering,
             &self.now.world,
-            &self.now.quiet,
+            &self.now.silenced,
             origin_ns,
         );
         match self.fabric.apply(policy.clone()) {
             Ok(applied) => {
                 self.now.in_force_from =
-                    self.now.in_force_from.max(self.voice.clock.stamp_ns(applied.at_ns));
+                    self.now.in_force_from.max(self.events.clock.stamp_ns(applied.at_ns));
                 let closed = applied.closed.into_iter().filter_map(|(link, counters)| {
                     Some((self.numbering.to_model(link)?, counters))
                 });
-                self.now.watch.turn(&self.now.world, &closed.collect(), &self.voice);
+                self.now.watch.turn(&self.now.world, &closed.collect(), &self.events);
                 *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some(policy.clone());
                 let before = std::mem::replace(&mut self.now.policy, policy);
@@ -221,7 +223,7 @@ impl Reconciler {
                 let levers = self.now.world.levers().into_iter();
                 let of_links = levers.filter(|(lever, _)| lever.pulled() == Pulled::OnLinks);
                 for (lever, end) in of_links {
-                    self.voice.say(LabEvent::CannotDo { lever, end, why: error.to_string() });
+                    self.events.publish(LabEvent::CannotDo { lever, end, why: error.to_string() });
                 }
             }
         }
@@ -276,11 +278,11 @@ impl Reconciler {
     /// What waits to be shown healed is asked again: a canary may be lost on a lossy link, and the stack may not use this one.
     fn look(&mut self) {
         if let Ok(snapshot) = self.fabric.counters() {
-            self.now.watch.look(&snapshot, &self.numbering, &self.voice);
+            self.now.watch.look(&snapshot, &self.numbering, &self.events);
         }
         let frozen =
-            |end: &End| matches!(end, End::Node(node) if self.now.quiet.frozen.contains(node));
-        let now = self.voice.clock.now().since(Micros::ZERO);
+            |end: &End| matches!(end, End::Node(node) if self.now.silenced.frozen.contains(node));
+        let now = self.events.clock.now().since(Micros::ZERO);
         // A machine that stands still holds canaries too: they would only fill its queue. A link out of contact lets none pass.
         let may_pass =
             |link: &Link| !frozen(&link.from) && !frozen(&link.to) && self.steady.is_up(link, now);

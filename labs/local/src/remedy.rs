@@ -5,7 +5,7 @@ use std::{fs, io};
 /// What may stand behind a refusal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
-    /// Ubuntu 24.04 and newer: user namespaces of unconfined programs have no capabilities.
+    /// Ubuntu 24.04 and newer: user namespaces of unconfined processes have no capabilities.
     pub apparmor_restricts: bool,
     /// Debian's old switch.
     pub userns_switched_off: bool,

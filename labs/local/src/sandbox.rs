@@ -28,7 +28,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    forks::{self, Inside},
+    fork_server::{self, Inside},
     mounts,
     sys::{self, Side, Signals},
 };
@@ -57,7 +57,7 @@ pub struct SandboxError {
 
 /// What the inside tells the supervisor through a pipe, once.
 #[derive(Serialize, Deserialize)]
-enum Word {
+enum Exit {
     Refused { step: String, errno: i32 },
     Ended(Outcome),
 }
@@ -86,23 +86,24 @@ pub fn enter(body: impl FnOnce(Inside) -> u8) -> Result<Outcome, SandboxError> {
 
 fn supervise(body: impl FnOnce(Inside) -> u8, before: &Signals) -> Result<Outcome, SandboxError> {
     let (mut words, tell) = io::pipe().step("open a pipe")?;
-    let Some(door) = Bound::fork().step("fork")? else {
+    let Some(entry) = ChildGuard::fork().step("fork")? else {
         drop(words);
-        stand_at_the_door(body, before, tell);
+        enter_namespaces(body, before, tell);
     };
     drop(tell);
     let mut asked = false;
-    door.guard(|signal| match signal {
-        libc::SIGQUIT => None,
-        _ if std::mem::replace(&mut asked, true) => Some(Signal::QUIT),
-        _ => Some(Signal::TERM),
-    })
-    .step("wait for the sandbox")?;
+    entry
+        .guard(|signal| match signal {
+            libc::SIGQUIT => None,
+            _ if std::mem::replace(&mut asked, true) => Some(Signal::QUIT),
+            _ => Some(Signal::TERM),
+        })
+        .step("wait for the sandbox")?;
     let mut word = Vec::new();
     words.read_to_end(&mut word).step("read the sandbox's last word")?;
     match serde_json::from_slice(&word) {
-        Ok(Word::Ended(outcome)) => Ok(outcome),
-        Ok(Word::Refused { step, errno }) => {
+        Ok(Exit::Ended(outcome)) => Ok(outcome),
+        Ok(Exit::Refused { step, errno }) => {
             Err(SandboxError { step, source: io::Error::from_raw_os_error(errno) })
         }
         Err(_) => Ok(Outcome::Torn),
@@ -110,12 +111,12 @@ fn supervise(body: impl FnOnce(Inside) -> u8, before: &Signals) -> Result<Outcom
 }
 
 /// The door: makes the namespaces, forks pid 1 into them, and stays because only children enter a new pid namespace.
-fn stand_at_the_door(
+fn enter_namespaces(
     body: impl FnOnce(Inside) -> u8,
     before: &Signals,
     mut tell: io::PipeWriter,
 ) -> ! {
-    let code = match open_the_door() {
+    let code = match make_namespaces() {
         Ok(None) => live_as_pid_1(body, before, tell),
         Ok(Some(init)) => {
             drop(tell);
@@ -125,14 +126,14 @@ fn stand_at_the_door(
             i32::from(end.is_err())
         }
         Err(refused) => {
-            say(&mut tell, &refused.into());
+            report(&mut tell, &refused.into());
             1
         }
     };
     sys::leave(code)
 }
 
-fn open_the_door() -> Result<Option<Bound>, SandboxError> {
+fn make_namespaces() -> Result<Option<ChildGuard>, SandboxError> {
     raise_file_limit().step("raise the limit of open files")?;
     // Ctrl-c at the terminal must reach the supervisor only.
     setsid().step("open a session")?;
@@ -153,7 +154,7 @@ fn open_the_door() -> Result<Option<Bound>, SandboxError> {
     }
     // A change of credentials may have cleared it.
     set_parent_process_death_signal(Some(Signal::KILL)).step("bind to the parent")?;
-    Bound::fork().step("fork pid 1")
+    ChildGuard::fork().step("fork pid 1")
 }
 
 /// Each connection of an asset is a file at either end, and the usual soft limit is 1024.
@@ -167,19 +168,19 @@ fn raise_file_limit() -> rustix::io::Result<()> {
 fn live_as_pid_1(body: impl FnOnce(Inside) -> u8, before: &Signals, mut tell: io::PipeWriter) -> ! {
     let harness = mounts::furnish()
         .and_then(|()| name())
-        .and_then(|()| Bound::fork().step("fork the harness"));
+        .and_then(|()| ChildGuard::fork().step("fork the harness"));
     let word = match harness {
         Ok(None) => {
             drop(tell);
             work(body, before)
         }
         Ok(Some(harness)) => match harness.guard_all(|_| Some(Signal::TERM)) {
-            Ok(outcome) => Word::Ended(outcome),
+            Ok(outcome) => Exit::Ended(outcome),
             Err(source) => SandboxError { step: "wait for the harness".into(), source }.into(),
         },
         Err(refused) => refused.into(),
     };
-    say(&mut tell, &word);
+    report(&mut tell, &word);
     sys::leave(0)
 }
 
@@ -189,7 +190,7 @@ fn name() -> Result<(), SandboxError> {
 
 /// The harness. A panic must not unwind into the code that called `enter`: that is the supervisor's.
 fn work(body: impl FnOnce(Inside) -> u8, before: &Signals) -> ! {
-    let code = forks::start().and_then(|inside| {
+    let code = fork_server::start().and_then(|inside| {
         before.set_mask()?;
         rustix::thread::set_name(c"wetdress-harness")?;
         Ok(catch_unwind(AssertUnwindSafe(|| body(inside))).map_or(101, i32::from))
@@ -197,13 +198,13 @@ fn work(body: impl FnOnce(Inside) -> u8, before: &Signals) -> ! {
     std::process::exit(code.unwrap_or(102))
 }
 
-fn say(tell: &mut io::PipeWriter, word: &Word) {
+fn report(tell: &mut io::PipeWriter, word: &Exit) {
     let text = serde_json::to_vec(word).expect("a word is plain data");
     // Without a reader the supervisor is dead, and so are we in a moment.
     let _ = tell.write_all(&text);
 }
 
-impl From<SandboxError> for Word {
+impl From<SandboxError> for Exit {
     fn from(error: SandboxError) -> Self {
         Self::Refused { step: error.step, errno: error.source.raw_os_error().unwrap_or(libc::EIO) }
     }
@@ -212,13 +213,13 @@ impl From<SandboxError> for Word {
 const WATCHED: [i32; 5] = [libc::SIGCHLD, libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
 /// A child that dies with this process.
-pub(crate) struct Bound {
+pub(crate) struct ChildGuard {
     pid: Pid,
     /// Held until the end: the child looks at its other end to learn whether we died before it was bound.
     _alive: OwnedFd,
 }
 
-impl Bound {
+impl ChildGuard {
     /// Forks; None in the child.
     pub(crate) fn fork() -> io::Result<Option<Self>> {
         let (watch, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;

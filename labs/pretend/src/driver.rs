@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 use model::{NodeId, NodeIndex, Outcome};
 use schemars::JsonSchema;
 use seams::{
-    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Driver, Ground, Lane, Session,
+    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Driver, Lane, Network, Session,
     SessionLane, Site,
 };
 use serde::{Deserialize, Serialize};
@@ -31,9 +31,9 @@ impl Driver for Sender {
         "one connection per asset, to a node of the region it wants, the same one each time; no retry; simulated".to_owned()
     }
 
-    fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+    fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
         let connector = Connector {
-            memory: Memory::of(&*ground),
+            memory: Memory::of(&*network),
             nodes: Rc::new(self.site.topology.indices()),
             site: self.site.clone(),
             clock: clock.clone(),

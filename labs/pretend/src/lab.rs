@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use model::{Lever, NodeId, Topology, event::Health};
-use seams::{Addresses, Ground, Lab, LabError, Open, Origin, Wanted};
+use seams::{Addresses, Lab, LabError, Network, Open, Origin, Wanted};
 use tokio::{
     net::{TcpStream, UdpSocket},
     sync::{Notify, watch},
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    place::{Place, plays},
+    state::{Place, plays},
     world::World,
 };
 
@@ -31,7 +31,7 @@ pub struct Pretend {
     open: Mutex<Option<(Memory, JoinHandle<()>)>>,
 }
 
-/// The world, as the lab's own service, driver and observer reach it: through [`Ground::memory`].
+/// The world, as the lab's own service, driver and observer reach it: through [`Network::memory`].
 #[derive(Clone)]
 pub(crate) struct Memory(Arc<Shared>);
 
@@ -47,7 +47,7 @@ impl Pretend {
         Self { topology: topology.into(), seed, open: Mutex::new(None) }
     }
 
-    /// Machines and ways as they are now; None unless the lab is open.
+    /// Machines and links as they are now; None unless the lab is open.
     pub fn place(&self) -> Option<Place> {
         let open = self.open.lock().expect("no panic while it is held");
         open.as_ref().map(|(memory, _)| memory.world().place.clone())
@@ -68,7 +68,7 @@ impl Lab for Pretend {
         self.topology.clone()
     }
 
-    async fn open(&self, ask: Open) -> Result<Arc<dyn Ground>, LabError> {
+    async fn open(&self, ask: Open) -> Result<Arc<dyn Network>, LabError> {
         let Open { processes, want, seen, clock, .. } = ask;
         let names = |(node, processes): (NodeId, Vec<seams::Process>)| {
             (node, processes.into_iter().map(|process| process.name).collect())
@@ -140,9 +140,9 @@ impl Memory {
         done
     }
 
-    /// The world behind a ground; None for a ground with a network.
-    pub(crate) fn of(ground: &dyn Ground) -> Option<Self> {
-        ground.memory()?.downcast_ref::<Self>().cloned()
+    /// The world behind a network; None for one with sockets.
+    pub(crate) fn of(network: &dyn Network) -> Option<Self> {
+        network.memory()?.downcast_ref::<Self>().cloned()
     }
 }
 
@@ -152,7 +152,7 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// A ground without a network.
+/// A network without sockets.
 #[derive(Debug)]
 struct Air {
     topology: Arc<Topology>,
@@ -160,7 +160,7 @@ struct Air {
 }
 
 #[async_trait]
-impl Ground for Air {
+impl Network for Air {
     fn address(&self, node: &NodeId, port: u16) -> SocketAddr {
         let address =
             self.topology.nodes.get(node).map_or([0, 0, 0, 0].into(), |node| node.address);

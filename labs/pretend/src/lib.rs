@@ -3,8 +3,8 @@
 //! * `kind`: its line of the catalog, and the paused clock
 //! * `lab`: a world that a task plays
 //! * `world`: nodes, copies, messages, in the order of their times
-//! * `place`: machines and links as they are wanted
-//! * `ways`: how a message travels
+//! * `state`: machines and links as they are wanted
+//! * `links`: how a message travels
 //! * `channel`: jitter and loss of one link
 //! * `message`: what travels
 //! * `serve`: what a node does with a message
@@ -23,13 +23,13 @@ mod driver;
 mod group;
 mod kind;
 mod lab;
+mod links;
 mod message;
 mod observer;
-mod place;
 mod raft;
 mod serve;
 mod service;
-mod ways;
+mod state;
 mod world;
 
 use std::sync::Arc;
@@ -44,10 +44,10 @@ pub use kind::LAB;
 pub use lab::Pretend;
 pub use message::{CLIENT_PORT, PEER_PORT};
 pub use observer::ObserverParams;
-pub use place::{Change, Place};
 pub use service::ServiceParams;
+pub use state::{Change, Place};
 
-/// The system that lives in this lab. Its driver and observer find the world through the lab's ground.
+/// The system that lives in this lab. Its driver and observer find the world through the lab's network.
 pub static SYSTEM: System = System {
     name: "pretend",
     lab: Some(LAB.name),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::{Micros, NodeId, ShardId, Sighting};
 use seams::Origin;
 
-use crate::raft::Letter;
+use crate::raft::RaftMessage;
 
 /// Nodes talk to each other here.
 pub const PEER_PORT: u16 = 7400;
@@ -29,7 +29,7 @@ pub(crate) enum Body {
     Peer {
         group: usize,
         copy: usize,
-        letter: Letter,
+        message: RaftMessage,
     },
     /// To the leader of a group, for a client of the node it comes from.
     Forward {
@@ -124,7 +124,7 @@ impl Body {
     /// Bytes, about.
     pub(crate) fn size(&self) -> usize {
         match self {
-            Self::Peer { letter: Letter::Append { entries, .. }, .. } => {
+            Self::Peer { message: RaftMessage::Append { entries, .. }, .. } => {
                 entries
                     .iter()
                     .map(|entry| 16 + entry.payload.as_ref().map_or(0, Bytes::len))

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use document::units::Time;
 use model::{Micros, NodeId, ShardId, Sighting, plan::Shows};
 use schemars::JsonSchema;
-use seams::{Eyes, Ground, Observer, Post, Site, SystemError};
+use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 
@@ -41,24 +41,29 @@ pub(crate) struct Reader {
 
 #[async_trait]
 impl Observer for Reader {
-    async fn watch(&self, ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eyes>) -> SystemError {
-        let (memory, node) = match (memory(&*ground, "watch"), self.near(&post)) {
+    async fn watch(
+        &self,
+        network: Arc<dyn Network>,
+        vantage: Vantage,
+        sink: Arc<dyn SightingSink>,
+    ) -> SystemError {
+        let (memory, node) = match (memory(&*network, "watch"), self.near(&vantage)) {
             (Ok(memory), Ok(node)) => (memory, node),
             (Err(error), _) | (_, Err(error)) => return error,
         };
         let mut after = BTreeMap::new();
-        let mut seen = post.clock.now();
+        let mut seen = vantage.clock.now();
         loop {
             if let Ok(connection) =
-                patient(Connection::open(&memory, post.origin.clone(), node.clone())).await
+                patient(Connection::open(&memory, vantage.origin.clone(), node.clone())).await
             {
-                while let Some(shown) = self.look(&connection, &post, &after).await {
-                    let at = post.clock.now();
+                while let Some(shown) = self.look(&connection, &vantage, &after).await {
+                    let at = vantage.clock.now();
                     if at.since(seen) > self.params.poll.0 * 4 {
-                        eyes.blind(seen, at);
+                        sink.blind(seen, at);
                     }
                     seen = at;
-                    show(shown, at, &*eyes, &mut after);
+                    show(shown, at, &*sink, &mut after);
                     sleep(self.params.poll.0).await;
                 }
             }
@@ -68,13 +73,13 @@ impl Observer for Reader {
 
     async fn head(
         &self,
-        ground: Arc<dyn Ground>,
-        post: &Post,
+        network: Arc<dyn Network>,
+        vantage: &Vantage,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let memory = memory(&*ground, "read the ends")?;
+        let memory = memory(&*network, "read the ends")?;
         let mut best: BTreeMap<ShardId, (u64, u64)> = BTreeMap::new();
         for node in self.site.nodes() {
-            let Some(Reply::Heads(heads)) = ask(&memory, post, node, Ask::Heads).await else {
+            let Some(Reply::Heads(heads)) = ask(&memory, vantage, node, Ask::Heads).await else {
                 continue;
             };
             for (shard, head) in heads {
@@ -91,18 +96,18 @@ impl Observer for Reader {
 
     async fn read_back(
         &self,
-        ground: Arc<dyn Ground>,
-        post: &Post,
-        eyes: Arc<dyn Eyes>,
+        network: Arc<dyn Network>,
+        vantage: &Vantage,
+        sink: Arc<dyn SightingSink>,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let memory = memory(&*ground, "read back")?;
+        let memory = memory(&*network, "read back")?;
         let mut last = BTreeMap::new();
         for node in self.site.nodes() {
             let after = BTreeMap::new();
             if let Some(Reply::Shown(shown)) =
-                ask(&memory, post, node, Ask::Entries { after, leading: true }).await
+                ask(&memory, vantage, node, Ask::Entries { after, leading: true }).await
             {
-                show(shown, post.clock.now(), &*eyes, &mut last);
+                show(shown, vantage.clock.now(), &*sink, &mut last);
             }
         }
         self.whole(&memory, last, "read back")
@@ -110,13 +115,13 @@ impl Observer for Reader {
 }
 
 impl Reader {
-    fn near(&self, post: &Post) -> Result<NodeId, SystemError> {
+    fn near(&self, vantage: &Vantage) -> Result<NodeId, SystemError> {
         let here = |node: &&NodeId| {
-            self.site.topology.nodes.get(*node).is_some_and(|node| node.region == post.region)
+            self.site.topology.nodes.get(*node).is_some_and(|node| node.region == vantage.region)
         };
         let why = || SystemError::Answer {
             doing: "watch".to_owned(),
-            why: format!("{} has no node in {}", self.site.service, post.region),
+            why: format!("{} has no node in {}", self.site.service, vantage.region),
         };
         self.site.nodes().find(here).cloned().ok_or_else(why)
     }
@@ -124,11 +129,11 @@ impl Reader {
     async fn look(
         &self,
         connection: &Connection,
-        post: &Post,
+        vantage: &Vantage,
         after: &BTreeMap<ShardId, u64>,
     ) -> Option<Shown> {
         let after = after.clone();
-        let ask = match post.shows {
+        let ask = match vantage.shows {
             Shows::CurrentValue => Ask::Values { after },
             Shows::Log | Shows::Replica => Ask::Entries { after, leading: false },
         };
@@ -157,19 +162,19 @@ impl Reader {
 
 type Shown = BTreeMap<ShardId, (Vec<Sighting>, u64)>;
 
-fn show(shown: Shown, at: Micros, eyes: &dyn Eyes, after: &mut BTreeMap<ShardId, u64>) {
+fn show(shown: Shown, at: Micros, sink: &dyn SightingSink, after: &mut BTreeMap<ShardId, u64>) {
     for (shard, (sightings, upto)) in shown {
-        sightings.into_iter().for_each(|sighting| eyes.saw(Sighting { at, ..sighting }));
+        sightings.into_iter().for_each(|sighting| sink.saw(Sighting { at, ..sighting }));
         if after.get(&shard) != Some(&upto) {
-            eyes.passed(&shard, upto);
+            sink.passed(&shard, upto);
             after.insert(shard, upto);
         }
     }
 }
 
-async fn ask(memory: &Memory, post: &Post, node: &NodeId, ask: Ask) -> Option<Reply> {
+async fn ask(memory: &Memory, vantage: &Vantage, node: &NodeId, ask: Ask) -> Option<Reply> {
     let connection =
-        patient(Connection::open(memory, post.origin.clone(), node.clone())).await.ok()?;
+        patient(Connection::open(memory, vantage.origin.clone(), node.clone())).await.ok()?;
     timeout(PATIENCE, connection.ask(ask)).await.ok()?
 }
 

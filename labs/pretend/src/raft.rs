@@ -9,7 +9,7 @@ use bytes::Bytes;
 use model::schedule::{Draws, Purpose};
 use tokio::time::Instant;
 
-/// At most so many entries travel in one letter.
+/// At most so many entries travel in one message.
 const BATCH: usize = 256;
 
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Entry {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Letter {
+pub(crate) enum RaftMessage {
     Append {
         term: u64,
         after: u64,
@@ -47,7 +47,7 @@ pub(crate) enum Letter {
     },
 }
 
-pub(crate) type Post = Vec<(usize, Letter)>;
+pub(crate) type Outbox = Vec<(usize, RaftMessage)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -154,15 +154,15 @@ impl Replica {
     }
 
     /// Appends a payload, on the leader only; the position that it will have once it is committed.
-    pub(crate) fn propose(&mut self, payload: Option<Bytes>) -> (u64, Post) {
+    pub(crate) fn propose(&mut self, payload: Option<Bytes>) -> (u64, Outbox) {
         self.log.push(Entry { term: self.term, payload });
-        let post = self.append_all();
+        let vantage = self.append_all();
         self.count_commit();
-        (self.last(), post)
+        (self.last(), vantage)
     }
 
     /// The deadline has come. A leader whom no majority has answered for an election timeout leads no more.
-    pub(crate) fn tick(&mut self, now: Instant) -> Post {
+    pub(crate) fn tick(&mut self, now: Instant) -> Outbox {
         self.answered[self.me] = now;
         let answered =
             self.answered.iter().filter(|at| now.duration_since(**at) <= self.election).count();
@@ -177,16 +177,18 @@ impl Replica {
         self.elect(now)
     }
 
-    pub(crate) fn receive(&mut self, now: Instant, from: usize, letter: Letter) -> Post {
-        match letter {
-            Letter::Append { term, after, after_term, entries, commit } => {
+    pub(crate) fn receive(&mut self, now: Instant, from: usize, message: RaftMessage) -> Outbox {
+        match message {
+            RaftMessage::Append { term, after, after_term, entries, commit } => {
                 self.append(now, from, (term, after, after_term), entries, commit)
             }
-            Letter::Appended { term, ok, index } => self.appended(now, from, term, ok, index),
-            Letter::Vote { term, pre, last_term, last } => {
+            RaftMessage::Appended { term, ok, index } => self.appended(now, from, term, ok, index),
+            RaftMessage::Vote { term, pre, last_term, last } => {
                 self.vote(now, from, (term, pre), (last_term, last))
             }
-            Letter::Voted { term, pre, granted } => self.voted(now, from, (term, pre), granted),
+            RaftMessage::Voted { term, pre, granted } => {
+                self.voted(now, from, (term, pre), granted)
+            }
         }
     }
 
@@ -197,11 +199,11 @@ impl Replica {
         (term, after, after_term): (u64, u64, u64),
         entries: Vec<Entry>,
         commit: u64,
-    ) -> Post {
+    ) -> Outbox {
         if term < self.term {
             return vec![(
                 from,
-                Letter::Appended { term: self.term, ok: false, index: self.last() },
+                RaftMessage::Appended { term: self.term, ok: false, index: self.last() },
             )];
         }
         self.step_down(term);
@@ -210,7 +212,7 @@ impl Replica {
         self.wait(now);
         if after > self.last() || self.term_at(after) != after_term {
             let index = self.last().min(after.saturating_sub(1));
-            return vec![(from, Letter::Appended { term: self.term, ok: false, index })];
+            return vec![(from, RaftMessage::Appended { term: self.term, ok: false, index })];
         }
         let mut index = after;
         for entry in entries {
@@ -221,10 +223,10 @@ impl Replica {
             }
         }
         self.commit = self.commit.max(commit.min(index));
-        vec![(from, Letter::Appended { term: self.term, ok: true, index })]
+        vec![(from, RaftMessage::Appended { term: self.term, ok: true, index })]
     }
 
-    fn appended(&mut self, now: Instant, from: usize, term: u64, ok: bool, index: u64) -> Post {
+    fn appended(&mut self, now: Instant, from: usize, term: u64, ok: bool, index: u64) -> Outbox {
         if term > self.term {
             self.step_down(term);
             self.wait(now);
@@ -253,14 +255,14 @@ impl Replica {
         from: usize,
         (term, pre): (u64, bool),
         log: (u64, u64),
-    ) -> Post {
+    ) -> Outbox {
         let led = self.role == Role::Leader
             || self.heard.is_some_and(|heard| now.duration_since(heard) < self.election);
         let complete = log >= (self.term_at(self.last()), self.last());
         if pre {
             return vec![(
                 from,
-                Letter::Voted { term, pre, granted: term > self.term && complete && !led },
+                RaftMessage::Voted { term, pre, granted: term > self.term && complete && !led },
             )];
         }
         if term > self.term {
@@ -271,7 +273,7 @@ impl Replica {
             self.voted = Some(from);
             self.wait(now);
         }
-        vec![(from, Letter::Voted { term: self.term, pre, granted })]
+        vec![(from, RaftMessage::Voted { term: self.term, pre, granted })]
     }
 
     fn voted(
@@ -280,7 +282,7 @@ impl Replica {
         from: usize,
         (term, pre): (u64, bool),
         granted: bool,
-    ) -> Post {
+    ) -> Outbox {
         let asked = match self.role {
             Role::Hopeful => pre && term == self.term + 1,
             Role::Candidate => !pre && term == self.term,
@@ -296,7 +298,7 @@ impl Replica {
     }
 
     /// Goes on as far as the votes reach, and asks for more.
-    fn elect(&mut self, now: Instant) -> Post {
+    fn elect(&mut self, now: Instant) -> Outbox {
         if self.role == Role::Hopeful && self.majority(self.votes.len()) {
             self.role = Role::Candidate;
             self.term += 1;
@@ -312,10 +314,10 @@ impl Replica {
         let pre = self.role == Role::Hopeful;
         let (last_term, last) = (self.term_at(self.last()), self.last());
         let term = self.term + u64::from(pre);
-        self.others().map(|copy| (copy, Letter::Vote { term, pre, last_term, last })).collect()
+        self.others().map(|copy| (copy, RaftMessage::Vote { term, pre, last_term, last })).collect()
     }
 
-    fn lead(&mut self, now: Instant) -> Post {
+    fn lead(&mut self, now: Instant) -> Outbox {
         self.role = Role::Leader;
         self.leader = Some(self.me);
         let next = self.last() + 1;
@@ -326,25 +328,25 @@ impl Replica {
         self.propose(None).1
     }
 
-    fn append_all(&mut self) -> Post {
+    fn append_all(&mut self) -> Outbox {
         let others: Vec<usize> = self.others().collect();
         others.into_iter().map(|copy| self.append_to(copy)).collect()
     }
 
     /// What the copy lacks, sent on the assumption that it arrives; a refusal puts that right.
-    fn append_to(&mut self, copy: usize) -> (usize, Letter) {
+    fn append_to(&mut self, copy: usize) -> (usize, RaftMessage) {
         let after = self.next[copy] - 1;
         let from = usize::try_from(after).expect("a log fits into memory");
         let entries: Vec<Entry> = self.log[from..].iter().take(BATCH).cloned().collect();
         self.next[copy] += entries.len() as u64;
-        let letter = Letter::Append {
+        let message = RaftMessage::Append {
             term: self.term,
             after,
             after_term: self.term_at(after),
             entries,
             commit: self.commit,
         };
-        (copy, letter)
+        (copy, message)
     }
 
     /// Only entries of the own term are counted; older ones follow with them.

@@ -17,9 +17,9 @@ use crate::{
 impl World {
     pub(crate) fn arrive_at_node(&mut self, now: Instant, node: &NodeId, message: Message) {
         match message.body {
-            Body::Peer { group, copy, letter } => {
+            Body::Peer { group, copy, message } => {
                 let Some(me) = self.groups[group].copy_of(node) else { return };
-                let post = self.groups[group].replicas[me].receive(now, copy, letter);
+                let post = self.groups[group].replicas[me].receive(now, copy, message);
                 self.post(now, group, me, post);
                 self.settle(now, group, me);
             }

@@ -7,7 +7,7 @@ use document::units::Time;
 use model::{NodeId, NodeState, ShardId};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Ground, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
+    Addresses, Layout, Network, Process, Role, RoleName, Service, Site, SystemError, Timer,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -81,8 +81,8 @@ impl Layout for Logs {
 
 #[async_trait]
 impl Service for Logs {
-    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
-        let memory = memory(ground, "ask whether nodes are up")?;
+    async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
+        let memory = memory(network, "ask whether nodes are up")?;
         let world = memory.world();
         match self.site.nodes().find(|node| world.serving(node) != NodeState::Up) {
             None => Ok(()),
@@ -93,21 +93,25 @@ impl Service for Logs {
         }
     }
 
-    async fn provision(&self, ground: &dyn Ground) -> Result<(), SystemError> {
-        let memory = memory(ground, "make shards")?;
+    async fn provision(&self, network: &dyn Network) -> Result<(), SystemError> {
+        let memory = memory(network, "make shards")?;
         memory.stir(|world, now| {
             world.found(&self.site.service, &self.shards(), self.params.election_timeout.0, now)
         });
         Ok(())
     }
 
-    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+    async fn version(&self, _: &dyn Network) -> Result<String, SystemError> {
         Ok(format!("pretend {} (simulated)", env!("CARGO_PKG_VERSION")))
     }
 
-    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
+    async fn believes(
+        &self,
+        network: &dyn Network,
+        node: &NodeId,
+    ) -> Result<Vec<Role>, SystemError> {
         let doing = "ask a node for its roles";
-        let memory = memory(ground, doing)?;
+        let memory = memory(network, doing)?;
         let world = memory.world();
         if world.serving(node) != NodeState::Up {
             return Err(SystemError::Answer {
@@ -123,8 +127,8 @@ impl Service for Logs {
         Ok(roles.collect())
     }
 
-    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
-        let memory = memory(ground, "ask whether copies are up to date")?;
+    async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError> {
+        let memory = memory(network, "ask whether copies are up to date")?;
         let world = memory.world();
         let up = self.site.nodes().all(|node| world.serving(node) == NodeState::Up);
         let mut groups = world.groups.iter().filter(|group| group.service == self.site.service);
@@ -144,10 +148,10 @@ fn named(role: raft::Role) -> RoleName {
     }
 }
 
-pub(crate) fn memory(ground: &dyn Ground, doing: &str) -> Result<Memory, SystemError> {
+pub(crate) fn memory(network: &dyn Network, doing: &str) -> Result<Memory, SystemError> {
     let why = || SystemError::Answer {
         doing: doing.to_owned(),
         why: "the `pretend` system runs in the `pretend` lab only".to_owned(),
     };
-    Memory::of(ground).ok_or_else(why)
+    Memory::of(network).ok_or_else(why)
 }

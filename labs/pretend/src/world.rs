@@ -18,10 +18,10 @@ use tokio::{
 
 use crate::{
     group::Group,
+    links::{Fate, Links, Passage},
     message::{Body, Message, PROCESS, Reply},
-    place::{Place, plays},
-    raft::Post,
-    ways::{Fate, Way, Ways},
+    raft::Outbox,
+    state::{Place, plays},
 };
 
 /// Why a lever does nothing here.
@@ -29,7 +29,7 @@ const UNABLE: &str = "the `pretend` lab has nothing that it could do this to";
 
 pub(crate) struct World {
     pub(crate) place: Place,
-    ways: Ways,
+    links: Links,
     hosts: BTreeMap<NodeId, Host>,
     pub(crate) groups: Vec<Group>,
     pub(crate) lines: HashMap<u64, Line>,
@@ -83,7 +83,7 @@ impl World {
             .collect();
         let world = Self {
             place: Place::default(),
-            ways: Ways::new(topology, draws.named("ways")),
+            links: Links::new(topology, draws.named("links")),
             hosts,
             groups: vec![],
             lines: HashMap::new(),
@@ -126,7 +126,7 @@ impl World {
     }
 
     pub(crate) fn topology(&self) -> Arc<Topology> {
-        self.ways.topology().clone()
+        self.links.topology().clone()
     }
 
     pub(crate) fn stamp(&self, at: Instant) -> Micros {
@@ -169,7 +169,7 @@ impl World {
         let mut sights = vec![];
         let change = self.place.reconcile(world);
         for (link, lever) in change.let_go {
-            self.ways.let_go(lever, event::Place::Link(link), &mut sights);
+            self.links.let_go(lever, event::Place::Link(link), &mut sights);
         }
         for (link, lever) in change.pulled.into_iter().filter(|(_, lever)| !plays(*lever)) {
             sights.push(LabEvent::CannotDo { lever, end: link.to, why: UNABLE.to_owned() });
@@ -190,7 +190,7 @@ impl World {
     pub(crate) fn close(&mut self, now: Instant) {
         let at = self.stamp(now);
         let mut sights = vec![];
-        self.ways.let_all_go(&mut sights);
+        self.links.let_all_go(&mut sights);
         sights.into_iter().for_each(|sight| self.tell(at, sight));
         for node in self.hosts.keys() {
             for process in self.processes(node) {
@@ -228,14 +228,14 @@ impl World {
             Some(process) => event::Place::Process { node: node.clone(), process },
         };
         for (lever, process) in was.difference(&is) {
-            self.ways.let_go(*lever, spot(process), sights);
+            self.links.let_go(*lever, spot(process), sights);
         }
         for (lever, process) in is.difference(&was) {
             if let Err(why) = self.able(node, *lever, process.as_deref()) {
                 let end = End::Node(node.clone());
                 sights.push(LabEvent::CannotDo { lever: *lever, end, why });
             } else {
-                self.ways.count(*lever, spot(process), at, false, sights);
+                self.links.count(*lever, spot(process), at, false, sights);
             }
         }
     }
@@ -333,7 +333,7 @@ impl World {
         let Message { from, to, body } = &message;
         let established = !matches!(body, Body::Hello { .. } | Body::Welcome { .. });
         let carries_data = established && !matches!(body, Body::Gone { .. });
-        let way = Way {
+        let way = Passage {
             from,
             to,
             ports: body.ports(from, to),
@@ -344,7 +344,7 @@ impl World {
             carries_data,
         };
         let mut sights = vec![];
-        let fate = self.ways.send(&self.place, way, &mut sights);
+        let fate = self.links.send(&self.place, way, &mut sights);
         let at = self.stamp(now);
         sights.into_iter().for_each(|sight| self.tell(at, sight));
         let number = self.number();
@@ -419,10 +419,10 @@ impl World {
         self.hosts.get(node).map(|host| host.life)
     }
 
-    pub(crate) fn post(&mut self, now: Instant, group: usize, me: usize, post: Post) {
+    pub(crate) fn post(&mut self, now: Instant, group: usize, me: usize, post: Outbox) {
         let copies = self.groups[group].copies.clone();
-        for (copy, letter) in post {
-            let body = Body::Peer { group, copy: me, letter };
+        for (copy, message) in post {
+            let body = Body::Peer { group, copy: me, message };
             self.send(
                 now,
                 Message { from: Origin::node(&copies[me]), to: Origin::node(&copies[copy]), body },

@@ -76,11 +76,11 @@ fn played(worlds: &[Conditions], beside: &[&str]) -> (Place, Vec<Stamped>) {
         };
         let processes: BTreeMap<NodeId, Vec<Process>> = site.nodes().map(of).collect();
         let clock = Clock::new(Instant::now());
-        let ground = lab
+        let network = lab
             .open(Open { processes, want: wanted, seen: to_seen, clock })
             .await
             .expect("it opens");
-        service.provision(&*ground).await.expect("shards are made");
+        service.provision(&*network).await.expect("shards are made");
         for (revision, world) in (1..).zip(worlds) {
             want.send_replace(Wanted { revision, conditions: Arc::new(world.clone()) });
             sleep(Duration::from_secs(1)).await;

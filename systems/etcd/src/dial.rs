@@ -13,7 +13,7 @@ use std::{
 
 use model::{End, NodeId, NodeIndex, Outcome};
 use seams::{
-    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Ground, Origin, Session, Site,
+    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Network, Origin, Session, Site,
 };
 use tokio::{
     sync::watch,
@@ -29,7 +29,7 @@ use crate::{
 pub(crate) struct EtcdDial {
     site: Site,
     connect_timeout: Duration,
-    ground: Arc<dyn Ground>,
+    network: Arc<dyn Network>,
     clock: Clock,
     lines: RefCell<BTreeMap<(End, NodeIndex), Weak<Line>>>,
     silent: Rc<Silent>,
@@ -69,11 +69,11 @@ impl EtcdDial {
     pub(crate) fn new(
         site: Site,
         connect_timeout: Duration,
-        ground: Arc<dyn Ground>,
+        network: Arc<dyn Network>,
         clock: Clock,
     ) -> Self {
         let (lines, silent) = (RefCell::default(), Rc::default());
-        Self { site, connect_timeout, ground, clock, lines, silent }
+        Self { site, connect_timeout, network, clock, lines, silent }
     }
 
     /// The line that stands or is being made, or a new one.
@@ -85,7 +85,7 @@ impl EtcdDial {
             None => {
                 self.silent.borrow_mut().retain(|line| !line.has_ended());
                 let line = Rc::new(Line::begin(
-                    self.ground.clone(),
+                    self.network.clone(),
                     from.clone(),
                     name.clone(),
                     self.connect_timeout,
@@ -154,10 +154,10 @@ impl Session for EtcdSession {
 }
 
 impl Line {
-    fn begin(ground: Arc<dyn Ground>, from: Origin, node: NodeId, patience: Duration) -> Self {
+    fn begin(network: Arc<dyn Network>, from: Origin, node: NodeId, patience: Duration) -> Self {
         let (tell, state) = watch::channel(State::Opening);
         let task = tokio::spawn(async move {
-            let why = match timeout(patience, connect(&*ground, &from, &node)).await {
+            let why = match timeout(patience, connect(&*network, &from, &node)).await {
                 Ok(Ok((wire, ended))) => {
                     tell.send_replace(State::Up(wire));
                     ended.await.unwrap_or(GIVEN_UP)
@@ -196,12 +196,12 @@ impl Drop for Line {
 
 /// A connection stands when the member has answered: a stopped one accepts connections all the same.
 async fn connect(
-    ground: &dyn Ground,
+    network: &dyn Network,
     from: &Origin,
     node: &NodeId,
 ) -> Result<(Wire, JoinHandle<&'static str>), &'static str> {
     let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
-    let opening = wire::open(ground, from, ground.address(node, CLIENT_PORT), keepalive);
+    let opening = wire::open(network, from, network.address(node, CLIENT_PORT), keepalive);
     let (wire, ended) = opening.await.map_err(|_| "the member cannot be reached")?;
     calls::status(&wire).await.map_err(|_| "the member did not say its status")?;
     Ok((wire, ended))

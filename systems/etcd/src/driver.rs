@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use document::units::Time;
 use schemars::JsonSchema;
-use seams::{Clock, Driver, Ground, Lane, SessionLane, Site};
+use seams::{Clock, Driver, Lane, Network, SessionLane, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::{PING_EVERY, PING_TIMEOUT, dial::EtcdDial};
@@ -49,9 +49,9 @@ impl Driver for Sender {
         )
     }
 
-    fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+    fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
         let dial =
-            EtcdDial::new(self.site.clone(), self.params.connect_timeout.0, ground, clock.clone());
+            EtcdDial::new(self.site.clone(), self.params.connect_timeout.0, network, clock.clone());
         Box::new(SessionLane::new(dial, clock))
     }
 }

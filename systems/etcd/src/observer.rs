@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use model::{NodeId, RegionId, ShardId, Sighting, envelope::Envelope};
 use schemars::JsonSchema;
-use seams::{Eyes, Ground, Observer, Post, Site, SystemError};
+use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout};
 use tonic::Streaming;
@@ -45,16 +45,21 @@ struct Watcher {
 
 #[async_trait]
 impl Observer for Watcher {
-    async fn watch(&self, ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eyes>) -> SystemError {
-        let members = match self.members(&post.region) {
+    async fn watch(
+        &self,
+        network: Arc<dyn Network>,
+        vantage: Vantage,
+        sink: Arc<dyn SightingSink>,
+    ) -> SystemError {
+        let members = match self.members(&vantage.region) {
             Ok(members) => members,
             Err(error) => return error,
         };
         let mut sight =
-            Sight { watcher: self, post: &post, eyes: &*eyes, next: 1, dark: Instant::now() };
+            Sight { watcher: self, vantage: &vantage, sink: &*sink, next: 1, dark: Instant::now() };
         loop {
             for member in &members {
-                sight.look(&*ground, member).await;
+                sight.look(&*network, member).await;
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -62,10 +67,10 @@ impl Observer for Watcher {
 
     async fn head(
         &self,
-        ground: Arc<dyn Ground>,
-        post: &Post,
+        network: Arc<dyn Network>,
+        vantage: &Vantage,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let wire = self.any_member(&*ground, post).await?;
+        let wire = self.any_member(&*network, vantage).await?;
         let answer =
             calls::answered("read the newest key", calls::newest(&wire, self.site.run)).await?;
         let newest = answer.kvs.first().map_or(0, |kv| calls::revision(kv.mod_revision));
@@ -76,11 +81,11 @@ impl Observer for Watcher {
     /// same call is the read of record, and compares the copies when it is made in every region.
     async fn read_back(
         &self,
-        ground: Arc<dyn Ground>,
-        post: &Post,
-        eyes: Arc<dyn Eyes>,
+        network: Arc<dyn Network>,
+        vantage: &Vantage,
+        sink: Arc<dyn SightingSink>,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let wire = self.any_member(&*ground, post).await?;
+        let wire = self.any_member(&*network, vantage).await?;
         let run = self.site.run;
         let newest = calls::answered("read the newest key", calls::newest(&wire, run)).await?;
         let head = newest.header.map_or(0, |header| header.revision);
@@ -93,7 +98,7 @@ impl Observer for Watcher {
                 // Another version under the key of one attempt: the system applied it twice.
                 let twice = (kv.version > 1).then_some(kv.create_revision);
                 for position in [Some(kv.mod_revision), twice].into_iter().flatten() {
-                    self.show(kv, position, at, post, &*eyes);
+                    self.show(kv, position, at, vantage, &*sink);
                 }
             }
             match page.kvs.last() {
@@ -102,7 +107,7 @@ impl Observer for Watcher {
             }
         }
         let head = calls::revision(head);
-        eyes.passed(&self.shard, head);
+        sink.passed(&self.shard, head);
         Ok(BTreeMap::from([(self.shard.clone(), head)]))
     }
 }
@@ -125,25 +130,36 @@ impl Watcher {
     }
 
     /// The first member of the region that answers.
-    async fn any_member(&self, ground: &dyn Ground, post: &Post) -> Result<Wire, SystemError> {
+    async fn any_member(
+        &self,
+        network: &dyn Network,
+        vantage: &Vantage,
+    ) -> Result<Wire, SystemError> {
         let mut why = String::new();
-        for member in self.members(&post.region)? {
-            match open(ground, post, &member).await {
+        for member in self.members(&vantage.region)? {
+            match open(network, vantage, &member).await {
                 Ok(wire) => return Ok(wire),
                 Err(error) => why = error,
             }
         }
-        Err(SystemError::Answer { doing: format!("reach a member in {}", post.region), why })
+        Err(SystemError::Answer { doing: format!("reach a member in {}", vantage.region), why })
     }
 
-    fn show(&self, kv: &KeyValue, position: i64, at: Instant, post: &Post, eyes: &dyn Eyes) {
+    fn show(
+        &self,
+        kv: &KeyValue,
+        position: i64,
+        at: Instant,
+        vantage: &Vantage,
+        sink: &dyn SightingSink,
+    ) {
         let run = self.site.run;
         let Some(identity) = keys::identity(run, &kv.key) else { return };
         let intact = Envelope::read(&kv.value)
             .is_ok_and(|envelope| envelope.run == run && envelope.identity == identity);
-        eyes.saw(Sighting {
+        sink.saw(Sighting {
             identity,
-            at: post.clock.stamp(at),
+            at: vantage.clock.stamp(at),
             position: Some(calls::revision(position)),
             intact,
         });
@@ -153,8 +169,8 @@ impl Watcher {
 /// How far a watch has come.
 struct Sight<'a> {
     watcher: &'a Watcher,
-    post: &'a Post,
-    eyes: &'a dyn Eyes,
+    vantage: &'a Vantage,
+    sink: &'a dyn SightingSink,
     /// The first revision that has not been shown.
     next: i64,
     /// Until when everything was shown as it came; the beginning before the first watch.
@@ -163,8 +179,8 @@ struct Sight<'a> {
 
 impl Sight<'_> {
     /// One connection, from the try to make it to its end.
-    async fn look(&mut self, ground: &dyn Ground, member: &NodeId) {
-        let Ok(wire) = open(ground, self.post, member).await else { return self.blind() };
+    async fn look(&mut self, network: &dyn Network, member: &NodeId) {
+        let Ok(wire) = open(network, self.vantage, member).await else { return self.blind() };
         match timeout(CALL_TIMEOUT, calls::watch(&wire, self.watcher.site.run, self.next)).await {
             Ok(Ok(mut events)) => self.follow(&wire, &mut events).await,
             Ok(Err(_)) | Err(_) => return self.blind(),
@@ -190,7 +206,7 @@ impl Sight<'_> {
     fn take(&mut self, response: &WatchResponse, at: Instant) {
         let puts = response.events.iter().filter(|event| event.r#type() == EventType::Put);
         for kv in puts.filter_map(|event| event.kv.as_ref()) {
-            self.watcher.show(kv, kv.mod_revision, at, self.post, self.eyes);
+            self.watcher.show(kv, kv.mod_revision, at, self.vantage, self.sink);
         }
         let last = response
             .events
@@ -200,21 +216,22 @@ impl Sight<'_> {
             .max();
         if let Some(last) = last {
             self.next = last + 1;
-            self.eyes.passed(&self.watcher.shard, calls::revision(last));
+            self.sink.passed(&self.watcher.shard, calls::revision(last));
         }
     }
 
     /// Nothing was seen from the end of the last watch to now.
     fn blind(&mut self) {
         let now = Instant::now();
-        self.eyes.blind(self.post.clock.stamp(self.dark), self.post.clock.stamp(now));
+        self.sink.blind(self.vantage.clock.stamp(self.dark), self.vantage.clock.stamp(now));
         self.dark = now;
     }
 }
 
-async fn open(ground: &dyn Ground, post: &Post, member: &NodeId) -> Result<Wire, String> {
+async fn open(network: &dyn Network, vantage: &Vantage, member: &NodeId) -> Result<Wire, String> {
     let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
-    let opening = wire::open(ground, &post.origin, ground.address(member, CLIENT_PORT), keepalive);
+    let opening =
+        wire::open(network, &vantage.origin, network.address(member, CLIENT_PORT), keepalive);
     match timeout(CALL_TIMEOUT, opening).await {
         Ok(opened) => opened.map(|(wire, _)| wire).map_err(|error| chain(&error)),
         Err(_) => Err(format!("{member} did not answer within {CALL_TIMEOUT:?}")),

@@ -9,7 +9,7 @@ use document::units::Time;
 use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Command, Ground, Layout, Origin, Process, Role, RoleName, Service, Site,
+    Addresses, Command, Layout, Network, Origin, Process, Role, RoleName, Service, Site,
     SystemError, Timer,
 };
 use serde::{Deserialize, Serialize};
@@ -132,23 +132,27 @@ impl Layout for Cluster {
 
 #[async_trait]
 impl Service for Cluster {
-    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
-        self.in_step(ground).await.map(|_| ())
+    async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
+        self.in_step(network).await.map(|_| ())
     }
 
     /// Nothing: keys need no place made for them.
-    async fn provision(&self, _ground: &dyn Ground) -> Result<(), SystemError> {
+    async fn provision(&self, _ground: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
 
-    async fn version(&self, ground: &dyn Ground) -> Result<String, SystemError> {
+    async fn version(&self, network: &dyn Network) -> Result<String, SystemError> {
         let versions: BTreeSet<String> =
-            self.in_step(ground).await?.into_iter().map(|status| status.version).collect();
+            self.in_step(network).await?.into_iter().map(|status| status.version).collect();
         Ok(format!("etcd {}", versions.into_iter().collect::<Vec<_>>().join(" and ")))
     }
 
-    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
-        let wire = inside(ground, node).await?;
+    async fn believes(
+        &self,
+        network: &dyn Network,
+        node: &NodeId,
+    ) -> Result<Vec<Role>, SystemError> {
+        let wire = inside(network, node).await?;
         let status =
             calls::answered(&format!("ask {node} for its status"), calls::status(&wire)).await?;
         let role = if leads(&status) { LEADER } else { FOLLOWER };
@@ -156,8 +160,8 @@ impl Service for Cluster {
     }
 
     /// A member that does not answer, or lags behind what its quorum has committed, is a copy too few.
-    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
-        Ok(self.in_step(ground).await.is_ok())
+    async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError> {
+        Ok(self.in_step(network).await.is_ok())
     }
 }
 
@@ -191,10 +195,10 @@ impl Cluster {
 
     /// What all members say, if they are one cluster: each answers, follows the same leader in the same term, has no alarm, and has
     /// applied what its quorum had committed when it was asked.
-    async fn in_step(&self, ground: &dyn Ground) -> Result<Vec<StatusResponse>, SystemError> {
+    async fn in_step(&self, network: &dyn Network) -> Result<Vec<StatusResponse>, SystemError> {
         let mut all: Vec<StatusResponse> = vec![];
         for node in self.site.nodes() {
-            let wire = inside(ground, node).await?;
+            let wire = inside(network, node).await?;
             let doing = format!("ask {node} for its status");
             let status = calls::answered(&doing, calls::status(&wire)).await?;
             if let Some(why) = trouble(&status, all.first()) {
@@ -232,11 +236,11 @@ fn leads(status: &StatusResponse) -> bool {
 }
 
 /// A fresh connection to a member from inside its own node.
-async fn inside(ground: &dyn Ground, node: &NodeId) -> Result<Wire, SystemError> {
+async fn inside(network: &dyn Network, node: &NodeId) -> Result<Wire, SystemError> {
     let doing = format!("connect to {node}");
     let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
     let origin = Origin::node(node);
-    let opening = wire::open(ground, &origin, ground.address(node, CLIENT_PORT), keepalive);
+    let opening = wire::open(network, &origin, network.address(node, CLIENT_PORT), keepalive);
     match timeout(CALL_TIMEOUT, opening).await {
         Ok(Ok((wire, _))) => Ok(wire),
         Ok(Err(source)) => Err(SystemError::Io { doing, source }),

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection on one socket of the ground, as the service that tonic's generated clients call.
+//! One HTTP/2 connection on one socket of the network, as the service that tonic's generated clients call.
 //!
 //! Absent on purpose: reconnecting, retrying, balancing, request deadlines. A wire that has ended stays ended, and says of each request
 //! whether it can have been written. tonic's own `Channel` reconnects inside a request, which would hide an outage in a latency.
@@ -22,7 +22,7 @@ use hyper::{
     client::conn::http2::{Builder, SendRequest},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use seams::{Ground, Origin};
+use seams::{Network, Origin};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -63,12 +63,12 @@ pub(crate) enum WireError {
 
 /// Connects, and drives the connection in a task that resolves with the reason when it has ended. The server has not said a word yet when this returns.
 pub(crate) async fn open(
-    ground: &dyn Ground,
+    network: &dyn Network,
     from: &Origin,
     to: SocketAddr,
     keepalive: Keepalive,
 ) -> io::Result<(Wire, JoinHandle<&'static str>)> {
-    let stream = ground.tcp(from, to).await?;
+    let stream = network.tcp(from, to).await?;
     stream.set_nodelay(true)?;
     let read = LastRead::new();
     let stamped = Stamped { stream, read: read.clone() };

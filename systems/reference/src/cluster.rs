@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{NodeId, RegionId, ShardId};
-use seams::{Ground, Origin, Site, SystemError};
+use seams::{Network, Origin, Site, SystemError};
 use tokio::time::timeout;
 
 use crate::client::{Answer, Client, ClientError};
@@ -30,12 +30,14 @@ pub(crate) fn nodes_in(site: &Site, region: &RegionId) -> Result<Vec<NodeId>, Sy
 }
 
 pub(crate) async fn connect(
-    ground: &dyn Ground,
+    network: &dyn Network,
     from: &Origin,
     node: &NodeId,
 ) -> Result<Client, ClientError> {
-    let stream =
-        ground.tcp(from, ground.address(node, CLIENT_PORT)).await.map_err(ClientError::Connect)?;
+    let stream = network
+        .tcp(from, network.address(node, CLIENT_PORT))
+        .await
+        .map_err(ClientError::Connect)?;
     Client::over(stream).await
 }
 
@@ -58,11 +60,11 @@ pub(crate) async fn within<T>(
 
 /// One question to a node from inside itself, over a connection of its own.
 pub(crate) async fn probe(
-    ground: &dyn Ground,
+    network: &dyn Network,
     node: &NodeId,
     path: &str,
 ) -> Result<Answer, SystemError> {
     let doing = format!("ask {node} for {path}");
-    let call = async { connect(ground, &Origin::node(node), node).await?.get(path).await };
+    let call = async { connect(network, &Origin::node(node), node).await?.get(path).await };
     within(CALL_TIMEOUT, &doing, call).await
 }

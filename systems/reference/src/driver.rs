@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use model::{Micros, NodeId, NodeIndex, Outcome};
 use schemars::JsonSchema;
 use seams::{
-    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Driver, Ground, Lane, Session,
+    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Driver, Lane, Network, Session,
     SessionLane, Site,
 };
 use serde::{Deserialize, Serialize};
@@ -55,11 +55,11 @@ impl Driver for Sender {
         )
     }
 
-    fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+    fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
         let connector = Connector {
             nodes: Rc::new(self.site.topology.indices()),
             site: self.site.clone(),
-            ground,
+            network,
             clock: clock.clone(),
             connect_timeout: self.params.connect_timeout.0,
         };
@@ -69,7 +69,7 @@ impl Driver for Sender {
 
 struct Connector {
     site: Site,
-    ground: Arc<dyn Ground>,
+    network: Arc<dyn Network>,
     clock: Clock,
     connect_timeout: Duration,
     nodes: Rc<BTreeMap<NodeId, NodeIndex>>,
@@ -83,7 +83,7 @@ impl Connect for Connector {
             .site
             .nth_in(&request.region, request.turn())
             .ok_or("the region has no node of the service")?;
-        let connecting = connect(&*self.ground, &request.from, name);
+        let connecting = connect(&*self.network, &request.from, name);
         let client = match timeout(self.connect_timeout, connecting).await {
             Ok(Ok(client)) => client,
             Ok(Err(ClientError::Connect(_))) => return Err("the node cannot be reached"),

@@ -15,7 +15,7 @@ use model::{
     Micros, NodeId, ShardId, Sighting, envelope::Envelope, envelope::Unreadable, plan::Shows,
 };
 use schemars::JsonSchema;
-use seams::{Eyes, Ground, Observer, Post, Site, SystemError};
+use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -57,26 +57,31 @@ struct Watcher {
 
 #[async_trait]
 impl Observer for Watcher {
-    async fn watch(&self, ground: Arc<dyn Ground>, post: Post, eyes: Arc<dyn Eyes>) -> SystemError {
-        let nodes = match nodes_in(&self.site, &post.region) {
+    async fn watch(
+        &self,
+        network: Arc<dyn Network>,
+        vantage: Vantage,
+        sink: Arc<dyn SightingSink>,
+    ) -> SystemError {
+        let nodes = match nodes_in(&self.site, &vantage.region) {
             Ok(nodes) => nodes,
             Err(error) => return error,
         };
-        match post.shows {
+        match vantage.shows {
             Shows::CurrentValue => {
-                current::watch(ground, post, eyes, nodes, self.params.poll.0).await
+                current::watch(network, vantage, sink, nodes, self.params.poll.0).await
             }
-            Shows::Log | Shows::Replica => log::watch(ground, post, eyes, nodes).await,
+            Shows::Log | Shows::Replica => log::watch(network, vantage, sink, nodes).await,
         }
     }
 
     /// The last position of every shard that has one.
     async fn head(
         &self,
-        ground: Arc<dyn Ground>,
-        post: &Post,
+        network: Arc<dyn Network>,
+        vantage: &Vantage,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let (mut client, shards) = self.any_node(&*ground, post).await?;
+        let (mut client, shards) = self.any_node(&*network, vantage).await?;
         let mut heads = BTreeMap::new();
         for shard in 0..shards {
             let path = format!("/v1/log/{shard}?max=0&read=linearizable");
@@ -91,11 +96,11 @@ impl Observer for Watcher {
 
     async fn read_back(
         &self,
-        ground: Arc<dyn Ground>,
-        post: &Post,
-        eyes: Arc<dyn Eyes>,
+        network: Arc<dyn Network>,
+        vantage: &Vantage,
+        sink: Arc<dyn SightingSink>,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let (mut client, shards) = self.any_node(&*ground, post).await?;
+        let (mut client, shards) = self.any_node(&*network, vantage).await?;
         let mut heads = BTreeMap::new();
         for shard in 0..shards {
             let (id, mut from) = (shard_id(shard), 0);
@@ -105,11 +110,11 @@ impl Observer for Watcher {
                 let page = within(READ_TIMEOUT, "read a page of a log", page).await?;
                 let Some((last, _)) = page.last() else { break };
                 from = last + 1;
-                let at = post.clock.now();
-                page.iter().for_each(|(position, payload)| show(*position, payload, at, &*eyes));
+                let at = vantage.clock.now();
+                page.iter().for_each(|(position, payload)| show(*position, payload, at, &*sink));
             }
             if let Some(last) = from.checked_sub(1) {
-                eyes.passed(&id, last);
+                sink.passed(&id, last);
                 heads.insert(id, last);
             }
         }
@@ -121,12 +126,12 @@ impl Watcher {
     /// The first node of the region that answers, and how many shards it has.
     async fn any_node(
         &self,
-        ground: &dyn Ground,
-        post: &Post,
+        network: &dyn Network,
+        vantage: &Vantage,
     ) -> Result<(Client, u16), SystemError> {
         let mut why = None;
-        for node in nodes_in(&self.site, &post.region)? {
-            let opening = within(CALL_TIMEOUT, "reach a node", open(ground, post, &node)).await;
+        for node in nodes_in(&self.site, &vantage.region)? {
+            let opening = within(CALL_TIMEOUT, "reach a node", open(network, vantage, &node)).await;
             match opening {
                 Ok(open) => return Ok(open),
                 Err(error) => why = Some(error),
@@ -138,11 +143,11 @@ impl Watcher {
 
 /// A connection to a node, and how many shards it has.
 async fn open(
-    ground: &dyn Ground,
-    post: &Post,
+    network: &dyn Network,
+    vantage: &Vantage,
     node: &NodeId,
 ) -> Result<(Client, u16), ClientError> {
-    let mut client = connect(ground, &post.origin, node).await?;
+    let mut client = connect(network, &vantage.origin, node).await?;
     let status: Status = client::json(&client.get("/v1/status").await?)?;
     Ok((client, u16::try_from(status.shards.len()).unwrap_or(u16::MAX)))
 }
@@ -153,12 +158,12 @@ fn end(answer: &client::Answer) -> Result<u64, ClientError> {
     text.parse().map_err(|_| ClientError::Answer(format!("`{text}` is no position")))
 }
 
-fn show(position: u64, payload: &Bytes, at: Micros, eyes: &dyn Eyes) {
+fn show(position: u64, payload: &Bytes, at: Micros, sink: &dyn SightingSink) {
     let (envelope, intact) = match Envelope::read(payload) {
         Ok(envelope) => (envelope, true),
         Err(Unreadable::Corrupt(envelope)) => (envelope, false),
         // Somebody else wrote it: no reading of ours.
         Err(Unreadable::TooShort | Unreadable::Foreign) => return,
     };
-    eyes.saw(Sighting { identity: envelope.identity, at, position: Some(position), intact });
+    sink.saw(Sighting { identity: envelope.identity, at, position: Some(position), intact });
 }

@@ -7,7 +7,7 @@ use document::units::{Size, Time};
 use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Command, Ground, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
+    Addresses, Command, Layout, Network, Process, Role, RoleName, Service, Site, SystemError, Timer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -118,8 +118,8 @@ impl Layout for Cluster {
 #[async_trait]
 impl Service for Cluster {
     /// Every node knows a leader of every shard, and its copies are in step.
-    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
-        match self.trouble(ground).await? {
+    async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
+        match self.trouble(network).await? {
             None => Ok(()),
             Some(why) => {
                 Err(SystemError::Answer { doing: format!("start {}", self.site.service), why })
@@ -128,14 +128,14 @@ impl Service for Cluster {
     }
 
     /// Nothing: shards are founded by their homes.
-    async fn provision(&self, _ground: &dyn Ground) -> Result<(), SystemError> {
+    async fn provision(&self, _ground: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
 
-    async fn version(&self, ground: &dyn Ground) -> Result<String, SystemError> {
+    async fn version(&self, network: &dyn Network) -> Result<String, SystemError> {
         let mut versions = BTreeSet::new();
         for node in self.site.nodes() {
-            let answer = probe(ground, node, "/v1/version").await?;
+            let answer = probe(network, node, "/v1/version").await?;
             let version: serde_json::Value =
                 client::json(&answer).map_err(|error| unreadable(node, &error))?;
             versions.insert(version["version"].as_str().unwrap_or("of no version").to_owned());
@@ -143,8 +143,12 @@ impl Service for Cluster {
         Ok(format!("reference {}", versions.into_iter().collect::<Vec<_>>().join(" and ")))
     }
 
-    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
-        let status = self.status(ground, node).await?;
+    async fn believes(
+        &self,
+        network: &dyn Network,
+        node: &NodeId,
+    ) -> Result<Vec<Role>, SystemError> {
+        let status = self.status(network, node).await?;
         let role = |shard: crate::node::ShardStatus| Role {
             shard: shard_id(shard.shard),
             role: named(shard.role),
@@ -154,8 +158,8 @@ impl Service for Cluster {
     }
 
     /// A node that does not answer, a broken link between two, or a copy that lags is a copy too few.
-    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
-        Ok(matches!(self.trouble(ground).await, Ok(None)))
+    async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError> {
+        Ok(matches!(self.trouble(network).await, Ok(None)))
     }
 }
 
@@ -195,16 +199,16 @@ impl Cluster {
         ["reference".to_owned(), "node".to_owned()].into_iter().chain(flags).collect()
     }
 
-    async fn status(&self, ground: &dyn Ground, node: &NodeId) -> Result<Status, SystemError> {
-        let answer = probe(ground, node, "/v1/status").await?;
+    async fn status(&self, network: &dyn Network, node: &NodeId) -> Result<Status, SystemError> {
+        let answer = probe(network, node, "/v1/status").await?;
         client::json(&answer).map_err(|error| unreadable(node, &error))
     }
 
     /// What keeps the cluster from being whole.
-    async fn trouble(&self, ground: &dyn Ground) -> Result<Option<String>, SystemError> {
+    async fn trouble(&self, network: &dyn Network) -> Result<Option<String>, SystemError> {
         let mut all = vec![];
         for node in self.site.nodes() {
-            all.push(self.status(ground, node).await?);
+            all.push(self.status(network, node).await?);
         }
         Ok(all.iter().find_map(|status| lacking(status, &all[0])))
     }

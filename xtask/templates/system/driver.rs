@@ -5,7 +5,7 @@ use std::{cell::RefCell, future::pending, sync::Arc};
 use model::NodeIndex;
 use schemars::JsonSchema;
 use seams::{
-    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Driver, Ground, Lane, Session,
+    Answer, Attempt, Clock, Connect, ConnectRequest, Disconnect, Driver, Network, Lane, Session,
     SessionLane, Site,
 };
 use serde::{Deserialize, Serialize};
@@ -35,15 +35,15 @@ impl Driver for Sender {
         "Say here what the client does by itself: connections, rotation, keepalive.".to_owned()
     }
 
-    fn lane(&self, ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
-        let connector = Connector { site: self.site.clone(), ground, clock: clock.clone() };
+    fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
+        let connector = Connector { site: self.site.clone(), network, clock: clock.clone() };
         Box::new(SessionLane::new(connector, clock))
     }
 }
 
 struct Connector {
     site: Site,
-    ground: Arc<dyn Ground>,
+    network: Arc<dyn Network>,
     clock: Clock,
 }
 
@@ -53,8 +53,8 @@ impl Connect for Connector {
     async fn connect(&self, request: &ConnectRequest) -> Result<Line, &'static str> {
         let node = self.site.nth_in(&request.region, request.turn());
         let (node, name) = node.ok_or("the region has no node of the service")?;
-        let to = self.ground.address(name, CLIENT_PORT);
-        let connected = self.ground.tcp(&request.from, to).await;
+        let to = self.network.address(name, CLIENT_PORT);
+        let connected = self.network.tcp(&request.from, to).await;
         let stream = connected.map_err(|_| "the node cannot be reached")?;
         Ok(Line { node, stream: RefCell::new(Some(stream)), clock: self.clock.clone() })
     }

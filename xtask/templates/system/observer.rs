@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use model::ShardId;
 use schemars::JsonSchema;
-use seams::{Eyes, Ground, Observer, Post, Site, SystemError};
+use seams::{SightingSink, Network, Observer, Vantage, Site, SystemError};
 use serde::{Deserialize, Serialize};
 
 use crate::not_yet;
@@ -29,23 +29,23 @@ struct Reader {
 
 #[async_trait]
 impl Observer for Reader {
-    async fn watch(&self, _: Arc<dyn Ground>, post: Post, _: Arc<dyn Eyes>) -> SystemError {
-        not_yet(format!("watch {} from {}", self.site.service, post.region))
+    async fn watch(&self, _: Arc<dyn Network>, vantage: Vantage, _: Arc<dyn SightingSink>) -> SystemError {
+        not_yet(format!("watch {} from {}", self.site.service, vantage.region))
     }
 
     async fn head(
         &self,
-        _: Arc<dyn Ground>,
-        _: &Post,
+        _: Arc<dyn Network>,
+        _: &Vantage,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         Err(not_yet(format!("ask {} for its end", self.site.service)))
     }
 
     async fn read_back(
         &self,
-        _: Arc<dyn Ground>,
-        _: &Post,
-        _: Arc<dyn Eyes>,
+        _: Arc<dyn Network>,
+        _: &Vantage,
+        _: Arc<dyn SightingSink>,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         Err(not_yet(format!("read {} back", self.site.service)))
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Command, Ground, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
+    Addresses, Command, Network, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,23 +60,23 @@ impl Layout for Servers {
 
 #[async_trait]
 impl Service for Servers {
-    async fn ready(&self, _: &dyn Ground) -> Result<(), SystemError> {
+    async fn ready(&self, _: &dyn Network) -> Result<(), SystemError> {
         Err(not_yet(format!("reach every node of {}", self.site.service)))
     }
 
-    async fn provision(&self, _: &dyn Ground) -> Result<(), SystemError> {
+    async fn provision(&self, _: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
 
-    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+    async fn version(&self, _: &dyn Network) -> Result<String, SystemError> {
         Err(not_yet(format!("ask {} for its version", self.site.service)))
     }
 
-    async fn believes(&self, _: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
+    async fn believes(&self, _: &dyn Network, node: &NodeId) -> Result<Vec<Role>, SystemError> {
         Err(not_yet(format!("ask {node} what it is")))
     }
 
-    async fn redundant(&self, _: &dyn Ground) -> Result<bool, SystemError> {
+    async fn redundant(&self, _: &dyn Network) -> Result<bool, SystemError> {
         Err(not_yet(format!("ask {} for its copies", self.site.service)))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{args::Scenario, exit::Exit, say, scenario};
+use crate::{args::Scenario, console, exit::Exit, scenario};
 
 pub(crate) fn check(args: &Scenario, color: bool) -> Exit {
     match scenario::read(args, color) {
@@ -10,11 +10,11 @@ pub(crate) fn check(args: &Scenario, color: bool) -> Exit {
         Ok(read) => {
             let plan = read.plan;
             if args.json {
-                say::json(
+                console::json(
                     &json!({"mistakes": [], "scenario": plan.scenario, "sha256": plan.source.sha256}),
                 );
             } else {
-                say::talk(&format!("{}: no mistakes", args.file.display()));
+                console::talk(&format!("{}: no mistakes", args.file.display()));
             }
             Exit::Pass
         }

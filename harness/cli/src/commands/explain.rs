@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::{catalogs::catalogs, exit::Exit, say};
+use crate::{catalogs::catalogs, console, exit::Exit};
 
 pub(crate) fn explain(kind: Option<&str>, all: bool, into: Option<&Path>) -> Exit {
     let catalogs = catalogs();
@@ -10,22 +10,22 @@ pub(crate) fn explain(kind: Option<&str>, all: bool, into: Option<&Path>) -> Exi
         return write_reference(folder, &plan::reference(&catalogs));
     }
     if all {
-        plan::reference(&catalogs).iter().for_each(|(_, page)| say::data(page));
+        plan::reference(&catalogs).iter().for_each(|(_, page)| console::data(page));
         return Exit::Pass;
     }
     let Some(kind) = kind else {
-        say::error(
+        console::error(
             "which kind? `wetdress list` shows them all, `wetdress explain partition` documents one",
         );
         return Exit::Usage;
     };
     match plan::explain(kind, &catalogs) {
         Some(text) => {
-            say::data(&text);
+            console::data(&text);
             Exit::Pass
         }
         None => {
-            say::error(&format!(
+            console::error(&format!(
                 "there is no kind `{kind}` in this build; `wetdress list` shows them all"
             ));
             Exit::Usage
@@ -41,7 +41,7 @@ fn write_reference(folder: &Path, pages: &[(String, String)]) -> Exit {
     match written {
         Ok(()) => Exit::Pass,
         Err(error) => {
-            say::error(&format!("failed to write to {}: {error}", folder.display()));
+            console::error(&format!("failed to write to {}: {error}", folder.display()));
             Exit::Usage
         }
     }

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use crate::{args::Judging, exit::Exit, judge, say};
+use crate::{args::Judging, console, exit::Exit, judge};
 
 pub(crate) fn judge(folder: &Path, judging: Judging) -> Exit {
     match judge::judge(folder) {
         Err(why) => {
-            say::error(&why);
+            console::error(&why);
             Exit::BrokeOff
         }
         Ok(judged) => {
-            say::styled(&reports::summary(&judged.view()));
+            console::styled(&reports::summary(&judged.view()));
             judged.exit(judging)
         }
     }

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::{catalogs::catalogs, exit::Exit, say};
+use crate::{catalogs::catalogs, console, exit::Exit};
 
 pub(crate) fn list(as_json: bool) -> Exit {
     let kinds = plan::list(&catalogs());
     if as_json {
-        say::json(
+        console::json(
             &kinds
                 .iter()
                 .map(|(noun, name, about)| json!({"noun": noun, "name": name, "about": about}))
@@ -19,10 +19,10 @@ pub(crate) fn list(as_json: bool) -> Exit {
     let mut last = "";
     for (noun, name, about) in kinds {
         if noun != last {
-            say::data(&format!("{noun}s"));
+            console::data(&format!("{noun}s"));
             last = noun;
         }
-        say::data(&format!("  {name:width$}  {about}"));
+        console::data(&format!("  {name:width$}  {about}"));
     }
     Exit::Pass
 }

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::{args::Scenario, catalogs::catalogs, exit::Exit, say, scenario};
+use crate::{args::Scenario, catalogs::catalogs, console, exit::Exit, scenario};
 
 pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Exit {
     if expand {
         return match scenario::expanded(args, color) {
             Err(exit) => exit,
             Ok(text) => {
-                say::data(&text);
+                console::data(&text);
                 Exit::Pass
             }
         };
@@ -19,9 +19,9 @@ pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Exit {
         Ok(read) => {
             let described = plan::describe(&read.plan, &catalogs());
             if args.json {
-                say::json(&json!({"plan": read.plan, "described": described}));
+                console::json(&json!({"plan": read.plan, "described": described}));
             } else {
-                say::data(&described.to_string());
+                console::data(&described.to_string());
             }
             Exit::Pass
         }

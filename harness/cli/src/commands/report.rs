@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use crate::{exit::Exit, judge, say};
+use crate::{console, exit::Exit, judge};
 
 /// The reports of the scenario, or these.
 pub(crate) fn report(folder: &Path, formats: &[String]) -> Exit {
     let written = judge::judge(folder).and_then(|judged| {
         let formats = if formats.is_empty() { &judged.loaded.plan.reports } else { formats };
         judged.report(formats)?;
-        say::talk(&format!("wrote {} in {}", formats.join(", "), folder.display()));
+        console::talk(&format!("wrote {} in {}", formats.join(", "), folder.display()));
         Ok(())
     });
     match written {
         Ok(()) => Exit::Pass,
         Err(why) => {
-            say::error(&why);
+            console::error(&why);
             Exit::BrokeOff
         }
     }

@@ -1,8 +1,8 @@
 //! `wetdress schema`: the JSON schema of scenarios, for editors.
 
-use crate::{catalogs::catalogs, exit::Exit, say};
+use crate::{catalogs::catalogs, console, exit::Exit};
 
 pub(crate) fn schema() -> Exit {
-    say::json(&plan::schema(&catalogs()));
+    console::json(&plan::schema(&catalogs()));
     Exit::Pass
 }

@@ -9,7 +9,7 @@ use local::{Inside, Local, LocalLab, sandbox};
 use model::{Conditions, KindSpec, LabEvent, NodeId, NodeState, Plan, ServiceId, Stamped};
 use plan::Catalogs;
 use seams::{
-    Catalog, Clock, Ground, Kind, Lab, Open, Role, Service, Site, Wanted, catalog::System,
+    Catalog, Clock, Kind, Lab, Network, Open, Role, Service, Site, Wanted, catalog::System,
 };
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -124,7 +124,7 @@ fn services(plan: &Plan) -> Result<Services, Failed> {
 /// An open lab with the stack in it, and what the lab saw so far.
 struct Stand {
     lab: LocalLab,
-    ground: Arc<dyn Ground>,
+    network: Arc<dyn Network>,
     want: watch::Sender<Wanted>,
     news: mpsc::UnboundedReceiver<Stamped>,
     _folder: tempfile::TempDir,
@@ -144,8 +144,8 @@ impl Stand {
         let (seen, news) = mpsc::unbounded_channel();
         let clock = Clock::new(tokio::time::Instant::now());
         let open = Open { processes: processes.collect(), want: wanted, seen, clock };
-        let ground = lab.open(open).await?;
-        Ok(Self { lab, ground, want, news, _folder: folder })
+        let network = lab.open(open).await?;
+        Ok(Self { lab, network, want, news, _folder: folder })
     }
 
     async fn until<T>(&mut self, what: &str, found: impl Fn(LabEvent) -> Option<T>) -> T {
@@ -165,7 +165,7 @@ impl Stand {
         answer("a primary", || async {
             let mut leads = vec![];
             for node in nodes {
-                let said = keeper.believes(&*self.ground, node).await.unwrap_or_default();
+                let said = keeper.believes(&*self.network, node).await.unwrap_or_default();
                 leads.extend(said.into_iter().map(|role| (node.clone(), role)));
             }
             leads.retain(|(_, role)| role.role.kind.leads() && role.term > after);
@@ -181,7 +181,7 @@ async fn fails_over(inside: Inside) -> Result<(), Failed> {
     let mut stand = Stand::open(&plan, &services, inside).await?;
     for name in plan.topology.start_order().map_err(|circle| format!("{circle:?}"))? {
         let Some(service) = services.get(&name) else { continue };
-        let ready = || async { service.ready(&*stand.ground).await.ok() };
+        let ready = || async { service.ready(&*stand.network).await.ok() };
         answer(&format!("{name} to be ready"), ready).await;
     }
     // Its first life ends as soon as it has written what it found; its service manager starts it again.

@@ -62,7 +62,7 @@ fn a_lab_that_was_added_runs_a_plan_to_its_verdict() {
     assert!(played.result.is_ok(), "{:?}", played.result);
     assert_eq!(opened(&played), ("deaf".into(), "a lab of stones with 3 processes".into(), true));
     let (findings, verdicts) =
-        findings::from_run::conclude(&played.loaded()).expect("the folder is whole");
+        findings::read_run::conclude(&played.loaded()).expect("the folder is whole");
     assert!(findings.happened.simulated, "its kind says so");
     assert_eq!(verdicts.verdict, Verdict::Pass, "{verdicts:#?}");
 }

@@ -2,7 +2,7 @@
 
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
-use crate::show;
+use crate::format;
 
 at_most! {
     /// Copies of readings beyond what retries explain, at the observer that shows most of them.
@@ -20,7 +20,7 @@ impl Gate for UnexplainedDuplicates {
             .facts
             .observers
             .iter()
-            .any(|o| o.role.keeps_everything() && !o.sightings.all().is_empty());
+            .any(|o| o.kind.keeps_everything() && !o.sightings.all().is_empty());
         let Some((observer, d)) = worst.filter(|_| seen) else {
             return Judgement::no_data(
                 super::at_most(self.max),
@@ -31,7 +31,7 @@ impl Gate for UnexplainedDuplicates {
         Judgement::count(d.unexplained, self.max, evidence, || {
             format!(
                 "{} at more than one position",
-                show::count(d.unexplained_of.len() as u64, "reading stands", "readings stand")
+                format::count(d.unexplained_of.len() as u64, "reading stands", "readings stand")
             )
         })
     }
@@ -55,7 +55,7 @@ impl Gate for TimeTravelMax {
             );
         };
         Judgement::count(travel.count, self.max, format!("at {observer}"), || {
-            format!("{} went back in time", show::count(travel.assets, "asset", "assets"))
+            format!("{} went back in time", format::count(travel.assets, "asset", "assets"))
         })
     }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{During, Evidence, Gate, Judgement, Relative};
 use crate::facts::{NEVER, SECOND, Us};
+use crate::failover::limits;
 use crate::goodput::asked;
-use crate::marks::limits;
 use crate::verdict::Verdict;
 
 /// Good live readings per second.

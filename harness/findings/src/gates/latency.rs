@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::outage::micros;
 use super::{During, Evidence, Gate, Judgement};
-use crate::facts::{Phase, Role, Us};
+use crate::facts::{ObserverKind, Phase, Us};
+use crate::format;
 use crate::latency::platform_waits;
 use crate::reading::Reading;
-use crate::show;
 use crate::statistics::limit::limit_gates_over;
 use crate::statistics::{By, LimitGate, LimitTest};
 use crate::verdict::Verdict;
@@ -82,7 +82,7 @@ impl<const Q: u32> Gate for PlatformLatency<Q> {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let (limit, facts) = (limit(Q, self.max), run.facts);
         let Some(o) = facts.observers.iter().find(|o| {
-            o.name == self.observer && o.role.keeps_everything() && o.role != Role::ReadBack
+            o.name == self.observer && o.kind.keeps_everything() && o.kind != ObserverKind::ReadBack
         }) else {
             return Judgement::no_data(
                 limit,
@@ -99,7 +99,7 @@ impl<const Q: u32> Gate for PlatformLatency<Q> {
 }
 
 fn limit(q: u32, max: Time) -> String {
-    format!("{}% within {}", f64::from(q) / 10.0, show::duration(micros(max)))
+    format!("{}% within {}", f64::from(q) / 10.0, format::duration(micros(max)))
 }
 
 /// What both kinds ask.

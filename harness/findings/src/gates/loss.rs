@@ -2,7 +2,7 @@
 
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
-use crate::show;
+use crate::format;
 use crate::verdict::Verdict;
 
 at_most! {
@@ -49,8 +49,8 @@ fn lost(run: &Evidence<'_>, max: u64, count: u64, acked: u64, said: Verdict) -> 
     let mut judged = Judgement::count(count, max, evidence, || {
         format!(
             "acked and then nowhere, {} hit; the oldest ack {} before the effect",
-            show::count(loss.assets, "asset", "assets"),
-            show::duration(loss.reach)
+            format::count(loss.assets, "asset", "assets"),
+            format::duration(loss.reach)
         )
     });
     let open = said == Verdict::Inconclusive
@@ -61,11 +61,11 @@ fn lost(run: &Evidence<'_>, max: u64, count: u64, acked: u64, said: Verdict) -> 
             (0, 0) => "nothing was acked in its scope".to_owned(),
             (0, n) => format!(
                 "{} of fleets that no observer looks for",
-                show::count(n, "acked reading is", "acked readings are")
+                format::count(n, "acked reading is", "acked readings are")
             ),
             (n, _) => format!(
                 "{} not seen by an observer that may only be slow",
-                show::count(n, "acked reading was", "acked readings were")
+                format::count(n, "acked reading was", "acked readings were")
             ),
         });
     }

@@ -5,7 +5,7 @@ use document::units::Time;
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
 use crate::facts::Us;
-use crate::show;
+use crate::format;
 use crate::verdict::Verdict;
 
 at_most! {
@@ -35,7 +35,7 @@ pub(super) fn micros(time: Time) -> Us {
 impl Gate for OutageLongest {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let (max, longest) = (micros(self.max), &run.found.longest_outage.all);
-        let limit = super::at_most(show::duration(max));
+        let limit = super::at_most(format::duration(max));
         if run.series.is_empty() {
             return Judgement::no_data(limit, NOTHING_DUE);
         }
@@ -43,22 +43,22 @@ impl Gate for OutageLongest {
             "{} of {} assets hit, half of all within {}; period {}",
             longest.hit,
             longest.assets,
-            show::duration(longest.p50),
-            show::duration(resolution(run))
+            format::duration(longest.p50),
+            format::duration(resolution(run))
         );
         let (verdict, why) = match longest.censored {
             0 if longest.max <= max => (Verdict::Pass, None),
             0 => (Verdict::Fail, Some("an asset was out for longer".to_owned())),
             n => (
                 Verdict::Fail,
-                Some(format!("{} never recovered", show::count(n, "asset", "assets"))),
+                Some(format!("{} never recovered", format::count(n, "asset", "assets"))),
             ),
         };
         let least = if longest.censored > 0 { ">= " } else { "" };
         Judgement::new(
             verdict,
             limit,
-            format!("{least}{}", show::duration(longest.max)),
+            format!("{least}{}", format::duration(longest.max)),
             evidence,
             why,
         )

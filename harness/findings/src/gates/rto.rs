@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::outage::{micros, resolution};
 use super::{Evidence, Gate, Judgement};
-use crate::facts::{Episode, Observer, Role, Us};
+use crate::facts::{Episode, Observer, ObserverKind, Us};
+use crate::failover::Reached;
+use crate::failover::affected::{affected, with_path};
+use crate::failover::rto::rto;
+use crate::format;
 use crate::freshness::stale_outages;
-use crate::marks::Reached;
-use crate::marks::affected::{affected, with_path};
-use crate::marks::rto::rto;
 use crate::outage::Out;
-use crate::share::share_out;
-use crate::show;
+use crate::outage_share::share_out;
 use crate::verdict::Verdict;
 
 /// Of several faults in one run, which one counts.
@@ -91,12 +91,12 @@ impl Gate for RtoFresh {
         let facts = run.facts;
         let asked = |o: &&Observer| match &self.observer {
             Some(name) => o.name == *name,
-            None => o.role == Role::SystemOfRecord,
+            None => o.kind == ObserverKind::SystemOfRecord,
         };
         let observers: Vec<&Observer> = facts.observers.iter().filter(asked).collect();
         if observers.is_empty() {
             return Judgement::no_data(
-                super::at_most(show::duration(micros(self.max))),
+                super::at_most(format::duration(micros(self.max))),
                 "there is no such observer",
             );
         }
@@ -125,9 +125,9 @@ impl Gate for RtoService {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let shards = run.found.episodes.iter().flat_map(|e| &e.rto_service);
         let marks = shards.map(|(shard, x)| {
-            let low = x
-                .resolution
-                .map_or(String::new(), |r| format!(", reads low by at most {}", show::duration(r)));
+            let low = x.resolution.map_or(String::new(), |r| {
+                format!(", reads low by at most {}", format::duration(r))
+            });
             Mark {
                 reached: x.reached,
                 us: x.value.or(x.at_least).unwrap_or(0),
@@ -162,7 +162,7 @@ fn mark(
         "assets that missed theta"
     };
     let relapses = if x.relapses > 0 {
-        format!(", {}", show::count(x.relapses, "relapse", "relapses"))
+        format!(", {}", format::count(x.relapses, "relapse", "relapses"))
     } else {
         String::new()
     };
@@ -173,7 +173,7 @@ fn mark(
 /// The worst mark decides.
 fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
     let max = micros(max);
-    let limit = super::at_most(show::duration(max));
+    let limit = super::at_most(format::duration(max));
     let verdict = |m: &Mark| match m.reached {
         Reached::NoOutage => Verdict::Pass,
         Reached::Measured if m.us <= max => Verdict::Pass,
@@ -185,13 +185,13 @@ fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
     };
     let (observed, why) = match worst.reached {
         Reached::Measured => {
-            (show::duration(worst.us), (worst.us > max).then(|| "recovered too late".to_owned()))
+            (format::duration(worst.us), (worst.us > max).then(|| "recovered too late".to_owned()))
         }
         Reached::RecoveredByHeal => {
-            (show::duration(worst.us), Some("came back only once the fault was gone".to_owned()))
+            (format::duration(worst.us), Some("came back only once the fault was gone".to_owned()))
         }
         Reached::BeyondObserved => (
-            format!("> {}", show::duration(worst.us)),
+            format!("> {}", format::duration(worst.us)),
             Some("did not come back while observed".to_owned()),
         ),
         Reached::NoOutage => ("no outage above the share".to_owned(), None),
@@ -200,6 +200,6 @@ fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
             Some("no affected asset, or one without a reading due after the effect".to_owned()),
         ),
     };
-    let evidence = format!("{}; period {}", worst.what, show::duration(resolution(run)));
+    let evidence = format!("{}; period {}", worst.what, format::duration(resolution(run)));
     Judgement::new(verdict(worst), limit, observed, evidence, why)
 }

@@ -8,7 +8,7 @@ use super::outage::micros;
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
 use crate::facts::Us;
-use crate::show;
+use crate::format;
 use crate::verdict::Verdict;
 
 at_most! {
@@ -37,7 +37,7 @@ impl Gate for UnexpectedExits {
                 "{} on {} ended at {} ({})",
                 first.process,
                 first.node,
-                show::duration(first.t),
+                format::duration(first.t),
                 first.status
             )
         })
@@ -47,7 +47,7 @@ impl Gate for UnexpectedExits {
 impl Gate for Redundant {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let max = micros(self.max);
-        let limit = super::at_most(show::duration(max));
+        let limit = super::at_most(format::duration(max));
         let since = match &self.after {
             Some(name) => run.facts.phases.iter().find(|p| p.name == *name).map(|p| p.start),
             None => run.facts.episodes.iter().filter_map(|e| e.t_heal).max(),
@@ -66,7 +66,7 @@ impl Gate for Redundant {
         match worst {
             None => Judgement::no_data(limit, "no service said whether it is redundant"),
             Some((None, name)) => {
-                let seen = format!("> {}", show::duration((run.facts.end - since).max(0)));
+                let seen = format!("> {}", format::duration((run.facts.end - since).max(0)));
                 let why = Some(format!("{name} is not redundant at the end"));
                 Judgement::new(Verdict::Fail, limit, seen, format!("as {name} says"), why)
             }
@@ -77,7 +77,7 @@ impl Gate for Redundant {
                 Judgement::new(
                     verdict,
                     limit,
-                    show::duration(*wait),
+                    format::duration(*wait),
                     format!("as {name} says"),
                     why,
                 )

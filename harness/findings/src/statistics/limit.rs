@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::binomial::{Side, clopper_pearson, tail};
 use super::design_effect::design_effect;
 use crate::facts::{Facts, NEVER, Phase, SECOND, Shard, Us};
+use crate::intervals::nearest_rank;
 use crate::reading::Reading;
-use crate::spans::nearest_rank;
 use crate::verdict::Verdict;
 
 /// What splits a gate into groups; the worst group is the gate.

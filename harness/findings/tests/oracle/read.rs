@@ -266,10 +266,10 @@ fn observer(
     rows: &[(Reading, &Row)],
 ) -> facts::Observer {
     let role = match o.role.as_str() {
-        "system_of_record" => facts::Role::SystemOfRecord,
-        "replica" => facts::Role::Replica,
-        "read_back" => facts::Role::ReadBack,
-        "current_value" => facts::Role::CurrentValue,
+        "system_of_record" => facts::ObserverKind::SystemOfRecord,
+        "replica" => facts::ObserverKind::Replica,
+        "read_back" => facts::ObserverKind::ReadBack,
+        "current_value" => facts::ObserverKind::CurrentValue,
         other => panic!("unknown role `{other}`"),
     };
     let positions = |by: &BTreeMap<String, i64>| {
@@ -283,7 +283,7 @@ fn observer(
         name: name.to_owned(),
         service: 0,
         takes: vec![true],
-        role,
+        kind: role,
         region: None,
         poll: o.poll,
         passed: o.last.as_ref().map(positions),

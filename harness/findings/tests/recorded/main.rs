@@ -8,7 +8,7 @@ mod verdicts;
 use kit::recorded::{Drill, STOP};
 use model::Micros;
 use model::schedule::Schedule;
-use wetdress_findings::from_run::Recorded;
+use wetdress_findings::read_run::Recorded;
 use wetdress_findings::{Findings, Verdict, Verdicts, find, judge};
 
 /// From memory, without a folder.

@@ -355,7 +355,7 @@ fn a_run_folder_is_judged_like_its_record() {
     let (found, verdicts) = drill.judge();
     let runs = tempfile::tempdir().expect("a directory");
     let loaded = drill.written(runs.path());
-    let (read, said) = wetdress_findings::from_run::conclude(&loaded).expect("the folder is whole");
+    let (read, said) = wetdress_findings::read_run::conclude(&loaded).expect("the folder is whole");
     assert_eq!(read, found);
     assert_eq!(said, verdicts);
 }

@@ -15,9 +15,9 @@ use model::{
 use serde::Serialize;
 
 use crate::{
-    blast::{self, Blast},
+    blast_radius::{self, BlastRadius},
     catalogs::Catalogs,
-    proof::{self, Proof},
+    forecast::{self, Forecast},
     warnings::{Warning, warnings},
     windows::{earliest_open, latest_close},
 };
@@ -38,7 +38,7 @@ pub struct Description {
     pub services: Vec<ServiceLine>,
     pub regions: BTreeMap<RegionId, RegionLine>,
     pub fleets: Vec<FleetLine>,
-    pub gates: Vec<Proof>,
+    pub gates: Vec<Forecast>,
     pub warnings: Vec<Warning>,
 }
 
@@ -60,7 +60,7 @@ pub struct FaultLine {
     pub closes: String,
     pub from_s: f64,
     pub to_s: f64,
-    pub reach: Option<Blast>,
+    pub reach: Option<BlastRadius>,
     /// Readings that wait on assets at its end if none of the lost regions' assets finds another way.
     pub backlog: u64,
 }
@@ -110,7 +110,7 @@ pub fn describe(plan: &Plan, catalogs: &Catalogs) -> Description {
         services: services(plan),
         regions: regions(plan),
         fleets: fleets(plan),
-        gates: plan.gates.iter().map(|gate| proof::of(gate, plan, catalogs)).collect(),
+        gates: plan.gates.iter().map(|gate| forecast::of(gate, plan, catalogs)).collect(),
         warnings: warnings(plan, catalogs),
     }
 }
@@ -130,8 +130,8 @@ fn faults(plan: &Plan, catalogs: &Catalogs) -> Vec<FaultLine> {
     let regions = regions(plan);
     let line = |window: &model::plan::Window| {
         let (from, to) = (earliest_open(window), latest_close(window));
-        let lost = blast::world(window, plan, catalogs)
-            .map(|world| blast::lost_regions(&world, plan))
+        let lost = blast_radius::world(window, plan, catalogs)
+            .map(|world| blast_radius::lost_regions(&world, plan))
             .unwrap_or_default();
         let rate: f64 = lost
             .iter()
@@ -145,7 +145,7 @@ fn faults(plan: &Plan, catalogs: &Catalogs) -> Vec<FaultLine> {
             closes: closes(window.closing),
             from_s: from.as_secs_f64(),
             to_s: to.as_secs_f64(),
-            reach: blast::of(window, plan, catalogs),
+            reach: blast_radius::of(window, plan, catalogs),
             backlog: (rate * (to - from).as_secs_f64()) as u64,
         }
     };

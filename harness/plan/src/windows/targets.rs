@@ -10,7 +10,7 @@ use model::{
 use seams::{Fault, Objection};
 
 use super::Builder;
-use crate::{blast::hits, evidence, names, places};
+use crate::{blast_radius::hits, names, places, services};
 
 impl Builder<'_> {
     /// Every name that the fault's targets use, whether anybody is hit at all, and the kind's own checks.
@@ -99,7 +99,7 @@ impl Builder<'_> {
     fn node_target(&mut self, target: &NodeTarget, params: &Node, at: Span) {
         let topology = &self.built.topology;
         let NodeTarget { region, zone, service, node, shard, exclude, role, mode: _ } = target;
-        let roles = evidence::roles(self.catalogs, service.as_ref(), self.built);
+        let roles = services::roles(self.catalogs, service.as_ref(), self.built);
         let layout = service.as_ref().or(self.built.services.keys().next());
         let layout = layout.and_then(|service| self.layout(service));
         let mut check = |what: &str, keys: &[&str], name: &str, declared: Vec<&str>| {

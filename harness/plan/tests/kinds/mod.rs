@@ -11,8 +11,8 @@ use model::{
 use document::units::{Share, Time};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Clock, Driver, Fault, Ground, Kind, Lane, Layout, Moment, Objection, Observer, Post,
-    Process, Role, RoleName, Service, ServiceRef, SystemError, Timer,
+    Addresses, Clock, Driver, Fault, Kind, Lane, Layout, Moment, Network, Objection, Observer,
+    Process, Role, RoleName, Service, ServiceRef, SystemError, Timer, Vantage,
     catalog::{Catalog, MakeFault, System, fault, stored},
 };
 use serde::{Deserialize, Serialize};
@@ -142,19 +142,19 @@ impl Layout for Store {
 
 #[async_trait]
 impl Service for Store {
-    async fn ready(&self, _: &dyn Ground) -> Result<(), SystemError> {
+    async fn ready(&self, _: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
-    async fn provision(&self, _: &dyn Ground) -> Result<(), SystemError> {
+    async fn provision(&self, _: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
-    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+    async fn version(&self, _: &dyn Network) -> Result<String, SystemError> {
         Ok("1".into())
     }
-    async fn believes(&self, _: &dyn Ground, _: &NodeId) -> Result<Vec<Role>, SystemError> {
+    async fn believes(&self, _: &dyn Network, _: &NodeId) -> Result<Vec<Role>, SystemError> {
         Ok(vec![])
     }
-    async fn redundant(&self, _: &dyn Ground) -> Result<bool, SystemError> {
+    async fn redundant(&self, _: &dyn Network) -> Result<bool, SystemError> {
         Ok(true)
     }
 }
@@ -195,19 +195,19 @@ impl Layout for Registry {
 
 #[async_trait]
 impl Service for Registry {
-    async fn ready(&self, _: &dyn Ground) -> Result<(), SystemError> {
+    async fn ready(&self, _: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
-    async fn provision(&self, _: &dyn Ground) -> Result<(), SystemError> {
+    async fn provision(&self, _: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
-    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+    async fn version(&self, _: &dyn Network) -> Result<String, SystemError> {
         Ok("1".into())
     }
-    async fn believes(&self, _: &dyn Ground, _: &NodeId) -> Result<Vec<Role>, SystemError> {
+    async fn believes(&self, _: &dyn Network, _: &NodeId) -> Result<Vec<Role>, SystemError> {
         Ok(vec![])
     }
-    async fn redundant(&self, _: &dyn Ground) -> Result<bool, SystemError> {
+    async fn redundant(&self, _: &dyn Network) -> Result<bool, SystemError> {
         Ok(true)
     }
 }
@@ -231,7 +231,7 @@ impl Driver for Client {
     fn policy(&self) -> String {
         "none".into()
     }
-    fn lane(&self, _: Arc<dyn Ground>, _: Clock) -> Box<dyn Lane> {
+    fn lane(&self, _: Arc<dyn Network>, _: Clock) -> Box<dyn Lane> {
         Box::new(Nothing)
     }
 }
@@ -257,21 +257,26 @@ struct Tail {
 
 #[async_trait]
 impl Observer for Tail {
-    async fn watch(&self, _: Arc<dyn Ground>, _: Post, _: Arc<dyn seams::Eyes>) -> SystemError {
+    async fn watch(
+        &self,
+        _: Arc<dyn Network>,
+        _: Vantage,
+        _: Arc<dyn seams::SightingSink>,
+    ) -> SystemError {
         std::future::pending().await
     }
     async fn head(
         &self,
-        _: Arc<dyn Ground>,
-        _: &Post,
+        _: Arc<dyn Network>,
+        _: &Vantage,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         Ok(BTreeMap::new())
     }
     async fn read_back(
         &self,
-        _: Arc<dyn Ground>,
-        _: &Post,
-        _: Arc<dyn seams::Eyes>,
+        _: Arc<dyn Network>,
+        _: &Vantage,
+        _: Arc<dyn seams::SightingSink>,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
         Ok(BTreeMap::new())
     }

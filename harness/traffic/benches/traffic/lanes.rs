@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use model::{Micros, NodeId, NodeIndex, Outcome};
 use seams::{
-    Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Ground, Lane, Origin, Progress,
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Lane, Network, Origin, Progress,
 };
 use tokio::{
     net::{TcpStream, UdpSocket},
@@ -32,7 +32,7 @@ impl Driver for Sink {
     fn policy(&self) -> String {
         "a sink in memory".into()
     }
-    fn lane(&self, _: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+    fn lane(&self, _: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
         Box::new(SinkLane { clock, said: Vec::new() })
     }
 }
@@ -74,7 +74,7 @@ impl Driver for Outage {
     fn policy(&self) -> String {
         "an outage in memory".into()
     }
-    fn lane(&self, _: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+    fn lane(&self, _: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
         let lost = Box::pin(tokio::time::sleep_until(clock.instant(self.lost_at)));
         Box::new(OutageLane { standing: Vec::new(), said: Vec::new(), lost: Some(lost) })
     }
@@ -120,7 +120,7 @@ impl Lane for OutageLane {
 pub(crate) struct NoGround;
 
 #[async_trait]
-impl Ground for NoGround {
+impl Network for NoGround {
     fn address(&self, _: &NodeId, port: u16) -> SocketAddr {
         ([127, 0, 0, 1], port).into()
     }

@@ -102,7 +102,7 @@ fn run(plan: Plan, driver: Arc<dyn Driver>) -> Result<Ran> {
     let drivers = plan.fleets.keys().map(|fleet| (fleet.clone(), driver.clone())).collect();
     let stop = plan.stop();
     let plan = Arc::new(plan);
-    let setup = Setup { plan, run: 7, ground: Arc::new(NoGround), drivers, folder };
+    let setup = Setup { plan, run: 7, network: Arc::new(NoGround), drivers, folder };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
         let mut fleets = Fleets::new(setup, Thread::Own).context("failed to open the files")?;

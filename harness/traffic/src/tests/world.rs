@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use model::{Conditions, Micros, NodeId, NodeIndex, Outcome, Plan, Stamped, envelope::Envelope};
 use run::{Folder, Loaded};
 use seams::{
-    Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Ground, Lane, LoadReport, Origin,
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Lane, LoadReport, Network, Origin,
     Outgoing, Progress, Traffic, Wanted,
 };
 use tokio::{
@@ -112,7 +112,7 @@ impl Driver for FakeDriver {
     fn policy(&self) -> String {
         "in memory".into()
     }
-    fn lane(&self, _ground: Arc<dyn Ground>, clock: Clock) -> Box<dyn Lane> {
+    fn lane(&self, _ground: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
         Box::new(FakeLane {
             world: self.0.clone(),
             clock,
@@ -232,7 +232,7 @@ impl Lane for FakeLane {
 struct NoGround;
 
 #[async_trait]
-impl Ground for NoGround {
+impl Network for NoGround {
     fn address(&self, _node: &NodeId, port: u16) -> SocketAddr {
         ([127, 0, 0, 1], port).into()
     }
@@ -276,7 +276,7 @@ pub(super) fn play_until(stop: Duration, plan: Plan, world: World, thread: Threa
     let setup = Setup {
         plan: Arc::new(plan),
         run: 7,
-        ground: Arc::new(NoGround),
+        network: Arc::new(NoGround),
         drivers,
         folder: folder.clone(),
     };

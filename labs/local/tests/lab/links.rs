@@ -119,8 +119,10 @@ pub(crate) fn a_rejecting_cut_answers(inside: Inside, engine: EngineWish) -> Res
         let mut rig = Rig::open(inside, engine).await;
         rig.connect(&Origin::node(&"a".into()), "b", PORT).await.ask("before").await;
         rig.turn(cut(both(&node("a"), &node("b")), &Ports::All, CutForm::Reject)).await;
-        let refused =
-            rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
+        let refused = rig
+            .network
+            .tcp(&Origin::node(&"a".into()), rig.network.address(&"b".into(), PORT))
+            .await;
         assert_eq!(
             refused.map(drop).map_err(|error| error.kind()),
             Err(std::io::ErrorKind::ConnectionRefused)

@@ -34,8 +34,8 @@ pub(crate) fn a_crash_says_goodbye(inside: Inside, engine: EngineWish) -> Result
             assert!(matches!(farewell, Ok(None)), "a FIN: {farewell:?}");
             // Its kernel lives and answers for the dead.
             let refused = rig
-                .ground
-                .tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT))
+                .network
+                .tcp(&Origin::node(&"a".into()), rig.network.address(&"b".into(), PORT))
                 .await;
             assert_eq!(
                 refused.map(drop).map_err(|error| error.kind()),
@@ -64,7 +64,7 @@ pub(crate) fn a_stopped_node_keeps_its_connections(
             assert!(rig.seen.iter().any(|seen| proves(&seen.what, lever)));
             talk.say("are you there").await;
             // Only a stopped process leaves a kernel behind that accepts; a frozen machine is still silent when others have long answered.
-            let (from, to) = (Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT));
+            let (from, to) = (Origin::node(&"a".into()), rig.network.address(&"b".into(), PORT));
             let others = async {
                 for _ in 0..20 {
                     rig.connect(&from, "c", PORT).await.ask("hello").await;
@@ -72,7 +72,7 @@ pub(crate) fn a_stopped_node_keeps_its_connections(
             };
             let accepted = tokio::select! {
                 biased;
-                accepted = rig.ground.tcp(&from, to) => accepted.map(|_| true)?,
+                accepted = rig.network.tcp(&from, to) => accepted.map(|_| true)?,
                 () = others => false,
             };
             assert_eq!(accepted, state == NodeState::Stopped);
@@ -115,7 +115,8 @@ pub(crate) fn one_process_dies_alone(inside: Inside, engine: EngineWish) -> Resu
             assert_eq!(exits, ["beside"]);
             let farewell = tokio::time::timeout(patience(), talk.try_hear()).await?;
             assert!(matches!(farewell, Ok(None)), "a FIN: {farewell:?}");
-            let refused = rig.ground.tcp(&from, rig.ground.address(&"b".into(), OTHER_PORT)).await;
+            let refused =
+                rig.network.tcp(&from, rig.network.address(&"b".into(), OTHER_PORT)).await;
             assert_eq!(
                 refused.map(drop).map_err(|error| error.kind()),
                 Err(ErrorKind::ConnectionRefused)
@@ -168,8 +169,10 @@ pub(crate) fn lost_power_is_silence(inside: Inside, engine: EngineWish) -> Resul
         let mut talk = talk_to_b(&rig).await;
         rig.node_state("b", NodeState::PowerLost).await;
         assert!(rig.seen.iter().any(|seen| proves(&seen.what, Lever::PowerLoss)));
-        let probe =
-            rig.ground.tcp(&Origin::node(&"b".into()), rig.ground.address(&"b".into(), PORT)).await;
+        let probe = rig
+            .network
+            .tcp(&Origin::node(&"b".into()), rig.network.address(&"b".into(), PORT))
+            .await;
         assert_eq!(probe.map(drop).map_err(|error| error.kind()), Err(ErrorKind::NetworkDown));
         assert!(talk.is_silent(), "no farewell");
         rig.turn(Conditions::default()).await;
@@ -193,8 +196,10 @@ pub(crate) fn an_own_end_is_told(inside: Inside, engine: EngineWish) -> Result<(
         rig.until("its end", ended).await;
         // Nobody wanted it to end, and nobody starts it behind the user's back.
         rig.node_state("c", NodeState::Crashed).await;
-        let refused =
-            rig.ground.tcp(&Origin::node(&"a".into()), rig.ground.address(&"b".into(), PORT)).await;
+        let refused = rig
+            .network
+            .tcp(&Origin::node(&"a".into()), rig.network.address(&"b".into(), PORT))
+            .await;
         assert_eq!(
             refused.map(drop).map_err(|error| error.kind()),
             Err(ErrorKind::ConnectionRefused)

@@ -172,7 +172,7 @@ fn world(topology: Topology) -> impl Strategy<Value = Conditions> {
 async fn picture(rig: &Rig) -> Picture {
     let mut nodes = BTreeMap::new();
     for name in rig::topology().nodes.into_keys() {
-        let probe = rig.ground.udp(&Origin::node(&name)).await;
+        let probe = rig.network.udp(&Origin::node(&name)).await;
         let powered = !matches!(probe, Err(error) if error.kind() == ErrorKind::NetworkDown);
         nodes.insert(name.clone(), (powered, life(rig, &name)));
     }

@@ -10,7 +10,7 @@ use model::{
     ProcessState, Stamped, Topology, Track,
     topology::{Cell, Node, Region},
 };
-use seams::{Clock, Command, Ground, Lab, LabError, Open, Origin, Process, Wanted};
+use seams::{Clock, Command, Lab, LabError, Network, Open, Origin, Process, Wanted};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -89,7 +89,7 @@ pub(crate) fn processes(
 #[derive(Debug)]
 pub(crate) struct Rig {
     pub(crate) lab: Arc<LocalLab>,
-    pub(crate) ground: Arc<dyn Ground>,
+    pub(crate) network: Arc<dyn Network>,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) seen: Vec<Stamped>,
     want: watch::Sender<Wanted>,
@@ -162,10 +162,10 @@ impl Rig {
             LocalLab::new(inside, params, Arc::new(topology), PathBuf::from(folder.path()), 7)?;
         let (want, wanted) = watch::channel(Wanted { revision: 1, conditions: Arc::new(world) });
         let (seen, news) = mpsc::unbounded_channel();
-        let ground = lab
+        let network = lab
             .open(Open { processes, want: wanted, seen, clock: Clock::new(Instant::now()) })
             .await?;
-        Ok(Self { lab: Arc::new(lab), ground, folder, seen: Vec::new(), want, news, revision: 1 })
+        Ok(Self { lab: Arc::new(lab), network, folder, seen: Vec::new(), want, news, revision: 1 })
     }
 
     /// Asks for a world without waiting for it.
@@ -219,10 +219,10 @@ impl Rig {
 
     /// A line-wise connection; the server's view of the caller's address is its first line.
     pub(crate) async fn connect(&self, from: &Origin, to: &str, port: u16) -> Talk {
-        let to = self.ground.address(&to.into(), port);
+        let to = self.network.address(&to.into(), port);
         let tries = async {
             loop {
-                match self.ground.tcp(from, to).await {
+                match self.network.tcp(from, to).await {
                     Ok(stream) => return stream,
                     // The server is still starting.
                     Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {

@@ -12,7 +12,8 @@ use model::{
     plan::Shows,
 };
 use seams::{
-    Batch, Clock, ConnId, ConnectRequest, Disconnect, Eyes, Lane, Origin, Outgoing, Post, Progress,
+    Batch, Clock, ConnId, ConnectRequest, Disconnect, Lane, Origin, Outgoing, Progress,
+    SightingSink, Vantage,
 };
 use tokio::task::JoinHandle;
 
@@ -41,7 +42,7 @@ pub(crate) struct Assets {
 impl Assets {
     pub(crate) fn new(cluster: &Cluster) -> Self {
         let clock = Clock::new(tokio::time::Instant::now());
-        let lane = cluster.driver.lane(cluster.ground.clone(), clock.clone());
+        let lane = cluster.driver.lane(cluster.network.clone(), clock.clone());
         Self { lane, run: cluster.site.run, clock, next: 0, asked: BTreeMap::new(), said: vec![] }
     }
 
@@ -183,7 +184,7 @@ pub(crate) struct Notebook {
     pub(crate) blind: Mutex<Vec<(Micros, Micros)>>,
 }
 
-impl Eyes for Notebook {
+impl SightingSink for Notebook {
     fn saw(&self, sighting: Sighting) {
         self.saw.lock().expect("no test panicked").push(sighting);
     }
@@ -223,9 +224,9 @@ impl Notebook {
     }
 }
 
-pub(crate) fn post(cluster: &Cluster, node: &NodeId, clock: &Clock) -> Post {
+pub(crate) fn vantage(cluster: &Cluster, node: &NodeId, clock: &Clock) -> Vantage {
     let cell = cluster.cell(node);
-    Post {
+    Vantage {
         origin: Origin::cell(&cell, 0),
         region: cluster.region(node),
         cell,
@@ -240,18 +241,18 @@ pub(crate) fn watch(
     node: &NodeId,
     clock: &Clock,
 ) -> (Arc<Notebook>, JoinHandle<()>) {
-    let eyes = Arc::new(Notebook::default());
-    let (observer, ground, post, shown) = (
+    let sink = Arc::new(Notebook::default());
+    let (observer, network, vantage, shown) = (
         cluster.observer.clone(),
-        cluster.ground.clone(),
-        post(cluster, node, clock),
-        eyes.clone(),
+        cluster.network.clone(),
+        vantage(cluster, node, clock),
+        sink.clone(),
     );
     let task = tokio::spawn(async move {
-        let gave_up = observer.watch(ground, post, shown).await;
+        let gave_up = observer.watch(network, vantage, shown).await;
         panic!("a watch goes on for ever: {gave_up}");
     });
-    (eyes, task)
+    (sink, task)
 }
 
 /// Everything that a member holds of the run.
@@ -260,12 +261,12 @@ pub(crate) async fn read_back(
     node: &NodeId,
     clock: &Clock,
 ) -> (Vec<(Identity, u64)>, BTreeMap<ShardId, u64>) {
-    let eyes = Arc::new(Notebook::default());
-    let post = post(cluster, node, clock);
+    let sink = Arc::new(Notebook::default());
+    let vantage = vantage(cluster, node, clock);
     let end = cluster
         .observer
-        .read_back(cluster.ground.clone(), &post, eyes.clone())
+        .read_back(cluster.network.clone(), &vantage, sink.clone())
         .await
         .expect("the member answers");
-    (eyes.places(), end)
+    (sink.places(), end)
 }

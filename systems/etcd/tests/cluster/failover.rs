@@ -6,7 +6,7 @@ use model::{Identity, NodeId, Outcome};
 use seams::{ConnId, Progress};
 
 use crate::{
-    assets::{Assets, Notebook, post, read_back, watch},
+    assets::{Assets, Notebook, read_back, vantage, watch},
     lab::{Cluster, rehearse, until},
 };
 
@@ -36,7 +36,7 @@ fn the_leader_dies_and_nothing_acked_is_lost() {
         .await;
         assert!(others.contains(&new) && later > term);
         assert!(
-            !cluster.service.redundant(&*cluster.ground).await.expect("it answers"),
+            !cluster.service.redundant(&*cluster.network).await.expect("it answers"),
             "a copy is gone"
         );
 
@@ -51,18 +51,18 @@ fn the_leader_dies_and_nothing_acked_is_lost() {
 
         cluster.run(&old);
         cluster.ready().await;
-        assert!(cluster.service.redundant(&*cluster.ground).await.expect("it answers"));
+        assert!(cluster.service.redundant(&*cluster.network).await.expect("it answers"));
         assert_eq!(places(&cluster, &old, &assets).await, acked, "read from {old}, which was away");
 
         // The watch on the dead member was blind for a while and goes on where it was; the other one noticed nothing.
         let last = acked.last().expect("some were acked").1;
-        for (eyes, watching, blinks) in
+        for (sink, watching, blinks) in
             [(beside_old, watching_old, 2..1000), (beside_other, watching_other, 1..2)]
         {
-            eyes.passed(last).await;
+            sink.passed(last).await;
             watching.abort();
-            assert_eq!(eyes.places(), acked);
-            assert!(blinks.contains(&eyes.blinks()), "blind {} times", eyes.blinks());
+            assert_eq!(sink.places(), acked);
+            assert!(blinks.contains(&sink.blinks()), "blind {} times", sink.blinks());
         }
     });
 }
@@ -84,7 +84,7 @@ fn what_is_under_way_when_the_connection_breaks_is_unknown() {
         }
         let hanging = assets.send(Assets::identity(0, 5), 1);
         // The leader answers a later question, so it has the put.
-        cluster.service.believes(&*cluster.ground, &leader).await.expect("the leader answers");
+        cluster.service.believes(&*cluster.network, &leader).await.expect("the leader answers");
         cluster.kill(&leader);
         assets.down(0).await;
         let done = assets
@@ -130,7 +130,7 @@ fn a_member_that_stands_still_is_noticed() {
         assert!(why.contains("keep-alive"), "{why}");
         assert_eq!(assets.done(ticket).await.outcome, Outcome::Unknown);
         assert!(
-            cluster.service.believes(&*cluster.ground, &node).await.is_err(),
+            cluster.service.believes(&*cluster.network, &node).await.is_err(),
             "it does not say what it believes"
         );
         cluster.go_on(&node);
@@ -148,7 +148,7 @@ fn a_member_without_a_leader_refuses() {
             cluster.kill(&other);
         }
         until("the last member knows no leader", || async {
-            let trouble = cluster.service.ready(&*cluster.ground).await.expect_err("it is alone");
+            let trouble = cluster.service.ready(&*cluster.network).await.expect_err("it is alone");
             trouble.to_string().contains("knows no leader").then_some(())
         })
         .await;
@@ -157,17 +157,17 @@ fn a_member_without_a_leader_refuses() {
         assert_eq!(done.outcome, Outcome::Refused, "{done:?}");
 
         // It does not pass its own store off as the truth.
-        let (of_record, eyes) =
-            (post(&cluster, &node, &assets.clock), Arc::new(Notebook::default()));
-        assert!(cluster.observer.head(cluster.ground.clone(), &of_record).await.is_err());
+        let (of_record, sink) =
+            (vantage(&cluster, &node, &assets.clock), Arc::new(Notebook::default()));
+        assert!(cluster.observer.head(cluster.network.clone(), &of_record).await.is_err());
         assert!(
             cluster
                 .observer
-                .read_back(cluster.ground.clone(), &of_record, eyes.clone())
+                .read_back(cluster.network.clone(), &of_record, sink.clone())
                 .await
                 .is_err()
         );
-        assert_eq!(eyes.places(), []);
+        assert_eq!(sink.places(), []);
     });
 }
 

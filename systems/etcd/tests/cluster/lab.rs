@@ -17,7 +17,7 @@ use std::{
 use async_trait::async_trait;
 pub(crate) use kit::{answer as until, within};
 use model::{CellId, NodeId, RegionId, ServiceId, Topology, topology};
-use seams::{Driver, Ground, Observer, Origin, Service, Site};
+use seams::{Driver, Network, Observer, Origin, Service, Site};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpStream, UdpSocket};
@@ -45,12 +45,12 @@ pub(crate) fn rehearse(test: impl Future<Output = ()>) {
 struct Loopback(Arc<Topology>);
 
 #[async_trait]
-impl Ground for Loopback {
+impl Network for Loopback {
     fn address(&self, node: &NodeId, port: u16) -> SocketAddr {
         (self.0.nodes[node].address, port).into()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "this is the test's ground")]
+    #[allow(clippy::disallowed_methods, reason = "this is the test's network")]
     async fn tcp(&self, _from: &Origin, to: SocketAddr) -> io::Result<TcpStream> {
         TcpStream::connect(to).await
     }
@@ -66,7 +66,7 @@ pub(crate) struct Cluster {
     pub(crate) service: Arc<dyn Service>,
     pub(crate) driver: Arc<dyn Driver>,
     pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) ground: Arc<dyn Ground>,
+    pub(crate) network: Arc<dyn Network>,
     data: TempDir,
     running: BTreeMap<NodeId, Child>,
 }
@@ -107,7 +107,7 @@ impl Cluster {
                 .expect("all parameters have a default"),
             observer: (SYSTEM.observers.kinds[0].make)(&none(()), &site)
                 .expect("all parameters have a default"),
-            ground: Arc::new(Loopback(topology)),
+            network: Arc::new(Loopback(topology)),
             data: tempfile::tempdir().expect("a folder for the members"),
             running: BTreeMap::new(),
             site,
@@ -148,7 +148,7 @@ impl Cluster {
     }
 
     pub(crate) async fn ready(&self) {
-        until("every member serves", || async { self.service.ready(&*self.ground).await.ok() })
+        until("every member serves", || async { self.service.ready(&*self.network).await.ok() })
             .await;
     }
 
@@ -180,7 +180,7 @@ impl Cluster {
     pub(crate) async fn leader(&self) -> Option<(NodeId, u64)> {
         let mut leaders = vec![];
         for node in self.running.keys() {
-            let roles = self.service.believes(&*self.ground, node).await.unwrap_or_default();
+            let roles = self.service.believes(&*self.network, node).await.unwrap_or_default();
             leaders.extend(
                 roles
                     .into_iter()

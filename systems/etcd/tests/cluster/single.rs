@@ -6,7 +6,7 @@ use model::{Identity, NodeIndex, Outcome, ShardId};
 use seams::{Disconnect, Progress};
 
 use crate::{
-    assets::{Assets, post, read_back, watch},
+    assets::{Assets, read_back, vantage, watch},
     lab::{Cluster, rehearse},
 };
 
@@ -18,16 +18,16 @@ fn what_is_acked_is_shown_where_the_ack_said() {
         assert!(
             cluster
                 .service
-                .version(&*cluster.ground)
+                .version(&*cluster.network)
                 .await
                 .expect("it answers")
                 .starts_with("etcd 3.")
         );
-        assert!(cluster.service.redundant(&*cluster.ground).await.expect("it answers"));
+        assert!(cluster.service.redundant(&*cluster.network).await.expect("it answers"));
         assert_eq!(cluster.leader().await.expect("a single member leads").0, node);
 
         let mut assets = Assets::new(&cluster);
-        let (eyes, watching) = watch(&cluster, &node, &assets.clock);
+        let (sink, watching) = watch(&cluster, &node, &assets.clock);
         assets.up(&cluster, 0, &node).await;
         assets.up(&cluster, 1, &node).await;
 
@@ -37,14 +37,14 @@ fn what_is_acked_is_shown_where_the_ack_said() {
         assert_eq!(positions.len(), acked.len(), "each put has a revision of its own");
         let last = *positions.last().expect("some were acked");
 
-        eyes.passed(last).await;
+        sink.passed(last).await;
         watching.abort();
-        assert_eq!(eyes.places(), acked);
-        assert!(eyes.saw.lock().expect("no test panicked").iter().all(|sighting| sighting.intact));
+        assert_eq!(sink.places(), acked);
+        assert!(sink.saw.lock().expect("no test panicked").iter().all(|sighting| sighting.intact));
 
-        let of_record = post(&cluster, &node, &assets.clock);
+        let of_record = vantage(&cluster, &node, &assets.clock);
         let head =
-            cluster.observer.head(cluster.ground.clone(), &of_record).await.expect("it answers");
+            cluster.observer.head(cluster.network.clone(), &of_record).await.expect("it answers");
         assert_eq!(head[&ShardId::from("etcd")], last);
         let (found, end) = read_back(&cluster, &node, &assets.clock).await;
         assert_eq!(found, acked);
@@ -91,12 +91,12 @@ fn duplicates_and_corruption_can_be_seen() {
         let ticket = assets.send_bytes(broken, 1, &payload);
         places.push((broken, assets.done(ticket).await.position.expect("acked")));
 
-        let (eyes, watching) = watch(&cluster, &node, &assets.clock);
-        eyes.passed(places[4].1).await;
+        let (sink, watching) = watch(&cluster, &node, &assets.clock);
+        sink.passed(places[4].1).await;
         watching.abort();
-        assert_eq!(eyes.places(), places, "a watch begins with the run, not with itself");
+        assert_eq!(sink.places(), places, "a watch begins with the run, not with itself");
         let torn: Vec<Identity> = {
-            let saw = eyes.saw.lock().expect("no test panicked");
+            let saw = sink.saw.lock().expect("no test panicked");
             saw.iter()
                 .filter(|sighting| !sighting.intact)
                 .map(|sighting| sighting.identity)

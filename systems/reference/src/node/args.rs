@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
-use super::{members::Member, planted::Planted};
+use super::{defects::Planted, members::Member};
 
 /// One node of the embedded telemetry service.
 #[derive(Clone, Debug, Parser)]

@@ -3,18 +3,18 @@
 
 mod api;
 mod args;
-mod home;
+mod defects;
 mod journal;
 mod link;
 mod log;
-mod machine;
 mod members;
 mod network;
 mod peers;
-mod planted;
+mod placement;
 mod reads;
 mod server;
 mod shard;
+mod state_machine;
 mod status;
 mod store;
 mod submit;
@@ -23,9 +23,9 @@ mod watcher;
 mod wire;
 
 pub use args::{Args, OnFollower};
+pub use defects::{Chance, DeadShard, Planted, Stall};
 pub use journal::{Defect, Line};
 pub use members::Member;
-pub use planted::{Chance, DeadShard, Planted, Stall};
 pub use server::{NodeError, main, run};
 pub(crate) use status::{RaftRole, ShardStatus, Status};
 pub use types::shard_of;

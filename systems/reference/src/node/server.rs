@@ -17,16 +17,15 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::{
     api,
     args::Args,
-    home,
+    defects::Defects,
     journal::Journal,
     link::Link,
     log::LogFile,
-    machine::View,
     members::Members,
     network::Links,
-    peers,
-    planted::Defects,
+    peers, placement,
     shard::{Parts, Shard},
+    state_machine::View,
     watcher::Watcher,
     wire::Hello,
 };
@@ -104,8 +103,8 @@ pub async fn run(args: Args) -> Result<std::convert::Infallible, NodeError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(peers::serve(node.clone(), neighbours));
     tasks.spawn(api::serve(node.clone(), clients));
-    tasks.spawn(home::keep(node.clone()));
-    tokio::spawn(home::found(node.clone()));
+    tasks.spawn(placement::keep(node.clone()));
+    tokio::spawn(placement::found(node.clone()));
     let mut groups = JoinSet::new();
     for shard in &node.shards {
         let mut metrics = shard.raft.metrics();

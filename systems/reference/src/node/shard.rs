@@ -12,11 +12,11 @@ use tokio::{
 
 use super::{
     args::Args,
+    defects::Defects,
     log::{LogFile, Recovered},
-    machine::{Machine, View},
     members::Members,
     network::{Links, Ways},
-    planted::Defects,
+    state_machine::{StateMachine, View},
     store::Store,
     types::{Batch, Raft, Stored},
     wire::Refusal,
@@ -84,7 +84,7 @@ impl Shard {
             config,
             Ways { shard: number, links },
             store.clone(),
-            Machine(view.clone()),
+            StateMachine(view.clone()),
         )
         .await?;
         raft.runtime_config().elect(false);

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use model::{Identity, envelope::Envelope};
 
 use super::{
-    machine::{Value, View},
-    planted::{Defects, Trip},
+    defects::{Defects, Trip},
+    state_machine::{Value, View},
 };
 
 /// One observer's view of one shard.

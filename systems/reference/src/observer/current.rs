@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{Micros, NodeId};
-use seams::{Eyes, Ground, Post, SystemError};
+use seams::{Network, SightingSink, SystemError, Vantage};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{CALL_TIMEOUT, PAUSE, READ_TIMEOUT, open, show, sight::Sight};
@@ -13,9 +13,9 @@ use crate::{
 };
 
 struct Poll {
-    ground: Arc<dyn Ground>,
-    post: Post,
-    eyes: Arc<dyn Eyes>,
+    network: Arc<dyn Network>,
+    vantage: Vantage,
+    sink: Arc<dyn SightingSink>,
     sight: Arc<Sight>,
     every: Duration,
     /// Unique among the observers of a run: a node remembers by it what was shown to whom.
@@ -26,20 +26,21 @@ struct Poll {
 }
 
 pub(super) async fn watch(
-    ground: Arc<dyn Ground>,
-    post: Post,
-    eyes: Arc<dyn Eyes>,
+    network: Arc<dyn Network>,
+    vantage: Vantage,
+    sink: Arc<dyn SightingSink>,
     nodes: Vec<NodeId>,
     every: Duration,
 ) -> SystemError {
-    let sight = Sight::new(post.clock.clone(), eyes.clone());
+    let sight = Sight::new(vantage.clock.clone(), sink.clone());
     let name = format!(
         "{}-{}",
-        post.cell.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-"),
-        post.origin.host
+        vantage.cell.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-"),
+        vantage.origin.host
     );
-    let heard = post.clock.now();
-    let mut poll = Poll { ground, post, eyes, sight, every, name, heard, cursors: BTreeMap::new() };
+    let heard = vantage.clock.now();
+    let mut poll =
+        Poll { network, vantage, sink, sight, every, name, heard, cursors: BTreeMap::new() };
     loop {
         for node in &nodes {
             // Whatever ended it, the answer is to connect again.
@@ -55,7 +56,7 @@ impl Poll {
     /// what it has shown, which is no fault of a local read. After that its values only move on.
     async fn look(&mut self, node: &NodeId) -> Result<(), ClientError> {
         let silent = || ClientError::Answer("no answer in time".into());
-        let opening = open(&*self.ground, &self.post, node);
+        let opening = open(&*self.network, &self.vantage, node);
         let (mut client, shards) = timeout(CALL_TIMEOUT, opening).await.map_err(|_| silent())??;
         let cursors = self
             .cursors
@@ -73,15 +74,15 @@ impl Poll {
                 );
                 let answer =
                     timeout(READ_TIMEOUT, client.get(&path)).await.map_err(|_| silent())??;
-                self.heard = self.post.clock.now();
+                self.heard = self.vantage.clock.now();
                 let values = client::readings(&answer)?;
                 cursor.replace_range(.., client::header_text(&answer, "wetdress-cursor")?);
                 values.iter().for_each(|(position, payload)| {
-                    show(*position, payload, self.heard, &*self.eyes)
+                    show(*position, payload, self.heard, &*self.sink)
                 });
                 let end = cursor.split_once('.').and_then(|(end, _)| end.parse::<u64>().ok());
                 if let Some(last) = end.and_then(|end| end.checked_sub(1)) {
-                    self.eyes.passed(&shard_id(shard), last);
+                    self.sink.passed(&shard_id(shard), last);
                 }
             }
             how = "local";

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use model::{Micros, NodeId};
-use seams::{Eyes, Ground, Post, SystemError};
+use seams::{Network, SightingSink, SystemError, Vantage};
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
@@ -19,9 +19,9 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(1);
 
 struct Tail {
-    ground: Arc<dyn Ground>,
-    post: Post,
-    eyes: Arc<dyn Eyes>,
+    network: Arc<dyn Network>,
+    vantage: Vantage,
+    sink: Arc<dyn SightingSink>,
     sight: Arc<Sight>,
     shard: u16,
     /// The first position that has not been shown.
@@ -31,19 +31,19 @@ struct Tail {
 }
 
 pub(super) async fn watch(
-    ground: Arc<dyn Ground>,
-    post: Post,
-    eyes: Arc<dyn Eyes>,
+    network: Arc<dyn Network>,
+    vantage: Vantage,
+    sink: Arc<dyn SightingSink>,
     nodes: Vec<NodeId>,
 ) -> SystemError {
-    let sight = Sight::new(post.clock.clone(), eyes.clone());
-    let began = post.clock.now();
-    let shards = how_many(&*ground, &post, &nodes, &sight, began).await;
+    let sight = Sight::new(vantage.clock.clone(), sink.clone());
+    let began = vantage.clock.now();
+    let shards = how_many(&*network, &vantage, &nodes, &sight, began).await;
     let mut tails = JoinSet::new();
     for shard in 0..shards {
-        let (ground, post, eyes, sight) =
-            (ground.clone(), post.clone(), eyes.clone(), sight.clone());
-        let mut tail = Tail { ground, post, eyes, sight, shard, next: 0, heard: began };
+        let (network, vantage, sink, sight) =
+            (network.clone(), vantage.clone(), sink.clone(), sight.clone());
+        let mut tail = Tail { network, vantage, sink, sight, shard, next: 0, heard: began };
         let nodes = nodes.clone();
         tails.spawn(async move {
             for node in nodes.iter().cycle() {
@@ -60,15 +60,15 @@ pub(super) async fn watch(
 
 /// Asked until somebody answers.
 async fn how_many(
-    ground: &dyn Ground,
-    post: &Post,
+    network: &dyn Network,
+    vantage: &Vantage,
     nodes: &[NodeId],
     sight: &Sight,
     began: Micros,
 ) -> u16 {
     loop {
         for node in nodes {
-            if let Ok(Ok((_, shards))) = timeout(CALL_TIMEOUT, open(ground, post, node)).await {
+            if let Ok(Ok((_, shards))) = timeout(CALL_TIMEOUT, open(network, vantage, node)).await {
                 sight.found(0);
                 return shards;
             }
@@ -82,21 +82,21 @@ impl Tail {
     /// One connection, from the try to make it to its end.
     async fn follow(&mut self, node: &NodeId) -> Result<(), ClientError> {
         let silent = || ClientError::Answer("no answer in time".into());
-        let connecting = connect(&*self.ground, &self.post.origin, node);
+        let connecting = connect(&*self.network, &self.vantage.origin, node);
         let mut client = timeout(CALL_TIMEOUT, connecting).await.map_err(|_| silent())??;
         loop {
             let path =
                 format!("/v1/log/{}?from={}&wait={}", self.shard, self.next, WAIT.as_millis());
             let answer =
                 timeout(WAIT + CALL_TIMEOUT, client.get(&path)).await.map_err(|_| silent())??;
-            self.heard = self.post.clock.now();
+            self.heard = self.vantage.clock.now();
             self.sight.found(self.shard);
             for (position, payload) in client::readings(&answer)? {
-                show(position, &payload, self.heard, &*self.eyes);
+                show(position, &payload, self.heard, &*self.sink);
                 self.next = position + 1;
             }
             if let Some(last) = self.next.checked_sub(1) {
-                self.eyes.passed(&shard_id(self.shard), last);
+                self.sink.passed(&shard_id(self.shard), last);
             }
         }
     }

@@ -6,11 +6,11 @@ use std::{
 };
 
 use model::Micros;
-use seams::{Clock, Eyes};
+use seams::{Clock, SightingSink};
 
 pub(super) struct Sight {
     clock: Clock,
-    eyes: Arc<dyn Eyes>,
+    sink: Arc<dyn SightingSink>,
     dark: Mutex<Dark>,
 }
 
@@ -21,8 +21,8 @@ struct Dark {
 }
 
 impl Sight {
-    pub(super) fn new(clock: Clock, eyes: Arc<dyn Eyes>) -> Arc<Self> {
-        Arc::new(Self { clock, eyes, dark: Mutex::default() })
+    pub(super) fn new(clock: Clock, sink: Arc<dyn SightingSink>) -> Arc<Self> {
+        Arc::new(Self { clock, sink, dark: Mutex::default() })
     }
 
     /// A shard was last seen then and cannot be seen now.
@@ -38,7 +38,7 @@ impl Sight {
             && dark.shards.is_empty()
             && let Some(since) = dark.since.take()
         {
-            self.eyes.blind(since, self.clock.now());
+            self.sink.blind(since, self.clock.now());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A ground without a lab: nodes are where the cluster put them, everybody dials from loopback.
+//! A network without a lab: nodes are where the cluster put them, everybody dials from loopback.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use ::seams::{Clock, Eyes, Ground, Origin, Post, Site};
+use ::seams::{Clock, Network, Origin, SightingSink, Site, Vantage};
 use async_trait::async_trait;
 use model::{
     CellId, Identity, Micros, NodeId, ServiceId, ShardId, Sighting, Topology, topology::Node,
@@ -20,13 +20,13 @@ use crate::cluster::{Cluster, NAMES, REGIONS};
 pub(crate) struct Loopback(BTreeMap<NodeId, Ipv4Addr>);
 
 impl Loopback {
-    pub(crate) fn of(cluster: &Cluster) -> Arc<dyn Ground> {
+    pub(crate) fn of(cluster: &Cluster) -> Arc<dyn Network> {
         Arc::new(Self(NAMES.iter().map(|name| (NodeId::from(*name), cluster.ip(name))).collect()))
     }
 }
 
 #[async_trait]
-impl Ground for Loopback {
+impl Network for Loopback {
     fn address(&self, node: &NodeId, port: u16) -> SocketAddr {
         SocketAddr::new(self.0[node].into(), port)
     }
@@ -58,9 +58,9 @@ pub(crate) fn site(cluster: &Cluster) -> Site {
     Site { service: service.clone(), topology: Arc::new(topology), run: 1, seed: 3 }
 }
 
-pub(crate) fn post(region: &str, shows: model::plan::Shows, clock: &Clock) -> Post {
+pub(crate) fn vantage(region: &str, shows: model::plan::Shows, clock: &Clock) -> Vantage {
     let cell = CellId::from(format!("{region}/observers"));
-    Post {
+    Vantage {
         origin: Origin::cell(&cell, 0),
         region: region.into(),
         cell,
@@ -69,7 +69,7 @@ pub(crate) fn post(region: &str, shows: model::plan::Shows, clock: &Clock) -> Po
     }
 }
 
-/// Eyes that remember.
+/// A sink that remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) seen: Mutex<Vec<Sighting>>,
@@ -77,7 +77,7 @@ pub(crate) struct Memory {
     pub(crate) blind: Mutex<Vec<(Micros, Micros)>>,
 }
 
-impl Eyes for Memory {
+impl SightingSink for Memory {
     fn saw(&self, sighting: Sighting) {
         self.seen.lock().expect("no holder panics").push(sighting);
     }

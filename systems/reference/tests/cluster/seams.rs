@@ -17,7 +17,7 @@ use wetdress_reference::{SYSTEM, node::Defect};
 
 use crate::{
     cluster::{Cluster, NAMES, REGIONS, identity, insist, patience, payload, until},
-    loopback::{Loopback, Memory, post, site},
+    loopback::{Loopback, Memory, site, vantage},
     trial,
 };
 
@@ -64,11 +64,11 @@ async fn kinds_live() {
 
 async fn beliefs() {
     let mut cluster = Cluster::start(json!({}), &[]).await;
-    let (service, ground) = (service(&cluster), Loopback::of(&cluster));
-    until("ready", || async { service.ready(&*ground).await.ok() }).await;
-    assert!(service.version(&*ground).await.expect("an answer").starts_with("reference 0."));
-    assert!(service.redundant(&*ground).await.expect("an answer"));
-    let roles = service.believes(&*ground, &"a".into()).await.expect("an answer");
+    let (service, network) = (service(&cluster), Loopback::of(&cluster));
+    until("ready", || async { service.ready(&*network).await.ok() }).await;
+    assert!(service.version(&*network).await.expect("an answer").starts_with("reference 0."));
+    assert!(service.redundant(&*network).await.expect("an answer"));
+    let roles = service.believes(&*network, &"a".into()).await.expect("an answer");
     let leads: Vec<_> = roles
         .iter()
         .filter(|role| role.role.kind.leads())
@@ -76,10 +76,10 @@ async fn beliefs() {
         .collect();
     assert_eq!(leads, ["s2", "s5", "s8", "s11"]);
     cluster.kill("a");
-    assert!(!service.redundant(&*ground).await.unwrap_or(false));
-    assert!(service.believes(&*ground, &"a".into()).await.is_err());
+    assert!(!service.redundant(&*network).await.unwrap_or(false));
+    assert!(service.believes(&*network, &"a".into()).await.is_err());
     until("a new leader", || async {
-        let roles = service.believes(&*ground, &"b".into()).await.ok()?;
+        let roles = service.believes(&*network, &"b".into()).await.ok()?;
         roles
             .iter()
             .any(|role| role.shard.as_str() == "s2" && role.role.kind.leads() && role.term > 1)
@@ -103,10 +103,10 @@ async fn said(lane: &mut dyn Lane, enough: impl Fn(&[Progress]) -> bool) -> Vec<
 async fn drives() {
     let mut cluster = Cluster::start(json!({}), &[]).await;
     let driver = (SYSTEM.drivers.kinds[0].make)(&json!({}), &site(&cluster)).expect("stored form");
-    let ground = Loopback::of(&cluster);
+    let network = Loopback::of(&cluster);
     LocalSet::new()
         .run_until(async {
-            let mut lane = driver.lane(ground, Clock::new(Instant::now()));
+            let mut lane = driver.lane(network, Clock::new(Instant::now()));
             let request = |asset: u32, region: &str| ConnectRequest {
                 conn: ConnId(asset),
                 assets: asset..asset + 1,
@@ -173,10 +173,10 @@ fn observe(
     params: &Value,
 ) -> Arc<Memory> {
     let observer = (SYSTEM.observers.kinds[0].make)(params, &site(cluster)).expect("stored form");
-    let (memory, ground) = (Arc::new(Memory::default()), Loopback::of(cluster));
-    let (eyes, post) = (memory.clone(), post(region, shows, &Clock::new(Instant::now())));
+    let (memory, network) = (Arc::new(Memory::default()), Loopback::of(cluster));
+    let (sink, vantage) = (memory.clone(), vantage(region, shows, &Clock::new(Instant::now())));
     tasks.spawn(async move {
-        observer.watch(ground, post, eyes).await;
+        observer.watch(network, vantage, sink).await;
     });
     memory
 }
@@ -184,7 +184,7 @@ fn observe(
 async fn observes() {
     let mut cluster = Cluster::start(json!({}), &[]).await;
     let mut tasks = JoinSet::new();
-    let eyes: Vec<_> = REGIONS
+    let sink: Vec<_> = REGIONS
         .iter()
         .map(|region| observe(&mut tasks, &cluster, region, Shows::Log, &json!({})))
         .collect();
@@ -201,36 +201,36 @@ async fn observes() {
     cluster.ready().await;
     let observer =
         (SYSTEM.observers.kinds[0].make)(&json!({}), &site(&cluster)).expect("stored form");
-    let ground = Loopback::of(&cluster);
-    for (region, eyes) in REGIONS.iter().zip(&eyes) {
-        let post = post(region, Shows::Log, &Clock::new(Instant::now()));
+    let network = Loopback::of(&cluster);
+    for (region, sink) in REGIONS.iter().zip(&sink) {
+        let vantage = vantage(region, Shows::Log, &Clock::new(Instant::now()));
         let head =
-            until("a head", || async { observer.head(ground.clone(), &post).await.ok() }).await;
+            until("a head", || async { observer.head(network.clone(), &vantage).await.ok() }).await;
         until("an observer that passed the head", || async {
-            (*eyes.passed.lock().expect("no panic") == head).then_some(())
+            (*sink.passed.lock().expect("no panic") == head).then_some(())
         })
         .await;
-        let census = eyes.census();
+        let census = sink.census();
         assert!(all.iter().all(|identity| census.contains_key(identity)));
         let back = Arc::new(Memory::default());
         let read = until("a read-back", || async {
-            observer.read_back(ground.clone(), &post, back.clone()).await.ok()
+            observer.read_back(network.clone(), &vantage, back.clone()).await.ok()
         })
         .await;
         assert_eq!(read, head);
         assert_eq!(back.census(), census, "nothing twice, and every copy is the same");
     }
-    assert!(!eyes[0].blind.lock().expect("no panic").is_empty(), "its node was dead");
-    assert!(eyes[1].blind.lock().expect("no panic").is_empty());
+    assert!(!sink[0].blind.lock().expect("no panic").is_empty(), "its node was dead");
+    assert!(sink[1].blind.lock().expect("no panic").is_empty());
 }
 
 async fn sees_time_travel() {
     let cluster = Cluster::start(json!({"time_travel": {"one_in": 4}}), &["--seed=3"]).await;
     let mut tasks = JoinSet::new();
-    let eyes =
+    let sink =
         observe(&mut tasks, &cluster, REGIONS[0], Shows::CurrentValue, &json!({"poll": "20ms"}));
     let latest = |asset: u32| {
-        let seen = eyes.seen.lock().expect("no panic");
+        let seen = sink.seen.lock().expect("no panic");
         seen.iter()
             .filter(|sighting| sighting.identity.asset == asset)
             .map(|sighting| sighting.identity.seq)
@@ -256,7 +256,7 @@ async fn sees_time_travel() {
     // Sequences run from 0, so what went back has a smaller one than the newest seen before it.
     let gone_back = || {
         let mut newest = std::collections::BTreeMap::new();
-        let seen = eyes.seen.lock().expect("no panic");
+        let seen = sink.seen.lock().expect("no panic");
         let older = seen.iter().filter(|sighting| {
             let newest = newest.entry(sighting.identity.asset).or_insert(0);
             *newest = sighting.identity.seq.max(*newest);

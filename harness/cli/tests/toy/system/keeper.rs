@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Command, Ground, Layout, Process, Restart, Role, RoleName, Service, ServiceRef,
+    Addresses, Command, Layout, Network, Process, Restart, Role, RoleName, Service, ServiceRef,
     Site, SystemError, Timer,
 };
 use serde::{Deserialize, Serialize};
@@ -80,23 +80,27 @@ impl Layout for Keeper {
 
 #[async_trait]
 impl Service for Keeper {
-    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
+    async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
         for node in self.site.nodes() {
-            self.believes(ground, node).await?;
+            self.believes(network, node).await?;
         }
         Ok(())
     }
 
-    async fn provision(&self, _: &dyn Ground) -> Result<(), SystemError> {
+    async fn provision(&self, _: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
 
-    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+    async fn version(&self, _: &dyn Network) -> Result<String, SystemError> {
         Ok("toy".to_owned())
     }
 
-    async fn believes(&self, ground: &dyn Ground, node: &NodeId) -> Result<Vec<Role>, SystemError> {
-        let said = line(ground, node, PORT).await?;
+    async fn believes(
+        &self,
+        network: &dyn Network,
+        node: &NodeId,
+    ) -> Result<Vec<Role>, SystemError> {
+        let said = line(network, node, PORT).await?;
         let role = said.split_once(' ').and_then(|(word, term)| {
             let role = self.roles().iter().find(|role| role.name == word)?;
             Some(Role { shard: SHARD.into(), role: *role, term: term.parse().ok()? })
@@ -106,7 +110,7 @@ impl Service for Keeper {
         Ok(vec![role])
     }
 
-    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
-        Ok(self.ready(ground).await.is_ok())
+    async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError> {
+        Ok(self.ready(network).await.is_ok())
     }
 }

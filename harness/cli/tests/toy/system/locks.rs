@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use model::{NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Command, Ground, Layout, Process, Role, RoleName, Service, Site, SystemError, Timer,
+    Addresses, Command, Layout, Network, Process, Role, RoleName, Service, Site, SystemError, Timer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,26 +52,26 @@ impl Layout for Locks {
 
 #[async_trait]
 impl Service for Locks {
-    async fn ready(&self, ground: &dyn Ground) -> Result<(), SystemError> {
+    async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
         for node in self.site.nodes() {
-            line(ground, node, PORT).await?;
+            line(network, node, PORT).await?;
         }
         Ok(())
     }
 
-    async fn provision(&self, _: &dyn Ground) -> Result<(), SystemError> {
+    async fn provision(&self, _: &dyn Network) -> Result<(), SystemError> {
         Ok(())
     }
 
-    async fn version(&self, _: &dyn Ground) -> Result<String, SystemError> {
+    async fn version(&self, _: &dyn Network) -> Result<String, SystemError> {
         Ok("toy".to_owned())
     }
 
-    async fn believes(&self, _: &dyn Ground, _: &NodeId) -> Result<Vec<Role>, SystemError> {
+    async fn believes(&self, _: &dyn Network, _: &NodeId) -> Result<Vec<Role>, SystemError> {
         Ok(vec![])
     }
 
-    async fn redundant(&self, ground: &dyn Ground) -> Result<bool, SystemError> {
-        Ok(self.ready(ground).await.is_ok())
+    async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError> {
+        Ok(self.ready(network).await.is_ok())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use model::NodeId;
 use seams::{
-    Catalog, Ground, Kind, Origin, SystemError,
+    Catalog, Kind, Network, Origin, SystemError,
     catalog::{System, stored},
 };
 use tokio::io::AsyncReadExt;
@@ -42,10 +42,10 @@ pub(crate) static SYSTEM: System = System {
 };
 
 /// The line that a node's port says, asked from inside the node.
-async fn line(ground: &dyn Ground, node: &NodeId, port: u16) -> Result<String, SystemError> {
+async fn line(network: &dyn Network, node: &NodeId, port: u16) -> Result<String, SystemError> {
     let doing = format!("ask {node}");
     let asked = async {
-        let mut stream = ground.tcp(&Origin::node(node), ground.address(node, port)).await?;
+        let mut stream = network.tcp(&Origin::node(node), network.address(node, port)).await?;
         let mut line = String::new();
         stream.read_to_string(&mut line).await?;
         Ok(line.trim_end().to_owned())

@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use crate::{
     catalogs::Catalogs,
-    evidence,
-    limits::{next_change, period_for, time_limit},
+    feasibility::{next_change, period_for, time_limit},
+    services,
     windows::earliest_open,
 };
 
 /// One gate and what it rests on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Proof {
+pub struct Forecast {
     pub gate: String,
     /// Parameters in their canonical form.
     pub params: serde_json::Value,
@@ -50,8 +50,8 @@ pub(crate) fn quantile(name: &str) -> Option<f64> {
     (0.0..100.0).contains(&percent).then(|| (percent * 100.0).round() / 1e4)
 }
 
-pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Proof {
-    let mut proof = Proof {
+pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Forecast {
+    let mut proof = Forecast {
         gate: gate.name.clone(),
         params: gate.spec.params.clone(),
         can_prove: "exact: every reading is accounted for".into(),
@@ -70,7 +70,7 @@ pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Proof {
     proof
 }
 
-fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs) {
+fn percentile(proof: &mut Forecast, quantile: f64, plan: &Plan, catalogs: &Catalogs) {
     let phases = judged(proof, plan);
     if phases.is_empty() {
         proof.decidable = false;
@@ -123,7 +123,7 @@ fn percentile(proof: &mut Proof, quantile: f64, plan: &Plan, catalogs: &Catalogs
 }
 
 /// Phases of a gate: those it names, else the baseline.
-fn judged<'p>(proof: &Proof, plan: &'p Plan) -> Vec<&'p Phase> {
+fn judged<'p>(proof: &Forecast, plan: &'p Plan) -> Vec<&'p Phase> {
     let named: Vec<&str> = match proof.params.get("during") {
         Some(serde_json::Value::String(name)) => vec![name],
         Some(serde_json::Value::Array(names)) => {
@@ -184,7 +184,7 @@ fn rate_of(plan: &Plan, assets: impl Fn(&Fleet) -> f64) -> f64 {
     per_fleet.sum()
 }
 
-fn groups(proof: &Proof, plan: &Plan, catalogs: &Catalogs) -> usize {
+fn groups(proof: &Forecast, plan: &Plan, catalogs: &Catalogs) -> usize {
     // Readings are grouped by the shards of the service that acks them.
     let sent_to: BTreeSet<&ServiceId> =
         plan.fleets.values().filter(|fleet| !fleet.probe).map(|fleet| &fleet.service).collect();
@@ -192,7 +192,7 @@ fn groups(proof: &Proof, plan: &Plan, catalogs: &Catalogs) -> usize {
         plan.services
             .iter()
             .filter(|(name, _)| sent_to.contains(name))
-            .filter_map(|(name, spec)| evidence::layout_of(catalogs, name, spec, &plan.topology))
+            .filter_map(|(name, spec)| services::layout_of(catalogs, name, spec, &plan.topology))
     };
     match proof.params.get("by").and_then(|by| by.as_str()) {
         Some("shard") => made().map(|service| service.shards().len()).sum::<usize>().max(1),
@@ -202,7 +202,7 @@ fn groups(proof: &Proof, plan: &Plan, catalogs: &Catalogs) -> usize {
     }
 }
 
-fn outage(proof: &mut Proof, plan: &Plan) {
+fn outage(proof: &mut Forecast, plan: &Plan) {
     let period = period_for(plan, &proof.gate);
     if plan.windows.is_empty() {
         proof.can_prove = format!("outages seen to {} + {}", Time(period), Time(plan.theta));

@@ -50,7 +50,7 @@ impl From<&Cell> for Addresses {
 
 /// Makes places, all of one engine.
 #[derive(Clone, Debug)]
-pub(crate) struct Wiring {
+pub(crate) struct Attacher {
     pub fabric: Arc<Fabric>,
     /// Holds the fabric's ends of veth pairs. A TUN has no second end.
     veths: Option<Namespace>,
@@ -59,7 +59,7 @@ pub(crate) struct Wiring {
     congestion: Option<String>,
 }
 
-impl Wiring {
+impl Attacher {
     pub(crate) fn new(fabric: Arc<Fabric>, congestion: Option<String>) -> io::Result<Self> {
         let veths = match fabric.engine() {
             Engine::Tun => None,

@@ -4,11 +4,11 @@ use findings::{Verdict, facts::Proof};
 
 use crate::{
     RunView,
-    words::{amount, span},
+    format::{amount, span},
 };
 
 /// `Losing us-west: READY. 0 of 12 410 acked readings lost; longest blind 4.21 s; service back after 3.10 s.`
-pub(crate) fn sentence(run: &RunView<'_>) -> String {
+pub(crate) fn headline(run: &RunView<'_>) -> String {
     let ready = match run.judgement.verdict {
         Verdict::Pass => "READY",
         Verdict::Fail => "NOT READY",

@@ -27,7 +27,7 @@ impl Origin {
 }
 
 #[async_trait]
-pub trait Ground: fmt::Debug + Send + Sync {
+pub trait Network: fmt::Debug + Send + Sync {
     /// Where a node's port is reached.
     fn address(&self, node: &NodeId, port: u16) -> SocketAddr;
 

@@ -1,6 +1,6 @@
 //! How figures are written for people.
 
-pub(crate) use findings::show::duration as span;
+pub(crate) use findings::format::duration as span;
 
 /// A moment on the run's clock, in seconds with one digit.
 pub(crate) fn moment(us: i64) -> String {

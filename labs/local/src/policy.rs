@@ -53,9 +53,9 @@ const HOLD: Duration = Duration::from_secs(24 * 3600);
 
 /// Nodes whose links do not work, whatever the conditions of the links say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Quiet {
+pub(crate) struct Silenced {
     /// Without power: nothing goes in or out.
-    pub dark: BTreeSet<NodeId>,
+    pub unpowered: BTreeSet<NodeId>,
     /// Standing still: what goes in or out waits for the machine to go on.
     pub frozen: BTreeSet<NodeId>,
 }
@@ -92,7 +92,7 @@ pub(crate) fn policy(
     steady: &Steady,
     numbering: &Numbering,
     conditions: &Conditions,
-    quiet: &Quiet,
+    silenced: &Silenced,
     origin_ns: u64,
 ) -> fabric::Policy {
     let untouched = LinkCondition::default();
@@ -109,9 +109,9 @@ pub(crate) fn policy(
                 .into_iter()
                 .any(|end| matches!(end, End::Node(node) if nodes.contains(node)))
         };
-        if one_is(&quiet.dark) {
+        if one_is(&silenced.unpowered) {
             rule.cuts = [Cut { ports: Ports::All, form: CutForm::Drop }].into();
-        } else if one_is(&quiet.frozen) {
+        } else if one_is(&silenced.frozen) {
             rule.quality.delay += HOLD;
         }
         let forwards_at_once = rule == Rule::default();
@@ -160,10 +160,10 @@ mod tests {
         Link::new(End::Node(from.into()), End::Node(to.into()))
     }
 
-    fn of(conditions: &Conditions, quiet: &Quiet) -> (fabric::Policy, Numbering) {
+    fn of(conditions: &Conditions, silenced: &Silenced) -> (fabric::Policy, Numbering) {
         let topology = topology();
         let numbering = Numbering::new(&topology);
-        (policy(&Steady::of(&topology), &numbering, conditions, quiet, 0), numbering)
+        (policy(&Steady::of(&topology), &numbering, conditions, silenced, 0), numbering)
     }
 
     fn rule_of(policy: &fabric::Policy, numbering: &Numbering, from: &str, to: &str) -> Rule {
@@ -183,7 +183,7 @@ mod tests {
             ..LinkQuality::default()
         };
         *world.quality_mut(link("a", "b")) = asked;
-        let (policy, numbering) = of(&world, &Quiet::default());
+        let (policy, numbering) = of(&world, &Silenced::default());
         let rule = rule_of(&policy, &numbering, "a", "b");
         assert_eq!(
             (rule.quality.delay, &rule.quality.loss[..]),
@@ -198,7 +198,7 @@ mod tests {
     fn cuts_keep_their_ports_and_form() {
         let mut world = Conditions::default();
         world.cut(link("b", "c"), Ports::Only([2379].into()), CutForm::Reject);
-        let (policy, numbering) = of(&world, &Quiet::default());
+        let (policy, numbering) = of(&world, &Silenced::default());
         assert_eq!(
             rule_of(&policy, &numbering, "b", "c"),
             Rule::cut(Ports::Only([2379].into()), CutForm::Reject)
@@ -208,8 +208,8 @@ mod tests {
 
     #[test]
     fn without_power_nothing_passes() {
-        let quiet = Quiet { dark: ["b".into()].into(), frozen: ["b".into()].into() };
-        let (policy, numbering) = of(&Conditions::default(), &quiet);
+        let silenced = Silenced { unpowered: ["b".into()].into(), frozen: ["b".into()].into() };
+        let (policy, numbering) = of(&Conditions::default(), &silenced);
         for (from, to) in [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")] {
             assert_eq!(
                 rule_of(&policy, &numbering, from, to).cuts,
@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_frozen_machine_holds_its_packets() {
-        let quiet = Quiet { frozen: ["b".into()].into(), ..Quiet::default() };
-        let (policy, numbering) = of(&Conditions::default(), &quiet);
+        let silenced = Silenced { frozen: ["b".into()].into(), ..Silenced::default() };
+        let (policy, numbering) = of(&Conditions::default(), &silenced);
         let rule = rule_of(&policy, &numbering, "b", "c");
         assert!(rule.quality.delay >= HOLD && rule.cuts.is_empty(), "{rule:?}");
     }

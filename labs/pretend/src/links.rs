@@ -11,7 +11,7 @@ use model::{
 use seams::Origin;
 use tokio::time::Instant;
 
-use crate::{channel::Channel, place::Place};
+use crate::{channel::Channel, state::Place};
 
 /// Wait before a lost message is sent again, as a TCP sender would; doubled each time.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -20,7 +20,7 @@ const TRIES: u32 = 8;
 /// What headers add to a message, in bytes.
 const HEADERS: u64 = 60;
 
-pub(crate) struct Ways {
+pub(crate) struct Links {
     topology: Arc<Topology>,
     draws: Draws,
     /// Messages so far: each has draws of its own.
@@ -55,7 +55,7 @@ pub(crate) enum Fate {
     Rejected,
 }
 
-impl Ways {
+impl Links {
     pub(crate) fn new(topology: Arc<Topology>, draws: Draws) -> Self {
         let steady = |link: &Link| Steady {
             quality: topology.quality(link),
@@ -68,8 +68,13 @@ impl Ways {
     }
 
     /// Decides on one message and says what was noticed of it.
-    pub(crate) fn send(&mut self, place: &Place, way: Way<'_>, sights: &mut Vec<LabEvent>) -> Fate {
-        let Way { from, to, now, .. } = way;
+    pub(crate) fn send(
+        &mut self,
+        place: &Place,
+        way: Passage<'_>,
+        sights: &mut Vec<LabEvent>,
+    ) -> Fate {
+        let Passage { from, to, now, .. } = way;
         self.sent += 1;
         let draws = self.draws.then(self.sent);
         if from.end == to.end {
@@ -122,7 +127,7 @@ impl Ways {
         steady: &LinkQuality,
         asked: &LinkQuality,
         draws: Draws,
-        way: &Way<'_>,
+        way: &Passage<'_>,
         sights: &mut Vec<LabEvent>,
     ) -> Option<Instant> {
         let mut waited = Duration::ZERO;
@@ -155,7 +160,7 @@ impl Ways {
         &mut self,
         link: &Link,
         quality: &LinkQuality,
-        way: &Way<'_>,
+        way: &Passage<'_>,
         waited: Duration,
     ) -> Option<Instant> {
         let enters = way.now + waited;
@@ -193,7 +198,7 @@ impl Ways {
         )
     }
 
-    fn hit(&mut self, lever: Lever, link: &Link, way: &Way<'_>, sights: &mut Vec<LabEvent>) {
+    fn hit(&mut self, lever: Lever, link: &Link, way: &Passage<'_>, sights: &mut Vec<LabEvent>) {
         self.count(lever, event::Place::Link(link.clone()), way.at, way.established, sights);
     }
 
@@ -246,7 +251,7 @@ impl Ways {
 }
 
 /// One message on its way.
-pub(crate) struct Way<'a> {
+pub(crate) struct Passage<'a> {
     pub(crate) from: &'a Origin,
     pub(crate) to: &'a Origin,
     pub(crate) ports: (u16, u16),

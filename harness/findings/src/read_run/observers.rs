@@ -6,7 +6,7 @@ use model::plan::{Shows, read_back_of};
 use model::{Event, ObserverId, ShardId};
 
 use super::{Index, Recorded};
-use crate::facts::{Observer, Role, Seen, Sightings};
+use crate::facts::{Observer, ObserverKind, Seen, Sightings};
 use crate::reading::Reading;
 
 /// Nobody could read the end of the shard: nothing there may be called lost.
@@ -16,15 +16,22 @@ const UNREAD: i64 = i64::MAX;
 pub(super) fn all(recorded: &Recorded<'_>, index: &Index, readings: &[Reading]) -> Vec<Observer> {
     let mut observers = Vec::new();
     for (name, plan) in &recorded.plan.observers {
-        let role = match plan.shows {
-            Shows::Log if plan.of_record => Role::SystemOfRecord,
-            Shows::Log | Shows::Replica => Role::Replica,
-            Shows::CurrentValue => Role::CurrentValue,
+        let kind = match plan.shows {
+            Shows::Log if plan.of_record => ObserverKind::SystemOfRecord,
+            Shows::Log | Shows::Replica => ObserverKind::Replica,
+            Shows::CurrentValue => ObserverKind::CurrentValue,
         };
-        observers.push(observer(recorded, index, readings, name, plan, role));
+        observers.push(observer(recorded, index, readings, name, plan, kind));
         let back = read_back_of(name);
         if matches!(plan.shows, Shows::Log | Shows::Replica) && was_read_back(recorded, &back) {
-            observers.push(observer(recorded, index, readings, &back, plan, Role::ReadBack));
+            observers.push(observer(
+                recorded,
+                index,
+                readings,
+                &back,
+                plan,
+                ObserverKind::ReadBack,
+            ));
         }
     }
     observers
@@ -48,7 +55,7 @@ fn observer(
     readings: &[Reading],
     name: &ObserverId,
     plan: &model::plan::Observer,
-    role: Role,
+    kind: ObserverKind,
 ) -> Observer {
     let seen = recorded.sightings.get(name).map_or(&[][..], Vec::as_slice);
     let find = |id: &model::Identity| {
@@ -68,7 +75,7 @@ fn observer(
     let (passed, head) = ends(recorded, shards, name, has_positions);
     Observer {
         name: name.to_string(),
-        role,
+        kind,
         service: index.service(&plan.service).expect("the index holds every observed service"),
         takes: (recorded.plan.fleets.keys()).map(|fleet| plan.fleets.contains(fleet)).collect(),
         region: super::place(&index.regions, plan.region.as_str()),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Reached;
 use crate::facts::{Episode, Facts, NEVER, SECOND, Us};
+use crate::intervals::nearest_rank;
 use crate::reading::Reading;
-use crate::spans::nearest_rank;
 
 /// A window needs this many readings: with 50 a simulated drill was called recovered 62 % of the time while twice as slow.
 const READINGS: usize = 200;

@@ -10,15 +10,15 @@ use model::{LabEvent, NodeCondition, NodeId, NodeState};
 use seams::{Command, LabError, Process};
 use tokio::time::Instant;
 
-use crate::stub::{End, Job, Report};
+use crate::init::{End, Job, Report};
 
 #[derive(Debug)]
-pub(crate) struct Programs {
+pub(crate) struct Processes {
     node: NodeId,
     /// The node's own directory; it survives a power loss.
     data: PathBuf,
     logs: PathBuf,
-    programs: Vec<Program>,
+    processes: Vec<Program>,
     next_number: u32,
 }
 
@@ -36,14 +36,14 @@ struct Program {
     is_due: bool,
 }
 
-impl Programs {
+impl Processes {
     /// `run` is the run's folder, absolute.
     pub(crate) fn new(node: &NodeId, processes: Vec<Process>, run: &Path) -> io::Result<Self> {
         let data = run.join("nodes").join(node.as_str());
         let logs = run.join("logs").join(node.as_str());
         fs::create_dir_all(&data)?;
         fs::create_dir_all(&logs)?;
-        let programs = processes.into_iter().map(|process| Program {
+        let processes = processes.into_iter().map(|process| Program {
             process,
             prepared: false,
             number: None,
@@ -51,75 +51,75 @@ impl Programs {
             again: None,
             is_due: true,
         });
-        Ok(Self { node: node.clone(), data, logs, programs: programs.collect(), next_number: 0 })
+        Ok(Self { node: node.clone(), data, logs, processes: processes.collect(), next_number: 0 })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.programs.len()
+        self.processes.len()
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.programs.iter().filter(|program| program.number.is_some()).count()
+        self.processes.iter().filter(|program| program.number.is_some()).count()
     }
 
     pub(crate) fn name(&self, index: usize) -> &str {
-        &self.programs[index].process.name
+        &self.processes[index].process.name
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.programs.iter().any(|program| program.process.name == name)
+        self.processes.iter().any(|program| program.process.name == name)
     }
 
     /// The running job of a program.
     pub(crate) fn number(&self, index: usize) -> Option<u32> {
-        self.programs[index].number
+        self.processes[index].number
     }
 
     pub(crate) fn stands(&self, index: usize) -> bool {
-        self.programs[index].stands
+        self.processes[index].stands
     }
 
     /// It was told to go on, and will be heard of again when it stands still the next time.
     pub(crate) fn let_go(&mut self, index: usize) {
-        self.programs[index].stands = false;
+        self.processes[index].stands = false;
     }
 
     pub(crate) fn is_due(&self, index: usize) -> bool {
-        self.programs[index].is_due
+        self.processes[index].is_due
     }
 
     /// Whoever ends from now on was put down: it starts again when nothing wants it down any more.
     pub(crate) fn put_down(&mut self, index: usize) {
-        self.programs[index].put_down();
+        self.processes[index].put_down();
     }
 
     pub(crate) fn put_all_down(&mut self) {
-        self.programs.iter_mut().for_each(Program::put_down);
+        self.processes.iter_mut().for_each(Program::put_down);
     }
 
     pub(crate) fn all_stand(&self) -> bool {
-        self.programs.iter().all(|program| program.stands || program.number.is_none())
+        self.processes.iter().all(|program| program.stands || program.number.is_none())
     }
 
     pub(crate) fn any_stands(&self) -> bool {
-        self.programs.iter().any(|program| program.stands)
+        self.processes.iter().any(|program| program.stands)
     }
 
     pub(crate) fn log(&self, index: usize) -> PathBuf {
-        self.logs.join(format!("{}.log", self.programs[index].process.name))
+        self.logs.join(format!("{}.log", self.processes[index].process.name))
     }
 
     pub(crate) fn error(&self, index: usize, why: String) -> LabError {
         LabError::Process {
             node: self.node.clone(),
-            process: self.programs[index].process.name.clone(),
+            process: self.processes[index].process.name.clone(),
             why,
         }
     }
 
     /// Writes a program's files and gives the steps to take before its first start; empty ever after.
     pub(crate) fn steps(&mut self, index: usize) -> io::Result<Vec<Job>> {
-        let program = &self.programs[index];
+        let program = &self.processes[index];
         if program.prepared {
             return Ok(Vec::new());
         }
@@ -135,32 +135,32 @@ impl Programs {
     }
 
     pub(crate) fn prepared(&mut self, index: usize) {
-        self.programs[index].prepared = true;
+        self.processes[index].prepared = true;
     }
 
     /// The long-running job of a program; None where it runs.
     pub(crate) fn start(&mut self, index: usize) -> Option<Job> {
-        if self.programs[index].number.is_some() {
+        if self.processes[index].number.is_some() {
             return None;
         }
-        let command = self.programs[index].process.command.clone();
+        let command = self.processes[index].process.command.clone();
         let job = self.job(index, &command);
-        self.programs[index].number = Some(job.number);
-        self.programs[index].again = None;
-        self.programs[index].is_due = false;
+        self.processes[index].number = Some(job.number);
+        self.processes[index].again = None;
+        self.processes[index].is_due = false;
         Some(job)
     }
 
     /// When the next program that ended by itself, and is wanted up, is to be started again.
     pub(crate) fn next_again(&self, wanted: &NodeCondition) -> Option<Instant> {
-        self.programs.iter().filter_map(|program| program.again_in(wanted)).min()
+        self.processes.iter().filter_map(|program| program.again_in(wanted)).min()
     }
 
     /// The jobs of those whose time has come.
     pub(crate) fn start_again(&mut self, now: Instant, wanted: &NodeCondition) -> Vec<Job> {
         let is_due = |program: &Program| program.again_in(wanted).is_some_and(|at| at <= now);
         let due: Vec<usize> =
-            (0..self.programs.len()).filter(|index| is_due(&self.programs[*index])).collect();
+            (0..self.processes.len()).filter(|index| is_due(&self.processes[*index])).collect();
         due.into_iter().filter_map(|index| self.start(index)).collect()
     }
 
@@ -187,7 +187,7 @@ impl Programs {
 
     /// What `{data}` means to a program.
     fn data(&self, index: usize) -> PathBuf {
-        match &self.programs[index].process.folder {
+        match &self.processes[index].process.folder {
             Some(folder) => self.data.join(folder),
             None => self.data.clone(),
         }
@@ -208,7 +208,7 @@ impl Programs {
         else {
             return None;
         };
-        let program = self.programs.iter_mut().find(|program| program.number == Some(*number))?;
+        let program = self.processes.iter_mut().find(|program| program.number == Some(*number))?;
         let (node, process) = (node.clone(), program.process.name.clone());
         match report {
             Report::Started { .. } => return Some(LabEvent::ProcessStarted { node, process }),
@@ -239,7 +239,7 @@ impl Programs {
 
     /// The node's init is gone and with it everything.
     pub(crate) fn all_lost(&mut self, node: &NodeId) -> Vec<LabEvent> {
-        let lost = self.programs.iter_mut().filter(|program| program.number.is_some());
+        let lost = self.processes.iter_mut().filter(|program| program.number.is_some());
         let lost = lost.map(|program| {
             program.gone();
             let status = "was killed with the node's init".into();

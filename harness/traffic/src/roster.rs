@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{AssetRow, Plan, ServiceId, ShardId, ShardRow, plan::Fleet};
 
 /// One row per asset of the plan, in order of ids.
-pub fn roll(plan: &Plan) -> Vec<AssetRow> {
+pub fn roster(plan: &Plan) -> Vec<AssetRow> {
     let mut rows = Vec::new();
     for (name, fleet) in &plan.fleets {
         for asset in fleet.first..fleet.first + fleet.assets {

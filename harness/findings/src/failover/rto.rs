@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Reached, judged_end, limits};
 use crate::facts::{Episode, Facts, NEVER, SECOND, Us};
 use crate::outage::Series;
-use crate::share::{Excursion, Step, excursions};
+use crate::outage_share::{Excursion, Step, excursions};
 
 /// Share of the affected assets that may stay out when a recovery is called one. These are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -14,10 +14,10 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    sandbox::{Bound, SandboxError, Step},
-    stub::{self, Report},
+    init::{self, Report},
+    ipc,
+    sandbox::{ChildGuard, SandboxError, Step},
     sys::{self, Side},
-    wire,
 };
 
 /// Proof of being inside a sandbox, and the way to new nodes. Clones share one fork server.
@@ -34,14 +34,14 @@ impl fmt::Debug for Inside {
 
 /// Asks for a stub init. Beside it: the stub's end of its control socket, and the node's network namespace.
 #[derive(Serialize, Deserialize)]
-struct Birth {
+struct SpawnInit {
     hostname: String,
 }
 
 /// Forks the server off. The caller must have one thread.
 pub(crate) fn start() -> io::Result<Inside> {
-    let (ours, theirs) = wire::pair()?;
-    if Bound::fork()?.map(std::mem::forget).is_none() {
+    let (ours, theirs) = ipc::pair()?;
+    if ChildGuard::fork()?.map(std::mem::forget).is_none() {
         drop(ours);
         let served = serve(&theirs);
         sys::leave(i32::from(served.is_err()));
@@ -51,12 +51,16 @@ pub(crate) fn start() -> io::Result<Inside> {
 
 impl Inside {
     /// Makes a stub init in this network namespace and new pid, mount, ipc and uts namespaces. Its first report is
-    /// [`Report::Born`] or [`Report::Refused`].
-    pub(crate) fn bear(&self, hostname: &str, network: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-        let (ours, theirs) = wire::pair()?;
-        wire::send(
+    /// [`Report::Ready`] or [`Report::Refused`].
+    pub(crate) fn spawn_init(
+        &self,
+        hostname: &str,
+        network: BorrowedFd<'_>,
+    ) -> io::Result<OwnedFd> {
+        let (ours, theirs) = ipc::pair()?;
+        ipc::send(
             &*self.server,
-            &Birth { hostname: hostname.into() },
+            &SpawnInit { hostname: hostname.into() },
             &[theirs.as_fd(), network],
         )?;
         Ok(ours)
@@ -65,12 +69,12 @@ impl Inside {
 
 fn serve(orders: &OwnedFd) -> io::Result<()> {
     rustix::thread::set_name(c"wetdress-forks")?;
-    while let Some((birth, descriptors)) = wire::receive::<Birth>(orders)? {
+    while let Some((request, descriptors)) = ipc::receive::<SpawnInit>(orders)? {
         let Ok([control, network]) = <[OwnedFd; 2]>::try_from(descriptors) else { continue };
         match sys::fork()? {
-            Side::Child => deliver(&birth, control, &network),
-            Side::Parent(midwife) => {
-                waitpid(Some(midwife), WaitOptions::empty())?;
+            Side::Child => spawn_between(&request, control, &network),
+            Side::Parent(intermediate) => {
+                waitpid(Some(intermediate), WaitOptions::empty())?;
             }
         }
     }
@@ -79,21 +83,21 @@ fn serve(orders: &OwnedFd) -> io::Result<()> {
 
 /// Only a child enters a new pid namespace, so this process makes the namespaces, forks the stub and goes. Pid 1 of the lab
 /// inherits the stub.
-fn deliver(birth: &Birth, control: OwnedFd, network: &OwnedFd) -> ! {
-    match make_namespaces(birth, network) {
-        Ok(Side::Child) => stub::live(&control),
+fn spawn_between(request: &SpawnInit, control: OwnedFd, network: &OwnedFd) -> ! {
+    match make_namespaces(request, network) {
+        Ok(Side::Child) => init::run(&control),
         Ok(Side::Parent(_)) => {}
-        Err(refused) => stub::tell(&control, &Report::refused(&refused)),
+        Err(refused) => init::tell(&control, &Report::refused(&refused)),
     }
     sys::leave(0)
 }
 
-fn make_namespaces(birth: &Birth, network: &OwnedFd) -> Result<Side, SandboxError> {
+fn make_namespaces(request: &SpawnInit, network: &OwnedFd) -> Result<Side, SandboxError> {
     move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
         .step("enter the node's network namespace")?;
     let namespaces =
         UnshareFlags::NEWPID | UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     sys::unshare(namespaces).step("make the node's namespaces")?;
-    rustix::system::sethostname(birth.hostname.as_bytes()).step("set the node's host name")?;
+    rustix::system::sethostname(request.hostname.as_bytes()).step("set the node's host name")?;
     sys::fork().step("fork the node's init")
 }

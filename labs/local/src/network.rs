@@ -1,4 +1,4 @@
-//! Which end has which place now, and the Ground that gives out sockets there.
+//! Which end has which place now, and the Network that gives out sockets there.
 
 use std::{
     collections::BTreeMap,
@@ -9,25 +9,25 @@ use std::{
 
 use async_trait::async_trait;
 use model::{End, NodeId, Topology};
-use seams::{Ground, Origin};
+use seams::{Network, Origin};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use crate::{
+    attachment::{Attacher, Place},
     namespace::{Namespace, tcp_socket, udp_socket},
-    place::{Place, Wiring},
 };
 
-/// Shared by the reconciler, the nodes and the Ground.
+/// Shared by the reconciler, the nodes and the Network.
 #[derive(Debug)]
 pub(crate) struct Places {
     topology: Arc<Topology>,
-    wiring: Wiring,
+    attacher: Attacher,
     now: Mutex<BTreeMap<End, Place>>,
 }
 
 impl Places {
-    pub(crate) fn new(topology: Arc<Topology>, wiring: Wiring) -> Self {
-        Self { topology, wiring, now: Mutex::default() }
+    pub(crate) fn new(topology: Arc<Topology>, attacher: Attacher) -> Self {
+        Self { topology, attacher, now: Mutex::default() }
     }
 
     fn now(&self) -> MutexGuard<'_, BTreeMap<End, Place>> {
@@ -42,7 +42,7 @@ impl Places {
     /// This end has no place any more.
     pub(crate) fn take(&self, end: &End) -> io::Result<()> {
         let taken = self.now().remove(end);
-        taken.map_or(Ok(()), |place| self.wiring.discard(place))
+        taken.map_or(Ok(()), |place| self.attacher.discard(place))
     }
 
     pub(crate) fn get(&self, end: &End) -> Option<Place> {
@@ -76,7 +76,7 @@ impl Places {
 }
 
 #[async_trait]
-impl Ground for Places {
+impl Network for Places {
     fn address(&self, node: &NodeId, port: u16) -> SocketAddr {
         let address =
             self.topology.nodes.get(node).map_or(Ipv4Addr::UNSPECIFIED, |node| node.address);

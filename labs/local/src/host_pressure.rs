@@ -4,7 +4,7 @@ use std::{fs, time::Instant};
 
 /// Counters of the kernel at one moment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Noise {
+pub(crate) struct HostPressure {
     at: Instant,
     ticks: Option<Ticks>,
     /// Microseconds in which some task waited for a CPU.
@@ -18,7 +18,7 @@ struct Ticks {
     stolen: u64,
 }
 
-impl Noise {
+impl HostPressure {
     pub(crate) fn now() -> Self {
         let read = |path| fs::read_to_string(path).ok();
         Self {
@@ -76,9 +76,12 @@ mod tests {
     #[test]
     fn shares_are_of_what_passed_since() {
         let at = Instant::now();
-        let then =
-            Noise { at, ticks: Some(Ticks { all: 100, stolen: 10 }), waited_us: Some(1_000) };
-        let now = Noise {
+        let then = HostPressure {
+            at,
+            ticks: Some(Ticks { all: 100, stolen: 10 }),
+            waited_us: Some(1_000),
+        };
+        let now = HostPressure {
             at: at + Duration::from_millis(10),
             ticks: Some(Ticks { all: 300, stolen: 60 }),
             waited_us: Some(6_000),

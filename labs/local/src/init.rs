@@ -1,4 +1,4 @@
-//! The stub init of a node: pid 1 of its pid namespace, one thread. It starts programs, signals them all, and reports how they
+//! The stub init of a node: pid 1 of its pid namespace, one thread. It starts processes, signals them all, and reports how they
 //! fare. It decides nothing, and ends when the harness lets go of its control socket.
 
 use std::{
@@ -22,10 +22,9 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    mounts,
+    ipc, mounts,
     sandbox::{SandboxError, Step},
     sys::{self, Signals},
-    wire,
 };
 
 /// What the harness asks for.
@@ -57,7 +56,7 @@ pub(crate) struct Job {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// Beside it: the stub's pidfd.
-    Born,
+    Ready,
     Refused {
         step: String,
         errno: i32,
@@ -103,22 +102,22 @@ impl Report {
 }
 
 pub(crate) fn tell(control: &OwnedFd, report: &Report) {
-    if wire::send(control, report, &[]).is_err() {
+    if ipc::send(control, report, &[]).is_err() {
         // Nobody listens any more: the node has no purpose, and the kernel ends its processes with us.
         sys::leave(0);
     }
 }
 
-pub(crate) fn live(control: &OwnedFd) -> ! {
+pub(crate) fn run(control: &OwnedFd) -> ! {
     let end =
-        settle(control).and_then(|signals| attend(control, &signals).step("attend to the node"));
+        set_up(control).and_then(|signals| serve(control, &signals).step("attend to the node"));
     if let Err(refused) = end {
         tell(control, &Report::refused(&refused));
     }
     sys::leave(0)
 }
 
-fn settle(control: &OwnedFd) -> Result<OwnedFd, SandboxError> {
+fn set_up(control: &OwnedFd) -> Result<OwnedFd, SandboxError> {
     setsid().step("open a session")?;
     mounts::fresh_proc()?;
     mounts::fresh_run()?;
@@ -127,11 +126,11 @@ fn settle(control: &OwnedFd) -> Result<OwnedFd, SandboxError> {
     child.block().step("block SIGCHLD")?;
     let signals = child.descriptor().step("watch SIGCHLD")?;
     let own = pidfd_open(getpid(), PidfdFlags::empty()).step("open the own pidfd")?;
-    wire::send(control, &Report::Born, &[own.as_fd()]).step("tell of the birth")?;
+    ipc::send(control, &Report::Ready, &[own.as_fd()]).step("tell that it is ready")?;
     Ok(signals)
 }
 
-fn attend(control: &OwnedFd, signals: &OwnedFd) -> io::Result<()> {
+fn serve(control: &OwnedFd, signals: &OwnedFd) -> io::Result<()> {
     let mut jobs = HashMap::new();
     loop {
         let mut polled = [PollFd::new(control, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
@@ -143,7 +142,7 @@ fn attend(control: &OwnedFd, signals: &OwnedFd) -> io::Result<()> {
             report_changes(control, &mut jobs)?;
         }
         if asked {
-            match wire::receive(control)? {
+            match ipc::receive(control)? {
                 Some((Order::Start(job), _)) => {
                     start(control, &job, &mut jobs);
                     // A SIGCHLD may have been lost while nothing was blocked.

@@ -9,11 +9,11 @@ use model::{
 use seams::{Moment, RoleName};
 use serde::Serialize;
 
-use crate::{catalogs::Catalogs, evidence};
+use crate::{catalogs::Catalogs, services};
 
 /// The reach of one window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Blast {
+pub struct BlastRadius {
     /// Nodes that it hits at once, of all nodes.
     pub nodes_hit: usize,
     pub nodes: usize,
@@ -29,7 +29,7 @@ pub struct Blast {
 }
 
 /// None when the fault cannot be made from its parameters: a plan of another build.
-pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Blast> {
+pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<BlastRadius> {
     let fault = (catalogs.faults.find(&window.fault.kind)?.make)(&window.fault.params).ok()?;
     let targets = fault.targets();
     let (mut fitting, mut cells): (BTreeSet<NodeId>, BTreeSet<CellId>) = Default::default();
@@ -70,7 +70,7 @@ pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Bl
     let levers =
         world(window, plan, catalogs)?.levers().into_iter().map(|(lever, _)| lever).collect();
     let quorum_at_risk = services.values().any(|(hit, all)| (all - hit) * 2 <= *all);
-    Some(Blast {
+    Some(BlastRadius {
         nodes_hit: most,
         nodes: plan.topology.nodes.len(),
         assets_hit,
@@ -105,7 +105,7 @@ pub(crate) fn hits(target: &Target, topology: &Topology) -> usize {
 fn most_hit(target: &Target, plan: &Plan, catalogs: &Catalogs) -> usize {
     let Target::Nodes(words) = target else { return hits(target, &plan.topology) };
     let layout_of = |service: &ServiceId| {
-        evidence::layout_of(catalogs, service, plan.services.get(service)?, &plan.topology)
+        services::layout_of(catalogs, service, plan.services.get(service)?, &plan.topology)
     };
     let meant =
         plan.services.keys().filter(|name| words.service.as_ref().is_none_or(|it| it == *name));

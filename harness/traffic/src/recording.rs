@@ -9,7 +9,7 @@ use crate::recorder::Reading;
 
 /// The assets of a fleet with one home.
 #[derive(Debug)]
-pub(crate) struct Cohort {
+pub(crate) struct HomeGroup {
     pub(crate) fleet: FleetId,
     /// Home, then where they go when it does not answer.
     pub(crate) regions: Vec<RegionId>,
@@ -23,7 +23,7 @@ pub(crate) struct Cohort {
     latencies: Histogram,
 }
 
-impl Cohort {
+impl HomeGroup {
     pub(crate) fn new(fleet: FleetId, regions: Vec<RegionId>) -> Self {
         Self {
             fleet,
@@ -153,7 +153,7 @@ impl Record {
         &mut self,
         from: Micros,
         until: Micros,
-        cohorts: impl Iterator<Item = &'a mut Cohort>,
+        cohorts: impl Iterator<Item = &'a mut HomeGroup>,
     ) {
         let mut counts = Vec::new();
         for cohort in cohorts {

@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 use crate::chart::{Charts, charts};
 use crate::classes::{self, Class};
 use crate::duplicates::{Duplicates, duplicates};
-use crate::facts::{Episode, Facts, Happened, Observer, Role, SECOND, Us};
+use crate::facts::{Episode, Facts, Happened, Observer, ObserverKind, SECOND, Us};
+use crate::failover::affected::{Affected, affected, with_path};
+use crate::failover::baseline::{BackToBaseline, back_to_baseline};
+use crate::failover::rto::{MayStayOut, Rto, rto};
+use crate::failover::service::{ServiceRto, rto_service};
+use crate::failover::timeline::{Timeline, timeline};
 use crate::freshness::{Freshness, TimeTravel, freshness, time_travel};
 use crate::goodput::goodput;
 use crate::latency::{self, Latency};
 use crate::longest::{LongestBy, longest_by};
 use crate::loss::{Loss, loss};
-use crate::marks::affected::{Affected, affected, with_path};
-use crate::marks::baseline::{BackToBaseline, back_to_baseline};
-use crate::marks::rto::{MayStayOut, Rto, rto};
-use crate::marks::service::{ServiceRto, rto_service};
-use crate::marks::timeline::{Timeline, timeline};
 use crate::order::{Order, order};
 use crate::outage::{
     Out, Outage, Series, StreamOutage, asset_outages, judged, shown, stream_outages,
 };
+use crate::outage_share::{Excursion, Integral, Step, share_out, windows, worst_uptime};
 use crate::shards::{outages_by_shard, series_by_shard};
-use crate::share::{Excursion, Integral, Step, share_out, windows, worst_uptime};
 
 /// What the run shows. Times in microseconds on the harness clock; maps by name of phase, observer or region, or by `service/shard`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,12 +108,12 @@ pub fn find(facts: &Facts) -> Findings {
     let out = asset_outages(facts, &series);
     let u = share_out(facts, &out, facts.fleet());
     let keepers: Vec<(usize, &Observer)> =
-        facts.observers.iter().enumerate().filter(|(_, o)| o.role.keeps_everything()).collect();
+        facts.observers.iter().enumerate().filter(|(_, o)| o.kind.keeps_everything()).collect();
     let shards = outages_by_shard(facts, &series, &out);
     let classed: Vec<(usize, Vec<Option<Class>>)> =
         keepers.iter().map(|(i, o)| (*i, classes::classes(facts, o))).collect();
     let kept = || keepers.iter().map(|(_, o)| *o);
-    let forgetful = facts.observers.iter().filter(|o| !o.role.keeps_everything());
+    let forgetful = facts.observers.iter().filter(|o| !o.kind.keeps_everything());
     let widths = [("10s", 10), ("60s", 60), ("300s", 300)];
     let with_outage = facts.assets.iter().enumerate().filter(|(a, _)| !out[*a].is_empty());
     Findings {
@@ -131,7 +131,7 @@ pub fn find(facts: &Facts) -> Findings {
         baseline_fits: latency::baseline_fits(facts),
         ack_latency: latency::ack(facts),
         service_time: latency::service(facts),
-        platform_latency: by_name(kept().filter(|o| o.role != Role::ReadBack), |o| {
+        platform_latency: by_name(kept().filter(|o| o.kind != ObserverKind::ReadBack), |o| {
             latency::platform(facts, o)
         }),
         goodput: goodput(facts, &series, |a| !facts.assets[a].probe),

@@ -14,8 +14,8 @@ use model::{
 };
 
 use self::index::{Index, place};
-use crate::document::{Findings, find};
 use crate::facts::{self, Facts, Happened, NEVER, Us};
+use crate::findings::{Findings, find};
 use crate::judge::{JudgeError, Verdicts, judge};
 use crate::reading::Reading;
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use fabric::{CANARY_PORT, Hits, LinkCounters, Snapshot};
 use model::{Conditions, LabEvent, Lever, Link, event::HealedBy, event::Place};
 
-use crate::{voice::Voice, world::Numbering};
+use crate::{events::LabEvents, policy::Numbering};
 
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct Proofs {
     /// Levers in force, and whether their first hit was told.
     open: BTreeMap<(Link, Lever), bool>,
     /// Links that were cut and are no more, with the port that was.
@@ -16,7 +16,7 @@ pub(crate) struct Watch {
     canaries: BTreeSet<Link>,
 }
 
-impl Watch {
+impl Proofs {
     pub(crate) fn is_busy(&self) -> bool {
         self.open.values().any(|told| !told)
             || !self.healing.is_empty()
@@ -28,7 +28,7 @@ impl Watch {
         &mut self,
         world: &Conditions,
         closed: &BTreeMap<Link, LinkCounters>,
-        voice: &Voice,
+        events: &LabEvents,
     ) {
         let all = |(link, condition): (&Link, &model::LinkCondition)| {
             let link = link.clone();
@@ -37,12 +37,12 @@ impl Watch {
         let wanted: BTreeSet<(Link, Lever)> = world.links.iter().flat_map(all).collect();
         for (link, lever) in self.open.keys().filter(|open| !wanted.contains(open)) {
             if let Some(counters) = closed.get(link) {
-                tell_hit(link, *lever, counters, voice);
+                tell_hit(link, *lever, counters, events);
             }
         }
         self.open.retain(|open, _| wanted.contains(open));
         self.healing.retain(|link, port| {
-            !closed.get(link).is_some_and(|counters| tell_healed(link, *port, counters, voice))
+            !closed.get(link).is_some_and(|counters| tell_healed(link, *port, counters, events))
         });
         for open in wanted {
             self.open.entry(open).or_insert(false);
@@ -68,57 +68,62 @@ impl Watch {
         self.canaries.insert(link);
     }
 
-    pub(crate) fn look(&mut self, snapshot: &Snapshot, numbering: &Numbering, voice: &Voice) {
+    pub(crate) fn look(&mut self, snapshot: &Snapshot, numbering: &Numbering, events: &LabEvents) {
         let counters = |link: &Link| snapshot.links.get(&numbering.to_fabric(link)?);
         for ((link, lever), told) in self.open.iter_mut().filter(|(_, told)| !**told) {
-            *told = counters(link).is_some_and(|counters| tell_hit(link, *lever, counters, voice));
+            *told = counters(link).is_some_and(|counters| tell_hit(link, *lever, counters, events));
         }
         self.healing.retain(|link, port| {
-            !counters(link).is_some_and(|counters| tell_healed(link, *port, counters, voice))
+            !counters(link).is_some_and(|counters| tell_healed(link, *port, counters, events))
         });
         self.canaries.retain(|link| {
             let Some(counters) = counters(link) else { return true };
             let (hit, passed) =
                 (counters.cut_hits().canaries > 0, counters.passed_hits.canaries > 0);
             if hit || passed {
-                voice.say(LabEvent::Canary { link: link.clone(), passed });
+                events.publish(LabEvent::Canary { link: link.clone(), passed });
             }
             !hit && !passed
         });
     }
 
     /// The end: totals of whatever is still in force.
-    pub(crate) fn finish(&mut self, snapshot: &Snapshot, numbering: &Numbering, voice: &Voice) {
-        self.look(snapshot, numbering, voice);
+    pub(crate) fn finish(
+        &mut self,
+        snapshot: &Snapshot,
+        numbering: &Numbering,
+        events: &LabEvents,
+    ) {
+        self.look(snapshot, numbering, events);
         for (link, lever) in std::mem::take(&mut self.open).into_keys() {
             if let Some(counters) =
                 numbering.to_fabric(&link).and_then(|link| snapshot.links.get(&link))
             {
-                tell_hit(&link, lever, counters, voice);
+                tell_hit(&link, lever, counters, events);
             }
         }
     }
 }
 
 /// False where nothing has passed yet. Where only some ports were cut, packets of the stack say nothing: they may be of others.
-fn tell_healed(link: &Link, port: u16, counters: &LinkCounters, voice: &Voice) -> bool {
+fn tell_healed(link: &Link, port: u16, counters: &LinkCounters, events: &LabEvents) -> bool {
     let Hits { first_ns, canaries, .. } = counters.passed_hits;
     let (at, by) = match first_ns {
-        Some(first) if port == CANARY_PORT => (voice.clock.stamp_ns(first), HealedBy::Stack),
-        _ if canaries > 0 => (voice.clock.now(), HealedBy::Canary),
+        Some(first) if port == CANARY_PORT => (events.clock.stamp_ns(first), HealedBy::Stack),
+        _ if canaries > 0 => (events.clock.now(), HealedBy::Canary),
         _ => return false,
     };
-    voice.say_at(at, LabEvent::Healed { link: link.clone(), by });
+    events.publish_at(at, LabEvent::Healed { link: link.clone(), by });
     true
 }
 
 /// False where there is nothing to tell yet.
-fn tell_hit(link: &Link, lever: Lever, counters: &LinkCounters, voice: &Voice) -> bool {
+fn tell_hit(link: &Link, lever: Lever, counters: &LinkCounters, events: &LabEvents) -> bool {
     let Hits { packets, established, first_ns: Some(first), .. } = counters.hits(lever) else {
         return false;
     };
-    let first = voice.clock.stamp_ns(first);
-    voice.say(LabEvent::Hit {
+    let first = events.clock.stamp_ns(first);
+    events.publish(LabEvent::Hit {
         lever,
         at: Place::Link(link.clone()),
         count: packets,

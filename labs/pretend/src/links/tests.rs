@@ -3,7 +3,7 @@ use model::{BitRate, Chance, Conditions, End, LabEvent, Ports, RegionId, Slot, t
 use super::*;
 
 /// Two nodes in regions of their own, with this way from `a` to `b`.
-fn ways(quality: LinkQuality, track: Track) -> Ways {
+fn links(quality: LinkQuality, track: Track) -> Links {
     let node = |region: &str| Node {
         region: region.into(),
         zone: None,
@@ -17,7 +17,7 @@ fn ways(quality: LinkQuality, track: Track) -> Ways {
         wan_tracks: [(pair(), track)].into(),
         ..Topology::default()
     };
-    Ways::new(Arc::new(topology), Draws::of(1))
+    Links::new(Arc::new(topology), Draws::of(1))
 }
 
 fn link() -> Link {
@@ -33,12 +33,12 @@ struct Sent {
 const DATA: Sent = Sent { at_s: 0, size: 40, carries_data: true };
 
 /// Sends one message at the beginning: how long it takes, or None, and what was noticed.
-fn sent(ways: &mut Ways, world: &Conditions, what: &Sent) -> (Option<Duration>, Vec<LabEvent>) {
+fn sent(links: &mut Links, world: &Conditions, what: &Sent) -> (Option<Duration>, Vec<LabEvent>) {
     let (mut place, now) = (Place::default(), Instant::now());
     let (from, to) = (Origin::node(&"a".into()), Origin::node(&"b".into()));
     place.reconcile(world);
     let &Sent { at_s, size, carries_data } = what;
-    let way = Way {
+    let way = Passage {
         from: &from,
         to: &to,
         ports: (1, 2),
@@ -49,7 +49,7 @@ fn sent(ways: &mut Ways, world: &Conditions, what: &Sent) -> (Option<Duration>, 
         carries_data,
     };
     let mut sights = vec![];
-    let fate = ways.send(&place, way, &mut sights);
+    let fate = links.send(&place, way, &mut sights);
     let takes = match fate {
         Fate::Arrives(at) => Some(at - now),
         Fate::Lost | Fate::Rejected => None,
@@ -77,16 +77,16 @@ fn asked(quality: LinkQuality) -> Conditions {
 
 #[tokio::test(start_paused = true)]
 async fn a_jam_lets_connections_open_and_nothing_through() {
-    let mut ways = ways(delay(5), Track::default());
+    let mut links = links(delay(5), Track::default());
     let mut jam = Conditions::default();
     jam.cut(link(), Ports::All, CutForm::Jam);
     let hello = Sent { carries_data: false, ..DATA };
-    assert_eq!(sent(&mut ways, &jam, &hello), (Some(Duration::from_millis(5)), vec![]));
-    let (takes, sights) = sent(&mut ways, &jam, &DATA);
+    assert_eq!(sent(&mut links, &jam, &hello), (Some(Duration::from_millis(5)), vec![]));
+    let (takes, sights) = sent(&mut links, &jam, &DATA);
     assert_eq!((takes, levers(&sights)), (None, vec![Lever::Jam]));
-    let (takes, sights) = sent(&mut ways, &jam, &hello);
+    let (takes, sights) = sent(&mut links, &jam, &hello);
     assert_eq!((takes.is_some(), sights), (true, vec![]), "an opening shows nothing about a jam");
-    let (takes, sights) = sent(&mut ways, &Conditions::default(), &DATA);
+    let (takes, sights) = sent(&mut links, &Conditions::default(), &DATA);
     assert_eq!(
         (takes, sights),
         (Some(Duration::from_millis(5)), vec![]),
@@ -100,9 +100,9 @@ async fn a_track_is_followed_and_no_signal_is_silence() {
     let track = Track {
         slots: vec![slot(0, delay(10), true), slot(15, delay(20), true), slot(30, delay(0), false)],
     };
-    let mut ways = ways(delay(5), track);
+    let mut links = links(delay(5), track);
     let mut at = |at_s| {
-        sent(&mut ways, &Conditions::default(), &Sent { at_s, ..DATA })
+        sent(&mut links, &Conditions::default(), &Sent { at_s, ..DATA })
             .0
             .map(|takes| takes.as_millis())
     };
@@ -116,9 +116,9 @@ async fn a_track_is_followed_and_no_signal_is_silence() {
 
 #[tokio::test(start_paused = true)]
 async fn a_corrupt_message_is_a_lost_one() {
-    let mut ways = ways(delay(5), Track::default());
+    let mut links = links(delay(5), Track::default());
     let (takes, sights) = sent(
-        &mut ways,
+        &mut links,
         &asked(LinkQuality { corrupt: vec![Chance::ALWAYS], ..LinkQuality::default() }),
         &DATA,
     );
@@ -129,9 +129,9 @@ async fn a_corrupt_message_is_a_lost_one() {
 async fn what_a_stream_does_not_feel_does_nothing() {
     let all = vec![Chance::ALWAYS];
     let quality = LinkQuality { duplicate: all.clone(), reorder: all, mtu: Some(68), ..delay(5) };
-    let mut ways = ways(quality, Track::default());
+    let mut links = links(quality, Track::default());
     assert_eq!(
-        sent(&mut ways, &Conditions::default(), &Sent { size: 9000, ..DATA }),
+        sent(&mut links, &Conditions::default(), &Sent { size: 9000, ..DATA }),
         (Some(Duration::from_millis(5)), vec![])
     );
 }
@@ -141,11 +141,11 @@ async fn what_does_not_fit_the_queue_is_sent_again() {
     // 1000 B take 8 ms; 2500 B may wait.
     let narrow =
         LinkQuality { rate: Some(BitRate(1_000_000)), queue: Some(2500), ..LinkQuality::default() };
-    let mut ways = ways(LinkQuality::default(), Track::default());
+    let mut links = links(LinkQuality::default(), Track::default());
     let world = asked(narrow);
     let message = Sent { size: 940, ..DATA };
     let takes: Vec<_> = (0..4)
-        .map(|_| sent(&mut ways, &world, &message).0.map(|takes| takes.as_millis()))
+        .map(|_| sent(&mut links, &world, &message).0.map(|takes| takes.as_millis()))
         .collect();
     assert_eq!(
         takes,

@@ -1,4 +1,4 @@
-//! Machines and ways in the state of the world that is wanted. Pure.
+//! Machines and links in the state of the world that is wanted. Pure.
 //!
 //! It is told a whole world and moves there from whatever it was: after any worlds it equals a fresh place that was given the last one.
 
@@ -10,8 +10,8 @@ use model::{Conditions, Lever, Link, LinkCondition, NodeCondition, NodeId, NodeS
 pub struct Place {
     /// Machines that are not simply up, or not with all of their processes.
     machines: BTreeMap<NodeId, NodeCondition>,
-    /// Ways that are not as the topology has them.
-    ways: BTreeMap<Link, LinkCondition>,
+    /// Links that are not as the topology has them.
+    links: BTreeMap<Link, LinkCondition>,
 }
 
 /// What changed on the way from one world to the next.
@@ -41,7 +41,7 @@ impl Place {
                 change.machines.push((name.clone(), was, is));
             }
         }
-        for (link, condition) in &self.ways {
+        for (link, condition) in &self.links {
             let kept = links.get(link).map(LinkCondition::levers).unwrap_or_default();
             let gone = condition.levers().into_iter().filter(|lever| !kept.contains(lever));
             change.let_go.extend(gone.map(|lever| (link.clone(), lever)));
@@ -50,7 +50,7 @@ impl Place {
             }
         }
         for (link, condition) in links {
-            let had = self.ways.get(link).map(LinkCondition::levers).unwrap_or_default();
+            let had = self.links.get(link).map(LinkCondition::levers).unwrap_or_default();
             let new = condition.levers().into_iter().filter(|lever| !had.contains(lever));
             change.pulled.extend(new.map(|lever| (link.clone(), lever)));
         }
@@ -59,7 +59,7 @@ impl Place {
             .filter(|(_, condition)| **condition != NodeCondition::default())
             .map(|(name, condition)| (name.clone(), condition.clone()))
             .collect();
-        self.ways = links
+        self.links = links
             .iter()
             .filter(|(_, condition)| **condition != LinkCondition::default())
             .map(|(a, b)| (a.clone(), b.clone()))
@@ -82,7 +82,7 @@ impl Place {
     }
 
     pub fn way(&self, link: &Link) -> Option<&LinkCondition> {
-        self.ways.get(link)
+        self.links.get(link)
     }
 }
 

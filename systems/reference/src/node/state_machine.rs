@@ -17,8 +17,8 @@ use openraft::{
 use tokio::sync::watch;
 
 use super::{
+    defects::Defects,
     log::index,
-    planted::Defects,
     types::{Applied, Entry, LogId, StorageError, Stored, Types},
 };
 
@@ -161,9 +161,9 @@ impl State {
 
 /// The side that raft drives.
 #[derive(Clone, Debug)]
-pub(crate) struct Machine(pub(crate) Arc<View>);
+pub(crate) struct StateMachine(pub(crate) Arc<View>);
 
-impl RaftStateMachine<Types> for Machine {
+impl RaftStateMachine<Types> for StateMachine {
     type SnapshotBuilder = NoSnapshots;
 
     async fn applied_state(

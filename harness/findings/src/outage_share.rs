@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Us};
+use crate::intervals::overlap;
 use crate::outage::Out;
-use crate::spans::overlap;
 
 /// From `t` on, `out` of the `here` assets in contact are in outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

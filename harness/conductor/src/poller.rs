@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use model::{Micros, NodeId, ServiceId};
-use seams::{Clock, Ground, Role, Service};
+use seams::{Clock, Network, Role, Service};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -38,19 +38,19 @@ pub(crate) fn ask(
     service: &ServiceId,
     of: &Arc<dyn Service>,
     nodes: &[NodeId],
-    ground: &Arc<dyn Ground>,
+    network: &Arc<dyn Network>,
     clock: &Clock,
     to: &mpsc::UnboundedSender<Heard>,
     tasks: &mut JoinSet<()>,
 ) {
     for node in nodes {
-        let (of, ground, node) = (of.clone(), ground.clone(), node.clone());
+        let (of, network, node) = (of.clone(), network.clone(), node.clone());
         let tell = Tell { service: service.clone(), clock: clock.clone(), to: to.clone() };
-        tasks.spawn(async move { roles(&*of, &*ground, &node, &tell).await });
+        tasks.spawn(async move { roles(&*of, &*network, &node, &tell).await });
     }
-    let (of, ground) = (of.clone(), ground.clone());
+    let (of, network) = (of.clone(), network.clone());
     let tell = Tell { service: service.clone(), clock: clock.clone(), to: to.clone() };
-    tasks.spawn(async move { redundancy(&*of, &*ground, &tell).await });
+    tasks.spawn(async move { redundancy(&*of, &*network, &tell).await });
 }
 
 struct Tell {
@@ -66,13 +66,13 @@ impl Tell {
     }
 }
 
-async fn roles(of: &dyn Service, ground: &dyn Ground, node: &NodeId, tell: &Tell) {
+async fn roles(of: &dyn Service, network: &dyn Network, node: &NodeId, tell: &Tell) {
     let mut last = None;
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let Ok(Ok(said)) = timeout(PATIENCE, of.believes(ground, node)).await else { continue };
+        let Ok(Ok(said)) = timeout(PATIENCE, of.believes(network, node)).await else { continue };
         if last.as_ref() != Some(&said) {
             last = Some(said.clone());
             if !tell.tell(Answer::Roles(node.clone(), said)) {
@@ -83,13 +83,13 @@ async fn roles(of: &dyn Service, ground: &dyn Ground, node: &NodeId, tell: &Tell
 }
 
 /// A service that does not answer is not redundant.
-async fn redundancy(of: &dyn Service, ground: &dyn Ground, tell: &Tell) {
+async fn redundancy(of: &dyn Service, network: &dyn Network, tell: &Tell) {
     let mut last = None;
     let mut tick = interval(REDUNDANT_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let redundant = matches!(timeout(PATIENCE, of.redundant(ground)).await, Ok(Ok(true)));
+        let redundant = matches!(timeout(PATIENCE, of.redundant(network)).await, Ok(Ok(true)));
         if last.replace(redundant) != Some(redundant) && !tell.tell(Answer::Redundant(redundant)) {
             return;
         }

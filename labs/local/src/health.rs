@@ -9,33 +9,33 @@ use fabric::{Fabric, PortId};
 use model::event::Health;
 
 use crate::{
-    noise::Noise,
+    host_pressure::HostPressure,
     null_target::{self, Tally},
 };
 
 #[derive(Debug)]
-pub(crate) struct Meters {
+pub(crate) struct OwnHealth {
     pub fabric: Arc<Fabric>,
     pub null_target: Arc<Mutex<Tally>>,
     /// Ports of the null target.
     pub null_ports: [PortId; 2],
     /// When traffic was armed; until then, when the lab was opened.
-    pub noise: Noise,
+    pub host_pressure: HostPressure,
     /// As a place of the lab says: a new namespace takes it from the machine's first one, not from the harness's.
     pub congestion: String,
 }
 
-impl Meters {
+impl OwnHealth {
     /// Traffic is armed: what servers did to this machine while they started is nobody's latency.
     pub(crate) fn begin(&mut self) {
-        self.noise = Noise::now();
+        self.host_pressure = HostPressure::now();
         null_target::lock(&self.null_target).begin();
     }
 
     pub(crate) fn report(&self, health: &mut Health) {
-        let noise = Noise::now();
-        health.steal = noise.steal(&self.noise);
-        health.cpu_pressure = noise.pressure(&self.noise);
+        let host_pressure = HostPressure::now();
+        health.steal = host_pressure.steal(&self.host_pressure);
+        health.cpu_pressure = host_pressure.pressure(&self.host_pressure);
         health.congestion.clone_from(&self.congestion);
         null_target::lock(&self.null_target).report(Instant::now(), health);
         let (Ok(stats), Ok(counters)) = (self.fabric.stats(), self.fabric.counters()) else {
