@@ -3,6 +3,7 @@
 mod baseline;
 mod cohorts;
 mod services;
+mod stored;
 mod verdicts;
 
 use kit::recorded::{Drill, STOP};

@@ -5,7 +5,7 @@ use model::event::{HealedBy, Health};
 use model::{End, Event, HeldRole, Identity, LabEvent, Link, Micros, NodeIndex, RoleKind};
 use serde_json::json;
 use wetdress_findings::facts::Proof;
-use wetdress_findings::{MayStayOut, Reached, Reason, Verdict, Verdicts};
+use wetdress_findings::{MayStayOut, Reached, Reason, Verdict};
 
 use crate::{Judged, of};
 
@@ -334,17 +334,6 @@ fn a_run_killed_in_the_middle_is_judged_and_inconclusive() {
     );
     assert_ne!(verdicts.verdict, Verdict::Pass);
     assert_ne!(of(&verdicts, "acked_lost"), Verdict::Fail, "nothing unread is called lost");
-}
-
-#[test]
-fn the_document_survives_its_file() {
-    let (found, verdicts) = Drill::clean().judge();
-    let text = serde_json::to_string(&(&found, &verdicts)).expect("plain data");
-    let (again, said): (wetdress_findings::Findings, Verdicts) =
-        serde_json::from_str(&text).expect("what was written can be read");
-    assert_eq!(again.loss, found.loss);
-    assert_eq!(again.episodes, found.episodes);
-    assert_eq!(said.gates.len(), verdicts.gates.len());
 }
 
 /// The same figures come from the folder as from memory.
