@@ -67,14 +67,17 @@ fn platform_wait(o: &Observer, index: usize, r: &Reading) -> Us {
     o.sightings.of(index).iter().map(|s| s.t).min().map_or(NEVER, |t| t - r.t_ready)
 }
 
-/// The readings of a phase that an observer should have shown, decided ones only, each with its wait.
+/// The readings of a phase that an observer should have shown, decided ones of assets only, each with its wait.
 pub(crate) fn platform_waits<'a>(
     facts: &'a Facts,
     o: &'a Observer,
     phase: &'a Phase,
 ) -> impl Iterator<Item = (&'a Reading, Us)> {
     let mine = facts.readings.iter().enumerate().filter(|(_, r)| {
-        facts.takes(o, r) && facts.falls_in(phase, r.t_ready) && !facts.undecided(r)
+        facts.takes(o, r)
+            && facts.falls_in(phase, r.t_ready)
+            && !facts.undecided(r)
+            && !facts.is_probe(r)
     });
     mine.map(|(i, r)| (r, platform_wait(o, i, r)))
 }

@@ -91,11 +91,19 @@ impl Facts {
         asked.chain(self.episodes.iter().map(|e| e.t_effect))
     }
 
-    /// Decided readings with `ack: required` that belong to the phase.
+    /// Decided readings with `ack: required` that belong to the phase. Probes judge `rto.service` only and are left out.
     pub fn in_phase<'a>(&'a self, phase: &'a Phase) -> impl Iterator<Item = &'a Reading> + 'a {
         self.readings.iter().filter(move |r| {
-            self.falls_in(phase, r.t_ready) && self.required(r) && !self.undecided(r)
+            self.falls_in(phase, r.t_ready)
+                && self.required(r)
+                && !self.undecided(r)
+                && !self.is_probe(r)
         })
+    }
+
+    /// Whether a probe sent the reading.
+    pub(crate) fn is_probe(&self, r: &Reading) -> bool {
+        self.assets[r.asset as usize].probe
     }
 
     /// The identity of a reading.
