@@ -16,7 +16,7 @@ use model::{
     schedule::{Draws, Purpose},
 };
 use seams::{
-    Addresses, Driver, Histogram, Lab, LabKind, LoadReport, Network, Open, Process, Service,
+    Addresses, Driver, Histogram, Lab, LabKind, LoadReport, Network, OpenLab, Process, Service,
     Traffic, Wanted,
 };
 use tokio::{
@@ -181,7 +181,7 @@ impl Stage<'_> {
         } else {
             BTreeMap::new()
         };
-        let ask = Open { processes, want, seen, clock: self.events.clock() };
+        let ask = OpenLab { processes, want, seen, clock: self.events.clock() };
         let network = self.lab.open(ask).await?;
         self.events.now(Event::LabOpened {
             kind: self.plan.lab.kind.clone(),

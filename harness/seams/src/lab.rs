@@ -28,7 +28,7 @@ pub trait Lab: Send + Sync {
     fn addresses(&self) -> Arc<dyn Addresses>;
 
     /// Brings every node up with its processes, in the world that `want` holds now, and follows it from then on.
-    async fn open(&self, ask: Open) -> Result<Arc<dyn Network>, LabError>;
+    async fn open(&self, ask: OpenLab) -> Result<Arc<dyn Network>, LabError>;
 
     /// Ends everything. Idempotent.
     async fn close(&self);
@@ -39,7 +39,7 @@ pub trait Lab: Send + Sync {
 
 /// What a lab is opened with.
 #[derive(Debug)]
-pub struct Open {
+pub struct OpenLab {
     pub processes: BTreeMap<NodeId, Vec<Process>>,
     pub want: watch::Receiver<Wanted>,
     pub seen: mpsc::UnboundedSender<Stamped>,

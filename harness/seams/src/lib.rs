@@ -27,7 +27,7 @@ pub use catalog::{Catalog, Kind};
 pub use clock::{Clock, monotonic_ns};
 pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress};
 pub use fault::{Fault, Moment, Objection};
-pub use lab::{Lab, LabError, Open, Wanted};
+pub use lab::{Lab, LabError, OpenLab, Wanted};
 pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};
 pub use network::{Network, Origin};
 pub use observer::{Observer, SightingSink, Vantage};

@@ -14,7 +14,7 @@ use document::Complaint;
 use fabric::{Engine, Fabric, Options};
 use model::{End, Lever, NodeCondition, NodeId, Topology, event::Health};
 use schemars::JsonSchema;
-use seams::{Addresses, Clock, Lab, LabError, Network, Open};
+use seams::{Addresses, Clock, Lab, LabError, Network, OpenLab};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
@@ -261,7 +261,7 @@ impl Lab for LocalLab {
         self.topology.clone()
     }
 
-    async fn open(&self, ask: Open) -> Result<Arc<dyn Network>, LabError> {
+    async fn open(&self, ask: OpenLab) -> Result<Arc<dyn Network>, LabError> {
         let mut running = self.running.lock().await;
         if running.is_some() {
             return Err(io::Error::other("the lab is open already").into());

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use model::{Lever, NodeId, Topology, event::Health};
-use seams::{Addresses, Lab, LabError, Network, Open, Origin, Wanted};
+use seams::{Addresses, Lab, LabError, Network, OpenLab, Origin, Wanted};
 use tokio::{
     net::{TcpStream, UdpSocket},
     sync::{Notify, watch},
@@ -68,8 +68,8 @@ impl Lab for Pretend {
         self.topology.clone()
     }
 
-    async fn open(&self, ask: Open) -> Result<Arc<dyn Network>, LabError> {
-        let Open { processes, want, seen, clock, .. } = ask;
+    async fn open(&self, ask: OpenLab) -> Result<Arc<dyn Network>, LabError> {
+        let OpenLab { processes, want, seen, clock, .. } = ask;
         let names = |(node, processes): (NodeId, Vec<seams::Process>)| {
             (node, processes.into_iter().map(|process| process.name).collect())
         };

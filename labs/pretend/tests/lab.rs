@@ -11,7 +11,7 @@ use model::{
     Conditions, CutForm, End, LabEvent, Lever, Link, NodeCondition, NodeId, NodeState, Ports,
     ProcessState, Stamped, Topology, event, topology::Node,
 };
-use seams::{Clock, Kind, Lab, Open, Process, Site, Wanted};
+use seams::{Clock, Kind, Lab, OpenLab, Process, Site, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
@@ -77,7 +77,7 @@ fn played(worlds: &[Conditions], beside: &[&str]) -> (Place, Vec<Stamped>) {
         let processes: BTreeMap<NodeId, Vec<Process>> = site.nodes().map(of).collect();
         let clock = Clock::new(Instant::now());
         let network = lab
-            .open(Open { processes, want: wanted, seen: to_seen, clock })
+            .open(OpenLab { processes, want: wanted, seen: to_seen, clock })
             .await
             .expect("it opens");
         service.provision(&*network).await.expect("shards are made");

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use model::{Lever, Topology, event::Health};
-use seams::{Addresses, Network, Lab, LabError, Open};
+use seams::{Addresses, Network, Lab, LabError, OpenLab};
 
 pub(crate) struct TYPELab {
     topology: Arc<Topology>,
@@ -30,7 +30,7 @@ impl Lab for TYPELab {
         self.topology.clone()
     }
 
-    async fn open(&self, _: Open) -> Result<Arc<dyn Network>, LabError> {
+    async fn open(&self, _: OpenLab) -> Result<Arc<dyn Network>, LabError> {
         Err(LabError::Refused {
             what: "nobody has written yet how the lab `NAME` is opened".to_owned(),
             remedy: "docs/guide/add-a-lab.md says what is missing".to_owned(),

@@ -9,7 +9,7 @@ use local::{Inside, Local, LocalLab, sandbox};
 use model::{Conditions, KindSpec, LabEvent, NodeId, NodeState, Plan, ServiceId, Stamped};
 use plan::Catalogs;
 use seams::{
-    Catalog, Clock, Kind, Lab, Network, Open, Role, Service, Site, Wanted, catalog::System,
+    Catalog, Clock, Kind, Lab, Network, OpenLab, Role, Service, Site, Wanted, catalog::System,
 };
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -143,7 +143,7 @@ impl Stand {
         let (want, wanted) = watch::channel(Wanted::default());
         let (seen, news) = mpsc::unbounded_channel();
         let clock = Clock::new(tokio::time::Instant::now());
-        let open = Open { processes: processes.collect(), want: wanted, seen, clock };
+        let open = OpenLab { processes: processes.collect(), want: wanted, seen, clock };
         let network = lab.open(open).await?;
         Ok(Self { lab, network, want, news, _folder: folder })
     }

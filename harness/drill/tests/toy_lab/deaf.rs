@@ -15,7 +15,7 @@ use pretend::Pretend;
 use schemars::JsonSchema;
 use seams::{
     Addresses, Body, Ended, Entered, Kind, Lab, LabError, LabKind, LabSetup, MakeLab, Network,
-    Open, catalog::stored,
+    OpenLab, catalog::stored,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +88,7 @@ impl Lab for DeafLab {
         self.world.addresses()
     }
 
-    async fn open(&self, ask: Open) -> Result<Arc<dyn Network>, LabError> {
+    async fn open(&self, ask: OpenLab) -> Result<Arc<dyn Network>, LabError> {
         self.processes.store(ask.processes.values().map(Vec::len).sum(), Relaxed);
         self.world.open(ask).await
     }

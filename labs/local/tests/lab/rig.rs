@@ -10,7 +10,7 @@ use model::{
     ProcessState, Stamped, Topology, Track,
     topology::{Cell, Node, Region},
 };
-use seams::{Clock, Command, Lab, LabError, Network, Open, Origin, Process, Wanted};
+use seams::{Clock, Command, Lab, LabError, Network, OpenLab, Origin, Process, Wanted};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -163,7 +163,7 @@ impl Rig {
         let (want, wanted) = watch::channel(Wanted { revision: 1, conditions: Arc::new(world) });
         let (seen, news) = mpsc::unbounded_channel();
         let network = lab
-            .open(Open { processes, want: wanted, seen, clock: Clock::new(Instant::now()) })
+            .open(OpenLab { processes, want: wanted, seen, clock: Clock::new(Instant::now()) })
             .await?;
         Ok(Self { lab: Arc::new(lab), network, folder, seen: Vec::new(), want, news, revision: 1 })
     }

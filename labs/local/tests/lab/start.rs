@@ -2,7 +2,7 @@
 
 use libtest_mimic::Failed;
 use model::{Conditions, LabEvent, Lever};
-use seams::{Clock, Command, Lab, LabError, Open, Origin, Process, Wanted};
+use seams::{Clock, Command, Lab, LabError, OpenLab, Origin, Process, Wanted};
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -101,7 +101,8 @@ pub(crate) fn closing_ends_an_opening(inside: Inside, engine: EngineWish) -> Res
         let (_want, want) = watch::channel(Wanted::default());
         let (seen, _news) = mpsc::unbounded_channel();
         let processes = [("a".into(), vec![process])].into();
-        let opening = lab.open(Open { processes, want, seen, clock: Clock::new(Instant::now()) });
+        let opening =
+            lab.open(OpenLab { processes, want, seen, clock: Clock::new(Instant::now()) });
         let closing = async {
             rig::until("the step to run", || inhabitants(&home) > 0).await;
             lab.close().await;
