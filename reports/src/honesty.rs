@@ -1,6 +1,6 @@
 //! Self-honesty: how packets travelled, how late the harness itself was, what an echo beside the stack and the machine say.
 
-use findings::format;
+use findings::{format, standstill};
 use model::event::Health;
 
 use crate::{
@@ -27,6 +27,9 @@ pub(crate) fn rows(run: &RunView<'_>) -> Vec<Row> {
                     .filter(|(_, value)| !told.contains(value)),
             );
         }
+    }
+    if let Some(told) = standstill::told(&run.findings.happened.standstills) {
+        rows.push(("the harness itself", told));
     }
     rows.push(("availability deadline", span(run.findings.theta)));
     rows

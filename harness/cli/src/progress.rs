@@ -89,6 +89,9 @@ fn words(event: &Event) -> Option<String> {
         Event::Lab(LabEvent::ProcessExited { node, process, status, asked: false }) => {
             format!("{process} on {node} ended unasked: {status}")
         }
+        Event::Lab(LabEvent::Standstill { from, to }) => {
+            format!("the harness itself stood still for {:.1} s", to.since(*from).as_secs_f64())
+        }
         Event::GenerationStopped => {
             "generation stopped; waiting for the last answers and reading back".into()
         }

@@ -177,6 +177,7 @@ impl Timeline {
             LabEvent::ProcessStarted { .. }
             | LabEvent::Canary { .. }
             | LabEvent::Healed { .. }
+            | LabEvent::Standstill { .. }
             | LabEvent::CannotDo { .. } => self.tell(at, Event::Lab(what)),
         }
     }

@@ -296,6 +296,9 @@ pub struct Happened {
     pub quiesced: bool,
     /// Read-backs that could not be made, and why.
     pub not_read_back: Vec<(String, String)>,
+    /// Spans in which the harness itself stood still, in order and apart. Older documents do not say.
+    #[serde(default)]
+    pub standstills: Vec<(Us, Us)>,
 }
 
 /// A service is fully redundant from this moment, or no longer.

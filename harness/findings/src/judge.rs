@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::facts::{Facts, Us};
 use crate::findings::Findings;
 use crate::format;
-use crate::gates::{CATALOG, Evidence, Gate, Judgement, defaults, latency_conclusion};
-use crate::outage::{asset_outages, judged};
-use crate::statistics::{LimitTest, holm};
+use crate::gates::{CATALOG, Gate, Judgement, defaults, say};
+use crate::standstill::of_standstills;
+use crate::statistics::LimitTest;
 use crate::verdict::Verdict;
 use crate::voids::{Void, voids};
 
@@ -68,19 +68,10 @@ struct Asked {
 /// When the plan names a kind or parameters that this version does not know.
 pub fn judge(facts: &Facts, found: &Findings, plan: &Plan) -> Result<Verdicts, JudgeError> {
     let asked = asked(plan)?;
-    let series = judged(facts);
-    let out = asset_outages(facts, &series);
-    let run = Evidence { facts, found, series: &series, out: &out };
-    let mut said: Vec<Judgement> = asked.iter().map(|a| a.gate.judge(&run)).collect();
-    holm(said.iter_mut().flat_map(|j| j.groups.values_mut()).collect());
-    let said = said
-        .into_iter()
-        .map(|j| if j.groups.is_empty() { j } else { latency_conclusion(j.limit, j.groups) });
-    let gates: Vec<GateVerdict> = asked
-        .iter()
-        .zip(said)
-        .map(|(a, j)| a.verdict(void_if_late(facts, a.gate.as_ref(), j)))
-        .collect();
+    let gates: Vec<&dyn Gate> = asked.iter().map(|a| a.gate.as_ref()).collect();
+    let said = of_standstills(facts, &gates, say(facts, found, &gates)).into_iter();
+    let said = said.zip(&asked).map(|(j, a)| void_if_late(facts, a.gate.as_ref(), j));
+    let gates: Vec<GateVerdict> = asked.iter().zip(said).map(|(a, j)| a.verdict(j)).collect();
     let voids = voids(facts, found);
     let least = if voids.is_empty() { Verdict::Pass } else { Verdict::Inconclusive };
     let verdict = Verdict::worst(gates.iter().map(|g| g.verdict), least);
@@ -127,14 +118,18 @@ impl Asked {
     }
 }
 
-/// A gate on time is void where the harness itself, or an echo that never touches the stack, was later than max(2 ms, 5 % of the
-/// limit) at its p99.
+/// A gate that counts in time is void where the harness itself, or an echo that never touches the stack, was later than max(2 ms, 5 %
+/// of what the gate turns on) at its p99, and where this machine refused the harness's own sockets something.
 fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement {
-    let (Some(limit), Some(health)) = (gate.time_limit(), &facts.happened.health) else {
+    let (Some(limit), Some(health)) = (gate.time_limit(facts.theta), &facts.happened.health) else {
         return judged;
     };
     if judged.verdict == Verdict::NotApplicable {
         return judged;
+    }
+    if !health.local_errors.is_empty() {
+        let why = Some("this machine refused the harness's own sockets what they need".to_owned());
+        return Judgement { verdict: Verdict::Inconclusive, why, ..judged };
     }
     let allowed = (limit / 20).max(2_000);
     let late = [

@@ -11,6 +11,7 @@
 //! * `gates`: what the user demands
 //! * `verdict`: what a gate says, and a run
 //! * `voids`: what voids a run
+//! * `standstill`: what the harness hid while it stood still
 //! * `statistics`: what samples prove
 //! * `failover`: what a fault did, and when that was over
 //! * `outage`: outages of streams and assets
@@ -49,6 +50,7 @@ mod outage_share;
 pub mod read_run;
 mod reading;
 mod shards;
+pub mod standstill;
 pub mod statistics;
 mod verdict;
 mod voids;

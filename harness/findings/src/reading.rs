@@ -61,7 +61,7 @@ impl Facts {
         self.streams[usize::from(r.stream)].required
     }
 
-    /// Less than theta of the run, or of the contact, is left after `t_ready`.
+    /// Less than theta of the run, or of the contact, is left after `t_ready`, or the harness stood still before theta was over.
     #[must_use]
     pub fn undecided(&self, r: &Reading) -> bool {
         let due = r.t_ready + self.theta;
@@ -72,7 +72,15 @@ impl Facts {
         } else {
             spans.iter().any(|(a, b)| fits(*a, *b))
         };
-        due > self.end || !in_contact
+        due > self.end || !in_contact || self.hidden(r)
+    }
+
+    /// The harness stood still at a moment between `t_ready` and theta after it: what it sent and read late says nothing of the stack,
+    /// and what it happened to do in time must not count alone.
+    pub(crate) fn hidden(&self, r: &Reading) -> bool {
+        let standstills = &self.happened.standstills;
+        let next = standstills.partition_point(|(_, to)| *to < r.t_ready);
+        standstills.get(next).is_some_and(|(from, _)| *from <= r.t_ready + self.theta)
     }
 
     /// Whether a reading of this moment belongs to the phase: a steady window leaves out the last theta before a fault, because

@@ -1,6 +1,6 @@
 //! Section 5: what voids a run. Each reason is a sentence; one of them makes the run inconclusive at best.
 
-use model::event::Health;
+use model::event::{Health, LocalError};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, NEVER, ObserverKind, Phase, Proof, SECOND, Us};
@@ -31,6 +31,7 @@ pub enum Reason {
     NotHealed,
     NoHealth,
     NullTargetLost,
+    LocalErrors,
 }
 
 /// Share of the asked readings that must have been sent in time before the first fault.
@@ -92,6 +93,36 @@ fn own_losses(health: &Health, say: &mut impl FnMut(Reason, String)) {
         );
         say(Reason::NullTargetLost, sentence);
     }
+    for (error, times) in &health.local_errors {
+        say(Reason::LocalErrors, refused(*error, *times));
+    }
+}
+
+/// What this machine refused the harness, and what to do about it.
+fn refused(error: LocalError, times: u64) -> String {
+    let (what, remedy) = match error {
+        LocalError::TooManyOpenFiles => (
+            "ran out of file descriptors (too many open files)",
+            "raise the limit with `ulimit -n`",
+        ),
+        LocalError::FileTableFull => (
+            "found the file table of the whole machine full (too many open files in system)",
+            "raise `fs.file-max` with `sysctl`",
+        ),
+        LocalError::NoFreePort => (
+            "found no free local port (cannot assign requested address)",
+            "widen `net.ipv4.ip_local_port_range`, or take fewer assets",
+        ),
+        LocalError::NoBuffers => (
+            "got no buffer for a packet (no buffer space available)",
+            "take fewer assets, or a machine with more memory",
+        ),
+        LocalError::NoMemory => (
+            "got no memory for a socket (cannot allocate memory)",
+            "take fewer assets, or a machine with more memory",
+        ),
+    };
+    format!("The harness itself {what} {}: {remedy}.", format::count(times, "time", "times"))
 }
 
 fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut(Reason, String)) {

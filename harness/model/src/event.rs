@@ -133,7 +133,7 @@ pub struct Stamped {
     pub what: LabEvent,
 }
 
-/// What a lab notices; the fleets say so too, of the conditions that are their own.
+/// What a lab notices; the fleets say so too, of the conditions that are their own, and the harness of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabEvent {
@@ -178,6 +178,12 @@ pub enum LabEvent {
         process: String,
         status: String,
         asked: bool,
+    },
+    /// The harness itself stood still: what was due in this span was not done, and what came was not read before its end. It may have begun
+    /// at any moment of the span. Neighbours that no reading could tell apart are one.
+    Standstill {
+        from: Micros,
+        to: Micros,
     },
 }
 
@@ -281,6 +287,26 @@ pub struct Health {
     /// Why figures of this run are coarser than they could be, each a sentence. They void nothing by themselves.
     #[serde(default)]
     pub degraded: Vec<String>,
+    /// How often this machine refused the harness something that it needs for its own sockets, by what was refused. None of it is the
+    /// stack's doing. Older journals did not count it.
+    #[serde(default)]
+    pub local_errors: BTreeMap<LocalError, u64>,
+}
+
+/// What a machine refuses its own programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LocalError {
+    /// `EMFILE`: the process has as many descriptors as it may.
+    TooManyOpenFiles,
+    /// `ENFILE`: the whole machine has.
+    FileTableFull,
+    /// `EADDRNOTAVAIL`: every local port towards that destination is taken.
+    NoFreePort,
+    /// `ENOBUFS`.
+    NoBuffers,
+    /// `ENOMEM`.
+    NoMemory,
 }
 
 impl Health {

@@ -2,7 +2,7 @@
 
 use wetdress_model::{
     End, Event, LabEvent, Lever, Link, Micros, Record,
-    event::{HealedBy, Place},
+    event::{HealedBy, Health, LocalError, Place},
 };
 
 fn node(name: &str) -> End {
@@ -32,6 +32,7 @@ fn what_a_lab_noticed_survives_its_line() {
             status: "signal 9".into(),
             asked: true,
         },
+        LabEvent::Standstill { from: Micros(-1), to: Micros(4_000_000) },
     ];
     for (number, told) in (0..).zip(told) {
         let record = Record { number, at: Micros(-4), event: Event::Lab(told) };
@@ -40,4 +41,17 @@ fn what_a_lab_noticed_survives_its_line() {
         let back: Record = serde_json::from_str(&line).expect("it was just written");
         assert_eq!(back, record);
     }
+}
+
+/// An older journal knows nothing of refusals of the machine, and says so by their absence.
+#[test]
+fn refusals_of_the_machine_are_stored_by_name() {
+    let told =
+        Health { local_errors: [(LocalError::TooManyOpenFiles, 312)].into(), ..Health::default() };
+    let line = serde_json::to_value(&told).expect("plain data");
+    assert_eq!(line["local_errors"], serde_json::json!({"too_many_open_files": 312}));
+    let mut older = line.clone();
+    older.as_object_mut().expect("a mapping").remove("local_errors");
+    let read = |value| serde_json::from_value::<Health>(value).expect("it was just written");
+    assert_eq!((read(line), read(older).local_errors), (told, [].into()));
 }

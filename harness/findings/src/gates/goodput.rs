@@ -67,6 +67,10 @@ impl Gate for Goodput {
             }
         }
     }
+
+    fn time_limit(&self, theta: Us) -> Option<Us> {
+        Some(theta)
+    }
 }
 
 impl Goodput {

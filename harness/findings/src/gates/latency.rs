@@ -73,7 +73,7 @@ impl<const Q: u32> Gate for AckLatency<Q> {
         })
     }
 
-    fn time_limit(&self) -> Option<Us> {
+    fn time_limit(&self, _theta: Us) -> Option<Us> {
         Some(micros(self.max))
     }
 }
@@ -93,7 +93,7 @@ impl<const Q: u32> Gate for PlatformLatency<Q> {
         ask.judge(run, limit, |phase| platform_waits(facts, o, phase).collect())
     }
 
-    fn time_limit(&self) -> Option<Us> {
+    fn time_limit(&self, _theta: Us) -> Option<Us> {
         Some(micros(self.max))
     }
 }
@@ -170,7 +170,7 @@ fn phases<'a>(run: &'a Evidence<'_>, during: &During) -> Result<Vec<&'a Phase>, 
     during.0.iter().map(find).collect()
 }
 
-/// The worst group is the gate; `judge` repeats this after Holm's correction.
+/// The worst group is the gate; `say` repeats this after Holm's correction.
 pub(crate) fn conclude(limit: String, groups: BTreeMap<String, LimitTest>) -> Judgement {
     let Some((name, worst)) = groups
         .iter()

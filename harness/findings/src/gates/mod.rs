@@ -21,7 +21,6 @@ use serde_json::Value;
 
 pub use self::copies::{TimeTravelMax, UnexplainedDuplicates};
 pub use self::goodput::{Cohort, Goodput};
-pub(crate) use self::latency::conclude as latency_conclusion;
 pub use self::latency::{AckLatency, PlatformLatency};
 pub use self::loss::{AckedLost, AckedLostAfterEffect, Corrupt};
 pub use self::outage::{AssetSecondsLost, OutageLongest, StuckAssets};
@@ -30,8 +29,8 @@ pub use self::rto::{RtoFresh, RtoMax, RtoService, Stat};
 pub use self::stack::{Redundant, UnexpectedExits};
 use crate::facts::{Facts, Us};
 use crate::findings::Findings;
-use crate::outage::{Out, Series};
-use crate::statistics::LimitTest;
+use crate::outage::{Out, Series, asset_outages, judged};
+use crate::statistics::{LimitTest, holm};
 use crate::verdict::Verdict;
 
 /// What a gate may look at.
@@ -48,8 +47,10 @@ pub trait Gate: fmt::Debug + Send + Sync {
     /// What the run shows about it.
     fn judge(&self, run: &Evidence<'_>) -> Judgement;
 
-    /// The limit in microseconds, for gates on time: the harness's own lateness must be small beside it.
-    fn time_limit(&self) -> Option<Us> {
+    /// For gates that count in time: the shortest time, in microseconds, that their verdict turns on, beside which the harness's own
+    /// lateness must be small. That is their limit, or `theta`, which is how long a reading may take and still be good.
+    fn time_limit(&self, theta: Us) -> Option<Us> {
+        let _ = theta;
         None
     }
 }
@@ -102,6 +103,18 @@ impl Judgement {
         let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
         Self::new(verdict, at_most(max), count.to_string(), evidence, fails.then(why))
     }
+}
+
+/// What each gate says, with the correction over all statistical ones.
+pub(crate) fn say(facts: &Facts, found: &Findings, gates: &[&dyn Gate]) -> Vec<Judgement> {
+    let series = judged(facts);
+    let out = asset_outages(facts, &series);
+    let run = Evidence { facts, found, series: &series, out: &out };
+    let mut said: Vec<Judgement> = gates.iter().map(|gate| gate.judge(&run)).collect();
+    holm(said.iter_mut().flat_map(|j| j.groups.values_mut()).collect());
+    let conclude =
+        |j: Judgement| if j.groups.is_empty() { j } else { latency::conclude(j.limit, j.groups) };
+    said.into_iter().map(conclude).collect()
 }
 
 pub(crate) fn at_most(max: impl fmt::Display) -> String {

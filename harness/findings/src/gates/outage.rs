@@ -64,8 +64,8 @@ impl Gate for OutageLongest {
         )
     }
 
-    fn time_limit(&self) -> Option<Us> {
-        Some(micros(self.max))
+    fn time_limit(&self, theta: Us) -> Option<Us> {
+        Some(micros(self.max).min(theta))
     }
 }
 
@@ -89,6 +89,10 @@ impl Gate for AssetSecondsLost {
             fails.then(|| "more time was lost".to_owned()),
         )
     }
+
+    fn time_limit(&self, theta: Us) -> Option<Us> {
+        Some(theta)
+    }
 }
 
 impl Gate for StuckAssets {
@@ -106,5 +110,9 @@ impl Gate for StuckAssets {
                 format!("still out at the end, such as {}", some.join(", "))
             },
         )
+    }
+
+    fn time_limit(&self, theta: Us) -> Option<Us> {
+        Some(theta)
     }
 }

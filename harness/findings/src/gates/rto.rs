@@ -81,7 +81,7 @@ impl Gate for RtoMax {
         judge(run, self.max, marks.collect())
     }
 
-    fn time_limit(&self) -> Option<Us> {
+    fn time_limit(&self, _theta: Us) -> Option<Us> {
         Some(micros(self.max))
     }
 }
@@ -116,7 +116,7 @@ impl Gate for RtoFresh {
         judge(run, self.max, marks)
     }
 
-    fn time_limit(&self) -> Option<Us> {
+    fn time_limit(&self, _theta: Us) -> Option<Us> {
         Some(micros(self.max))
     }
 }
@@ -138,7 +138,7 @@ impl Gate for RtoService {
         judge(run, self.max, marks.collect())
     }
 
-    fn time_limit(&self) -> Option<Us> {
+    fn time_limit(&self, _theta: Us) -> Option<Us> {
         Some(micros(self.max))
     }
 }

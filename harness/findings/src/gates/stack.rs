@@ -85,7 +85,7 @@ impl Gate for Redundant {
         }
     }
 
-    fn time_limit(&self) -> Option<Us> {
+    fn time_limit(&self, _theta: Us) -> Option<Us> {
         Some(micros(self.max))
     }
 }

@@ -16,6 +16,7 @@ use model::{
 use self::index::{Index, place};
 use crate::facts::{self, Facts, Happened, NEVER, Us};
 use crate::findings::{Findings, find};
+use crate::intervals::union;
 use crate::judge::{JudgeError, Verdicts, judge};
 use crate::reading::Reading;
 
@@ -177,6 +178,7 @@ impl Recorded<'_> {
             happened.unhealed = heals::unhealed(self, end);
         }
         happened.redundant.sort_by_key(|r| r.t);
+        happened.standstills = union(std::mem::take(&mut happened.standstills));
         happened
     }
 }
@@ -209,6 +211,7 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
                 asked: *asked,
             })
         }
+        Event::Lab(LabEvent::Standstill { from, to }) => happened.standstills.push((from.0, to.0)),
         Event::ReadBackFailed { observer, why } => {
             happened.not_read_back.push((observer.to_string(), why.clone()))
         }

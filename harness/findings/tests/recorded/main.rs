@@ -3,6 +3,7 @@
 mod baseline;
 mod cohorts;
 mod services;
+mod standstill;
 mod stored;
 mod verdicts;
 
