@@ -1,0 +1,212 @@
+//! The product against the reference implementation of the measurement page, over random drills: each is played in the pretend lab, read
+//! from its folder by two that share nothing, and every figure is compared.
+//!
+//! `WETDRESS_SEEDS=1000` or `-- --seeds 1000` widens the search from 40, `-- --seed 17` repeats one drill. What differs is printed with
+//! its seed, and the folder of that drill is kept.
+//!
+//! * `draw`: a random drill from a seed
+//! * `stack`: its regions, services, fleets, observers and phases
+//! * `by_schema`: parameters of faults and gates, from their own schemas
+//! * `random`: draws by seed
+//! * `play`: the drill in the pretend lab
+//! * `journal`: what the journal says of faults
+//! * `input`: from the folder to what the reference reads
+//! * `reference`: the reference at work
+//! * `theirs`, `ours`: both sets of figures, in one form
+//! * `compare`: what differs
+
+#![allow(clippy::print_stdout, reason = "what differs is told to whoever runs the test")]
+
+mod by_schema;
+#[path = "../../src/catalogs.rs"]
+#[allow(dead_code, reason = "the binary's own list of kinds, of which this test needs a part")]
+mod catalogs;
+mod compare;
+mod draw;
+mod input;
+mod journal;
+#[path = "../../src/labs.rs"]
+#[allow(dead_code, reason = "the binary's own list of labs, of which this test needs a part")]
+mod labs;
+mod ours;
+mod play;
+mod random;
+mod reference;
+mod stack;
+mod theirs;
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use draw::Refused;
+use play::{Played, Stage};
+use reference::Reference;
+
+/// Drills of a plain test run.
+const SEEDS: u64 = 40;
+/// Differences that are shown of one drill.
+const SHOWN: usize = 12;
+
+fn main() -> ExitCode {
+    let asked = Asked::from_args();
+    if asked.list {
+        println!("differential: test");
+        return ExitCode::SUCCESS;
+    }
+    let begin = Instant::now();
+    let stage = Stage::new();
+    let next = AtomicU64::new(0);
+    let sums = Mutex::new(Sums::default());
+    let threads = std::thread::available_parallelism().map_or(2, |n| n.get().min(2));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut reference = Reference::start();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= asked.count {
+                        return;
+                    }
+                    let compared = drill(&stage, asked.first + number, reference.as_mut());
+                    sums.lock().expect("nobody panics with it").add(compared);
+                }
+            });
+        }
+    });
+    let sums = sums.into_inner().expect("nobody panics with it");
+    sums.tell(begin);
+    if sums.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What the command line and the environment ask for.
+struct Asked {
+    first: u64,
+    count: u64,
+    /// Test runners ask for the names first.
+    list: bool,
+}
+
+impl Asked {
+    fn from_args() -> Self {
+        let args: Vec<String> = std::env::args().collect();
+        let after = |key: &str| {
+            let place = args.iter().position(|arg| arg == key)?;
+            args.get(place + 1)?.parse::<u64>().ok()
+        };
+        let from_outside = || std::env::var("WETDRESS_SEEDS").ok()?.parse().ok();
+        let count = after("--seeds").or_else(from_outside).unwrap_or(SEEDS);
+        let list = args.iter().any(|arg| arg == "--list");
+        match after("--seed") {
+            Some(one) => Self { first: one, count: after("--seeds").unwrap_or(1), list },
+            None => Self { first: 1, count, list },
+        }
+    }
+}
+
+/// What became of one drill.
+struct Compared {
+    seed: u64,
+    refused: Refused,
+    figures: u64,
+    episodes: u64,
+    /// Why nothing was compared.
+    skipped: Option<String>,
+    differences: Vec<String>,
+}
+
+fn drill(stage: &Stage, seed: u64, reference: Option<&mut Reference>) -> Compared {
+    let drawn = draw::drill(seed, &stage.catalogs, &stage.offers);
+    let mut compared = Compared {
+        seed,
+        refused: drawn.refused.clone(),
+        figures: 0,
+        episodes: 0,
+        skipped: None,
+        differences: Vec::new(),
+    };
+    let played = match stage.play(seed, &drawn) {
+        Ok(played) => played,
+        Err(why) => {
+            compared.differences.push(format!("the drill did not come to its end: {why}"));
+            return compared;
+        }
+    };
+    let Some(reference) = reference else {
+        compared.skipped = Some("python3 or the reference is not at hand".to_owned());
+        return compared;
+    };
+    judge(&played, reference, &mut compared);
+    if !compared.differences.is_empty() {
+        println!("seed {seed}: {} differences; {}", compared.differences.len(), played.keep());
+        for difference in compared.differences.iter().take(SHOWN) {
+            println!("    {difference}");
+        }
+    }
+    compared
+}
+
+fn judge(played: &Played, reference: &mut Reference, compared: &mut Compared) {
+    let loaded = run::Loaded::open(played.folder()).expect("a finished run can be read");
+    let input = input::input(&loaded).expect("a finished run can be read");
+    let answer = reference.ask(&input);
+    let facts = findings::read_run::facts(&loaded).expect("a finished run can be read");
+    let found = findings::find(&facts);
+    let (theirs, ours) = (theirs::figures(&answer), ours::figures(&loaded, &found));
+    compared.figures += compare::count(&theirs);
+    compared.episodes += found.episodes.len() as u64;
+    compare::differences("", &theirs, &ours, &mut compared.differences);
+}
+
+#[derive(Default)]
+struct Sums {
+    drills: u64,
+    figures: u64,
+    episodes: u64,
+    refused: Refused,
+    skipped: u64,
+    failed: Vec<u64>,
+}
+
+impl Sums {
+    fn add(&mut self, one: Compared) {
+        self.drills += 1;
+        self.figures += one.figures;
+        self.episodes += one.episodes;
+        self.refused.add(&one.refused);
+        if let Some(why) = one.skipped {
+            println!("seed {}: skipped: {why}", one.seed);
+            self.skipped += 1;
+        }
+        if !one.differences.is_empty() {
+            self.failed.push(one.seed);
+        }
+    }
+
+    fn tell(&self, begin: Instant) {
+        let Refused { drawn, refused, given_up } = &self.refused;
+        println!(
+            "{} drills, {} episodes, {} figures compared in {:.0} s; {refused} of {drawn} draws were refused and drawn again",
+            self.drills,
+            self.episodes,
+            self.figures,
+            begin.elapsed().as_secs_f64()
+        );
+        if !given_up.is_empty() {
+            println!("left out after {} refusals: {given_up:?}", draw::TRIES);
+        }
+        if self.skipped > 0 {
+            println!("{} drills were played and not compared", self.skipped);
+        }
+        if !self.failed.is_empty() {
+            let mut failed = self.failed.clone();
+            failed.sort_unstable();
+            println!("{} drills differ: seeds {failed:?}", failed.len());
+        }
+    }
+}
