@@ -1,11 +1,6 @@
 //! How figures are written for people.
 
-pub(crate) use findings::format::duration as span;
-
-/// A moment on the run's clock, in seconds with one digit.
-pub(crate) fn moment(us: i64) -> String {
-    format!("{:.1} s", us as f64 / 1e6)
-}
+pub(crate) use findings::format::{duration as span, moment};
 
 /// An amount with thin groups of three digits: `1 204 551`.
 pub(crate) fn amount(n: u64) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Claim, End, Event, Lever, Link, Micros, WindowId, event::Place};
+use model::{Claim, Conditions, End, Event, Lever, Link, Micros, WindowId, event::Place};
 
 /// A hit as a lab reports it: the count and the first moment since the lever was last put in force at its place.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Proofs {
 struct ClaimSpan {
     window: WindowId,
     claims: BTreeSet<Claim>,
+    /// What the window adds to the world: a claim names one end of a link, and not from whom it is cut.
+    adds: Conditions,
     since: Micros,
     /// The revision that no longer has it.
     gone_with: Option<u64>,
@@ -40,10 +42,18 @@ struct Count {
 }
 
 impl Proofs {
-    pub(crate) fn opened(&mut self, window: &WindowId, claims: BTreeSet<Claim>, since: Micros) {
+    /// `adds` is what the window adds to the world from now on.
+    pub(crate) fn opened(
+        &mut self,
+        window: &WindowId,
+        claims: BTreeSet<Claim>,
+        adds: Conditions,
+        since: Micros,
+    ) {
         self.claim_spans.push(ClaimSpan {
             window: window.clone(),
             claims,
+            adds,
             since,
             gone_with: None,
             until: None,
@@ -65,7 +75,7 @@ impl Proofs {
         gone.for_each(|claim_span| claim_span.until = Some(at));
     }
 
-    /// A hit proves the same lever, at either end of its link, of every window whose time its first moment falls into. A window that
+    /// A hit proves the same lever at the same place, at either end of its link, of every window whose time its first moment falls into. A window that
     /// opened while another one held the lever there already gets nothing from that: whether it is masked is for the findings to say.
     pub(crate) fn hit(&mut self, hit: &Hit) -> Vec<Event> {
         let at = |end| Claim::new(hit.lever, end);
@@ -81,8 +91,10 @@ impl Proofs {
             }
         };
         let mut proven = vec![];
-        for claim_span in
-            self.claim_spans.iter().filter(|claim_span| claim_span.lasted_at(hit.first))
+        for claim_span in self
+            .claim_spans
+            .iter()
+            .filter(|span| span.lasted_at(hit.first) && span.pulls(hit.lever, &hit.at))
         {
             for claim in &hits {
                 if claim_span.claims.contains(claim) {
@@ -111,6 +123,21 @@ impl Proofs {
 }
 
 impl ClaimSpan {
+    /// Whether the window pulls this lever at this very place.
+    fn pulls(&self, lever: Lever, at: &Place) -> bool {
+        let Conditions { links, nodes, fleets } = &self.adds;
+        match at {
+            Place::Link(link) => links.get(link).is_some_and(|on| on.levers().contains(&lever)),
+            Place::Node(node) => {
+                nodes.get(node).is_some_and(|on| on.levers().contains(&(lever, None)))
+            }
+            Place::Process { node, process } => nodes
+                .get(node)
+                .is_some_and(|on| on.levers().contains(&(lever, Some(process.clone())))),
+            Place::Cell(cell) => fleets.get(cell).is_some_and(|on| on.state.lever() == Some(lever)),
+        }
+    }
+
     fn lasted_at(&self, moment: Micros) -> bool {
         self.since <= moment && self.until.is_none_or(|until| moment <= until)
     }
@@ -118,17 +145,28 @@ impl ClaimSpan {
 
 #[cfg(test)]
 mod tests {
+    use model::{Ports, conditions::CutForm};
+
     use super::*;
 
     fn claim() -> Claim {
         Claim::new(Lever::Cut, End::Node("a".into()))
     }
 
+    fn link() -> Link {
+        Link::new(End::Node("b".into()), End::Node("a".into()))
+    }
+
+    fn adds() -> Conditions {
+        let mut adds = Conditions::default();
+        adds.cut(link(), Ports::All, CutForm::Drop);
+        adds
+    }
+
     fn hit(count: u64, first: i64) -> Hit {
-        let link = Link::new(End::Node("b".into()), End::Node("a".into()));
         Hit {
             lever: Lever::Cut,
-            at: Place::Link(link),
+            at: Place::Link(link()),
             count,
             first: Micros(first),
             established: 0,
@@ -148,7 +186,7 @@ mod tests {
     #[test]
     fn a_later_count_replaces_an_earlier_one_and_a_second_stretch_adds() {
         let mut proofs = Proofs::default();
-        proofs.opened(&"w".into(), [claim()].into(), Micros(10));
+        proofs.opened(&"w".into(), [claim()].into(), adds(), Micros(10));
         assert_eq!(totals(&proofs.hit(&hit(1, 12))), [("w", 1, Micros(12))]);
         assert_eq!(totals(&proofs.hit(&hit(40, 12))), [("w", 40, Micros(12))]);
         assert_eq!(totals(&proofs.hit(&hit(2, 30))), [("w", 42, Micros(12))]);
@@ -157,7 +195,7 @@ mod tests {
     #[test]
     fn the_last_count_comes_after_the_window_closed() {
         let mut proofs = Proofs::default();
-        proofs.opened(&"w".into(), [claim()].into(), Micros(10));
+        proofs.opened(&"w".into(), [claim()].into(), adds(), Micros(10));
         proofs.closed(&"w".into(), 2);
         proofs.in_force(2, Micros(20));
         assert_eq!(proofs.hit(&hit(7, 15)).len(), 1);
@@ -167,17 +205,31 @@ mod tests {
     #[test]
     fn what_began_before_a_window_or_was_never_claimed_proves_nothing() {
         let mut proofs = Proofs::default();
-        proofs.opened(&"w".into(), [claim()].into(), Micros(10));
+        proofs.opened(&"w".into(), [claim()].into(), adds(), Micros(10));
         assert_eq!(proofs.hit(&hit(7, 9)), []);
         let other = Hit { lever: Lever::Delay, ..hit(7, 15) };
         assert_eq!(proofs.hit(&other), []);
     }
 
+    /// Both cut node a, one from b and one from c: what is swallowed between b and a shows nothing of the other one.
+    #[test]
+    fn a_hit_on_another_link_of_the_same_node_proves_nothing() {
+        let mut proofs = Proofs::default();
+        let from_c = Link::new(End::Node("c".into()), End::Node("a".into()));
+        let mut others = Conditions::default();
+        others.cut(from_c.clone(), Ports::All, CutForm::Drop);
+        proofs.opened(&"from-b".into(), [claim()].into(), adds(), Micros(10));
+        proofs.opened(&"from-c".into(), [claim()].into(), others, Micros(10));
+        assert_eq!(totals(&proofs.hit(&hit(3, 12))), [("from-b", 3, Micros(12))]);
+        let other = Hit { at: Place::Link(from_c), ..hit(4, 13) };
+        assert_eq!(totals(&proofs.hit(&other)), [("from-c", 4, Micros(13))]);
+    }
+
     #[test]
     fn two_windows_that_claim_the_same_are_both_proven() {
         let mut proofs = Proofs::default();
-        proofs.opened(&"v".into(), [claim()].into(), Micros(10));
-        proofs.opened(&"w".into(), [claim()].into(), Micros(11));
+        proofs.opened(&"v".into(), [claim()].into(), adds(), Micros(10));
+        proofs.opened(&"w".into(), [claim()].into(), adds(), Micros(11));
         assert_eq!(totals(&proofs.hit(&hit(3, 12))), [("v", 3, Micros(12)), ("w", 3, Micros(12))]);
     }
 }

@@ -1,7 +1,11 @@
 //! The state of the timeline: which phase, which windows are open, which world is wanted. No task and no clock: whoever drives it says
 //! what time it is and hands on what was heard and seen.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use model::{
     Conditions, End, Event, LabEvent, Micros, NodeId, Plan, ServiceId, Stamped, WindowId,
@@ -41,6 +45,8 @@ struct Slot {
     window: Window,
     fault: Box<dyn Fault>,
     state: State,
+    /// Windows of which each alone hides everything that this one does.
+    hidden_by: BTreeSet<WindowId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -257,10 +263,9 @@ impl Timeline {
 
     /// Folds the open windows in their order into a world. It gets a revision when windows turned or a fault changed by itself.
     fn publish(&mut self, now: Micros, transitions: Vec<Transition>) {
-        let world = self
-            .slots
-            .iter()
-            .fold(Conditions::default(), |world, slot| world.and(&slot.adds(&self.plan, now)));
+        let adds: Vec<Conditions> =
+            self.slots.iter().map(|slot| slot.adds(&self.plan, now)).collect();
+        let world = adds.iter().fold(Conditions::default(), Conditions::and);
         if transitions.is_empty() && world == *self.world {
             return;
         }
@@ -269,6 +274,7 @@ impl Timeline {
         for transition in transitions {
             self.record(now, transition);
         }
+        self.tell_what_is_hidden(now, &adds);
         self.want.send_replace(Wanted { revision: self.revision, conditions: self.world.clone() });
     }
 
@@ -285,7 +291,7 @@ impl Timeline {
             let claims = claims(&adds, &picked);
             let affected = affected(&self.plan.topology, &picked, &self.roles);
             let severed = severed(&adds, &self.plan.topology);
-            self.proofs.opened(&window, claims.clone(), now);
+            self.proofs.opened(&window, claims.clone(), adds, now);
             let event = match transition {
                 Transition::Moved(_) => {
                     Event::FaultMoved { window, revision, picked, claims, affected, severed }
@@ -297,6 +303,24 @@ impl Timeline {
             self.tell(now, event);
         } else {
             self.tell(now, Event::FaultClosed { window, revision });
+        }
+    }
+
+    /// `adds` is what each slot adds to the world now. What another window hides as well cannot be shown to have bitten by itself.
+    fn tell_what_is_hidden(&mut self, now: Micros, adds: &[Conditions]) {
+        for index in 0..self.slots.len() {
+            let hides = |(other, slot): (usize, &Slot)| {
+                (other != index && adds[index].is_hidden_by(&adds[other]))
+                    .then(|| slot.window.id.clone())
+            };
+            let by: BTreeSet<WindowId> =
+                self.slots.iter().enumerate().filter_map(|(at, slot)| hides((at, slot))).collect();
+            let slot = &mut self.slots[index];
+            if matches!(slot.state, State::Open { .. }) && by != slot.hidden_by {
+                slot.hidden_by.clone_from(&by);
+                let window = slot.window.id.clone();
+                self.tell(now, Event::FaultHidden { window, by });
+            }
         }
     }
 
@@ -312,7 +336,7 @@ impl Slot {
             Opening::At(at) => State::Due(Micros::after(at)),
             Opening::When { .. } => State::Waiting,
         };
-        Self { window, fault, state }
+        Self { window, fault, state, hidden_by: BTreeSet::new() }
     }
 
     /// What it adds to the world now; nothing unless it is open.

@@ -43,7 +43,7 @@ pub(crate) fn charts(
     shards: &BTreeMap<String, ShardOutages<'_>>,
 ) -> Charts {
     let seconds = usize::try_from((facts.end - facts.start + SECOND - 1) / SECOND).unwrap_or(0);
-    let asked: Vec<&Reading> = facts.readings.iter().filter(|r| facts.required(r)).collect();
+    let asked: Vec<&Reading> = facts.of_assets().filter(|r| facts.required(r)).collect();
     let backlog = Backlog::new(facts, &asked);
     let home = |a: usize| facts.regions[facts.assets[a].home].clone();
     let mut regions: Vec<Vec<&Reading>> = vec![Vec::new(); facts.regions.len()];

@@ -29,7 +29,8 @@ pub enum Class {
 /// A quiet observer has shown everything: no new observation for max(10 s, 3 x poll).
 const QUIET: Us = 10 * SECOND;
 
-/// The class of each reading, by index; `None` for those that never reach the service that the observer looks at.
+/// The class of each reading, by index; `None` for those that never reach the service that the observer looks at, and for those of
+/// probes, which are no assets.
 pub(crate) fn classes(facts: &Facts, o: &Observer) -> Vec<Option<Class>> {
     let newest = o.sightings.all().iter().map(|s| s.t).max().unwrap_or(facts.start);
     let silent = facts.end - newest >= QUIET.max(3 * o.poll);
@@ -45,7 +46,7 @@ pub(crate) fn classes(facts: &Facts, o: &Observer) -> Vec<Option<Class>> {
         };
         let judge = Judge { o, silent, shard, source };
         let class = |(i, r): (usize, &Reading)| match r.fate {
-            _ if !facts.takes(o, r) => None,
+            _ if !facts.takes(o, r) || facts.is_probe(r) => None,
             _ if o.sees(first + i) => Some(Class::Observed),
             Fate::Acked if judge.may_say_lost(r) => Some(Class::AckedLost),
             Fate::Acked => Some(Class::Unseen),

@@ -19,7 +19,7 @@ pub struct Duplicates {
 
 pub(crate) fn duplicates(facts: &Facts, o: &Observer) -> Duplicates {
     let mut total = Duplicates::default();
-    for (i, r) in facts.readings.iter().enumerate() {
+    for (i, r) in facts.readings.iter().enumerate().filter(|(_, r)| !facts.is_probe(r)) {
         let seen = o.sightings.of(i);
         if seen.len() < 2 {
             continue;

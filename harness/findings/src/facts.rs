@@ -281,6 +281,9 @@ pub struct Happened {
     pub roles: Vec<RoleSeen>,
     pub windows: Vec<Window>,
     pub exits: Vec<Exit>,
+    /// Processes of the stack that the lab told of; 0 where nobody watches them.
+    #[serde(default)]
+    pub processes_started: u64,
     /// Changes of redundancy as the stack itself reported them.
     pub redundant: Vec<Redundant>,
     /// What the harness knows of its own faults; `None` where the run ended before it could say.

@@ -20,6 +20,12 @@ pub fn duration(us: Us) -> String {
     format!("{text} {unit}")
 }
 
+/// A moment on the run's clock, in seconds with one digit.
+#[must_use]
+pub fn moment(us: Us) -> String {
+    format!("{:.1} s", us as f64 / 1e6)
+}
+
 /// `1 asset`, `2 assets`.
 #[must_use]
 pub fn count(n: u64, one: &str, many: &str) -> String {

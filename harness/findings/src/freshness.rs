@@ -112,7 +112,7 @@ pub struct TimeTravel {
 
 pub(crate) fn time_travel(facts: &Facts, o: &Observer) -> TimeTravel {
     let (mut gone_back, mut assets) = (Vec::new(), std::collections::BTreeSet::new());
-    for (first, mine) in facts.groups() {
+    for (first, mine) in facts.groups().filter(|(_, mine)| !facts.is_probe(&mine[0])) {
         let sightings = mine
             .iter()
             .enumerate()

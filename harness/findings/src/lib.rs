@@ -22,6 +22,7 @@
 //! * `freshness`: how old what observers show is, and what went back in time
 //! * `classes`: one class per reading and observer
 //! * `loss`: acked and nowhere
+//! * `delivered`: what arrived of all that was generated
 //! * `duplicates`: at more than one position
 //! * `order`: reordering
 //! * `chart`: what charts draw, per second
@@ -31,6 +32,7 @@
 
 mod chart;
 mod classes;
+mod delivered;
 mod duplicates;
 pub mod facts;
 mod failover;
@@ -58,11 +60,13 @@ mod voids;
 pub use self::findings::{EpisodeFindings, Findings, find};
 pub use chart::{Charts, PerSecond};
 pub use classes::Class;
+pub use delivered::Delivered;
 pub use duplicates::Duplicates;
 pub use facts::Facts;
 pub use failover::Reached;
 pub use failover::affected::Affected;
 pub use failover::baseline::BackToBaseline;
+pub use failover::by_heal::ByHeal;
 pub use failover::rto::{MayStayOut, Rto};
 pub use failover::service::ServiceRto;
 pub use failover::timeline::{NewLeader, Timeline};

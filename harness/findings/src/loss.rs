@@ -14,7 +14,7 @@ use crate::verdict::Verdict;
 pub struct Loss {
     /// Observers whose word decides, of each service and fleet: the read-backs where there are any, else all that keep everything.
     pub judges: Vec<String>,
-    /// Acked readings in scope.
+    /// Acked readings of assets.
     pub acked: u64,
     /// Those of them that no observer looks for: nothing can be said of them.
     #[serde(default)]
@@ -39,21 +39,12 @@ pub struct Loss {
 /// Services are judged apart: a reading that one of them has and another, further down the pipeline, lost, is lost. Within a service a
 /// reading is lost only where every observer that decides misses it.
 pub(crate) fn loss(facts: &Facts, classed: &[(usize, Vec<Option<Class>>)]) -> Loss {
-    let judges: Vec<Judge<'_>> = classed
-        .iter()
-        .map(|(o, classes)| Judge {
-            o: &facts.observers[*o],
-            classes,
-            decides: decides(facts, classed, *o),
-        })
-        .filter(|judge| judge.decides.contains(&true))
-        .collect();
-    let mut services: Vec<Vec<&Judge<'_>>> = vec![Vec::new(); facts.services.len()];
-    judges.iter().for_each(|judge| services[judge.o.service].push(judge));
-    services.retain(|judges| !judges.is_empty());
+    let judges = judges(facts, classed);
+    let services = by_service(facts, &judges);
     let effect = facts.first_effect().unwrap_or(NEVER);
     let mut tally = Tally::default();
-    for (i, r) in facts.readings.iter().enumerate().filter(|(_, r)| r.fate == Fate::Acked) {
+    let acked = |(_, r): &(usize, &Reading)| r.fate == Fate::Acked && !facts.is_probe(r);
+    for (i, r) in facts.readings.iter().enumerate().filter(acked) {
         let fleet = facts.assets[r.asset as usize].fleet;
         let (mut lost, mut unseen, mut judged) = (false, false, false);
         for judges in &services {
@@ -96,11 +87,35 @@ pub(crate) fn loss(facts: &Facts, classed: &[(usize, Vec<Option<Class>>)]) -> Lo
 }
 
 /// One observer whose word decides.
-struct Judge<'a> {
+pub(crate) struct Judge<'a> {
     o: &'a Observer,
-    classes: &'a [Option<Class>],
+    pub(crate) classes: &'a [Option<Class>],
     /// By fleet.
-    decides: Vec<bool>,
+    pub(crate) decides: Vec<bool>,
+}
+
+/// The observers whose word decides for some fleet.
+pub(crate) fn judges<'a>(
+    facts: &'a Facts,
+    classed: &'a [(usize, Vec<Option<Class>>)],
+) -> Vec<Judge<'a>> {
+    let judge = |(o, classes): &'a (usize, Vec<Option<Class>>)| Judge {
+        o: &facts.observers[*o],
+        classes,
+        decides: decides(facts, classed, *o),
+    };
+    classed.iter().map(judge).filter(|judge| judge.decides.contains(&true)).collect()
+}
+
+/// The judges of each service that has any.
+pub(crate) fn by_service<'j, 'a>(
+    facts: &Facts,
+    judges: &'j [Judge<'a>],
+) -> Vec<Vec<&'j Judge<'a>>> {
+    let mut services: Vec<Vec<&Judge<'_>>> = vec![Vec::new(); facts.services.len()];
+    judges.iter().for_each(|judge| services[judge.o.service].push(judge));
+    services.retain(|judges| !judges.is_empty());
+    services
 }
 
 /// By fleet, whether the word of this observer decides: it does not where the same service was read back and this is no read-back.

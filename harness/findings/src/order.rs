@@ -33,7 +33,7 @@ pub(crate) fn order(facts: &Facts, o: &Observer) -> Order {
         let present: Vec<u64> = arrivals.iter().map(|(_, seq)| *seq).collect();
         arrivals.sort_unstable();
         first += mine.len();
-        if !facts.takes(o, &mine[0]) {
+        if !facts.takes(o, &mine[0]) || facts.is_probe(&mine[0]) {
             continue;
         }
         let swapped = total.add(mine[0].seq, &arrivals, &present);

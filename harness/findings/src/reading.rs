@@ -109,6 +109,11 @@ impl Facts {
         })
     }
 
+    /// The readings of assets: those of probes judge `rto.service`, and count for nothing else.
+    pub(crate) fn of_assets(&self) -> impl Iterator<Item = &Reading> {
+        self.readings.iter().filter(|r| !self.is_probe(r))
+    }
+
     /// Whether a probe sent the reading.
     pub(crate) fn is_probe(&self, r: &Reading) -> bool {
         self.assets[r.asset as usize].probe

@@ -131,7 +131,7 @@ fn baseline(facts: &Facts, found: &Findings, phase: &Phase, say: &mut impl FnMut
         .readings
         .iter()
         .enumerate()
-        .filter(|(_, r)| inside(r.t_ready) && !facts.undecided(r))
+        .filter(|(_, r)| inside(r.t_ready) && !facts.undecided(r) && !facts.is_probe(r))
         .collect();
     nothing_visible(facts, phase, &due, say);
     if !found.baseline_fits {

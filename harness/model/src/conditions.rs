@@ -418,7 +418,7 @@ impl NodeCondition {
         self.state.max(own.into())
     }
 
-    fn severs(&self) -> Severs {
+    pub(crate) fn severs(&self) -> Severs {
         let of = |(lever, process): (Lever, Option<String>)| match process {
             Some(_) => lever.severs().min(Severs::SomePorts),
             None => lever.severs(),

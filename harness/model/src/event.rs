@@ -64,6 +64,12 @@ pub enum Event {
         /// Between which cells and nodes this window alone lets nothing pass, in one direction at least.
         severed: BTreeSet<(CellId, NodeId)>,
     },
+    /// From now on each of these windows alone hides everything that this one does; nobody hides it where there are none. Told of an open
+    /// window where the answer is another one than before.
+    FaultHidden {
+        window: WindowId,
+        by: BTreeSet<WindowId>,
+    },
     /// A window closed.
     FaultClosed {
         window: WindowId,

@@ -5,6 +5,7 @@
 //! * `topology`: places, and the links between them
 //! * `names`: names of things, a type each
 //! * `conditions`: what goes wrong, as a state of the world
+//! * `hidden`: whether what one window does can be seen beside another
 //! * `role`: what a server can be to a shard
 //! * `quality`: what a link does to packets
 //! * `track`: a link that changes by the clock
@@ -18,6 +19,7 @@
 pub mod conditions;
 pub mod envelope;
 pub mod event;
+mod hidden;
 pub mod ledger;
 pub mod names;
 mod phase;

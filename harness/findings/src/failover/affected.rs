@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::limits;
-use crate::facts::{Affects, Episode, Facts, Shard};
-use crate::outage::Series;
+use crate::facts::{Affects, Episode, Facts, Shard, Us};
+use crate::outage::{Out, Series, in_contact};
 
 /// The affected cohort; probes are nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,17 @@ pub struct Affected {
     pub assets: Vec<u32>,
     /// Those of them with a surviving path, over which RTO is taken.
     pub with_path: u64,
+    /// Longest outage of one without a surviving path that lies in the episode, in contact time; 0 where there is none.
+    #[serde(default)]
+    pub longest_without_path: Us,
+}
+
+impl Affected {
+    /// Affected assets to which the fault left no way: they are in every figure but RTO.
+    #[must_use]
+    pub fn without_path(&self) -> u64 {
+        self.assets.len() as u64 - self.with_path
+    }
 }
 
 /// Indices of the affected assets.
@@ -34,6 +45,19 @@ pub(crate) fn affected(facts: &Facts, series: &[Series<'_>], e: &Episode) -> BTr
 /// Indices of those with a surviving path: RTO is taken over them.
 pub(crate) fn with_path(hit: &BTreeSet<usize>, e: &Episode) -> Vec<usize> {
     hit.difference(&e.cut_off).copied().collect()
+}
+
+/// The longest outage in the episode of those that it leaves no path.
+pub(crate) fn longest_without_path(
+    facts: &Facts,
+    e: &Episode,
+    hit: &BTreeSet<usize>,
+    out: &[Vec<Out>],
+) -> Us {
+    let until = limits(facts, e).1;
+    let mine = hit.intersection(&e.cut_off).flat_map(|a| out[*a].iter().map(move |o| (*a, o)));
+    let inside = mine.filter(|(_, o)| o.end > e.t_effect && o.start < until);
+    inside.map(|(a, o)| in_contact(facts, a, o.start, o.end)).max().unwrap_or(0)
 }
 
 /// A region is hit for the assets that send to the service which lost it; a shard for all whose readings lie in it, also those that

@@ -2,6 +2,7 @@
 
 pub(crate) mod affected;
 pub(crate) mod baseline;
+pub(crate) mod by_heal;
 pub(crate) mod rto;
 pub(crate) mod service;
 pub(crate) mod timeline;

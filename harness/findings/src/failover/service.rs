@@ -18,12 +18,24 @@ pub struct ServiceRto {
     pub at_least: Option<Us>,
     /// It reads low by at most this: the time to the first ack of a later reading of the same stream.
     pub resolution: Option<Us>,
+    /// A gated reading of the shard was due between the effect and the next planned change: else its silence says nothing.
+    #[serde(default)]
+    pub asked: bool,
+}
+
+impl ServiceRto {
+    /// Service was back by then: the first ack of a reading that is later than the last not-good one. What people read, since the value itself
+    /// is short by up to theta.
+    #[must_use]
+    pub fn high(&self) -> Option<Us> {
+        Some(self.value? + self.resolution?)
+    }
 }
 
 /// `series` are those of the shard.
 pub(crate) fn rto_service(facts: &Facts, e: &Episode, series: &[&Series<'_>]) -> ServiceRto {
     let change = limits(facts, e).0;
-    let (mut last, mut back, mut due) = (None, Us::MIN, false);
+    let (mut last, mut back, mut due, mut asked) = (None, Us::MIN, false, false);
     for stream in facts.gated() {
         let mine: Vec<&Reading> = series
             .iter()
@@ -32,6 +44,7 @@ pub(crate) fn rto_service(facts: &Facts, e: &Episode, series: &[&Series<'_>]) ->
             .filter(|r| r.t_ready >= e.t_effect - facts.theta)
             .collect();
         due |= !mine.is_empty();
+        asked |= mine.iter().any(|r| e.t_effect <= r.t_ready && r.t_ready < change);
         if let Some((bad, ack)) = stream_end(facts, &mine, change) {
             last = last.max(Some(bad));
             back = back.max(ack);
@@ -39,10 +52,11 @@ pub(crate) fn rto_service(facts: &Facts, e: &Episode, series: &[&Series<'_>]) ->
     }
     let Some(last) = last else {
         let reached = if due { Reached::NoOutage } else { Reached::NotDecidable };
-        return ServiceRto { reached, value: None, at_least: None, resolution: None };
+        return ServiceRto { reached, value: None, at_least: None, resolution: None, asked };
     };
     let (reached, value, at_least) = judged_end(facts, e, back, last);
-    ServiceRto { reached, value, at_least, resolution: (back < NEVER).then(|| back - last) }
+    let resolution = (back < NEVER).then(|| back - last);
+    ServiceRto { reached, value, at_least, resolution, asked }
 }
 
 /// The last not-good reading of one stream, and the first ack of a later one (`NEVER`: none); `None` where all were good.

@@ -21,7 +21,7 @@ pub struct Timeline {
     pub t2: Option<Us>,
     /// Each of those shards that ack readings had a write acked by its new leader.
     pub t3: Option<Us>,
-    /// The last affected asset is good again.
+    /// The last affected asset is good again, those without a path among them.
     pub t5: Option<Us>,
     /// Back to baseline.
     pub t6: Option<Us>,
@@ -44,14 +44,20 @@ pub struct NewLeader {
     pub acked: Option<Us>,
 }
 
-pub(crate) fn timeline(facts: &Facts, e: &Episode, rto: &Rto, back: &BackToBaseline) -> Timeline {
+/// `all_good` is the recovery of every affected asset.
+pub(crate) fn timeline(
+    facts: &Facts,
+    e: &Episode,
+    all_good: &Rto,
+    back: &BackToBaseline,
+) -> Timeline {
     let leaders = new_leaders(facts, e);
     let last = |marks: Option<Vec<Us>>| marks?.into_iter().max();
     let t2 = last(leaders.iter().map(|(l, _)| l.elected).collect());
     // Nobody writes to a shard such as a controllers' quorum: its new leader has no write to ack.
     let acking = leaders.iter().filter(|(_, shard)| shard.is_some());
     let t3 = last(acking.map(|(l, _)| l.acked).collect());
-    let (t5, t6) = (rto.value, back.value);
+    let (t5, t6) = (all_good.value, back.value);
     let dominating = dominating([("T0", Some(0)), ("T2", t2), ("T3", t3), ("T5", t5), ("T6", t6)]);
     let leaders = leaders.into_iter().map(|(leader, _)| leader).collect();
     Timeline { t0: e.t_effect, t2, t3, t5, t6, leaders, dominating }

@@ -2,6 +2,7 @@
 
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
+use crate::facts::Observer;
 use crate::format;
 
 at_most! {
@@ -11,6 +12,16 @@ at_most! {
 at_most! {
     /// Observations of an older value after a newer one, at the observer that shows most of them.
     TimeTravelMax, u64
+}
+
+/// One of those observers that should have seen readings and saw none: what it would have shown is not known.
+pub(super) fn blind_observer(
+    run: &Evidence<'_>,
+    is_asked: impl Fn(&Observer) -> bool,
+) -> Option<String> {
+    let mut asked = run.facts.observers.iter().filter(|o| is_asked(o) && o.takes.contains(&true));
+    let blind = asked.find(|o| o.sightings.all().is_empty())?;
+    Some(format!("{} saw nothing", blind.name))
 }
 
 impl Gate for UnexplainedDuplicates {
@@ -28,12 +39,13 @@ impl Gate for UnexplainedDuplicates {
             );
         };
         let evidence = format!("at {observer}; {} explained by retries", d.explained);
-        Judgement::count(d.unexplained, self.max, evidence, || {
+        let judged = Judgement::count(d.unexplained, self.max, evidence, || {
             format!(
                 "{} at more than one position",
                 format::count(d.unexplained_of.len() as u64, "reading stands", "readings stand")
             )
-        })
+        });
+        judged.unless_unseen(blind_observer(run, |o| o.kind.keeps_everything()))
     }
 }
 
@@ -54,8 +66,9 @@ impl Gate for TimeTravelMax {
                 "no observer showed a current value",
             );
         };
-        Judgement::count(travel.count, self.max, format!("at {observer}"), || {
+        let judged = Judgement::count(travel.count, self.max, format!("at {observer}"), || {
             format!("{} went back in time", format::count(travel.assets, "asset", "assets"))
-        })
+        });
+        judged.unless_unseen(blind_observer(run, |o| !o.kind.keeps_everything()))
     }
 }

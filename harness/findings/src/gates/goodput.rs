@@ -1,15 +1,16 @@
-//! Whether work got done while something was broken, against what got done before.
+//! Whether what fell due while something was broken was done in time, against the share that was done before.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{During, Evidence, Gate, Judgement, Relative};
-use crate::facts::{NEVER, SECOND, Us};
+use crate::facts::{NEVER, Us};
 use crate::failover::limits;
-use crate::goodput::asked;
+use crate::format;
+use crate::statistics::{Side, clopper_pearson};
 use crate::verdict::Verdict;
 
-/// Good live readings per second.
+/// Good live readings over live readings that fell due in the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Goodput {
@@ -35,13 +36,21 @@ pub enum Cohort {
     Control,
 }
 
-/// Good readings per second, of how many assets, and the spans to look at.
-struct Counted<'a> {
-    good: &'a [u32],
-    /// Readings that were asked for, where planned silence makes that another number at another time.
-    asked: Option<Vec<u32>>,
-    assets: usize,
+/// With fewer readings than this in a window, a share is a matter of chance: the gate goes by its bounds.
+const FEW: u64 = 100;
+
+/// Assets judged together, and when.
+struct Asked {
+    /// By index of the asset.
+    members: Vec<bool>,
     spans: Vec<(Us, Us)>,
+}
+
+/// Live readings that fell due, and the good ones among them.
+#[derive(Clone, Copy)]
+struct Counted {
+    good: u64,
+    due: u64,
 }
 
 impl Gate for Goodput {
@@ -49,22 +58,15 @@ impl Gate for Goodput {
         let limit = format!("at least {}", self.min);
         match self.shares(run) {
             Err(judged) => Judgement { limit, ..*judged },
-            Ok(shares) => {
-                let worst = shares.into_iter().reduce(|a, b| if b.0 < a.0 { b } else { a });
-                let Some((share, evidence)) = worst else {
-                    return Judgement::no_data(
-                        limit,
-                        "no whole second with contact lies in its span",
-                    );
-                };
-                let fails = share < self.min.0;
-                let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
-                let why = fails.then(|| match self.of {
-                    Cohort::Control => "assets that the fault should not touch suffered".to_owned(),
-                    _ => "too little got through in time".to_owned(),
-                });
-                Judgement::new(verdict, limit, format!("{share:.3} x baseline"), evidence, why)
-            }
+            Ok(judged) => judged
+                .into_iter()
+                .max_by(|(a, share_a), (b, share_b)| {
+                    a.verdict.cmp(&b.verdict).then(share_b.total_cmp(share_a))
+                })
+                .map(|(judged, _)| Judgement { limit: limit.clone(), ..judged })
+                .unwrap_or_else(|| {
+                    Judgement::no_data(limit, "its phases hold no time of a fault's own episode")
+                }),
         }
     }
 
@@ -74,58 +76,56 @@ impl Gate for Goodput {
 }
 
 impl Goodput {
-    /// Share of the baseline in each span, with its evidence.
-    fn shares(&self, run: &Evidence<'_>) -> Result<Vec<(f64, String)>, Box<Judgement>> {
+    /// Each cohort in each of its spans, with its share of the baseline's.
+    fn shares(&self, run: &Evidence<'_>) -> Result<Vec<(Judgement, f64)>, Box<Judgement>> {
         let no_data = |why: String| Box::new(Judgement::no_data(String::new(), why));
         let not_applicable = |why: &str| Box::new(Judgement::not_applicable(String::new(), why));
         let Some(baseline) = run.facts.baseline() else {
             return Err(no_data("the plan has no steady phase".to_owned()));
         };
-        if run.found.happened.windows.is_empty() && self.during.is_empty() {
-            return Err(match self.of {
-                Cohort::Control => not_applicable("no fault is planned, so nobody is beside one"),
-                Cohort::All | Cohort::Affected => no_data(
-                    "no fault is planned; say with `during` which phases to look at".to_owned(),
-                ),
-            });
-        }
-        if run.found.episodes.is_empty()
-            && (self.during.is_empty() || !run.found.happened.windows.is_empty())
-        {
+        if run.found.happened.windows.is_empty() {
+            match self.of {
+                Cohort::Control => {
+                    return Err(not_applicable("no fault is planned, so nobody is beside one"));
+                }
+                Cohort::Affected => return Err(no_data("no fault is planned".to_owned())),
+                Cohort::All if self.during.is_empty() => {
+                    return Err(no_data(
+                        "no fault is planned; say with `during` which phases to look at".to_owned(),
+                    ));
+                }
+                Cohort::All => {}
+            }
+        } else if run.found.episodes.is_empty() {
             return Err(no_data("no fault took effect".to_owned()));
         }
-        let mut shares = Vec::new();
         let mut cohorts = self.cohorts(run).map_err(no_data)?;
         if self.of == Cohort::Control {
             // An episode that hits everybody has no control cohort; the others still have theirs.
-            cohorts.retain(|cohort| cohort.assets > 0);
+            cohorts.retain(|cohort| cohort.members.contains(&true));
             if cohorts.is_empty() {
                 return Err(not_applicable(
                     "nobody is unaffected: the fault declares that it hits every asset",
                 ));
             }
         }
-        if cohorts.iter().any(|cohort| cohort.assets == 0) {
+        if cohorts.iter().any(|cohort| !cohort.members.contains(&true)) {
             return Err(no_data("a fault declares that it hits nobody".to_owned()));
         }
-        let steady = (
-            baseline.start,
-            baseline.end.min(run.facts.first_effect().unwrap_or(NEVER) - run.facts.theta),
-        );
-        for cohort in cohorts {
-            let Some(before) = rate(run, cohort.good, steady).filter(|rate| *rate > 0.0) else {
-                return Err(no_data("nothing good in the baseline to compare with".to_owned()));
-            };
-            shares.extend(
-                cohort.spans.iter().filter_map(|span| cohort.share(run, before, steady, *span)),
-            );
-        }
-        Ok(shares)
+        let first = run.facts.first_effect().unwrap_or(NEVER);
+        let steady = (baseline.start, baseline.end.min(first.saturating_sub(run.facts.theta)));
+        let judged = cohorts.iter().flat_map(|cohort| {
+            let before = cohort.count(run, steady);
+            cohort
+                .spans
+                .iter()
+                .map(move |span| self.judge_share(before, cohort.count(run, *span), cohort.size()))
+        });
+        Ok(judged.collect())
     }
 
-    /// What to compare, per episode.
-    fn cohorts<'a>(&self, run: &'a Evidence<'_>) -> Result<Vec<Counted<'a>>, String> {
-        let fleet = run.facts.fleet().count();
+    /// Whom to look at, and when: a cohort of an episode within the span of that episode only, since it is another one's victim in another's.
+    fn cohorts(&self, run: &Evidence<'_>) -> Result<Vec<Asked>, String> {
         let named = self.during.0.iter().map(|name| {
             let phase = run.facts.phases.iter().find(|p| p.name == *name);
             phase
@@ -133,78 +133,97 @@ impl Goodput {
                 .ok_or_else(|| format!("the run did not reach phase `{name}`"))
         });
         let named = named.collect::<Result<Vec<_>, _>>()?;
-        if run.facts.episodes.is_empty() {
-            let asked = asked_of(run, |a| !run.facts.assets[a].probe);
-            return Ok(vec![Counted {
-                good: &run.found.goodput,
-                asked,
-                assets: fleet,
-                spans: named,
-            }]);
+        let members = |of: &dyn Fn(usize) -> bool| -> Vec<bool> {
+            run.facts.assets.iter().enumerate().map(|(a, x)| !x.probe && of(a)).collect()
+        };
+        if self.of == Cohort::All && !named.is_empty() {
+            return Ok(vec![Asked { members: members(&|_| true), spans: named }]);
         }
         let mut cohorts = Vec::new();
         for (e, found) in run.facts.episodes.iter().zip(&run.found.episodes) {
             if e.affected.is_none() && self.of != Cohort::All {
                 return Err("the fault does not declare whom it hits".to_owned());
             }
-            let span = (e.t_effect, limits(run.facts, e).0.min(run.facts.stop - run.facts.theta));
-            let spans = if named.is_empty() { vec![span] } else { named.clone() };
+            let (change, fault) = limits(run.facts, e);
+            let spans = if named.is_empty() {
+                vec![(e.t_effect, change.min(run.facts.end))]
+            } else {
+                let own = |(a, b): &(Us, Us)| ((*a).max(e.t_effect), (*b).min(fault));
+                named.iter().map(own).filter(|(a, b)| a < b).collect()
+            };
             let hits =
                 |a: usize| found.affected.assets.binary_search(&run.facts.assets[a].id).is_ok();
-            let (good, assets) = match self.of {
-                Cohort::All => (&run.found.goodput, fleet),
-                Cohort::Affected => (&found.goodput_affected, found.affected.assets.len()),
-                Cohort::Control => (&found.goodput_control, fleet - found.affected.assets.len()),
-            };
-            let member = |a: usize| match self.of {
+            let members = members(&|a| match self.of {
                 Cohort::All => true,
                 Cohort::Affected => hits(a),
                 Cohort::Control => !hits(a),
-            };
-            let asked = asked_of(run, |a| !run.facts.assets[a].probe && member(a));
-            cohorts.push(Counted { good, asked, assets, spans });
+            });
+            cohorts.push(Asked { members, spans });
         }
         Ok(cohorts)
     }
-}
 
-impl Counted<'_> {
-    /// The span against the baseline, with its evidence. Where planned silence changes what is asked for, each good reading counts as
-    /// much as the baseline asked for in its place.
-    fn share(
-        &self,
-        run: &Evidence<'_>,
-        before: f64,
-        steady: (Us, Us),
-        span: (Us, Us),
-    ) -> Option<(f64, String)> {
-        let good = rate(run, self.good, span)?;
-        let (now, contact) = match &self.asked {
-            None => (good, ""),
-            Some(asked) => {
-                let due = rate(run, asked, span).filter(|rate| *rate > 0.0)?;
-                (good * rate(run, asked, steady)? / due, " in contact")
-            }
+    /// One span against the baseline. A share of few readings is judged by its bounds (Clopper-Pearson, each one-sided 95 %).
+    fn judge_share(&self, before: Counted, now: Counted, assets: usize) -> (Judgement, f64) {
+        let undecided = |why: &str| (Judgement::no_data(String::new(), why), 0.0);
+        if before.good == 0 {
+            return undecided("nothing good in the baseline to compare with");
+        }
+        if now.due == 0 {
+            return undecided("no reading of its assets fell due in its span");
+        }
+        let relative = |share: f64| share * before.due as f64 / before.good as f64;
+        let share = relative(now.good as f64 / now.due as f64);
+        let bad = now.due - now.good;
+        let (low, high) = if now.due < FEW {
+            let bound = |side| relative(1.0 - clopper_pearson(bad, now.due, side));
+            (bound(Side::Upper), bound(Side::Lower))
+        } else {
+            (share, share)
         };
-        Some((
-            now / before,
-            format!("{now:.1}/s against {before:.1}/s of {} assets{contact}", self.assets),
-        ))
+        let verdict = match () {
+            () if low >= self.min.0 => Verdict::Pass,
+            () if high < self.min.0 => Verdict::Fail,
+            () => Verdict::Inconclusive,
+        };
+        let why = match (verdict, self.of) {
+            (Verdict::Fail, Cohort::Control) => {
+                Some("assets that the fault should not touch suffered".to_owned())
+            }
+            (Verdict::Fail, Cohort::All | Cohort::Affected) => {
+                Some("too little got through in time".to_owned())
+            }
+            (Verdict::Inconclusive, _) => Some(format!(
+                "{} due in its span: they allow {low:.3} to {high:.3} x baseline",
+                format::count(now.due, "reading was", "readings were")
+            )),
+            (Verdict::Pass | Verdict::NotApplicable, _) => None,
+        };
+        let evidence = format!(
+            "{} of {} due were good, in the baseline {} of {}, of {}",
+            now.good,
+            now.due,
+            before.good,
+            before.due,
+            format::count(assets as u64, "asset", "assets")
+        );
+        let observed = format!("{share:.3} x baseline");
+        (Judgement::new(verdict, String::new(), observed, evidence, why), share)
     }
 }
 
-/// None for a cohort that is always in contact: what it is asked for is the same at all times.
-fn asked_of(run: &Evidence<'_>, of: impl Fn(usize) -> bool) -> Option<Vec<u32>> {
-    let silent =
-        (0..run.facts.assets.len()).any(|a| of(a) && !run.facts.assets[a].contact.is_empty());
-    silent.then(|| asked(run.facts, run.series, of))
-}
+impl Asked {
+    fn size(&self) -> usize {
+        self.members.iter().filter(|member| **member).count()
+    }
 
-/// Mean over the whole seconds of the span in which readings are generated and can be decided; `None` without one.
-fn rate(run: &Evidence<'_>, counts: &[u32], (from, to): (Us, Us)) -> Option<f64> {
-    let to = to.min(run.facts.stop - run.facts.theta);
-    let first = usize::try_from((from - run.facts.start + SECOND - 1).div_euclid(SECOND)).ok()?;
-    let last = usize::try_from((to - run.facts.start).div_euclid(SECOND)).ok()?;
-    let seconds = counts.get(first..last).filter(|seconds| !seconds.is_empty())?;
-    Some(seconds.iter().map(|n| f64::from(*n)).sum::<f64>() / seconds.len() as f64)
+    /// By `t_ready`, over the judged readings.
+    fn count(&self, run: &Evidence<'_>, (from, to): (Us, Us)) -> Counted {
+        let mine = run.series.iter().filter(|s| self.members[s.asset]);
+        let due = mine.flat_map(|s| &s.readings).filter(|r| from <= r.t_ready && r.t_ready < to);
+        due.fold(Counted { good: 0, due: 0 }, |counted, r| Counted {
+            good: counted.good + u64::from(run.facts.good(r)),
+            due: counted.due + 1,
+        })
+    }
 }

@@ -68,9 +68,8 @@ impl<const Q: u32> Gate for AckLatency<Q> {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let limit = limit(Q, self.max);
         let ask = Ask { during: &self.during, max: self.max, q: Q, by: self.by, clock: self.clock };
-        ask.judge(run, limit, |phase| {
-            run.facts.in_phase(phase).map(|r| (r, r.ack_latency())).collect()
-        })
+        let waits = |phase| run.facts.in_phase(phase).map(|r| (r, r.ack_latency())).collect();
+        ask.judge(run, limit, waits, |stream| run.facts.streams[stream].required)
     }
 
     fn time_limit(&self, _theta: Us) -> Option<Us> {
@@ -90,7 +89,8 @@ impl<const Q: u32> Gate for PlatformLatency<Q> {
             );
         };
         let ask = Ask { during: &self.during, max: self.max, q: Q, by: self.by, clock: self.clock };
-        ask.judge(run, limit, |phase| platform_waits(facts, o, phase).collect())
+        let waits = |phase| platform_waits(facts, o, phase).collect();
+        ask.judge(run, limit, waits, |stream| o.takes[facts.streams[stream].fleet])
     }
 
     fn time_limit(&self, _theta: Us) -> Option<Us> {
@@ -117,6 +117,7 @@ impl Ask<'_> {
         run: &'a Evidence<'_>,
         limit: String,
         waits: impl Fn(&'a Phase) -> Vec<(&'a Reading, Us)>,
+        is_asked: impl Fn(usize) -> bool,
     ) -> Judgement {
         let phases = match phases(run, self.during) {
             Ok(phases) => phases,
@@ -135,7 +136,7 @@ impl Ask<'_> {
                 by: self.by,
                 clock,
             };
-            let tests = limit_gates_over(run.facts, &g, waits(phase).into_iter());
+            let tests = limit_gates_over(run.facts, &g, waits(phase).into_iter(), &is_asked);
             let name = |group: &String| {
                 if phases.len() > 1 { format!("{} {group}", phase.name) } else { group.clone() }
             };

@@ -5,8 +5,10 @@
 //! correction over all statistical gates (`judge`).
 
 mod copies;
+mod delivered;
 mod goodput;
 mod latency;
+mod looked;
 mod loss;
 mod outage;
 mod params;
@@ -20,6 +22,7 @@ use seams::catalog::{Catalog, Kind, Params, stored};
 use serde_json::Value;
 
 pub use self::copies::{TimeTravelMax, UnexplainedDuplicates};
+pub use self::delivered::DeliveredMin;
 pub use self::goodput::{Cohort, Goodput};
 pub use self::latency::{AckLatency, PlatformLatency};
 pub use self::loss::{AckedLost, AckedLostAfterEffect, Corrupt};
@@ -92,6 +95,16 @@ impl Judgement {
         Self::new(Verdict::NotApplicable, limit, "-".to_owned(), String::new(), Some(why.into()))
     }
 
+    /// A pass needs somebody who looked: `unseen` says what nobody could see.
+    pub(crate) fn unless_unseen(self, unseen: Option<String>) -> Self {
+        match unseen {
+            Some(why) if self.verdict == Verdict::Pass => {
+                Self { verdict: Verdict::Inconclusive, why: Some(why), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// A count against its maximum, known exactly.
     pub(crate) fn count(
         count: u64,
@@ -147,6 +160,11 @@ pub static CATALOG: Catalog<MakeGate> = Catalog {
             "{max: 200000}",
         ),
         gate::<Corrupt>("corrupt", "Readings that came back with another content.", "{max: 0}"),
+        gate::<DeliveredMin>(
+            "delivered",
+            "Readings that are visible at the end, of all that were generated in contact.",
+            "{min: 100%}",
+        ),
         gate::<UnexplainedDuplicates>(
             "duplicates.unexplained",
             "Copies of readings that no retry explains.",
@@ -154,7 +172,7 @@ pub static CATALOG: Catalog<MakeGate> = Catalog {
         ),
         gate::<Goodput>(
             "goodput",
-            "Good readings per second, against the baseline.",
+            "Good readings, of those that fell due, against the baseline's share.",
             "{min: 0.8 x baseline, during: outage, of: control}",
         ),
         gate::<AckLatency<500>>("latency.ack.p50", latency::ACK, latency::ACK_EXAMPLE),
@@ -230,6 +248,7 @@ pub fn defaults() -> Vec<(&'static str, Value)> {
         ["acked_lost", "corrupt", "duplicates.unexplained", "stuck_assets", "unexpected_exits"]
             .map(|kind| (kind, zero()))
             .into();
+    gates.push(("delivered", serde_json::json!({"min": "100%"})));
     gates.push(("goodput", serde_json::json!({"min": "0.8 x baseline", "of": "control"})));
     gates
 }

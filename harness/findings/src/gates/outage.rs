@@ -2,6 +2,7 @@
 
 use document::units::Time;
 
+use super::looked::{unseen_at_the_end, unseen_outages};
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
 use crate::facts::Us;
@@ -55,13 +56,8 @@ impl Gate for OutageLongest {
             ),
         };
         let least = if longest.censored > 0 { ">= " } else { "" };
-        Judgement::new(
-            verdict,
-            limit,
-            format!("{least}{}", format::duration(longest.max)),
-            evidence,
-            why,
-        )
+        let observed = format!("{least}{}", format::duration(longest.max));
+        Judgement::new(verdict, limit, observed, evidence, why).unless_unseen(unseen_outages(run))
     }
 
     fn time_limit(&self, theta: Us) -> Option<Us> {
@@ -77,17 +73,13 @@ impl Gate for AssetSecondsLost {
         }
         let fails = lost > self.max;
         let verdict = if fails { Verdict::Fail } else { Verdict::Pass };
+        let why = fails.then(|| "more time was lost".to_owned());
         let evidence = format!(
             "{} of {} assets hit",
             run.found.longest_outage.all.hit, run.found.longest_outage.all.assets
         );
-        Judgement::new(
-            verdict,
-            limit,
-            format!("{lost:.1}"),
-            evidence,
-            fails.then(|| "more time was lost".to_owned()),
-        )
+        Judgement::new(verdict, limit, format!("{lost:.1}"), evidence, why)
+            .unless_unseen(unseen_outages(run))
     }
 
     fn time_limit(&self, theta: Us) -> Option<Us> {
@@ -101,7 +93,7 @@ impl Gate for StuckAssets {
             return Judgement::no_data(super::at_most(self.max), NOTHING_DUE);
         }
         let stuck = &run.found.stuck_assets;
-        Judgement::count(
+        let judged = Judgement::count(
             stuck.len() as u64,
             self.max,
             format!("of {} assets", run.found.longest_outage.all.assets),
@@ -109,7 +101,8 @@ impl Gate for StuckAssets {
                 let some: Vec<String> = stuck.iter().take(5).map(u32::to_string).collect();
                 format!("still out at the end, such as {}", some.join(", "))
             },
-        )
+        );
+        judged.unless_unseen(unseen_at_the_end(run))
     }
 
     fn time_limit(&self, theta: Us) -> Option<Us> {

@@ -10,6 +10,7 @@ use crate::facts::{Episode, Observer, ObserverKind, Us};
 use crate::failover::Reached;
 use crate::failover::affected::{affected, with_path};
 use crate::failover::rto::rto;
+use crate::findings::EpisodeFindings;
 use crate::format;
 use crate::freshness::stale_outages;
 use crate::outage::Out;
@@ -68,6 +69,10 @@ fn nearly_all() -> Share {
 struct Mark {
     reached: Reached,
     us: Us,
+    /// Where the mark is an interval: its lower end, which is no recovery yet.
+    low: Us,
+    /// Why nobody was good before the heal, where that is known.
+    by_heal: Option<String>,
     what: String,
     /// How many assets it is made of.
     assets: usize,
@@ -76,8 +81,10 @@ struct Mark {
 impl Gate for RtoMax {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let everybody = |_: usize| true;
-        let marks =
-            run.facts.episodes.iter().map(|e| mark(run, e, run.out, self.of_assets, everybody));
+        let marks = episodes(run).map(|e| Mark {
+            by_heal: e.1.by_heal.as_ref().map(ToString::to_string),
+            ..mark(run, e, run.out, self.of_assets, everybody)
+        });
         judge(run, self.max, marks.collect())
     }
 
@@ -104,7 +111,7 @@ impl Gate for RtoFresh {
         for o in observers {
             let stale = stale_outages(facts, o);
             let takes = |asset: usize| o.takes[facts.assets[asset].fleet];
-            let mine = facts.episodes.iter().map(|e| mark(run, e, &stale, self.of_assets, takes));
+            let mine = episodes(run).map(|e| mark(run, e, &stale, self.of_assets, takes));
             marks.extend(
                 mine.map(|mark| Mark { what: format!("{} at {}", mark.what, o.name), ..mark }),
             );
@@ -125,13 +132,17 @@ impl Gate for RtoService {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let shards = run.found.episodes.iter().flat_map(|e| &e.rto_service);
         let marks = shards.map(|(shard, x)| {
-            let low = x.resolution.map_or(String::new(), |r| {
-                format!(", reads low by at most {}", format::duration(r))
-            });
+            let low = x.value.or(x.at_least).unwrap_or(0);
             Mark {
-                reached: x.reached,
-                us: x.value.or(x.at_least).unwrap_or(0),
-                what: format!("shard {shard}{low}"),
+                // A shard of which nobody asked for anything is not known to have had no outage.
+                reached: match x.reached {
+                    Reached::NoOutage if !x.asked => Reached::NotDecidable,
+                    reached => reached,
+                },
+                us: x.high().unwrap_or(low),
+                low,
+                by_heal: None,
+                what: format!("shard {shard}, not back before {}", format::duration(low)),
                 assets: 0,
             }
         });
@@ -143,10 +154,14 @@ impl Gate for RtoService {
     }
 }
 
+fn episodes<'a>(run: &'a Evidence<'_>) -> impl Iterator<Item = (&'a Episode, &'a EpisodeFindings)> {
+    run.facts.episodes.iter().zip(&run.found.episodes)
+}
+
 /// RTO of an episode, over those of the affected assets with a path that `takes` names.
 fn mark(
     run: &Evidence<'_>,
-    e: &Episode,
+    (e, _): (&Episode, &EpisodeFindings),
     out: &[Vec<Out>],
     of_assets: Share,
     takes: impl Fn(usize) -> bool,
@@ -167,7 +182,8 @@ fn mark(
         String::new()
     };
     let what = format!("{}% of {} {cohort}{relapses}", of_assets.as_f64() * 100.0, judges.len());
-    Mark { reached: x.reached, us: x.value.or(x.at_least).unwrap_or(0), what, assets: judges.len() }
+    let us = x.value.or(x.at_least).unwrap_or(0);
+    Mark { reached: x.reached, us, low: us, by_heal: None, what, assets: judges.len() }
 }
 
 /// The worst mark decides.
@@ -177,18 +193,31 @@ fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
     let verdict = |m: &Mark| match m.reached {
         Reached::NoOutage => Verdict::Pass,
         Reached::Measured if m.us <= max => Verdict::Pass,
-        Reached::NotDecidable => Verdict::Inconclusive,
-        _ => Verdict::Fail,
+        Reached::Measured if m.low > max => Verdict::Fail,
+        Reached::Measured | Reached::NotDecidable => Verdict::Inconclusive,
+        Reached::RecoveredByHeal | Reached::BeyondObserved => Verdict::Fail,
     };
     let Some(worst) = marks.iter().max_by_key(|m| (verdict(m), m.us)) else {
         return Judgement::no_data(limit, "no fault took effect");
     };
     let (observed, why) = match worst.reached {
         Reached::Measured => {
-            (format::duration(worst.us), (worst.us > max).then(|| "recovered too late".to_owned()))
+            let why = match verdict(worst) {
+                Verdict::Pass | Verdict::NotApplicable => None,
+                Verdict::Fail => Some("recovered too late".to_owned()),
+                Verdict::Inconclusive => Some(format!(
+                    "came back between {} and {}; a probe every {} would tell",
+                    format::duration(worst.low),
+                    format::duration(worst.us),
+                    format::duration((max / 10).max(50_000))
+                )),
+            };
+            (format::duration(worst.us), why)
         }
         Reached::RecoveredByHeal => {
-            (format::duration(worst.us), Some("came back only once the fault was gone".to_owned()))
+            let why = worst.by_heal.clone();
+            let why = why.unwrap_or_else(|| "came back only once the fault was gone".to_owned());
+            (format::duration(worst.us), Some(why))
         }
         Reached::BeyondObserved => (
             format!("> {}", format::duration(worst.us)),

@@ -31,6 +31,10 @@ impl Gate for UnexpectedExits {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let exits: Vec<_> = run.found.happened.exits.iter().filter(|e| !e.asked).collect();
         let asked = run.found.happened.exits.len() - exits.len();
+        if run.found.happened.exits.is_empty() && run.found.happened.processes_started == 0 {
+            let why = "the lab told of no process: nobody watched for exits";
+            return Judgement::no_data(super::at_most(self.max), why);
+        }
         Judgement::count(exits.len() as u64, self.max, format!("{asked} asked for"), || {
             let first = exits[0];
             format!(
@@ -71,6 +75,10 @@ impl Gate for Redundant {
                 Judgement::new(Verdict::Fail, limit, seen, format!("as {name} says"), why)
             }
             Some((Some(wait), name)) => {
+                let said = |name: &&str| services.contains_key(*name);
+                let mut names = run.facts.services.iter().map(|service| service.name.as_str());
+                let silent = names.find(|name| !said(name));
+                let unseen = silent.map(|name| format!("{name} never said whether it is"));
                 let late = *wait > max;
                 let verdict = if late { Verdict::Fail } else { Verdict::Pass };
                 let why = late.then(|| format!("{name} was redundant too late"));
@@ -81,6 +89,7 @@ impl Gate for Redundant {
                     format!("as {name} says"),
                     why,
                 )
+                .unless_unseen(unseen)
             }
         }
     }

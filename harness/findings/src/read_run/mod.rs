@@ -81,8 +81,8 @@ impl Recorded<'_> {
     #[must_use]
     pub fn facts(&self, schedule: &model::schedule::Schedule) -> Facts {
         let index = Index::new(self);
-        let timeline = windows::timeline(self, &index);
         let end = self.end();
+        let timeline = windows::timeline(self, &index, end);
         let mut readings: Vec<Reading> =
             self.rows.iter().filter_map(|row| reading(row, schedule, &index)).collect();
         readings.sort_unstable_by_key(|r| (r.asset, r.stream, r.boot, r.seq));
@@ -202,6 +202,7 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
                 redundant: *redundant,
             });
         }
+        Event::Lab(LabEvent::ProcessStarted { .. }) => happened.processes_started += 1,
         Event::Lab(LabEvent::ProcessExited { node, process, status, asked }) => {
             happened.exits.push(facts::Exit {
                 t,

@@ -7,6 +7,7 @@ use model::{AssetRow, CellId, End, Event, Lever, NodeId, Plan, RegionId, WindowI
 
 use super::{Index, Recorded, place};
 use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window};
+use crate::format;
 
 /// What the conductor did, in the words of [`crate::facts`].
 pub(super) struct Timeline {
@@ -28,14 +29,17 @@ pub(super) struct Opened {
     hits: BTreeMap<(Lever, End, Option<End>), u64>,
     first: Option<Us>,
     missed: Option<String>,
+    /// From each of these moments on, which windows hide everything that this one does.
+    hidden: Vec<(Us, BTreeSet<WindowId>)>,
     /// Cells whose assets were picked themselves.
     cells: BTreeSet<CellId>,
     severed: BTreeSet<(CellId, NodeId)>,
 }
 
-pub(super) fn timeline(recorded: &Recorded<'_>, index: &Index) -> Timeline {
+pub(super) fn timeline(recorded: &Recorded<'_>, index: &Index, end: Us) -> Timeline {
     let opened = opened(recorded);
-    let windows = recorded.plan.windows.iter().map(|w| window(w, &opened)).collect();
+    let theta = model::Micros::after(recorded.plan.theta).0;
+    let windows = recorded.plan.windows.iter().map(|w| window(w, &opened, theta, end)).collect();
     let groups = overlapping(&opened);
     let mut changes: Vec<Change> = phase_edges(recorded);
     for group in &groups {
@@ -84,6 +88,9 @@ pub(super) fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
             Event::FaultMissed { window, why } => {
                 opened.entry(window.clone()).or_default().missed = Some(why.clone())
             }
+            Event::FaultHidden { window, by } => {
+                opened.entry(window.clone()).or_default().hidden.push((r.at.0, by.clone()));
+            }
             Event::Proven { window, claim, link, count, first, .. } if *count > 0 => {
                 let w = opened.entry(window.clone()).or_default();
                 w.proven.insert(claim.clone());
@@ -100,25 +107,33 @@ pub(super) fn opened(recorded: &Recorded<'_>) -> BTreeMap<WindowId, Opened> {
     opened
 }
 
-/// With its proof: one claim that bit shows that the window did; claims that another proven window makes as well are masked.
-fn window(planned: &model::plan::Window, opened: &BTreeMap<WindowId, Opened>) -> Window {
+/// With its proof: one claim that bit shows that the window did. What other proven windows hid of its time needs no proof of its own;
+/// what is left of it does, if it is longer than theta.
+fn window(
+    planned: &model::plan::Window,
+    opened: &BTreeMap<WindowId, Opened>,
+    theta: Us,
+    end: Us,
+) -> Window {
     let w = &opened[&planned.id];
-    let (span, claims) = (w.span(), &w.claims);
-    let hides = |(id, o): &(&WindowId, &Opened)| {
-        **id != planned.id
-            && !o.proven.is_empty()
-            && !claims.is_empty()
-            && claims.is_subset(&o.claims)
-            && meet(span, o.span())
-    };
-    let hidden_by = opened.iter().find(hides).map(|(id, _)| id);
     let share = format!("{} of {} claims proven", w.proven.len(), w.claims.len());
-    let (proof, why) = match (&w.missed, w.asked, hidden_by) {
-        (Some(why), ..) => (Proof::Unproven, why.clone()),
-        (_, None, _) => (Proof::Unproven, "it never opened".to_owned()),
+    let (proof, why) = match (&w.missed, w.asked) {
+        (Some(why), _) => (Proof::Unproven, why.clone()),
+        (_, None) => (Proof::Unproven, "it never opened".to_owned()),
         _ if !w.proven.is_empty() => (Proof::Proven, share),
-        (.., Some(other)) => (Proof::Masked, format!("`{other}` does the same at the same time")),
-        _ => (Proof::Unproven, share),
+        (_, Some(asked)) => {
+            let (by, seen) = w.unhidden(opened, (asked, w.closed.unwrap_or(end)));
+            let by: Vec<String> = by.iter().map(|id| format!("`{id}`")).collect();
+            let by = by.join(", ");
+            match (by.is_empty(), seen <= theta) {
+                (true, _) => (Proof::Unproven, share),
+                (false, true) => (Proof::Masked, format!("{by} does the same at the same time")),
+                (false, false) => {
+                    let seen = format::duration(seen);
+                    (Proof::Unproven, format!("{share}, and {by} hides it for all but {seen}"))
+                }
+            }
+        }
     };
     Window {
         id: planned.id.to_string(),
@@ -137,10 +152,31 @@ impl Opened {
     fn span(&self) -> (Us, Us) {
         (self.asked.unwrap_or(NEVER), self.closed.unwrap_or(NEVER))
     }
-}
 
-fn meet(a: (Us, Us), b: (Us, Us)) -> bool {
-    a.0 < b.1 && b.0 < a.1
+    fn is_proven(&self) -> bool {
+        !self.proven.is_empty()
+    }
+
+    /// Proven windows that hid this one, and for how long none of them did.
+    fn unhidden<'a>(
+        &'a self,
+        opened: &BTreeMap<WindowId, Opened>,
+        (from, to): (Us, Us),
+    ) -> (BTreeSet<&'a WindowId>, Us) {
+        let is_proven = |id: &&WindowId| opened.get(*id).is_some_and(Opened::is_proven);
+        let (mut by, mut seen, mut last) = (BTreeSet::new(), to - from, None);
+        for (at, hiding) in
+            self.hidden.iter().map(|(at, hiding)| (*at, Some(hiding))).chain([(to, None)])
+        {
+            if let Some(since) = last {
+                seen -= at.min(to) - since;
+            }
+            let proven: Vec<&WindowId> = hiding.into_iter().flatten().filter(is_proven).collect();
+            last = (!proven.is_empty()).then_some(at.max(from));
+            by.extend(proven);
+        }
+        (by, seen)
+    }
 }
 
 /// Windows that were open together, in order of their opening; touching ones are apart.
@@ -181,7 +217,9 @@ fn episode(
         || !shards.is_empty()
         || !cells.is_empty()
         || mine().all(|o| roles_known(recorded, o));
-    let severed: BTreeSet<&(CellId, NodeId)> = mine().flat_map(|o| &o.severed).collect();
+    // A window that was never shown to bite took nobody's path away.
+    let proven = mine().filter(|o| o.is_proven());
+    let severed: BTreeSet<&(CellId, NodeId)> = proven.flat_map(|o| &o.severed).collect();
     let which = |fits: &dyn Fn(&AssetRow) -> bool| {
         let fit = in_order(recorded).into_iter().enumerate().filter(|(_, asset)| fits(asset));
         fit.map(|(index, _)| index).collect()

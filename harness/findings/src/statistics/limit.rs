@@ -136,19 +136,27 @@ fn limit_gate(
 #[must_use]
 pub fn limit_gates(facts: &Facts, g: &LimitGate<'_>) -> BTreeMap<String, LimitTest> {
     let waits = facts.in_phase(g.phase).map(|r| (r, r.ack_latency()));
-    limit_gates_over(facts, g, waits)
+    limit_gates_over(facts, g, waits, |stream| facts.streams[stream].required)
 }
 
-/// One gate on any wait, `NEVER` where it never came.
+/// One gate on any wait, `NEVER` where it never came. A group of which some stream `is_asked` and that has no reading is a test without
+/// data: what is not there must not be missing from the verdict.
 pub(crate) fn limit_gates_over<'a>(
     facts: &Facts,
     g: &LimitGate<'_>,
     waits: impl Iterator<Item = (&'a Reading, Us)>,
+    is_asked: impl Fn(usize) -> bool,
 ) -> BTreeMap<String, LimitTest> {
     let mut groups: BTreeMap<Group, Vec<(Us, Us)>> = BTreeMap::new();
+    let streams = facts.streams_by_fleet();
+    for asset in facts.fleet() {
+        for stream in streams[facts.assets[asset].fleet].iter().filter(|s| is_asked(**s)) {
+            groups.entry(group(facts, g.by, asset, *stream)).or_default();
+        }
+    }
     for (r, wait) in waits {
         groups
-            .entry(group(facts, g.by, r))
+            .entry(group(facts, g.by, r.asset as usize, r.stream.into()))
             .or_default()
             .push(((r.t_ready - g.phase.start) / SECOND, wait));
     }
@@ -164,16 +172,13 @@ enum Group {
     Fleet(usize),
 }
 
-fn group(facts: &Facts, by: Option<By>, r: &Reading) -> Group {
-    let asset = &facts.assets[r.asset as usize];
+fn group(facts: &Facts, by: Option<By>, asset: usize, stream: usize) -> Group {
     match by {
         None => Group::All,
         // A reading whose shard nobody noted is judged, whatever is asked for.
-        Some(By::Shard) => {
-            facts.shard_of(r.asset as usize, r.stream.into()).map_or(Group::All, Group::Shard)
-        }
-        Some(By::Region) => Group::Region(asset.region),
-        Some(By::Fleet) => Group::Fleet(asset.fleet),
+        Some(By::Shard) => facts.shard_of(asset, stream).map_or(Group::All, Group::Shard),
+        Some(By::Region) => Group::Region(facts.assets[asset].region),
+        Some(By::Fleet) => Group::Fleet(facts.assets[asset].fleet),
     }
 }
 
