@@ -32,7 +32,7 @@ pub(crate) fn judge(folder: &Path) -> Result<Judged, String> {
         loaded.events.iter().any(|record| matches!(record.event, Event::Broke { .. }));
     let state = match findings.happened.broke_off {
         None => State::Finished,
-        Some(_) if ended_in_order => State::Broke,
+        Some(_) if ended_in_order && loaded.is_closed() => State::Broke,
         Some(_) => State::Running,
     };
     let body = json!({

@@ -1,10 +1,10 @@
 //! `wetdress run`: reads the scenario, makes the run folder, runs the plan where it belongs, then judges and reports from the folder.
 
-use std::{fs, path::Path, sync::Arc, time::SystemTime};
+use std::{fs, sync::Arc, time::SystemTime};
 
 use drill::{Cast, Drill, DrillError, Journal, Kinds, Lacking, Load, chain, run_number};
 use findings::Verdict;
-use model::Plan;
+use model::{Event, Plan};
 use run::{State, Summary};
 use seams::{Clock, Ended, Entered, LabError, LabKind, LabSetup, MakeLab, Traffic};
 use traffic::{Fleets, Setup, Thread};
@@ -51,12 +51,20 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
         ));
     }
     let ended = enter(lab.make, plan, folder.clone(), quiet);
-    conclude(args, folder.path(), ended)
+    conclude(args, &folder, close(&folder, ended))
+}
+
+/// Nobody writes to the folder any more. Without this it reads as that of a run that was killed.
+fn close(folder: &run::Folder, ended: Exit) -> Exit {
+    match folder.close() {
+        Ok(()) => ended,
+        Err(error) => failed(&error, if ended == Exit::Pass { Exit::BrokeOff } else { ended }),
+    }
 }
 
 /// Everything is written before anything decides the exit code.
-fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
-    let judged = match judge::judge(folder) {
+fn conclude(args: &args::Run, folder: &run::Folder, ended: Exit) -> Exit {
+    let judged = match judge::judge(folder.path()) {
         Ok(judged) => judged,
         Err(why) => {
             console::error(&format!("the run cannot be judged: {why}"));
@@ -68,7 +76,7 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
         && ended == Exit::Pass
         && judged.verdicts.verdict == Verdict::Pass
     {
-        forget_packets(&judged.loaded.folder);
+        forget_packets(folder);
     }
     if let Err(why) = judged.report(&judged.loaded.plan.reports) {
         console::error(&why);
@@ -76,7 +84,7 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
     }
     if args.scenario.json {
         console::json(
-            &serde_json::json!({"folder": folder, "exit": exit as u8, "verdicts": judged.verdicts}),
+            &serde_json::json!({"folder": folder.path().to_string_lossy(), "exit": exit as u8, "verdicts": judged.verdicts}),
         );
     } else {
         console::styled(&reports::summary(&judged.view()));
@@ -86,12 +94,8 @@ fn conclude(args: &args::Run, folder: &Path, ended: Exit) -> Exit {
 
 /// Before the reports are written, so that none names a file that is gone.
 fn forget_packets(folder: &run::Folder) {
-    let packets = folder.packets();
-    match fs::remove_dir_all(&packets) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            console::error(&format!("failed to remove {}: {error}", packets.display()));
-        }
-        _ => {}
+    if let Err(error) = folder.remove_packets() {
+        console::error(&format!("failed to {}", chain(&error)));
     }
 }
 
@@ -121,19 +125,38 @@ fn enter(kind: MakeLab, plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
         seed: plan.seed,
         folder: folder.path().to_owned(),
     };
+    let record = folder.clone();
     let inside = |entered| async move { drill(kind, entered, plan, folder, quiet).await as u8 };
     match kind.enter(setup, Box::new(|entered| Box::pin(inside(entered)))) {
         Ok(Ended::Returned(code)) => Exit::from_code(i32::from(code)),
         Ok(Ended::Signalled(signal)) => {
-            console::error(&format!("the harness was ended by signal {signal}"));
+            let why = format!("the harness was ended by signal {signal}");
+            broke(&record, &why);
+            console::error(&why);
             Exit::BrokeOff
         }
         Ok(Ended::Torn) => {
-            console::error("somebody killed the sandbox, and with it everything inside");
+            let why = "somebody killed the sandbox, and with it everything inside";
+            broke(&record, why);
+            console::error(why);
             Exit::BrokeOff
         }
-        Err(error) => failed(&error, Exit::NotUp),
+        Err(error) => not_begun(&record, &error, Exit::NotUp),
     }
+}
+
+/// Why a run ended before the journal of its drill could say it.
+fn broke(folder: &run::Folder, why: &str) {
+    let said = Event::Broke { why: why.to_owned() };
+    if let Err(error) = folder.journal().and_then(|journal| journal.append_last(said)) {
+        console::error(&format!("failed to {}", chain(&error)));
+    }
+}
+
+/// Nothing of the drill has happened: the reason is all that there is to record.
+fn not_begun(folder: &run::Folder, error: &dyn std::error::Error, exit: Exit) -> Exit {
+    broke(folder, &format!("failed to {}", chain(error)));
+    failed(error, exit)
 }
 
 /// Runs the plan in the lab, and tells why it did not reach its end.
@@ -146,25 +169,26 @@ async fn drill(
 ) -> Exit {
     let Entered { lab, interrupt } = match entered {
         Ok(entered) => entered,
-        Err(error) => return failed(&error, Exit::NotUp),
+        Err(error) => return not_begun(&folder, &error, Exit::NotUp),
     };
     let plan = Arc::new(plan);
     let kinds = Kinds { systems: SYSTEMS, faults: &faults::CATALOG };
     let cast = match Cast::new(&plan, kinds, run_number(&folder, &plan)) {
         Ok(cast) => cast,
-        Err(error) => return failed(&error, Exit::Mistakes),
+        Err(error) => return not_begun(&folder, &error, Exit::Mistakes),
     };
     let progress = Arc::new(Progress::new(quiet));
     let journal = match Journal::open(&folder, Clock::unarmed(), progress) {
         Ok(journal) => journal,
         Err(error) => return failed(&error, Exit::NotUp),
     };
+    let stop = async { (interrupt.await, DrillError::Interrupted).1 };
     let thread = if kind.simulated() { Thread::Callers } else { Thread::Own };
     let traffic = Box::new(move |Load { plan, run, network, drivers, folder }| {
         let fleets = Fleets::new(Setup { plan, run, network, drivers, folder }, thread)?;
         Ok(Box::new(fleets) as Box<dyn Traffic>)
     });
-    match (Drill { plan, cast, kind, lab, folder, journal, traffic }).run(interrupt).await {
+    match (Drill { plan, cast, kind, lab, folder, journal, traffic }).run(stop).await {
         Ok(()) => Exit::Pass,
         // Who interrupts knows it.
         Err(DrillError::Interrupted) => Exit::Interrupted,

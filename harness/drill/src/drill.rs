@@ -81,29 +81,42 @@ pub fn run_number(folder: &run::Folder, plan: &Plan) -> u64 {
 }
 
 impl Drill<'_> {
-    /// Runs to the end, or until `interrupt` comes. The lab is closed and the journal written in either case.
+    /// Runs to the end, or until somebody stops it and says why. The lab is closed and the journal written in either case; whoever owns
+    /// the folder closes it, when nothing of the lab is left.
     ///
     /// # Errors
     /// Why the end was not reached; the journal says so too. What the stack did wrong is no error, but in the run folder.
-    pub async fn run(self, interrupt: impl Future<Output = ()>) -> Result<(), DrillError> {
-        let Self { plan, cast, kind, lab, folder, journal, traffic } = self;
+    pub async fn run(self, stop: impl Future<Output = DrillError>) -> Result<(), DrillError> {
+        let Self { plan, cast, kind, lab, folder, mut journal, traffic } = self;
+        let record = folder.clone();
         let stage = Stage { plan, kind, lab: lab.clone(), folder, events: journal.sink() };
         let ended = tokio::select! {
             ended = stage.play(cast, traffic) => ended,
-            () = interrupt => Err(DrillError::Interrupted),
+            unwritten = journal.failed() => Err(unwritten),
+            why = stop => Err(why),
         };
         if let Err(error) = &ended {
-            let why = match error {
-                DrillError::Interrupted => "it was interrupted".to_owned(),
-                error => format!("failed to {}", chain(error)),
-            };
-            journal.sink().now(Event::Broke { why });
+            journal.sink().now(broke(error));
         }
         // Idempotent: after a whole run it is closed already.
         lab.close().await;
-        journal.close().await?;
+        let ended = journal.close().await.and(ended);
+        if let Err(error @ DrillError::Journal(_)) = &ended {
+            // The disk may have room again, and what is known of the end is worth a try.
+            let again = record.journal();
+            let _full = again.and_then(|file| file.append_last(broke(error)));
+        }
         ended
     }
+}
+
+/// The end of a run that did not reach its own.
+fn broke(error: &DrillError) -> Event {
+    let why = match error {
+        DrillError::Interrupted => "it was interrupted".to_owned(),
+        error => format!("failed to {}", chain(error)),
+    };
+    Event::Broke { why }
 }
 
 /// What every step of a run needs.

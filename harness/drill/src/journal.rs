@@ -1,6 +1,6 @@
 //! The one writer of events. Whoever wants to see events while they happen is a [`Listener`].
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::pending, sync::Arc};
 
 use model::{Event, Micros};
 use run::RunError;
@@ -11,7 +11,7 @@ use crate::DrillError;
 
 /// Sees a run while it goes on: a terminal, a test, nobody (`()`).
 pub trait Listener: Send + Sync {
-    /// In the order of the journal, before it is written.
+    /// In the order of the journal, after it was written.
     fn event(&self, at: Micros, event: &Event) {
         let _ = (at, event);
     }
@@ -28,7 +28,8 @@ impl Listener for () {}
 #[derive(Debug)]
 pub struct Journal {
     sink: EventSink,
-    writing: JoinHandle<Result<(), RunError>>,
+    /// None once its end has been told.
+    writing: Option<JoinHandle<Result<(), RunError>>>,
 }
 
 /// Everybody's way to the journal.
@@ -51,27 +52,43 @@ impl Journal {
         let shown = listener.clone();
         let writing = tokio::spawn(async move {
             while let Some((at, event)) = from.recv().await {
-                shown.event(at, &event);
-                file.append(at, event)?;
+                let record = file.append(at, event)?;
+                shown.event(at, &record.event);
             }
             Ok(())
         });
-        Ok(Self { sink: EventSink { clock, to, listener }, writing })
+        Ok(Self { sink: EventSink { clock, to, listener }, writing: Some(writing) })
     }
 
     pub(crate) fn sink(&self) -> EventSink {
         self.sink.clone()
     }
 
+    /// Comes back only where an event could not be written: from then on nothing is recorded.
+    pub(crate) async fn failed(&mut self) -> DrillError {
+        match ended(&mut self.writing).await {
+            Err(error) => error,
+            // It goes on as long as this sink is there.
+            Ok(()) => pending().await,
+        }
+    }
+
     /// Waits until every other sink is gone and everything is written.
     pub(crate) async fn close(self) -> Result<(), DrillError> {
-        let Self { sink, writing } = self;
+        let Self { sink, mut writing } = self;
         drop(sink);
-        match writing.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(DrillError::Journal(error.into())),
-            Err(panicked) => Err(DrillError::Journal(panicked.into())),
-        }
+        ended(&mut writing).await
+    }
+}
+
+async fn ended(writing: &mut Option<JoinHandle<Result<(), RunError>>>) -> Result<(), DrillError> {
+    let Some(task) = writing else { return Ok(()) };
+    let ended = task.await;
+    *writing = None;
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(DrillError::Journal(error.into())),
+        Err(panicked) => Err(DrillError::Journal(panicked.into())),
     }
 }
 

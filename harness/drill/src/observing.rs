@@ -233,9 +233,11 @@ impl Observing {
     }
 }
 
+/// What was seen and cannot be written is gone: the record says so.
 fn cut(writer: &SightingWriter, events: &EventSink) {
     if let Err(error) = writer.sightings.cut() {
-        events.note(&format!("failed to {}", chain(&error)));
+        let part = format!("a part of what {} saw", writer.name);
+        events.now(Event::Unwritten { part, why: format!("failed to {}", chain(&error)) });
     }
 }
 

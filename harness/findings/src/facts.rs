@@ -302,6 +302,12 @@ pub struct Happened {
     /// Spans in which the harness itself stood still, in order and apart. Older documents do not say.
     #[serde(default)]
     pub standstills: Vec<(Us, Us)>,
+    /// Parts of the record that could not be written, and why. Older documents do not say.
+    #[serde(default)]
+    pub unwritten: Vec<(String, String)>,
+    /// The lab opened, the stack came up, and traffic began. Older documents do not say.
+    #[serde(default)]
+    pub armed: bool,
 }
 
 /// A service is fully redundant from this moment, or no longer.

@@ -20,6 +20,7 @@ pub struct Void {
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     BrokeOff,
+    Unwritten,
     NoProof,
     NoBaseline,
     NothingVisible,
@@ -42,6 +43,9 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
     let mut say = |reason, sentence: String| voids.push(Void { reason, sentence });
     if let Some(why) = &facts.happened.broke_off {
         say(Reason::BrokeOff, format!("The run broke off: {why}."));
+    }
+    for (part, why) in &facts.happened.unwritten {
+        say(Reason::Unwritten, format!("The record is not whole: {part} is missing, {why}."));
     }
     for w in facts.happened.windows.iter().filter(|w| w.proof == Proof::Unproven) {
         say(

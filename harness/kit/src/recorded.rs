@@ -401,6 +401,9 @@ impl Drill {
             seen.iter().for_each(|s| ink.saw(*s));
             ink.cut().expect("a chunk");
         }
+        drop(folder.append_counts().expect("counters"));
+        drop(folder.append_latency().expect("latencies"));
+        folder.close().expect("a manifest");
         run::Loaded::open(folder.path()).expect("a whole folder")
     }
 }

@@ -120,6 +120,11 @@ pub enum Event {
         observer: ObserverId,
         why: String,
     },
+    /// A part of the record could not be written: what it would have shown is not known.
+    Unwritten {
+        part: String,
+        why: String,
+    },
     Quiesced {
         complete: bool,
     },

@@ -39,7 +39,7 @@ pub enum Counted {
     Fabric(BTreeMap<String, u64>),
 }
 
-/// Appends counters. Several writers may have the file open.
+/// Appends counters. One owner.
 #[derive(Debug)]
 pub struct Counts(lines::Lines);
 

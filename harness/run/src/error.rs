@@ -1,6 +1,9 @@
 //! What can go wrong with a run folder; messages finish "failed to ...".
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -9,6 +12,12 @@ pub enum RunError {
     /// The file was written by something else, or is damaged before its end.
     #[error("read {path}: {why}")]
     Damaged { path: PathBuf, why: String },
+    /// Something is not there, or not all of it, that the run had written.
+    #[error(
+        "find the run whole in {folder}: {file}: {why}. The run wrote more than this folder holds: copy it again, whole, from where \
+         the run was made, or run the scenario again"
+    )]
+    NotWhole { folder: PathBuf, file: String, why: String },
     /// The run was stored by another version, whose words mean other things.
     #[error(
         "read {path}: it is of format {format} and this version reads format {ours} only; \
@@ -24,6 +33,11 @@ impl RunError {
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
+    }
+
+    pub(crate) fn not_whole(folder: &Path, file: &str, why: impl ToString) -> Self {
+        let why = why.to_string();
+        Self::NotWhole { folder: folder.to_owned(), file: file.to_owned(), why }
     }
 
     pub(crate) fn damaged(path: impl Into<PathBuf>, why: impl ToString) -> Self {

@@ -10,7 +10,10 @@ use std::{
 use model::{AssetRow, ObserverId, Plan, ShardRow, schedule::Schedule};
 use serde::Serialize;
 
-use crate::{Counts, Journal, Latency, Ledger, RunError, Sightings, State, Summary, lines::Lines};
+use crate::{
+    Counts, Journal, Latency, Ledger, RunError, Sightings, State, Summary, journal, lines::Lines,
+    manifest::Manifest,
+};
 
 /// A run folder to append to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +48,28 @@ impl Folder {
 
     /// Replaces `run.json` in one step.
     pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
-        let (new, old) = (self.path.join("run.json.new"), self.summary());
-        self.write(&new, &pretty(summary))?;
-        fs::rename(&new, &old).map_err(RunError::io("replace", old))
+        self.replace(&self.summary(), &pretty(summary))
+    }
+
+    /// Says in `manifest.json` what the folder holds, when nobody writes to it any more: from then on it is read whole or not at all.
+    ///
+    /// # Errors
+    /// A file cannot be read, the journal is damaged, or the manifest cannot be written.
+    pub fn close(&self) -> Result<(), RunError> {
+        let events = journal::read(&self.events())?.len() as u64;
+        self.replace(&self.manifest(), &pretty(&Manifest::of(&self.path, events)?))
+    }
+
+    /// Removes the packets, also from what a whole folder holds.
+    pub fn remove_packets(&self) -> Result<(), RunError> {
+        let packets = self.packets();
+        if !packets.exists() {
+            return Ok(());
+        }
+        if let Some(manifest) = Manifest::read(&self.path)? {
+            self.replace(&self.manifest(), &pretty(&manifest.without("packets/")))?;
+        }
+        fs::remove_dir_all(&packets).map_err(RunError::io("remove", packets))
     }
 
     pub fn write_assets(&self, assets: &[AssetRow]) -> Result<(), RunError> {
@@ -85,6 +107,10 @@ impl Folder {
 
     pub fn summary(&self) -> PathBuf {
         self.path.join("run.json")
+    }
+
+    pub fn manifest(&self) -> PathBuf {
+        Manifest::path(&self.path)
     }
 
     /// JSON, which is YAML too.
@@ -140,6 +166,13 @@ impl Folder {
 
     fn ledger_folder(&self) -> PathBuf {
         self.path.join("ledger")
+    }
+
+    /// In one step: whoever reads sees the old file or the new one.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+        let new = path.with_extension("json.new");
+        self.write(&new, bytes)?;
+        fs::rename(&new, path).map_err(RunError::io("replace", path))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RunError> {

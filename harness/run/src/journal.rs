@@ -1,13 +1,16 @@
 //! `events.jsonl`: the one writer that numbers events.
 
 use std::{
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use model::{Event, Micros, Record};
 
-use crate::{RunError, lines};
+use crate::{
+    RunError,
+    lines::{self, Absent},
+};
 
 /// Appends events, each on disk before the call returns. Shared by reference.
 #[derive(Debug)]
@@ -17,22 +20,49 @@ pub struct Journal(Mutex<Writer>);
 struct Writer {
     lines: lines::Lines,
     next: u64,
+    last: Micros,
 }
 
 impl Journal {
     /// Goes on where this file ends; a torn last line is cut.
     pub(crate) fn open(path: PathBuf) -> Result<Self, RunError> {
-        let had = lines::read::<Record>(&path)?;
-        let lines = lines::Lines::open(path)?;
+        let had = lines::read::<Record>(&path, Absent::IsEmpty)?;
+        let mut lines = lines::Lines::open(path)?;
         lines.cut(had.length)?;
-        Ok(Self(Mutex::new(Writer { lines, next: had.values.len() as u64 })))
+        let last = had.values.last().map_or(Micros::ZERO, |record| record.at);
+        Ok(Self(Mutex::new(Writer { lines, next: had.values.len() as u64, last })))
+    }
+
+    /// For somebody without the run's clock, when all is over: at the moment of the last event.
+    pub fn append_last(&self, event: Event) -> Result<Record, RunError> {
+        let last = self.writer().last;
+        self.append(last, event)
     }
 
     pub fn append(&self, at: Micros, event: Event) -> Result<Record, RunError> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         let record = Record { number: writer.next, at, event };
         writer.lines.append([&record])?;
-        writer.next += 1;
+        (writer.next, writer.last) = (writer.next + 1, at);
         Ok(record)
     }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the file holds; the numbers have no gap.
+pub(crate) fn read(path: &Path) -> Result<Vec<Record>, RunError> {
+    let events = lines::read::<Record>(path, Absent::IsEmpty)?.values;
+    for (number, record) in (0..).zip(&events) {
+        if record.number != number {
+            let why = format!(
+                "after {number} events comes the one with the number {}: lines are missing",
+                record.number
+            );
+            return Err(RunError::damaged(path, why));
+        }
+    }
+    Ok(events)
 }

@@ -1,8 +1,7 @@
 //! `latency.hlog`: latencies from the intended time, second by second, in the interval log format of HdrHistogram (V2, deflated).
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::Write,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use hdrhistogram::serialization::{
 };
 use model::Micros;
 
-use crate::RunError;
+use crate::{RunError, appending::Appending, lines::Absent};
 
 /// Microseconds.
 pub type Histogram = hdrhistogram::Histogram<u64>;
@@ -35,22 +34,17 @@ pub struct Interval {
 
 /// Appends intervals. One owner.
 pub struct Latency {
-    file: File,
-    path: PathBuf,
+    file: Appending,
     serializer: V2DeflateSerializer,
 }
 
 impl Latency {
     pub(crate) fn open(path: PathBuf) -> Result<Self, RunError> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(RunError::io("open", &path))?;
-        let mut log = Self { file, path, serializer: V2DeflateSerializer::new() };
-        let empty = log.file.metadata().map_err(RunError::io("read", &log.path))?.len() == 0;
+        let file = Appending::open(path)?;
+        let empty = file.is_empty();
+        let mut log = Self { file, serializer: V2DeflateSerializer::new() };
         if empty {
-            log.write(b"#[ack latency from the intended time, in microseconds; times are seconds since the run's origin]\n")?;
+            log.file.append(b"#[ack latency from the intended time, in microseconds; times are seconds since the run's origin]\n")?;
         }
         Ok(log)
     }
@@ -70,25 +64,21 @@ impl Latency {
             .expect("writing to memory cannot fail")
             .write_histogram(histogram, start.elapsed(), length, Tag::new(&tag))
             .expect("every count of a histogram of this size can be encoded");
-        self.write(&line)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), RunError> {
-        self.file.write_all(bytes).map_err(RunError::io("append to", &self.path))
+        self.file.append(&line)
     }
 }
 
 impl std::fmt::Debug for Latency {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Latency").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Latency").field("path", &self.file.path()).finish_non_exhaustive()
     }
 }
 
-/// Reads the log; a missing file has nothing.
-pub(crate) fn read(path: &Path) -> Result<Vec<Interval>, RunError> {
+/// Reads the log. A missing file has nothing where it may be missing.
+pub(crate) fn read(path: &Path, absent: Absent) -> Result<Vec<Interval>, RunError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if absent.is_empty(&error) => return Ok(Vec::new()),
         Err(error) => return Err(RunError::io("read", path)(error)),
     };
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);

@@ -9,10 +9,13 @@
 //! * `latency`: `latency.hlog`
 //! * `counts`: `counters.jsonl`
 //! * `summary`: `run.json`
+//! * `manifest`: `manifest.json`, what a whole folder holds
+//! * `appending`: files that only grow
 //! * `lines`: files of JSON lines
 //! * `loaded`: a folder read back
 //! * `error`: what can go wrong
 
+mod appending;
 mod counts;
 mod error;
 mod folder;
@@ -21,6 +24,7 @@ mod latency;
 pub mod ledger;
 mod lines;
 mod loaded;
+mod manifest;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -1,35 +1,26 @@
 //! Files of JSON lines: one write per line, so that a kill tears the last one at most.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::Write,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::RunError;
+use crate::{RunError, appending::Appending};
 
 /// Appends to a file of lines.
 #[derive(Debug)]
-pub(crate) struct Lines {
-    file: File,
-    path: PathBuf,
-}
+pub(crate) struct Lines(Appending);
 
 impl Lines {
     pub(crate) fn open(path: PathBuf) -> Result<Self, RunError> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(RunError::io("open", &path))?;
-        Ok(Self { file, path })
+        Appending::open(path).map(Self)
     }
 
     /// Keeps the first `length` bytes.
-    pub(crate) fn cut(&self, length: u64) -> Result<(), RunError> {
-        self.file.set_len(length).map_err(RunError::io("cut", &self.path))
+    pub(crate) fn cut(&mut self, length: u64) -> Result<(), RunError> {
+        self.0.cut(length)
     }
 
     pub(crate) fn append<T: Serialize>(
@@ -41,7 +32,23 @@ impl Lines {
             serde_json::to_writer(&mut bytes, &value).expect("lines are plain data with text keys");
             bytes.push(b'\n');
         }
-        self.file.write_all(&bytes).map_err(RunError::io("append to", &self.path))
+        self.0.append(&bytes)
+    }
+}
+
+/// What a file that is not there means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// The run was killed before it had anything to write there.
+    IsEmpty,
+    /// The run wrote it, and it is gone.
+    IsLost,
+}
+
+impl Absent {
+    /// Whether this failure to open a file means that there is nothing to read.
+    pub(crate) fn is_empty(self, error: &io::Error) -> bool {
+        self == Self::IsEmpty && error.kind() == io::ErrorKind::NotFound
     }
 }
 
@@ -53,11 +60,11 @@ pub(crate) struct Read<T> {
     pub(crate) length: u64,
 }
 
-/// Reads a file of lines; a missing file has none.
-pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Read<T>, RunError> {
+/// Reads a file of lines. A missing file has none where it may be missing.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path, absent: Absent) -> Result<Read<T>, RunError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) if absent.is_empty(&error) => Vec::new(),
         Err(error) => return Err(RunError::io("read", path)(error)),
     };
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);

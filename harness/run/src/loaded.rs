@@ -3,18 +3,22 @@
 use std::{fs, path::Path, sync::Arc};
 
 use model::{
-    AssetRow, Identity, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting, ledger::Fate,
-    plan::FORMAT, schedule::Schedule,
+    AssetRow, Event, Identity, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting,
+    ledger::Fate,
+    plan::{FORMAT, Shows, read_back_of},
+    schedule::Schedule,
 };
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Count, Folder, Interval, RunError, Summary, latency,
+    Count, Folder, Interval, RunError, State, Summary, journal, latency,
     ledger::{self, Readings},
-    lines,
+    lines::{self, Absent},
+    manifest::Manifest,
+    summary,
 };
 
-/// What every format of a plan says first.
+/// What every format of a plan or a summary says first.
 #[derive(serde::Deserialize)]
 struct Stamp {
     format: u32,
@@ -31,44 +35,79 @@ pub struct Loaded {
     pub assets: Vec<AssetRow>,
     pub shards: Vec<ShardRow>,
     pub counts: Vec<Count>,
+    closed: bool,
 }
 
 impl Loaded {
+    /// # Errors
+    /// A file is damaged, or of another format; or the folder of a run that ended in order is not whole.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RunError> {
         let folder = Folder::at(path.as_ref());
-        // The format comes first: a plan of another one may hold anything else.
-        let Stamp { format } = json(&folder.plan())?;
-        if format != FORMAT {
-            return Err(RunError::OtherFormat { path: folder.plan(), format, ours: FORMAT });
+        // The formats come first: what is of another one may hold anything else.
+        stamped(&folder.summary(), summary::FORMAT)?;
+        stamped(&folder.plan(), FORMAT)?;
+        let summary: Summary = json(&folder.summary())?;
+        let manifest = Manifest::read(folder.path())?;
+        match &manifest {
+            Some(manifest) => manifest.check(folder.path())?,
+            // Whoever ends a run writes the manifest before the summary.
+            None if summary.state != State::Running => {
+                let why = "it is missing, though the run had ended";
+                return Err(RunError::not_whole(folder.path(), "manifest.json", why));
+            }
+            None => {}
+        }
+        let events = journal::read(&folder.events())?;
+        if let Some(Manifest { events: written, .. }) = manifest
+            && written != events.len() as u64
+        {
+            let why = format!("it has {} of the {written} events that were written", events.len());
+            return Err(RunError::not_whole(folder.path(), "events.jsonl", why));
         }
         let plan: Plan = json(&folder.plan())?;
+        let closed = manifest.is_some();
+        let absent = absent(closed, &events);
         Ok(Self {
-            summary: json(&folder.summary())?,
+            summary,
             schedule: Arc::new(Schedule::new(&plan)),
             plan,
-            events: lines::read(&folder.events())?.values,
-            assets: lines::read(&folder.assets())?.values,
-            shards: lines::read(&folder.shards())?.values,
-            counts: lines::read(&folder.counters())?.values,
+            events,
+            assets: lines::read(&folder.assets(), absent)?.values,
+            shards: lines::read(&folder.shards(), absent)?.values,
+            counts: lines::read(&folder.counters(), absent)?.values,
             folder,
+            closed,
         })
+    }
+
+    /// Whether whoever ended the run had written down what the folder holds, and it holds that. Of a run that was killed altogether nobody
+    /// did: whatever happened last may be missing.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn absent(&self) -> Absent {
+        absent(self.closed, &self.events)
     }
 
     /// The rows as they were written, in the order of their chunks. [`Readings::until`] says at the end how far the schedule had come.
     pub fn rows(&self) -> Result<Readings, RunError> {
-        Readings::open(&self.folder.readings(), self.schedule.clone())
+        Readings::open(&self.folder.readings(), self.schedule.clone(), self.absent())
     }
 
-    /// Every reading that was generated, exactly once, by identity. Those without a row are `Pending`, without an attempt: of a run that
-    /// was killed, what happened in its last second is not known.
+    /// Every reading that was generated, exactly once, by identity. Of a run that was killed, what happened in its last second is not
+    /// known: readings without a row are `Pending`, without an attempt.
+    ///
+    /// # Errors
+    /// The ledger is damaged, or has no row of a reading although the run came to its end.
     pub fn readings(&self) -> Result<Generated, RunError> {
         let mut rows = self.rows()?;
         let mut written: Vec<Row> = rows.by_ref().collect::<Result<_, _>>()?;
         written.sort_by_key(|row| row.identity);
-        Ok(self.complete(written, rows.until()))
+        self.complete(written, rows.until())
     }
 
-    fn complete(&self, written: Vec<Row>, until: Micros) -> Generated {
+    fn complete(&self, written: Vec<Row>, until: Micros) -> Result<Generated, RunError> {
         let mut all = Vec::with_capacity(written.len());
         let mut written = written.into_iter().peekable();
         for (asset, stream, series) in self.schedule.all() {
@@ -78,21 +117,39 @@ impl Loaded {
                     all.push(row);
                 }
                 let row = written.next_if(|row| row.identity == identity);
+                if row.is_none() && self.absent() == Absent::IsLost {
+                    let why = format!("it has no row of the reading {identity:?}");
+                    return Err(RunError::not_whole(
+                        self.folder.path(),
+                        "ledger/readings.chunks",
+                        why,
+                    ));
+                }
                 all.push(row.unwrap_or_else(|| pending(identity, ready)));
             }
         }
         all.extend(written);
-        Generated { rows: all, until }
+        Ok(Generated { rows: all, until })
     }
 
     /// What an observer saw, in chunks of about a second; the sightings of one asset are in the order in which it saw them.
     pub fn sightings(&self, observer: &ObserverId) -> Result<Vec<Sighting>, RunError> {
-        ledger::read_sightings(&self.folder.sightings(observer), &self.schedule)
+        let absent = if self.writes(observer) { self.absent() } else { Absent::IsEmpty };
+        ledger::read_sightings(&self.folder.sightings(observer), &self.schedule, absent)
+    }
+
+    /// Whether a run of this plan has a file for what this observer saw, or read back under a name of its own.
+    fn writes(&self, observer: &ObserverId) -> bool {
+        self.plan.observers.iter().any(|(name, planned)| match planned.shows {
+            Shows::Log | Shows::Replica => name == observer || read_back_of(name) == *observer,
+            // Values as they are now cannot be read back.
+            Shows::CurrentValue => name == observer,
+        })
     }
 
     /// Latencies from the intended time, per second and `fleet/home`.
     pub fn latencies(&self) -> Result<Vec<Interval>, RunError> {
-        latency::read(&self.folder.latency())
+        latency::read(&self.folder.latency(), self.absent())
     }
 }
 
@@ -114,6 +171,23 @@ pub(crate) fn pending(identity: Identity, ready: Micros) -> Row {
         position: None,
         by: None,
         stored: false,
+    }
+}
+
+/// A run that came to its end wrote every file; one that broke off may have had nothing to write yet.
+fn absent(closed: bool, events: &[Record]) -> Absent {
+    let has = |wanted: fn(&Event) -> bool| events.iter().any(|record| wanted(&record.event));
+    let ended = has(|event| matches!(event, Event::LabClosed));
+    let broke = has(|event| matches!(event, Event::Broke { .. }));
+    if closed && ended && !broke { Absent::IsLost } else { Absent::IsEmpty }
+}
+
+fn stamped(path: &Path, ours: u32) -> Result<(), RunError> {
+    let Stamp { format } = json(path)?;
+    if format == ours {
+        Ok(())
+    } else {
+        Err(RunError::OtherFormat { path: path.to_owned(), format, ours })
     }
 }
 

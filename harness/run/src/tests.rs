@@ -124,6 +124,7 @@ fn folders_are_never_written_over_and_latest_is_the_newest() {
     first
         .write_summary(&Summary::new(State::Finished, json!({"verdict": "pass"})))
         .expect("a summary");
+    first.close().expect("a manifest");
     assert_eq!(Loaded::open(first.path()).expect("a run").summary.body["verdict"], "pass");
     let latest = Loaded::open(runs.path().join("latest")).expect("a run");
     assert_eq!((latest.summary.state, latest.plan), (State::Running, plan));

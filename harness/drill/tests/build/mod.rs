@@ -69,11 +69,13 @@ impl Build {
             });
             let plan = Arc::new(plan);
             let drill = Drill { plan, cast, kind: *kind, lab, folder: to, journal, traffic };
-            result = Some(drill.run(interrupt).await);
+            let stop = async { (interrupt.await, DrillError::Interrupted).1 };
+            result = Some(drill.run(stop).await);
             0
         };
         let ended = kind.enter(setup, Box::new(|entered| Box::pin(body(entered))));
         assert_eq!(ended.expect("everybody may enter"), Ended::Returned(0));
+        folder.close().expect("a folder can be closed");
         Played { result: result.expect("it was played"), folder, _kept: runs }
     }
 }

@@ -73,7 +73,12 @@ pub fn facts(loaded: &run::Loaded) -> Result<Facts, run::RunError> {
         until: generated.until,
         sightings: names.iter().map(seen).collect::<Result<_, run::RunError>>()?,
     };
-    Ok(recorded.facts(&loaded.schedule))
+    let mut facts = recorded.facts(&loaded.schedule);
+    if !loaded.is_closed() {
+        let unclosed = || "it ended before its record was closed".to_owned();
+        facts.happened.broke_off.get_or_insert_with(unclosed);
+    }
+    Ok(facts)
 }
 
 impl Recorded<'_> {
@@ -216,6 +221,8 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
         Event::ReadBackFailed { observer, why } => {
             happened.not_read_back.push((observer.to_string(), why.clone()))
         }
+        Event::Unwritten { part, why } => happened.unwritten.push((part.clone(), why.clone())),
+        Event::Armed => happened.armed = true,
         Event::Quiesced { complete } => happened.quiesced = *complete,
         Event::Health(health) => happened.health = Some(health.clone()),
         Event::LabOpened { simulated, .. } => happened.simulated = *simulated,

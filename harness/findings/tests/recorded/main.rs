@@ -2,6 +2,7 @@
 
 mod baseline;
 mod cohorts;
+mod folder;
 mod services;
 mod standstill;
 mod stored;

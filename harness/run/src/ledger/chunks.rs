@@ -1,14 +1,14 @@
 //! Framing: header, checksum, body. Knows nothing of rows.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufReader, Read, Write},
+    fs::File,
+    io::{self, BufReader, Read},
     path::{Path, PathBuf},
 };
 
 use model::Micros;
 
-use crate::RunError;
+use crate::{RunError, appending::Appending, lines::Absent};
 
 const MAGIC: [u8; 4] = *b"WDLG";
 const VERSION: u8 = 1;
@@ -37,21 +37,13 @@ pub enum Damage {
 
 /// Appends chunks.
 #[derive(Debug)]
-pub(super) struct Writer {
-    file: File,
-    path: PathBuf,
-}
+pub(super) struct Writer(Appending);
 
 impl Writer {
     pub(super) fn open(path: PathBuf, kind: Kind) -> Result<Self, RunError> {
-        let file = OpenOptions::new()
-            .create_new(true)
-            .append(true)
-            .open(&path)
-            .map_err(RunError::io("create", &path))?;
-        let mut writer = Self { file, path };
-        writer.write(&file_header(kind))?;
-        Ok(writer)
+        let mut file = Appending::create(path)?;
+        file.append(&file_header(kind))?;
+        Ok(Self(file))
     }
 
     pub(super) fn append(
@@ -60,11 +52,7 @@ impl Writer {
         rows: usize,
         body: &[u8],
     ) -> Result<(), RunError> {
-        self.write(&frame(until, rows, body))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), RunError> {
-        self.file.write_all(bytes).map_err(RunError::io("append to", &self.path))
+        self.0.append(&frame(until, rows, body))
     }
 }
 
@@ -102,13 +90,13 @@ pub(super) struct Chunks<R> {
 }
 
 impl Chunks<BufReader<File>> {
-    /// None for a missing file.
-    pub(super) fn open(path: &Path, kind: Kind) -> Result<Option<Self>, RunError> {
+    /// None for a file that is missing where it may be.
+    pub(super) fn open(path: &Path, kind: Kind, absent: Absent) -> Result<Option<Self>, RunError> {
         match File::open(path) {
             Ok(file) => Self::new(BufReader::new(file), kind)
                 .map(Some)
                 .map_err(|error| refused(path, error)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if absent.is_empty(&error) => Ok(None),
             Err(error) => Err(RunError::io("open", path)(error)),
         }
     }

@@ -21,7 +21,7 @@ use super::{
     chunks::{Chunk, Chunks, Kind, Trouble, Writer, refused},
     varint::{Numbers, put, put_signed},
 };
-use crate::RunError;
+use crate::{RunError, lines::Absent};
 
 const FATES: [Fate; 5] = [Fate::Acked, Fate::Refused, Fate::Unknown, Fate::Dropped, Fate::Pending];
 const STORED: u8 = 1 << 3;
@@ -134,8 +134,12 @@ pub struct Readings {
 }
 
 impl Readings {
-    pub(crate) fn open(path: &Path, schedule: Arc<Schedule>) -> Result<Self, RunError> {
-        let chunks = Chunks::open(path, Kind::Readings)?;
+    pub(crate) fn open(
+        path: &Path,
+        schedule: Arc<Schedule>,
+        absent: Absent,
+    ) -> Result<Self, RunError> {
+        let chunks = Chunks::open(path, Kind::Readings, absent)?;
         Ok(Self {
             path: path.to_owned(),
             chunks,

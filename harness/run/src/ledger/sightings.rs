@@ -16,7 +16,7 @@ use super::{
     readings::against,
     varint::{Numbers, put, put_signed},
 };
-use crate::RunError;
+use crate::{RunError, lines::Absent};
 
 /// Appends what one observer sees. Shared by reference; the first error is kept for the next [`Sightings::cut`].
 #[derive(Debug)]
@@ -130,10 +130,14 @@ pub(super) fn decode(chunk: &Chunk, schedule: &Schedule) -> Option<Vec<Sighting>
     numbers.0.is_empty().then_some(rows)
 }
 
-/// Everything that an observer saw, chunk by chunk; a missing file has nothing.
-pub(crate) fn read(path: &Path, schedule: &Schedule) -> Result<Vec<Sighting>, RunError> {
+/// Everything that an observer saw, chunk by chunk. A missing file has nothing where it may be missing.
+pub(crate) fn read(
+    path: &Path,
+    schedule: &Schedule,
+    absent: Absent,
+) -> Result<Vec<Sighting>, RunError> {
     let mut all = Vec::new();
-    let Some(mut chunks) = Chunks::open(path, Kind::Sightings)? else { return Ok(all) };
+    let Some(mut chunks) = Chunks::open(path, Kind::Sightings, absent)? else { return Ok(all) };
     while let Some(chunk) = chunks.next().map_err(|error| refused(path, error))? {
         let rows =
             decode(&chunk, schedule).ok_or_else(|| refused(path, Trouble::Damage(Damage::Row)))?;
