@@ -8,6 +8,7 @@
 //! * `driver`: speaks one protocol to send; `session`: the easy way to write one
 //! * `observer`: reads back what became visible
 //! * `traffic`: the load
+//! * `pulse`: whether a loop of the harness stood still
 //! * `clock`: microseconds since the run's start
 
 pub mod catalog;
@@ -19,6 +20,7 @@ mod lab_kind;
 pub mod links;
 mod network;
 mod observer;
+mod pulse;
 mod service;
 mod session;
 mod traffic;
@@ -31,6 +33,7 @@ pub use lab::{Lab, LabError, OpenLab, Wanted};
 pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};
 pub use network::{Network, Origin};
 pub use observer::{Observer, SightingSink, Vantage};
+pub use pulse::Pulse;
 pub use service::{
     Addresses, Command, Layout, Process, Restart, Role, RoleName, Service, ServiceRef, Site,
     SystemError, Timer, processes,

@@ -2,8 +2,8 @@
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
-use model::{Micros, Stamped};
-use seams::{Clock, LoadReport, Progress, Wanted};
+use model::{LabEvent, Micros, Stamped};
+use seams::{Clock, LoadReport, Progress, Pulse, Wanted};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::yield_now,
@@ -24,6 +24,7 @@ pub(crate) struct Engine {
     pub(crate) record: Record,
     pub(crate) want: watch::Receiver<Wanted>,
     pub(crate) seen: mpsc::UnboundedSender<Stamped>,
+    pub(crate) pulse: Pulse,
 }
 
 /// Why the loop came round.
@@ -102,6 +103,7 @@ impl Engine {
                 generated_until = Some(now);
             }
             let listens = self.clock.now();
+            self.at_work(listens, now);
             // Before the origin nothing is due.
             self.record.loop_late(listens.since(owed.max(Micros::ZERO)));
             let over =
@@ -112,6 +114,7 @@ impl Engine {
             }
             let wake = self.fleets.iter_mut().filter_map(Fleet::next).chain([second + SECOND]);
             let wake = wake
+                .chain([self.pulse.next()])
                 .chain(drain.as_ref().map(|drain| drain.latest))
                 .min()
                 .expect("there is always a next second");
@@ -130,6 +133,7 @@ impl Engine {
                 () = self.clock.until(wake) => Woken::Due,
             };
             let woken = self.clock.now();
+            self.at_work(woken, wake);
             owed = wake.min(woken);
             self.record.loop_waited(owed.since(listens));
             match why {
@@ -137,6 +141,23 @@ impl Engine {
                 Woken::Wanted => self.obey(woken),
                 Woken::Said => self.hear(&mut inboxes, woken),
             }
+        }
+    }
+
+    /// Time in which the loop stood still is nobody's to lose: answers of that time are heard before anybody gives up on them.
+    fn at_work(&mut self, now: Micros, due: Micros) {
+        let (stood, span) = self.pulse.at_work(now, due);
+        if let Some(lost) = stood {
+            self.fleets.iter_mut().for_each(|fleet| fleet.wait_longer(lost));
+        }
+        self.say(span);
+    }
+
+    fn say(&self, standstill: Option<(Micros, Micros)>) {
+        if let Some((from, to)) = standstill {
+            // Whoever stopped listening has closed the run's journal.
+            let _nobody_listens =
+                self.seen.send(Stamped { at: to, what: LabEvent::Standstill { from, to } });
         }
     }
 
@@ -163,6 +184,8 @@ impl Engine {
 
     fn end(mut self, now: Micros, second: Micros, generated_until: Micros, drain: Option<Drain>) {
         let complete = self.record.undecided == 0;
+        let pulse = std::mem::replace(&mut self.pulse, Pulse::new(Duration::ZERO, now));
+        self.say(pulse.end());
         self.fleets.iter_mut().for_each(|fleet| fleet.end(now, &mut self.record));
         self.record.cut(
             second,

@@ -154,6 +154,19 @@ impl Fleet {
         }
     }
 
+    /// The loop was not there for so long: nobody's patience runs out in a time in which no answer was read.
+    pub(crate) fn wait_longer(&mut self, by: Duration) {
+        self.in_flight.wait_longer(by);
+        let waits = |timer: &Timer| match timer {
+            Timer::Connection { why, .. } => *why == Wake::OutOfPatience,
+            Timer::Generate { .. }
+            | Timer::Replay { .. }
+            | Timer::Acquired { .. }
+            | Timer::Lost { .. } => false,
+        };
+        self.timers.postpone(by, waits);
+    }
+
     fn runs_out(&mut self, timer: Timer, at: Micros, now: Micros, record: &mut Record) {
         match timer {
             Timer::Generate { asset, stream, seq } => {
@@ -285,7 +298,8 @@ impl Fleet {
         if offline || behind || ready > generated {
             state.recorder.push_stored(reading);
         } else if online && room && !state.recorder.has_live() {
-            let idle = state.under_way.is_empty();
+            // From here on, what it waits for is an answer, a place or a connection: the platform's.
+            let idle = state.under_way.is_empty() && !state.recorder.has_stored();
             self.send(asset, reading, idle);
         } else {
             state.recorder.push_live(reading);
@@ -306,9 +320,8 @@ impl Fleet {
             if state.connection.state != State::Online || !room {
                 return;
             }
-            let idle = state.under_way.is_empty();
             if let Some(reading) = state.recorder.pop_live() {
-                self.send(asset, reading, idle);
+                self.send(asset, reading, false);
                 continue;
             }
             let Some(gap) = self.replay_gap.filter(|_| state.recorder.has_stored()) else {

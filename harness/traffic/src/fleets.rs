@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, thread::JoinHandle}
 use async_trait::async_trait;
 use model::{FleetId, Micros, Plan, Stamped, schedule::Schedule};
 use run::{Folder, RunError};
-use seams::{Clock, Driver, LoadReport, Network, Traffic, Wanted};
+use seams::{Clock, Driver, LoadReport, Network, Pulse, Traffic, Wanted};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, oneshot, watch},
@@ -150,7 +150,8 @@ fn engine(
         let assets = fleet.first..fleet.first + fleet.assets;
         Fleet::new(name, &setup.plan, assets, schedule.clone(), clock.clone(), setup.run, lane)
     });
-    Engine { fleets: fleets.collect(), record, clock: clock.clone(), want, seen }
+    let pulse = Pulse::new(setup.plan.theta, clock.now());
+    Engine { fleets: fleets.collect(), record, clock: clock.clone(), want, seen, pulse }
 }
 
 /// `sending` is made on the new thread: lanes do not move between threads.

@@ -4,7 +4,7 @@
 //! its place in a table; a number whose place is taken is passed over, and the table doubles when half of it is. Every attempt has the
 //! same time for its answer, so deadlines come in the order of handing over: a queue, whose closed entries are passed over.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use model::Micros;
 
@@ -17,7 +17,8 @@ pub(crate) struct Flight {
     pub(crate) reading: Reading,
     /// Taken by the lane.
     pub(crate) handed: bool,
-    /// Its asset was online and had nothing else to do when it was generated.
+    /// At `ready` its asset was online with nothing under way and nothing waiting, and the lane has taken it ever since: whatever it waits
+    /// is the generator's doing.
     pub(crate) idle: bool,
 }
 
@@ -91,6 +92,13 @@ impl InFlight {
     /// The attempt has been handed over. `at` is never before that of an attempt handed over earlier.
     pub(crate) fn expect(&mut self, ticket: u32, at: Micros, number: u64) {
         self.deadlines.push_back(Deadline { at, number, ticket });
+    }
+
+    /// Every attempt under way has this much more time: the loop was not there to hear its answer.
+    pub(crate) fn wait_longer(&mut self, by: Duration) {
+        for deadline in &mut self.deadlines {
+            deadline.at = deadline.at + by;
+        }
     }
 
     /// The next deadline of an open attempt, and its number among timers.

@@ -141,6 +141,10 @@ impl Fleet {
         for (index, outgoing) in (0..).zip(&self.outbox.offer) {
             if no.next_if(|refused| **refused == index).is_some() {
                 left.push((outgoing.conn, outgoing.ticket));
+                if let Some(flight) = self.in_flight.get_mut(outgoing.ticket) {
+                    // A full connection is the platform's.
+                    flight.idle = false;
+                }
                 continue;
             }
             let Some(flight) = self.in_flight.get_mut(outgoing.ticket) else { continue };

@@ -3,6 +3,7 @@
 mod away;
 mod behaviour;
 mod full;
+mod lateness;
 mod roster;
 mod sample;
 mod silence;

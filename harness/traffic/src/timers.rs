@@ -6,6 +6,7 @@
 use std::{
     cmp::{Ordering, Reverse},
     collections::{BTreeMap, BinaryHeap},
+    time::Duration,
 };
 
 use model::Micros;
@@ -85,6 +86,17 @@ impl Timers {
             self.near.push(Reverse(due));
         } else {
             self.far.entry(slot).or_default().push(due);
+        }
+    }
+
+    /// Moves those that are `meant` by this much. Looks at every one of them.
+    pub(crate) fn postpone(&mut self, by: Duration, meant: impl Fn(&Timer) -> bool) {
+        let far = std::mem::take(&mut self.far).into_values().flatten();
+        let all: Vec<Due> = far.chain(self.near.drain().map(|Reverse(due)| due)).collect();
+        self.opened = i64::MIN;
+        for Due { at, number, timer } in all {
+            let at = if meant(&timer) { at + by } else { at };
+            self.far.entry(at.0.div_euclid(SLOT)).or_default().push(Due { at, number, timer });
         }
     }
 
