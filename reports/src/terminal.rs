@@ -7,7 +7,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use findings::{
-    EpisodeFindings, Findings, GateVerdict, MayStayOut, Reached, Rto, Verdict, facts::Proof,
+    EpisodeFindings, Findings, GateVerdict, MayStayOut, Reached, Verdict, facts::Proof,
 };
 
 use crate::{
@@ -123,13 +123,11 @@ fn write_episode(episode: &EpisodeFindings, out: &mut String) -> fmt::Result {
         amount(episode.affected.assets.len() as u64),
         marks.collect::<String>()
     )?;
-    let by_heal = |rto: &&Rto| rto.reached == Reached::RecoveredByHeal;
-    if let Some(rto) = episode.rto.get(&MayStayOut::OnePercent).filter(by_heal) {
+    let by_heal = episode.rto.get(&MayStayOut::OnePercent);
+    let by_heal = by_heal.filter(|rto| rto.reached == Reached::RecoveredByHeal);
+    if let (Some(rto), Some(said)) = (by_heal, &episode.by_heal) {
         let after = rto.value.map_or("?".into(), span);
-        writeln!(
-            out,
-            "  {DIM}the service came back only with the heal, after {after}: no failover{DIM:#}"
-        )?;
+        writeln!(out, "  {DIM}assets were back only with the heal, after {after}: {said}{DIM:#}")?;
     }
     Ok(())
 }

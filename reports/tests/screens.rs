@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use kit::recorded::Drill;
+use kit::recorded::{Drill, west_to};
 use model::Event;
 use serde_json::json;
 use wetdress_reports::{CATALOG, Folder, RunView};
@@ -151,4 +151,86 @@ fn the_words_of_the_page() {
         insta::assert_snapshot!("html-pass", words(&shown(&drill(), "html", "report.html")));
         insta::assert_snapshot!("html-fail", words(&shown(&failing(), "html", "report.html")));
     });
+}
+
+/// The first line of a drill, without its verdict.
+fn first_line(drill: &Drill) -> String {
+    let text = shown(drill, "terminal", "summary.txt");
+    let line = text.lines().find(|line| !line.is_empty()).expect("the summary has a first line");
+    line.split_once("  ").expect("the verdict stands first").1.to_owned()
+}
+
+/// Each part of the first line in the case in which it may be said, and the case beside it in which it may not.
+#[test]
+fn the_first_line_says_what_was_seen() {
+    let whole = first_line(&drill());
+    assert!(whole.starts_with("Losing west: READY. 0 of "), "{whole}");
+    assert!(whole.contains("; longest blind ") && whole.contains("; last affected asset good"));
+    for absent in ["never arrived", "not known", "no way left", "nobody can tell"] {
+        assert!(!whole.contains(absent), "{absent}: {whole}");
+    }
+
+    let mut calm = drill();
+    calm.plan.windows.clear();
+    calm.events.retain(|r| {
+        !matches!(
+            r.event,
+            Event::FaultAsked { .. } | Event::FaultClosed { .. } | Event::Proven { .. }
+        )
+    });
+    assert!(first_line(&calm).starts_with("A normal day: "), "{}", first_line(&calm));
+
+    let unproven = first_line(&undecided());
+    let subject = "A drill whose fault was not shown to have any effect: NOT DECIDED.";
+    assert!(unproven.starts_with(subject), "{unproven}");
+
+    let mut missed = undecided();
+    missed.events.retain(|r| !matches!(r.event, Event::FaultAsked { .. }));
+    assert!(first_line(&missed).starts_with(subject), "{}", first_line(&missed));
+
+    let mut never = undecided();
+    never.events.retain(|r| !matches!(r.event, Event::Armed));
+    assert!(first_line(&never).starts_with("A run that never started: "), "{}", first_line(&never));
+
+    let lost = first_line(&failing());
+    assert!(lost.contains("; 1 of ") && lost.contains(" readings never arrived; "), "{lost}");
+
+    let mut unwatched = drill();
+    unwatched.plan.observers.clear();
+    let unwatched = first_line(&unwatched);
+    assert!(unwatched.contains("acked readings was lost is not known"), "{unwatched}");
+
+    let mut stranded = drill();
+    for r in &mut stranded.events {
+        if let Event::FaultAsked { severed, .. } = &mut r.event {
+            severed.extend(["store-west", "store-east"].map(west_to));
+        }
+    }
+    let stranded = first_line(&stranded);
+    assert!(stranded.contains("; 6 affected assets had no way left, out for up to "), "{stranded}");
+}
+
+/// Servers of CI keep one of several cases with the same name.
+#[test]
+fn two_gates_of_one_kind_are_two_test_cases() {
+    let mut drill = drill();
+    drill.gate("latency.ack.p90", json!({"max": "300ms", "by": "region"}));
+    drill.gate("latency.ack.p90", json!({"max": "300ms", "during": "baseline"}));
+    drill.gate("latency.ack.p90", json!({"max": "300ms", "during": "baseline"}));
+    let xml = shown(&drill, "junit", "junit.xml");
+    let names: Vec<&str> = xml
+        .split("<testcase name=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().expect("the name ends"))
+        .collect();
+    let unique: std::collections::BTreeSet<&&str> = names.iter().collect();
+    assert_eq!(unique.len(), names.len(), "{names:?}");
+    for name in [
+        "latency.ack.p90 by region max 250ms",
+        "latency.ack.p90 during baseline max 300ms",
+        "latency.ack.p90 during baseline max 300ms (2)",
+    ] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert_eq!(xml.matches("classname=\"lose-west\"").count(), names.len());
 }

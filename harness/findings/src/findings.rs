@@ -27,6 +27,7 @@ use crate::outage::{
 };
 use crate::outage_share::{Excursion, Integral, Step, share_out, windows, worst_uptime};
 use crate::shards::{outages_by_shard, series_by_shard};
+use crate::unasked::{Unasked, unasked, unasked_at_the_end};
 
 /// What the run shows. Times in microseconds on the harness clock; maps by name of phase, observer or region, or by `service/shard`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,6 +82,10 @@ pub struct Findings {
     /// Observations whose payload did not hold its checksum, by observer.
     pub corrupt: BTreeMap<String, Vec<Identity>>,
     pub episodes: Vec<EpisodeFindings>,
+    /// Assets of which nobody can tell whether they were out while a fault lasted.
+    pub unasked: Option<Unasked>,
+    /// The same of those that may still be out at the end.
+    pub unasked_at_the_end: Option<Unasked>,
     pub happened: Happened,
     pub charts: Charts,
 }
@@ -122,6 +127,8 @@ pub fn find(facts: &Facts) -> Findings {
     let forgetful = facts.observers.iter().filter(|o| !o.kind.keeps_everything());
     let widths = [("10s", 10), ("60s", 60), ("300s", 300)];
     let with_outage = facts.fleet().filter(|a| !out[*a].is_empty());
+    let episodes: Vec<EpisodeFindings> =
+        facts.episodes.iter().map(|e| episode(facts, e, &series, &out)).collect();
     Findings {
         start: facts.start,
         end: facts.end,
@@ -168,7 +175,9 @@ pub fn find(facts: &Facts) -> Findings {
         duplicates: by_name(kept(), |o| duplicates(facts, o)),
         order: by_name(kept(), |o| order(facts, o)),
         corrupt: by_name(facts.observers.iter(), |o| corrupt(facts, o)),
-        episodes: facts.episodes.iter().map(|e| episode(facts, e, &series, &out)).collect(),
+        unasked: unasked(facts, &episodes, &series),
+        unasked_at_the_end: unasked_at_the_end(facts, &episodes, &series),
+        episodes,
         happened: facts.happened.clone(),
         charts: charts(facts, &out, &shards),
         u,

@@ -98,7 +98,46 @@ fn asked(plan: &Plan) -> Result<Vec<Asked>, JudgeError> {
             .map_err(|source| JudgeError::Params { name: name.clone(), source })?;
         Ok(Asked { name, kind, params, line, gate })
     };
-    mine.chain(missing).map(make).collect()
+    let mut asked: Vec<Asked> = mine.chain(missing).map(make).collect::<Result<_, _>>()?;
+    tell_apart(&mut asked);
+    Ok(asked)
+}
+
+/// Gives gates of one kind names that differ, by their parameters and so alike in every run: first by what they look at, then by their limit,
+/// at last by a number.
+fn tell_apart(asked: &mut [Asked]) {
+    let several = |asked: &[Asked], i: usize| {
+        asked.iter().filter(|other| other.name == asked[i].name).count() > 1
+    };
+    let rounds: [fn(&Asked, usize) -> String; 3] = [
+        |gate, _| words(&gate.params, false),
+        |gate, _| words(&gate.params, true),
+        |_, number| if number > 1 { format!(" ({number})") } else { String::new() },
+    ];
+    for more in rounds {
+        let same: Vec<bool> = (0..asked.len()).map(|i| several(asked, i)).collect();
+        let names: Vec<String> = asked.iter().map(|gate| gate.name.clone()).collect();
+        for i in (0..asked.len()).filter(|i| same[*i]) {
+            let number = names[..=i].iter().filter(|name| **name == names[i]).count();
+            asked[i].name = format!("{}{}", names[i], more(&asked[i], number));
+        }
+    }
+}
+
+/// ` during baseline by region`: the parameters of a gate, either its limits or the others.
+fn words(params: &Value, limits: bool) -> String {
+    let text = |value: &Value| match value {
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map_or(item.to_string(), Into::into))
+            .collect::<Vec<String>>()
+            .join(", "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mine = params.as_object().into_iter().flatten();
+    let mine = mine.filter(|(key, _)| matches!(key.as_str(), "max" | "min") == limits);
+    mine.map(|(key, value)| format!(" {key} {}", text(value))).collect()
 }
 
 impl Asked {

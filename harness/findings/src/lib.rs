@@ -28,6 +28,7 @@
 //! * `chart`: what charts draw, per second
 //! * `intervals`: intervals, and the rank of percentiles
 //! * `format`: quantities as a person reads them
+//! * `unasked`: whether anybody looked
 //! * `shards`: which shard of which service a reading went to
 
 mod chart;
@@ -54,6 +55,7 @@ mod reading;
 mod shards;
 pub mod standstill;
 pub mod statistics;
+mod unasked;
 mod verdict;
 mod voids;
 
@@ -79,6 +81,7 @@ pub use order::Order;
 pub use outage::{Outage, StreamOutage};
 pub use outage_share::{Excursion, Step};
 pub use reading::Reading;
+pub use unasked::Unasked;
 pub use verdict::Verdict;
 pub use voids::{Reason, Void};
 

@@ -4,6 +4,7 @@ use model::event::{Health, LocalError};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, NEVER, ObserverKind, Phase, Proof, SECOND, Us};
+use crate::failover::Reached;
 use crate::findings::Findings;
 use crate::format;
 use crate::intervals::nearest_rank;
@@ -32,6 +33,7 @@ pub enum Reason {
     NotHealed,
     NoHealth,
     NullTargetLost,
+    Contradiction,
     LocalErrors,
 }
 
@@ -60,6 +62,7 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
         None => say(Reason::NoBaseline, "The run has no steady phase to compare with.".to_owned()),
         Some(phase) => baseline(facts, found, phase, &mut say),
     }
+    contradictions(facts, found, &mut say);
     let effect = facts.first_effect().unwrap_or(NEVER);
     for e in facts.happened.exits.iter().filter(|e| !e.asked && e.t < effect) {
         say(
@@ -81,6 +84,30 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
         Some(health) => own_losses(health, &mut say),
     }
     voids
+}
+
+/// A shard that had no leader for longer than its readings may take, while none of them missed its deadline: the roles or the acks are not
+/// what they are taken for, or nobody asked.
+fn contradictions(facts: &Facts, found: &Findings, say: &mut impl FnMut(Reason, String)) {
+    let period = facts.gated().map(|s| facts.streams[s].period).max().unwrap_or(0);
+    for e in &found.episodes {
+        let odd = e.timeline.leaders.iter().find_map(|l| {
+            let rto = e.rto_service.get(&l.shard).filter(|rto| rto.reached == Reached::NoOutage)?;
+            let allowed = facts.theta + if rto.asked { 2 * period } else { 0 };
+            Some((&l.shard, l.elected.filter(|elected| *elected > allowed)?, rto.asked))
+        });
+        if let Some((shard, elected, asked)) = odd {
+            let but = if asked {
+                "no reading of it missed its deadline: one of the two is not so"
+            } else {
+                "no reading of it was due in that time: whether anybody was out is not known"
+            };
+            let elected = format::duration(elected);
+            let sentence =
+                format!("{shard} was seen without a leader for up to {elected}, and {but}.");
+            say(Reason::Contradiction, sentence);
+        }
+    }
 }
 
 /// The null target's links have no rule: whatever is lost there was lost by the fabric or by this machine, seen by a counter or not.

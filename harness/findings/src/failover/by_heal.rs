@@ -43,7 +43,7 @@ impl fmt::Display for ByHeal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { failed_over, relapsed, stayed } = self;
         let Some(after) = failed_over else {
-            return f.write_str("came back only once the fault was gone: no failover");
+            return f.write_str("no failover");
         };
         write!(
             f,

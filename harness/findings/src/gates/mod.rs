@@ -8,7 +8,6 @@ mod copies;
 mod delivered;
 mod goodput;
 mod latency;
-mod looked;
 mod loss;
 mod outage;
 mod params;
@@ -96,10 +95,10 @@ impl Judgement {
     }
 
     /// A pass needs somebody who looked: `unseen` says what nobody could see.
-    pub(crate) fn unless_unseen(self, unseen: Option<String>) -> Self {
+    pub(crate) fn unless_unseen(self, unseen: Option<impl fmt::Display>) -> Self {
         match unseen {
             Some(why) if self.verdict == Verdict::Pass => {
-                Self { verdict: Verdict::Inconclusive, why: Some(why), ..self }
+                Self { verdict: Verdict::Inconclusive, why: Some(why.to_string()), ..self }
             }
             _ => self,
         }

@@ -2,7 +2,6 @@
 
 use document::units::Time;
 
-use super::looked::{unseen_at_the_end, unseen_outages};
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
 use crate::facts::Us;
@@ -57,7 +56,8 @@ impl Gate for OutageLongest {
         };
         let least = if longest.censored > 0 { ">= " } else { "" };
         let observed = format!("{least}{}", format::duration(longest.max));
-        Judgement::new(verdict, limit, observed, evidence, why).unless_unseen(unseen_outages(run))
+        Judgement::new(verdict, limit, observed, evidence, why)
+            .unless_unseen(run.found.unasked.as_ref())
     }
 
     fn time_limit(&self, theta: Us) -> Option<Us> {
@@ -79,7 +79,7 @@ impl Gate for AssetSecondsLost {
             run.found.longest_outage.all.hit, run.found.longest_outage.all.assets
         );
         Judgement::new(verdict, limit, format!("{lost:.1}"), evidence, why)
-            .unless_unseen(unseen_outages(run))
+            .unless_unseen(run.found.unasked.as_ref())
     }
 
     fn time_limit(&self, theta: Us) -> Option<Us> {
@@ -102,7 +102,7 @@ impl Gate for StuckAssets {
                 format!("still out at the end, such as {}", some.join(", "))
             },
         );
-        judged.unless_unseen(unseen_at_the_end(run))
+        judged.unless_unseen(run.found.unasked_at_the_end.as_ref())
     }
 
     fn time_limit(&self, theta: Us) -> Option<Us> {

@@ -215,8 +215,8 @@ fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
             (format::duration(worst.us), why)
         }
         Reached::RecoveredByHeal => {
-            let why = worst.by_heal.clone();
-            let why = why.unwrap_or_else(|| "came back only once the fault was gone".to_owned());
+            let more = worst.by_heal.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            let why = format!("came back only once the fault was gone{more}");
             (format::duration(worst.us), Some(why))
         }
         Reached::BeyondObserved => (
