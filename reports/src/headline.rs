@@ -69,12 +69,12 @@ fn stranded(findings: &Findings) -> Option<String> {
     let assets = affected().map(|affected| affected.without_path()).max().filter(|n| *n > 0)?;
     let longest = affected().map(|affected| affected.longest_without_path).max().unwrap_or(0);
     let had = if assets == 1 { "asset had" } else { "assets had" };
-    let out = if longest > 0 {
-        format!("out for up to {}", span(longest))
-    } else {
-        "and none of them was out".to_owned()
+    let out = match (longest, &findings.unasked) {
+        (1.., _) => format!(", out for up to {}", span(longest)),
+        (_, None) => ", and none of them was out".to_owned(),
+        (_, Some(_)) => String::new(),
     };
-    Some(format!("{} affected {had} no way left, {out}", amount(assets)))
+    Some(format!("{} affected {had} no way left{out}", amount(assets)))
 }
 
 fn good_again(findings: &Findings) -> Option<String> {
