@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use document::units::{Share, Time};
 use model::{
-    CellId, End, Event, FleetId, NodeId, ObserverId, Plan, ServiceId,
+    CellId, End, Event, FleetId, LabEvent, NodeId, ObserverId, Plan, ServiceId,
     ledger::Fate,
     plan::{Ack, PhaseEnd, Shows, read_back_of},
 };
@@ -31,6 +32,9 @@ pub(crate) fn input(loaded: &Loaded) -> Result<Value, run::RunError> {
         "ledger": reading.ledger()?,
         "run": reading.run(&episodes),
         "groups": reading.groups(first.as_ref()),
+        "gates": gates(&loaded.plan),
+        "windows_planned": loaded.plan.windows.len(),
+        "unexpected_exits": loaded.events.iter().filter(|record| is_unexpected(record)).count(),
         "episodes": episodes,
     }))
 }
@@ -46,6 +50,50 @@ fn end(loaded: &Loaded) -> i64 {
     };
     let planned = || micros(loaded.plan.latest_end());
     loaded.events.iter().find_map(quiesced).unwrap_or_else(planned)
+}
+
+/// A process of the stack ended, and neither a fault nor the end of the run asked for it.
+fn is_unexpected(record: &model::Record) -> bool {
+    matches!(record.event, Event::Lab(LabEvent::ProcessExited { asked: false, .. }))
+}
+
+/// The gates that are asked, those that every drill has among them, with limits as numbers.
+fn gates(plan: &Plan) -> Vec<Value> {
+    let is_asked = |kind: &str| plan.gates.iter().any(|gate| gate.spec.kind == kind);
+    let mut gates: Vec<Value> = plan
+        .gates
+        .iter()
+        .map(|gate| json!({"kind": gate.spec.kind, "params": plain(&gate.spec.params)}))
+        .collect();
+    let defaults = findings::gates::defaults();
+    let missing = defaults.into_iter().filter(|(kind, _)| !is_asked(kind));
+    gates.extend(missing.map(|(kind, params)| json!({"kind": kind, "params": plain(&params)})));
+    for gate in &mut gates {
+        if gate["kind"] == "goodput" {
+            let params = gate["params"].as_object_mut().expect("parameters have names");
+            params.entry("of").or_insert("all".into());
+        }
+    }
+    gates
+}
+
+/// Durations in microseconds, shares and multiples as numbers.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| (key.clone(), plain(value))).collect::<Map<_, _>>().into()
+        }
+        Value::String(text) => {
+            let time = text.parse::<Time>().ok().map(|time| micros(time.0).into());
+            let share = || text.parse::<Share>().ok().map(|share| share.as_f64().into());
+            let multiple = || {
+                let number = text.strip_suffix("baseline")?.trim_end().strip_suffix('x')?;
+                number.trim_end().parse::<f64>().ok().map(Value::from)
+            };
+            time.or_else(share).or_else(multiple).unwrap_or_else(|| value.clone())
+        }
+        other => other.clone(),
+    }
 }
 
 struct Reading<'a> {
@@ -121,11 +169,16 @@ impl Reading<'_> {
                 streams.insert(format!("{name}/{}", stream.name), value);
             }
         }
+        let phi = |gate: &Value| {
+            let share = gate["params"]["of_assets"].as_f64()?;
+            Some((10_000.0 * (1.0 - share)).round() as u64)
+        };
+        let phis: BTreeSet<u64> = gates(plan).iter().filter_map(phi).collect();
         let value = json!({
             "start": 0, "end": self.end, "stop": micros(plan.stop()).min(self.end),
             "theta": micros(plan.theta), "t_effect": null, "t_heal": null, "streams": streams,
             "phases": self.phases(), "changes": self.changes(), "affected": null,
-            "observers": {}, "gates": [], "phis": [],
+            "observers": {}, "gates": [], "phis": phis,
         });
         value.as_object().expect("it was made an object").clone()
     }
@@ -210,7 +263,8 @@ impl Reading<'_> {
 
     fn run(&self, episodes: &[Value]) -> Value {
         let mut plan = self.frame();
-        plan.insert("assets".into(), self.assets(|_| true).into());
+        // Probes are no assets: they judge the service's own recovery only.
+        plan.insert("assets".into(), self.assets(|fleet| !self.plan().fleets[fleet].probe).into());
         // Readings that may hang in flight when a fault strikes belong to no steady window, whichever fault it is.
         let effects = episodes.iter().map(
             |episode| json!({"t": episode["t_effect"], "kind": "fault", "same_episode": true}),
@@ -222,7 +276,15 @@ impl Reading<'_> {
     /// Fleets that the same observers look for, with them.
     fn groups(&self, first_effect: Option<&Value>) -> Vec<Value> {
         let mut groups = BTreeMap::<Vec<&ObserverId>, BTreeSet<&FleetId>>::new();
-        for name in self.plan().fleets.keys() {
+        // One that looks for probes only shows nothing of any asset.
+        let is_idle = |observer: &&model::plan::Observer| {
+            observer.fleets.iter().all(|fleet| self.plan().fleets[fleet].probe)
+        };
+        let idle = self.plan().observers.iter().filter(|(_, observer)| is_idle(observer));
+        groups.entry(idle.map(|(name, _)| name).collect()).or_default();
+        // Probes are no assets: nothing is said of what became of their readings.
+        let fleets = self.plan().fleets.iter().filter(|(_, fleet)| !fleet.probe);
+        for name in fleets.map(|(name, _)| name) {
             let observers = self.plan().observers.iter();
             let mine = observers.filter(|(_, observer)| observer.fleets.contains(name));
             groups.entry(mine.map(|(name, _)| name).collect()).or_default().insert(name);

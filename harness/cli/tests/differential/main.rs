@@ -114,6 +114,7 @@ struct Compared {
     seed: u64,
     refused: Refused,
     figures: u64,
+    gates: u64,
     episodes: u64,
     /// Why nothing was compared.
     skipped: Option<String>,
@@ -126,6 +127,7 @@ fn drill(stage: &Stage, seed: u64, reference: Option<&mut Reference>) -> Compare
         seed,
         refused: drawn.refused.clone(),
         figures: 0,
+        gates: 0,
         episodes: 0,
         skipped: None,
         differences: Vec::new(),
@@ -161,12 +163,27 @@ fn judge(played: &Played, reference: &mut Reference, compared: &mut Compared) {
     compared.figures += compare::count(&theirs);
     compared.episodes += found.episodes.len() as u64;
     compare::differences("", &theirs, &ours, &mut compared.differences);
+    let verdicts = findings::judge(&facts, &found, &loaded.plan).expect("gates of this build");
+    for (gate, theirs) in
+        verdicts.gates.iter().zip(answer["gates"].as_array().into_iter().flatten())
+    {
+        compared.gates += u64::from(!theirs.is_null());
+        let ours = ours::verdict(gate.verdict);
+        if !theirs.is_null() && theirs != ours {
+            let asked = &gate.params;
+            let said = (&gate.observed, &gate.why);
+            compared
+                .differences
+                .push(format!("gate {} {asked}: {theirs} != {ours} {said:?}", gate.name));
+        }
+    }
 }
 
 #[derive(Default)]
 struct Sums {
     drills: u64,
     figures: u64,
+    gates: u64,
     episodes: u64,
     refused: Refused,
     skipped: u64,
@@ -177,6 +194,7 @@ impl Sums {
     fn add(&mut self, one: Compared) {
         self.drills += 1;
         self.figures += one.figures;
+        self.gates += one.gates;
         self.episodes += one.episodes;
         self.refused.add(&one.refused);
         if let Some(why) = one.skipped {
@@ -191,10 +209,11 @@ impl Sums {
     fn tell(&self, begin: Instant) {
         let Refused { drawn, refused, given_up } = &self.refused;
         println!(
-            "{} drills, {} episodes, {} figures compared in {:.0} s; {refused} of {drawn} draws were refused and drawn again",
+            "{} drills, {} episodes, {} figures and {} verdicts compared in {:.0} s; {refused} of {drawn} draws were refused and drawn again",
             self.drills,
             self.episodes,
             self.figures,
+            self.gates,
             begin.elapsed().as_secs_f64()
         );
         if !given_up.is_empty() {

@@ -53,6 +53,7 @@ pub(crate) fn figures(loaded: &Loaded, f: &Findings) -> Value {
             "all": longest(&f.longest_outage.all), "by_home": each(&f.longest_outage.by_home, longest),
             "by_shard": each(&f.longest_outage.by_shard, longest),
         },
+        "delivered": f.delivered,
         "freshness": each(&f.freshness, |x| json!({
             "stale_asset_us": x.stale_asset_us, "contact_asset_us": x.contact_asset_us,
             "availability": x.availability, "excess_age_us2": x.excess_age_us2,
@@ -80,8 +81,10 @@ fn episode(e: &EpisodeFindings) -> Value {
             "rule": if e.affected.declared { "declared" } else { "missed theta" },
             "assets": e.affected.assets.iter().map(|a| asset(*a)).collect::<Vec<_>>(),
             "with_path": e.affected.with_path,
+            "longest_without_path": e.affected.longest_without_path,
         },
         "goodput": {"affected": e.goodput_affected, "control": e.goodput_control},
+        "t5": e.timeline.t5,
         "back_to_baseline": back(&e.back_to_baseline),
         "rto": each(&e.rto, rto),
         "rto_service": each(&e.rto_service, service),

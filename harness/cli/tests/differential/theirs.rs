@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 pub(crate) fn figures(answer: &Value) -> Value {
     let mut figures = answer["run"].as_object().expect("the run has figures").clone();
     let groups = answer["groups"].as_array().expect("a list of groups");
-    for name in ["classes", "time_travel", "duplicates", "order", "freshness"] {
+    for name in ["classes", "time_travel", "duplicates", "order", "freshness", "delivered"] {
         let of_groups = groups.iter().map(|group| &group[name]);
         figures.insert(name.to_owned(), of_groups.fold(json!({}), add));
     }
@@ -20,10 +20,14 @@ pub(crate) fn figures(answer: &Value) -> Value {
     }
     figures.insert("rpo".to_owned(), loss(groups));
     by_series(&mut figures);
-    figures.remove("gates");
     let mut episodes = answer["episodes"].clone();
     for episode in episodes.as_array_mut().expect("a list of episodes") {
-        episode.as_object_mut().expect("an episode has figures").remove("last_good");
+        let figures = episode.as_object_mut().expect("an episode has figures");
+        let good = figures.remove("last_good").expect("it has this one");
+        figures.insert("t5".to_owned(), good.get("value").cloned().unwrap_or_default());
+        // Shares that gates ask for beyond those that are printed.
+        let printed = |phi: &str| ["0", "1%", "10%", "50%"].contains(&phi);
+        figures["rto"].as_object_mut().expect("by share").retain(|phi, _| printed(phi));
     }
     figures.insert("episodes".to_owned(), episodes);
     figures.into()

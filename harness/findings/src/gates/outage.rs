@@ -23,6 +23,11 @@ at_most! {
 
 const NOTHING_DUE: &str = "no live reading with `ack: required` was decided";
 
+/// No reading of an asset can tell of an outage; probes are no assets.
+fn nothing_due(run: &Evidence<'_>) -> bool {
+    run.series.iter().all(|s| run.facts.assets[s.asset].probe)
+}
+
 /// Slowest gated period: what an outage is resolved to.
 pub(super) fn resolution(run: &Evidence<'_>) -> Us {
     run.facts.gated().map(|s| run.facts.streams[s].period).max().unwrap_or(0)
@@ -36,7 +41,7 @@ impl Gate for OutageLongest {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let (max, longest) = (micros(self.max), &run.found.longest_outage.all);
         let limit = super::at_most(format::duration(max));
-        if run.series.is_empty() {
+        if nothing_due(run) {
             return Judgement::no_data(limit, NOTHING_DUE);
         }
         let evidence = format!(
@@ -68,7 +73,7 @@ impl Gate for OutageLongest {
 impl Gate for AssetSecondsLost {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let (limit, lost) = (super::at_most(self.max), run.found.asset_us_lost as f64 / 1e6);
-        if run.series.is_empty() {
+        if nothing_due(run) {
             return Judgement::no_data(limit, NOTHING_DUE);
         }
         let fails = lost > self.max;
@@ -89,7 +94,7 @@ impl Gate for AssetSecondsLost {
 
 impl Gate for StuckAssets {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
-        if run.series.is_empty() {
+        if nothing_due(run) {
             return Judgement::no_data(super::at_most(self.max), NOTHING_DUE);
         }
         let stuck = &run.found.stuck_assets;
