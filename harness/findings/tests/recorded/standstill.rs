@@ -27,7 +27,7 @@ fn asked() -> Drill {
     let mut drill = Drill::clean();
     drill.gate("outage.longest", json!({"max": "9s"}));
     drill.gate("asset_seconds_lost", json!({"max": 70.0}));
-    drill.gate("goodput", json!({"min": "0.8 x baseline", "during": "outage", "of": "control"}));
+    drill.gate("goodput", json!({"min": "0.9 x baseline", "during": "outage", "of": "control"}));
     drill
 }
 

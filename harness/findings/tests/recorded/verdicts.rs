@@ -335,6 +335,20 @@ fn overlapping_windows_are_one_episode() {
     assert_eq!(verdicts.voids, []);
 }
 
+/// The new leader was first seen 4 s after the effect, and every reading was acked at once: one of the two is not so.
+#[test]
+fn a_shard_without_a_leader_and_without_a_late_reading_voids_the_run() {
+    let mut drill = Drill::clean();
+    for row in &mut drill.rows {
+        row.acked = Some(Micros(row.ready.0 + 5_100));
+        row.fate = model::ledger::Fate::Acked;
+    }
+    let (found, verdicts) = drill.judge();
+    assert_eq!(found.longest_outage.all.hit, 0);
+    let reasons: Vec<Reason> = verdicts.voids.iter().map(|v| v.reason).collect();
+    assert_eq!((verdicts.verdict, reasons), (Verdict::Inconclusive, vec![Reason::Contradiction]));
+}
+
 #[test]
 fn a_run_killed_in_the_middle_is_judged_and_inconclusive() {
     let mut drill = Drill::clean();
