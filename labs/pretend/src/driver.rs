@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     client::Connection,
     lab::Memory,
-    message::{Ask, Reply},
+    message::{Ask, Reply, Written},
 };
 
 /// Nothing to choose.
@@ -77,10 +77,13 @@ impl Session for Talk {
     }
 
     async fn send(&self, attempt: Attempt) -> Answer {
-        let reply = self
-            .connection
-            .ask(Ask::Append { asset: attempt.identity.asset, payload: attempt.payload })
-            .await;
+        let Some(written) = Written::of(&attempt.payload) else {
+            return Answer::refused(self.clock.now());
+        };
+        // The bytes are of no use to anybody from here on.
+        drop(attempt.payload);
+        let asset = attempt.identity.asset;
+        let reply = self.connection.ask(Ask::Append { asset, written }).await;
         let at = self.clock.now();
         match reply {
             Some(Reply::Appended { by, position }) => {

@@ -6,7 +6,7 @@ use model::{Micros, NodeId, ServiceId, ShardId, Sighting, schedule::Draws};
 use tokio::time::Instant;
 
 use crate::{
-    message::{Route, sighting},
+    message::Route,
     raft::{Replica, Role},
 };
 
@@ -94,19 +94,16 @@ impl Group {
         let replica = &self.replicas[copy];
         let readings = replica
             .committed(after)
-            .filter_map(|(position, entry)| sighting(entry.payload.as_ref()?, position));
-        (readings.map(|(sighting, _)| sighting).collect(), replica.commit)
+            .filter_map(|(position, entry)| Some(entry.written?.sighting(position)));
+        (readings.collect(), replica.commit)
     }
 
     /// The newest of each stream, where it was written behind a position.
     pub(crate) fn values(&mut self, copy: usize, after: u64) -> (Vec<Sighting>, u64) {
         let (replica, shelf) = (&self.replicas[copy], &mut self.shelves[copy]);
         for (position, entry) in replica.committed(shelf.upto) {
-            let Some((sighting, generated)) =
-                entry.payload.as_ref().and_then(|payload| sighting(payload, position))
-            else {
-                continue;
-            };
+            let Some(written) = entry.written else { continue };
+            let (sighting, generated) = (written.sighting(position), written.generated);
             let key = (sighting.identity.asset, sighting.identity.stream);
             let value = shelf.values.entry(key).or_insert((generated, sighting));
             if generated > value.0 {

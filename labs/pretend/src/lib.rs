@@ -32,7 +32,7 @@ mod service;
 mod state;
 mod world;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use seams::{
     Kind,
@@ -46,6 +46,10 @@ pub use message::{CLIENT_PORT, PEER_PORT};
 pub use observer::ObserverParams;
 pub use service::ServiceParams;
 pub use state::{Change, Place};
+
+/// Whatever repeats itself takes a step of the clock at the least: a paused clock does not move while somebody is busy, so a loop without a
+/// wait would never end, whatever its parameters say.
+const STEP: Duration = Duration::from_millis(1);
 
 /// The system that lives in this lab. Its driver and observer find the world through the lab's network.
 pub static SYSTEM: System = System {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use model::{Micros, NodeId, ShardId, Sighting};
+use model::{Identity, Micros, NodeId, ShardId, Sighting};
 use seams::Origin;
 
 use crate::raft::RaftMessage;
@@ -34,7 +33,7 @@ pub(crate) enum Body {
     /// To the leader of a group, for a client of the node it comes from.
     Forward {
         group: usize,
-        payload: Bytes,
+        written: Written,
         route: Route,
     },
     Forwarded {
@@ -76,7 +75,7 @@ pub(crate) struct Route {
 pub(crate) enum Ask {
     Append {
         asset: u32,
-        payload: Bytes,
+        written: Written,
     },
     /// Everything committed behind these positions, as this node knows it, or only of shards that it leads.
     Entries {
@@ -127,12 +126,12 @@ impl Body {
             Self::Peer { message: RaftMessage::Append { entries, .. }, .. } => {
                 entries
                     .iter()
-                    .map(|entry| 16 + entry.payload.as_ref().map_or(0, Bytes::len))
+                    .map(|entry| 16 + entry.written.map_or(0, Written::len))
                     .sum::<usize>()
                     + 32
             }
-            Self::Forward { payload, .. } | Self::Ask { ask: Ask::Append { payload, .. }, .. } => {
-                payload.len() + 32
+            Self::Forward { written, .. } | Self::Ask { ask: Ask::Append { written, .. }, .. } => {
+                written.len() + 32
             }
             Self::Reply { reply: Reply::Shown(shown), .. } => {
                 shown.values().map(|(all, _)| 64 * all.len()).sum::<usize>() + 32
@@ -153,21 +152,36 @@ impl Body {
     }
 }
 
-/// What an observer is shown of a payload; None for what is no reading.
-pub(crate) fn sighting(payload: &[u8], position: u64) -> Option<(Sighting, Micros)> {
-    use model::envelope::{Envelope, Unreadable};
-    let (envelope, intact) = match Envelope::read(payload) {
-        Ok(envelope) => (envelope, true),
-        Err(Unreadable::Corrupt(envelope)) => (envelope, false),
-        Err(Unreadable::TooShort | Unreadable::Foreign) => return None,
-    };
-    Some((
-        Sighting {
-            identity: envelope.identity,
-            at: Micros::ZERO,
-            position: Some(position),
-            intact,
-        },
-        envelope.generated,
-    ))
+/// What is kept of a payload, whose bytes are a function of its identity: who it is, how large it was, and whether it held its own
+/// checksum when it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written {
+    identity: Identity,
+    pub(crate) generated: Micros,
+    bytes: u32,
+    intact: bool,
+}
+
+impl Written {
+    /// None for what is no reading.
+    pub(crate) fn of(payload: &[u8]) -> Option<Self> {
+        use model::envelope::{Envelope, Unreadable};
+        let (envelope, intact) = match Envelope::read(payload) {
+            Ok(envelope) => (envelope, true),
+            Err(Unreadable::Corrupt(envelope)) => (envelope, false),
+            Err(Unreadable::TooShort | Unreadable::Foreign) => return None,
+        };
+        let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        Some(Self { identity: envelope.identity, generated: envelope.generated, bytes, intact })
+    }
+
+    fn len(self) -> usize {
+        self.bytes as usize
+    }
+
+    /// What an observer is shown of it.
+    pub(crate) fn sighting(self, position: u64) -> Sighting {
+        let Self { identity, intact, .. } = self;
+        Sighting { identity, at: Micros::ZERO, position: Some(position), intact }
+    }
 }

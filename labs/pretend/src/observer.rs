@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    STEP,
     client::Connection,
     lab::Memory,
     message::{Ask, Reply},
@@ -47,6 +48,7 @@ impl Observer for Reader {
         vantage: Vantage,
         sink: Arc<dyn SightingSink>,
     ) -> SystemError {
+        let poll = self.params.poll.0.max(STEP);
         let (memory, node) = match (memory(&*network, "watch"), self.near(&vantage)) {
             (Ok(memory), Ok(node)) => (memory, node),
             (Err(error), _) | (_, Err(error)) => return error,
@@ -59,15 +61,15 @@ impl Observer for Reader {
             {
                 while let Some(shown) = self.look(&connection, &vantage, &after).await {
                     let at = vantage.clock.now();
-                    if at.since(seen) > self.params.poll.0 * 4 {
+                    if at.since(seen) > poll * 4 {
                         sink.blind(seen, at);
                     }
                     seen = at;
                     show(shown, at, &*sink, &mut after);
-                    sleep(self.params.poll.0).await;
+                    sleep(poll).await;
                 }
             }
-            sleep(self.params.poll.0).await;
+            sleep(poll).await;
         }
     }
 

@@ -5,9 +5,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use bytes::Bytes;
 use model::schedule::{Draws, Purpose};
 use tokio::time::Instant;
+
+use crate::message::Written;
 
 /// At most so many entries travel in one message.
 const BATCH: usize = 256;
@@ -16,7 +17,7 @@ const BATCH: usize = 256;
 pub(crate) struct Entry {
     pub(crate) term: u64,
     /// None: the mark with which a leader begins its term.
-    pub(crate) payload: Option<Bytes>,
+    pub(crate) written: Option<Written>,
 }
 
 #[derive(Clone, Debug)]
@@ -153,9 +154,9 @@ impl Replica {
         self.wait(now);
     }
 
-    /// Appends a payload, on the leader only; the position that it will have once it is committed.
-    pub(crate) fn propose(&mut self, payload: Option<Bytes>) -> (u64, Outbox) {
-        self.log.push(Entry { term: self.term, payload });
+    /// Appends a reading, on the leader only; the position that it will have once it is committed.
+    pub(crate) fn propose(&mut self, written: Option<Written>) -> (u64, Outbox) {
+        self.log.push(Entry { term: self.term, written });
         let vantage = self.append_all();
         self.count_commit();
         (self.last(), vantage)

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use model::{NodeId, ServiceId, ShardId};
 use seams::Origin;
 use tokio::time::Instant;
 
 use crate::{
     group::{Group, Waiting},
-    message::{Ask, Body, Message, Reply, Route},
+    message::{Ask, Body, Message, Reply, Route, Written},
     raft::Role,
     world::World,
 };
@@ -23,8 +22,8 @@ impl World {
                 self.post(now, group, me, post);
                 self.settle(now, group, me);
             }
-            Body::Forward { group, payload, route } => {
-                self.append(now, node, group, payload, route)
+            Body::Forward { group, written, route } => {
+                self.append(now, node, group, written, route)
             }
             Body::Forwarded { route, reply } => self.reply(now, &route, reply),
             Body::Hello { line } => {
@@ -67,8 +66,8 @@ impl World {
             return;
         };
         let reply = match ask {
-            Ask::Append { asset, payload } => {
-                return self.enter(now, node, &service, asset, payload, route);
+            Ask::Append { asset, written } => {
+                return self.enter(now, node, &service, asset, written, route);
             }
             Ask::Entries { after, leading } => {
                 self.shown(node, &service, leading, |group, copy, shard| {
@@ -119,7 +118,7 @@ impl World {
         node: &NodeId,
         service: &ServiceId,
         asset: u32,
-        payload: Bytes,
+        written: Written,
         route: Route,
     ) {
         let own: Vec<usize> = (0..self.groups.len())
@@ -132,7 +131,7 @@ impl World {
             return self.reply(now, &route, Reply::Refused);
         };
         match self.groups[group].replicas[me].leader {
-            Some(leader) if leader == me => self.append(now, node, group, payload, route),
+            Some(leader) if leader == me => self.append(now, node, group, written, route),
             Some(leader) => {
                 let to = Origin::node(&self.groups[group].copies[leader]);
                 self.send(
@@ -140,7 +139,7 @@ impl World {
                     Message {
                         from: Origin::node(node),
                         to,
-                        body: Body::Forward { group, payload, route },
+                        body: Body::Forward { group, written, route },
                     },
                 );
             }
@@ -148,13 +147,20 @@ impl World {
         }
     }
 
-    fn append(&mut self, now: Instant, node: &NodeId, group: usize, payload: Bytes, route: Route) {
+    fn append(
+        &mut self,
+        now: Instant,
+        node: &NodeId,
+        group: usize,
+        written: Written,
+        route: Route,
+    ) {
         let Some(me) = self.groups[group].copy_of(node) else { return };
         let replica = &mut self.groups[group].replicas[me];
         if replica.role != Role::Leader {
             return self.answer(now, node, &route, Reply::Refused);
         }
-        let (index, post) = replica.propose(Some(payload));
+        let (index, post) = replica.propose(Some(written));
         let term = replica.term;
         self.groups[group].waiting[me].push(Waiting { index, term, route });
         self.post(now, group, me, post);

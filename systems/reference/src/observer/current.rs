@@ -12,6 +12,9 @@ use crate::{
     cluster::shard_id,
 };
 
+/// It never asks more often: a loop without a wait would be a load of its own.
+const LOOK_MIN: Duration = Duration::from_millis(1);
+
 struct Poll {
     network: Arc<dyn Network>,
     vantage: Vantage,
@@ -63,7 +66,7 @@ impl Poll {
             .entry(node.clone())
             .or_insert_with(|| vec![String::from("0.0"); shards.into()]);
         let mut how = "linearizable";
-        let mut every = interval(self.every);
+        let mut every = interval(self.every.max(LOOK_MIN));
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
