@@ -215,6 +215,7 @@ fn exit_of(error: &DrillError) -> Exit {
         DrillError::NotOffered { .. }
         | DrillError::Lab(_)
         | DrillError::Service { .. }
+        | DrillError::Ended { .. }
         | DrillError::NotReady { .. } => Exit::NotUp,
         DrillError::Run(_)
         | DrillError::Traffic(_)

@@ -44,3 +44,35 @@ fn what_waits_for_an_answer_fails_the_platform_and_not_the_generator() {
     let health = &ran.summary["body"]["findings"]["happened"]["health"];
     assert!(health["schedule_lag_p99_us"].as_u64().expect("a figure") <= 1_000, "{health}");
 }
+
+/// Whether this machine can open the lab of real servers at all.
+fn lab_works() -> bool {
+    let doctor = Command::new(env!("CARGO_BIN_EXE_wetdress")).arg("doctor").output();
+    doctor.expect("the binary starts").status.success()
+}
+
+/// The plan's need of descriptors is known before anything starts.
+#[test]
+fn a_plan_that_the_limit_of_open_files_has_no_room_for_does_not_start() {
+    if !lab_works() {
+        return;
+    }
+    let ran = run("nofile.yaml", "ulimit -n 256");
+    assert_eq!(ran.exit, Some(4), "{}", ran.said);
+    for part in ["connections of 300 assets", "this machine allows 256", "prlimit", "--nofile="] {
+        assert!(ran.said.contains(part), "{part}:\n{}", ran.said);
+    }
+    assert!(!ran.said.contains("lab open"), "{}", ran.said);
+}
+
+/// It is not waited for as one that is slow to come up, and the error has what it said.
+#[test]
+fn a_server_that_ends_at_once_is_not_waited_for() {
+    if !lab_works() {
+        return;
+    }
+    let ran = run("server-ends.yaml", "");
+    assert_eq!(ran.exit, Some(4), "{}", ran.said);
+    assert!(ran.said.contains("its process etcd on store-"), "{}", ran.said);
+    assert!(ran.said.contains("it wrote last:"), "{}", ran.said);
+}

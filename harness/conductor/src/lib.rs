@@ -37,6 +37,8 @@ pub struct Setup {
     pub clock: Clock,
     /// The lab's end of it follows; what it holds now is the world that the lab was opened in.
     pub want: watch::Sender<Wanted>,
+    /// What the lab has said by now, and what it says from now on.
+    pub early: Vec<Stamped>,
     pub seen: mpsc::UnboundedReceiver<Stamped>,
     pub journal: mpsc::UnboundedSender<(Micros, Event)>,
 }
@@ -66,7 +68,7 @@ impl fmt::Debug for Tail {
 /// `quiesced` ends a last phase that lasts until everything is decided; it says whether that is so. At the phase's latest end it is
 /// no longer waited for.
 pub async fn conduct(stage: Setup, quiesced: impl Future<Output = bool>) -> Tail {
-    let Setup { plan, windows, services, network, clock, want, mut seen, journal } = stage;
+    let Setup { plan, windows, services, network, clock, want, early, mut seen, journal } = stage;
     let end = Micros::after(plan.latest_end());
     let stop = Micros::after(plan.stop());
     let (to, mut heard) = mpsc::unbounded_channel();
@@ -77,6 +79,7 @@ pub async fn conduct(stage: Setup, quiesced: impl Future<Output = bool>) -> Tail
     }
     let owners = owners(&plan, &services);
     let mut timeline = Timeline::new(plan, owners, windows, want, journal);
+    early.into_iter().for_each(|sight| timeline.seen(sight));
     tokio::pin!(quiesced);
     let complete = loop {
         let now = clock.now();

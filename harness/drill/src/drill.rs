@@ -16,8 +16,8 @@ use model::{
     schedule::{Draws, Purpose},
 };
 use seams::{
-    Addresses, Driver, Histogram, Lab, LabKind, LoadReport, Network, OpenLab, Process, Service,
-    Traffic, Wanted,
+    Addresses, CountedNetwork, Driver, Histogram, Lab, LabKind, LoadReport, LocalErrors, Network,
+    OpenLab, Process, Traffic, Wanted,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -25,11 +25,15 @@ use tokio::{
 };
 
 use crate::{
-    Cast, DrillError, Journal, error::chain, journal::EventSink, observing::Observing, offers,
+    Cast, DrillError, Journal,
+    bring_up::{BringUp, Services},
+    error::chain,
+    journal::EventSink,
+    observing::Observing,
+    offers,
+    room::room,
 };
 
-/// Between two tries to find a service ready.
-const READY_EVERY: Duration = Duration::from_millis(100);
 /// Between arming and the first intended moment: sending threads start, roles are asked for.
 const ARM_AHEAD: Duration = Duration::from_millis(500);
 /// What reading back may take beyond the plan's latest end.
@@ -128,20 +132,30 @@ struct Stage<'a> {
     events: EventSink,
 }
 
-type Services = BTreeMap<ServiceId, Arc<dyn Service>>;
-
 impl Stage<'_> {
     async fn play(self, cast: Cast, traffic: MakeTraffic) -> Result<(), DrillError> {
         let Cast { services, drivers, observers, windows } = cast;
+        self.kind.has_room(&room(&self.plan, &drivers, &windows))?;
         let offers = self.lab.offers().await;
         let lacking = offers::lacking(&self.plan, &windows, &offers);
         if !lacking.is_empty() {
             return Err(DrillError::NotOffered { lab: self.plan.lab.kind.clone(), lacking });
         }
         let (want, wanted) = watch::channel(Wanted::default());
-        let (to_seen, seen) = mpsc::unbounded_channel::<Stamped>();
+        let (to_seen, mut seen) = mpsc::unbounded_channel::<Stamped>();
+        let local_errors = LocalErrors::default();
         let network = self.open(&services, offers, wanted.clone(), to_seen.clone()).await?;
-        self.bring_up(&services, network.as_ref()).await?;
+        let network: Arc<dyn Network> =
+            Arc::new(CountedNetwork::new(network, local_errors.clone()));
+        let early = BringUp {
+            plan: &self.plan,
+            services: &services,
+            lab: &*self.lab,
+            owns_processes: self.kind.owns_processes(),
+            network: &*network,
+            events: &self.events,
+        };
+        let early = early.all(&mut seen).await?;
         self.tell_policies(&drivers);
 
         let Self { plan, lab, folder, events, kind: _ } = self;
@@ -169,6 +183,7 @@ impl Stage<'_> {
             network,
             clock,
             want,
+            early,
             seen,
             journal: events.sender(),
         };
@@ -178,7 +193,7 @@ impl Stage<'_> {
             .await
             .expect("one task was spawned")
             .map_err(|error| DrillError::Panicked(error.to_string()))?;
-        close(lab.as_ref(), left, &report, &events).await;
+        close(lab.as_ref(), left, &report, local_errors, &events).await;
         report.trouble.map_or(Ok(()), |trouble| Err(DrillError::Trouble(trouble)))
     }
 
@@ -206,38 +221,6 @@ impl Stage<'_> {
         Ok(network)
     }
 
-    /// Waits until every service serves, makes what must exist in it, and asks for its version.
-    async fn bring_up(&self, services: &Services, network: &dyn Network) -> Result<(), DrillError> {
-        // A plan that was loaded has no circle.
-        let order = self.plan.topology.start_order().unwrap_or_else(|circle| circle);
-        for (name, service) in order.iter().filter_map(|name| services.get_key_value(name)) {
-            let within = service.ready_within();
-            let mut last = String::new();
-            let up = async {
-                while let Err(error) = service.ready(network).await {
-                    last = chain(&error);
-                    tokio::time::sleep(READY_EVERY).await;
-                }
-                // A stack that runs already is provisioned by those whose stack it is.
-                if self.kind.owns_processes() {
-                    service.provision(network).await?;
-                }
-                service.version(network).await
-            };
-            self.events.note(&format!("waiting for {name}"));
-            let service = name.clone();
-            let version = match tokio::time::timeout(within, up).await {
-                Ok(Ok(version)) => version,
-                Ok(Err(source)) => return Err(DrillError::Service { service, source }),
-                Err(_) => {
-                    return Err(DrillError::NotReady { service, within, last });
-                }
-            };
-            self.events.now(Event::ServiceReady { service, version });
-        }
-        Ok(())
-    }
-
     /// Fleets that share a driver share its policy, which is told once.
     fn tell_policies(&self, drivers: &BTreeMap<FleetId, Arc<dyn Driver>>) {
         let policies: BTreeSet<_> = drivers
@@ -251,8 +234,15 @@ impl Stage<'_> {
 }
 
 /// Ends the lab, and records what it says of itself and what it saw last.
-async fn close(lab: &dyn Lab, mut left: conductor::Tail, report: &LoadReport, events: &EventSink) {
+async fn close(
+    lab: &dyn Lab,
+    mut left: conductor::Tail,
+    report: &LoadReport,
+    local_errors: LocalErrors,
+    events: &EventSink,
+) {
     let mut health = health(lab.health(), report);
+    health.local_errors = local_errors.counted();
     lab.close().await;
     // Closing writes the last packets, and may have something to say of them. Its figures are those of a lab at work.
     let said = lab.health().notes;

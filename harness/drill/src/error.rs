@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use model::ServiceId;
+use model::{NodeId, ServiceId};
 use run::RunError;
 use seams::{LabError, SystemError};
 
@@ -25,6 +25,9 @@ pub enum DrillError {
         "see {service} ready within {within:?}; last it failed to {last}; its logs are in the run folder"
     )]
     NotReady { service: ServiceId, within: Duration, last: String },
+    /// Nobody starts it again, so nothing is left to wait for.
+    #[error("bring up {service}: its process {process} on {node} ended ({status}){}", lines(last))]
+    Ended { service: ServiceId, node: NodeId, process: String, status: String, last: Vec<String> },
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("make the load generator")]
@@ -43,6 +46,16 @@ pub enum DrillError {
 fn list(lacking: &[Lacking]) -> String {
     let all: Vec<String> = lacking.iter().map(Lacking::to_string).collect();
     all.join("; ")
+}
+
+/// What a server wrote last, below each other.
+fn lines(last: &[String]) -> String {
+    let lines: String = last.iter().map(|line| format!("\n  {line}")).collect();
+    if lines.is_empty() {
+        "; it wrote nothing".to_owned()
+    } else {
+        format!("; it wrote last:{lines}")
+    }
 }
 
 /// An error with everything behind it, on one line.

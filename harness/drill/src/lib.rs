@@ -2,6 +2,8 @@
 //! runs many plans share this one way of running them.
 //!
 //! * `drill`: up, armed, conducted, drained, read back, closed
+//! * `room`: what a plan needs of the machine
+//! * `bring_up`: until the stack serves
 //! * `cast`: a plan's kinds brought to life
 //! * `offers`: what the lab can do against what the plan asks
 //! * `journal`: the one writer of events
@@ -10,12 +12,14 @@
 //!
 //! Absent on purpose: the terminal, signals, exit codes, and the meaning of a run, which is judged later from the run folder alone.
 
+mod bring_up;
 mod cast;
 mod drill;
 mod error;
 mod journal;
 mod observing;
 mod offers;
+mod room;
 
 pub use cast::{Cast, CastError, Kinds};
 pub use drill::{Drill, Load, MakeTraffic, run_number};

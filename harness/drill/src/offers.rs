@@ -79,7 +79,7 @@ fn asked(plan: &Plan, windows: &[(Window, Box<dyn Fault>)]) -> Vec<Asked> {
 }
 
 /// Whatever the fault asks for while its window is open, wherever its targets will be.
-fn levers(plan: &Plan, window: &Window, fault: &dyn Fault) -> BTreeSet<Lever> {
+pub(crate) fn levers(plan: &Plan, window: &Window, fault: &dyn Fault) -> BTreeSet<Lever> {
     let lasts = window.closes_latest().saturating_sub(window.opens_earliest());
     let changes = successors(Some(Duration::ZERO), |elapsed| {
         fault.next_change(*elapsed).filter(|next| next > elapsed && *next < lasts)

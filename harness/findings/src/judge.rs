@@ -157,19 +157,19 @@ impl Asked {
     }
 }
 
-/// A gate that counts in time is void where the harness itself, or an echo that never touches the stack, was later than max(2 ms, 5 %
-/// of what the gate turns on) at its p99, and where this machine refused the harness's own sockets something.
+/// A gate that this machine's refusals can touch is void where it refused the harness's own sockets something; one that counts in time,
+/// also where the harness itself, or an echo that never touches the stack, was later than max(2 ms, 5 % of what the gate turns on) at
+/// its p99.
 fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement {
-    let (Some(limit), Some(health)) = (gate.time_limit(facts.theta), &facts.happened.health) else {
-        return judged;
-    };
+    let Some(health) = &facts.happened.health else { return judged };
     if judged.verdict == Verdict::NotApplicable {
         return judged;
     }
-    if !health.local_errors.is_empty() {
+    if gate.needs_sockets(facts.theta) && !health.local_errors.is_empty() {
         let why = Some("this machine refused the harness's own sockets what they need".to_owned());
         return Judgement { verdict: Verdict::Inconclusive, why, ..judged };
     }
+    let Some(limit) = gate.time_limit(facts.theta) else { return judged };
     let allowed = (limit / 20).max(2_000);
     let late = [
         ("the generator was", "late", health.schedule_lag_p99_us),

@@ -320,6 +320,16 @@ pub enum LocalError {
     NoMemory,
 }
 
+impl LocalError {
+    pub const ALL: [Self; 5] = [
+        Self::TooManyOpenFiles,
+        Self::FileTableFull,
+        Self::NoFreePort,
+        Self::NoBuffers,
+        Self::NoMemory,
+    ];
+}
+
 impl Health {
     /// Own lateness at the p99 above which a run is degraded, in microseconds.
     pub const LATE_US: u64 = 2_000;

@@ -16,6 +16,11 @@ pub trait Driver: fmt::Debug + Send + Sync {
     /// What this client does by itself (connections, rotation, keepalive), in sentences; printed in the report.
     fn policy(&self) -> String;
 
+    /// How many connections the lane of a fleet of so many assets has open at once, at the most.
+    fn connections(&self, assets: u32) -> u64 {
+        assets.into()
+    }
+
     /// One thread's share. Called on the sending thread, inside its tokio runtime and `LocalSet`.
     fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane>;
 }

@@ -33,6 +33,12 @@ pub trait Lab: Send + Sync {
     /// Ends everything. Idempotent.
     async fn close(&self);
 
+    /// The last lines that a process of a node wrote, for the words of an error; empty where the lab keeps none.
+    fn last_lines(&self, node: &NodeId, process: &str) -> Vec<String> {
+        let _ = (node, process);
+        vec![]
+    }
+
     /// What the lab knows of its own faults so far: its part of [`Health`].
     fn health(&self) -> Health;
 }

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, pin::Pin, sync::Arc};
 use model::Topology;
 use serde_json::Value;
 
-use crate::{Lab, LabError};
+use crate::{Lab, LabError, Room};
 
 /// One kind of place where a stack can run. It is the line of the lab in its catalog; parameters are read by the catalog's own reader.
 pub trait LabKind: Sync {
@@ -19,6 +19,15 @@ pub trait LabKind: Sync {
     /// provisioned in it.
     fn owns_processes(&self) -> bool {
         true
+    }
+
+    /// Whether this machine has room for a run. Asked inside, before anything is opened.
+    ///
+    /// # Errors
+    /// It has not: what is needed, what is there, and the remedy.
+    fn has_room(&self, room: &Room) -> Result<(), LabError> {
+        let _ = room;
+        Ok(())
     }
 
     /// Goes where the harness of this lab lives, makes a lab and a runtime there, runs `body` in it, and comes back when everything inside

@@ -8,6 +8,7 @@
 //! * `driver`: speaks one protocol to send; `session`: the easy way to write one
 //! * `observer`: reads back what became visible
 //! * `traffic`: the load
+//! * `local_errors`: what this machine refuses its own sockets; `room`: what a run needs of it
 //! * `pulse`: whether a loop of the harness stood still
 //! * `clock`: microseconds since the run's start
 
@@ -18,9 +19,11 @@ mod fault;
 mod lab;
 mod lab_kind;
 pub mod links;
+mod local_errors;
 mod network;
 mod observer;
 mod pulse;
+mod room;
 mod service;
 mod session;
 mod traffic;
@@ -31,9 +34,11 @@ pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoi
 pub use fault::{Fault, Moment, Objection};
 pub use lab::{Lab, LabError, OpenLab, Wanted};
 pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};
+pub use local_errors::{CountedNetwork, LocalErrors, local_error};
 pub use network::{Network, Origin};
 pub use observer::{Observer, SightingSink, Vantage};
 pub use pulse::Pulse;
+pub use room::Room;
 pub use service::{
     Addresses, Command, Layout, Process, Restart, Role, RoleName, Service, ServiceRef, Site,
     SystemError, Timer, processes,

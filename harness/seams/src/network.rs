@@ -1,6 +1,6 @@
 //! Where sockets are born: the only way to the network.
 
-use std::{any::Any, fmt, io, net::SocketAddr};
+use std::{any::Any, error::Error, fmt, io, net::SocketAddr};
 
 use async_trait::async_trait;
 use model::{CellId, End, NodeId};
@@ -36,6 +36,11 @@ pub trait Network: fmt::Debug + Send + Sync {
 
     /// A bound socket on a free port.
     async fn udp(&self, from: &Origin) -> io::Result<UdpSocket>;
+
+    /// What a socket of this network came to, later than at its birth. Whoever sends says so, since an error may be this machine's.
+    fn failed(&self, error: &(dyn Error + 'static)) {
+        let _ = error;
+    }
 
     /// For a lab without a network: what its own system finds there instead of sockets.
     fn memory(&self) -> Option<&(dyn Any + Send + Sync)> {

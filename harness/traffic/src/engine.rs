@@ -112,12 +112,10 @@ impl Engine {
                 self.end(now, second, generated_until.unwrap_or(now), drain);
                 return;
             }
-            let wake = self.fleets.iter_mut().filter_map(Fleet::next).chain([second + SECOND]);
-            let wake = wake
-                .chain([self.pulse.next()])
-                .chain(drain.as_ref().map(|drain| drain.latest))
-                .min()
-                .expect("there is always a next second");
+            let bounds = [second + SECOND, self.pulse.next()];
+            let bounds = bounds.into_iter().chain(drain.as_ref().map(|drain| drain.latest));
+            let wake = self.fleets.iter_mut().filter_map(Fleet::next).chain(bounds).min();
+            let wake = wake.expect("there is always a next second");
             let more = inboxes.iter().any(Inbox::has_more);
             let why = tokio::select! {
                 biased;

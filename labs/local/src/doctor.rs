@@ -7,12 +7,12 @@ use std::{
 };
 
 use fabric::{Engine, Fabric};
-use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Inside,
     attachment::{Addresses, Attacher},
+    files,
     init::{Order, Report},
     machine::Machine,
     remedy::{self, Host},
@@ -41,7 +41,9 @@ pub enum State {
     Missing,
 }
 
-/// Open files that a small drill needs: each connection has one at either end.
+/// Of a small drill.
+const FEW_ASSETS: u64 = 1_000;
+/// What there should be at the least.
 const FEW_FILES: u64 = 4096;
 
 /// Tries everything. To be called from `main`, before any thread exists. Takes some tens of milliseconds.
@@ -59,7 +61,7 @@ pub fn doctor() -> Vec<Finding> {
             }]
         }
     };
-    findings.push(files());
+    findings.push(open_files(files::limit()));
     findings
 }
 
@@ -139,14 +141,27 @@ pub(crate) async fn probe(inside: &Inside, engine: Engine) -> io::Result<()> {
     attacher.discard(place)
 }
 
-fn files() -> Finding {
-    // None is no limit.
-    let most = getrlimit(Resource::Nofile).maximum;
-    let enough = most.is_none_or(|most| most >= FEW_FILES);
+/// The rule by which a run is let in.
+fn open_files(limit: u64) -> Finding {
+    let assets = files::assets_within(limit);
+    let enough = assets >= FEW_ASSETS;
     Finding {
         what: "open files".into(),
         state: if enough { State::Works } else { State::Degraded },
-        found: most.map_or_else(|| "without limit".into(), |most| format!("up to {most} per process")),
-        remedy: (!enough).then(|| format!("raise the hard limit, for example `sudo prlimit --pid $$ --nofile={FEW_FILES}:1048576`")),
+        found: format!("up to {limit} per process: room for about {assets} assets"),
+        remedy: (!enough).then(|| files::remedy(FEW_FILES)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_limit_is_degraded_and_has_a_remedy() {
+        let (low, high) = (open_files(256), open_files(20_000));
+        assert_eq!((low.state, high.state, &high.remedy), (State::Degraded, State::Works, &None));
+        assert!(low.found.starts_with("up to 256 per process"), "{}", low.found);
+        assert!(low.remedy.is_some_and(|remedy| remedy.contains("--nofile=4096:4096")));
     }
 }

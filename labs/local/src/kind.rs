@@ -1,13 +1,15 @@
 //! The lab as a kind: its line of the catalog, and the way into its sandbox.
 
-use seams::{Body, Ended, Entered, Kind, LabError, LabKind, LabSetup, MakeLab, catalog::stored};
+use seams::{
+    Body, Ended, Entered, Kind, LabError, LabKind, LabSetup, MakeLab, Room, catalog::stored,
+};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
 };
 
 use crate::{
-    Inside, Local, LocalLab,
+    Inside, Local, LocalLab, files,
     sandbox::{self, Outcome, SandboxError},
 };
 
@@ -25,6 +27,10 @@ const THREADS: usize = 2;
 struct Sandboxed;
 
 impl LabKind for Sandboxed {
+    fn has_room(&self, room: &Room) -> Result<(), LabError> {
+        files::has_room(room, files::limit())
+    }
+
     /// The harness runs in a child, in namespaces; the caller stays outside.
     fn enter(&self, setup: LabSetup, body: Body<'_>) -> Result<Ended, LabError> {
         match sandbox::enter(|inside| harness(inside, setup, body)).map_err(refused)? {

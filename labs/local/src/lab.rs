@@ -35,7 +35,7 @@ use crate::{
     node::{Goal, Node},
     null_target::NullTarget,
     policy::{Numbering, Steady},
-    processes::Processes,
+    processes::{self, Processes},
     reconcile::{InForce, Now, Reconciler},
 };
 
@@ -357,6 +357,10 @@ impl Lab for LocalLab {
                 node.abort();
             }
         }
+    }
+
+    fn last_lines(&self, node: &NodeId, process: &str) -> Vec<String> {
+        processes::last_lines(&processes::log(&self.run, node, process))
     }
 
     fn health(&self) -> Health {

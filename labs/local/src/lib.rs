@@ -22,6 +22,7 @@
 //! * `host_pressure`: what the host takes from us
 //! * `health`: the lab's own health
 //! * `doctor`: what this machine allows, tried
+//! * `files`: how many descriptors a run needs, and may have
 //! * `remedy`: what to type when it refuses
 //! * `ipc`: one message per packet, with descriptors
 //! * `sys`: system calls that no safe crate wraps
@@ -29,6 +30,7 @@
 mod attachment;
 pub mod doctor;
 mod events;
+mod files;
 mod flight;
 mod fork_server;
 mod health;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -106,7 +107,7 @@ impl Processes {
     }
 
     pub(crate) fn log(&self, index: usize) -> PathBuf {
-        self.logs.join(format!("{}.log", self.processes[index].process.name))
+        log_in(&self.logs, &self.processes[index].process.name)
     }
 
     pub(crate) fn error(&self, index: usize, why: String) -> LabError {
@@ -251,6 +252,37 @@ impl Processes {
             }
         });
         lost.collect()
+    }
+}
+
+fn log_in(logs: &Path, process: &str) -> PathBuf {
+    logs.join(format!("{process}.log"))
+}
+
+/// Where a process of a node writes to, below the run's folder.
+pub(crate) fn log(run: &Path, node: &NodeId, process: &str) -> PathBuf {
+    log_in(&run.join("logs").join(node.as_str()), process)
+}
+
+/// The last lines of a log; of one that cannot be read, why not.
+pub(crate) fn last_lines(log: &Path) -> Vec<String> {
+    const LINES: usize = 5;
+    const BYTES: u64 = 4096;
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = fs::File::open(log)?;
+        let from = file.metadata()?.len().saturating_sub(BYTES);
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = vec![];
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Err(error) => vec![format!("{}: {error}", log.display())],
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+            lines[lines.len().saturating_sub(LINES)..].iter().map(ToString::to_string).collect()
+        }
     }
 }
 

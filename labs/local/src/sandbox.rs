@@ -20,14 +20,15 @@ use std::{
 
 use rustix::{
     process::{
-        Pid, Resource, Rlimit, Signal, WaitOptions, getrlimit, kill_process,
-        set_parent_process_death_signal, setrlimit, setsid, wait, waitpid,
+        Pid, Signal, WaitOptions, kill_process, set_parent_process_death_signal, setsid, wait,
+        waitpid,
     },
     thread::UnshareFlags,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    files,
     fork_server::{self, Inside},
     mounts,
     sys::{self, Side, Signals},
@@ -134,7 +135,7 @@ fn enter_namespaces(
 }
 
 fn make_namespaces() -> Result<Option<ChildGuard>, SandboxError> {
-    raise_file_limit().step("raise the limit of open files")?;
+    files::raise_limit().step("raise the limit of open files")?;
     // Ctrl-c at the terminal must reach the supervisor only.
     setsid().step("open a session")?;
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -155,14 +156,6 @@ fn make_namespaces() -> Result<Option<ChildGuard>, SandboxError> {
     // A change of credentials may have cleared it.
     set_parent_process_death_signal(Some(Signal::KILL)).step("bind to the parent")?;
     ChildGuard::fork().step("fork pid 1")
-}
-
-/// Each connection of an asset is a file at either end, and the usual soft limit is 1024.
-fn raise_file_limit() -> rustix::io::Result<()> {
-    const ENOUGH: u64 = 1 << 20;
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let current = Some(maximum.map_or(ENOUGH, |most| most.min(ENOUGH)));
-    setrlimit(Resource::Nofile, Rlimit { current, maximum })
 }
 
 fn live_as_pid_1(body: impl FnOnce(Inside) -> u8, before: &Signals, mut tell: io::PipeWriter) -> ! {

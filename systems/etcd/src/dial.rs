@@ -60,6 +60,7 @@ pub(crate) struct EtcdSession {
     run: u64,
     node: NodeIndex,
     clock: Clock,
+    network: Arc<dyn Network>,
     wire: Wire,
     line: Rc<Line>,
     silent: Rc<Silent>,
@@ -112,7 +113,8 @@ impl Connect for EtcdDial {
             State::Opening => Err(GIVEN_UP),
             State::Up(wire) => {
                 let (run, clock, silent) = (self.site.run, self.clock.clone(), self.silent.clone());
-                Ok(EtcdSession { run, node, clock, wire, line, silent })
+                let network = self.network.clone();
+                Ok(EtcdSession { run, node, clock, network, wire, line, silent })
             }
         }
     }
@@ -131,10 +133,11 @@ impl Session for EtcdSession {
                 let position = Some(revision);
                 Answer { outcome: Outcome::Acked, at, by: Some(self.node), position }
             }
-            Err(status) => Answer {
-                outcome: verdict::of_failure(&status),
-                ..Answer::unknown(self.clock.now())
-            },
+            Err(status) => {
+                self.network.failed(&status);
+                let outcome = verdict::of_failure(&status);
+                Answer { outcome, ..Answer::unknown(self.clock.now()) }
+            }
         }
     }
 

@@ -98,6 +98,7 @@ impl Connect for Connector {
             node,
             nodes: self.nodes.clone(),
             clock: self.clock.clone(),
+            network: self.network.clone(),
         })
     }
 }
@@ -110,6 +111,7 @@ struct Line {
     client: Mutex<Option<Client>>,
     gone: Gone,
     clock: Clock,
+    network: Arc<dyn Network>,
 }
 
 impl Session for Line {
@@ -124,7 +126,10 @@ impl Session for Line {
         let at = self.clock.now();
         match answer {
             Ok(answer) => self.verdict(&answer, at),
-            Err(_) => Answer::unknown(at),
+            Err(error) => {
+                self.network.failed(&error);
+                Answer::unknown(at)
+            }
         }
     }
 

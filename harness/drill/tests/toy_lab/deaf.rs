@@ -10,12 +10,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::{Lever, event::Health};
+use model::{LabEvent, Lever, NodeId, Stamped, event::Health};
 use pretend::Pretend;
 use schemars::JsonSchema;
 use seams::{
     Addresses, Body, Ended, Entered, Kind, Lab, LabError, LabKind, LabSetup, MakeLab, Network,
-    OpenLab, catalog::stored,
+    OpenLab, Process, Room, catalog::stored,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,15 +23,26 @@ pub(crate) const LAB: Kind<MakeLab> = Kind::new::<Deaf>(
     "deaf",
     "Servers in memory that can be killed, and links that nothing happens to.",
     "{name: stones}",
-    &Deafness { owns_processes: true },
+    &Deafness { owns_processes: true, full: false },
 );
+
+/// The same on a machine that has no room for anything.
+pub(crate) const FULL: Kind<MakeLab> = Kind::new::<Deaf>(
+    "full",
+    "No room for a server.",
+    "{name: stones}",
+    &Deafness { owns_processes: true, full: true },
+);
+
+/// What a lab calls itself whose servers end as soon as they have begun.
+pub(crate) const SHORT_LIVED: &str = "a lab of mayflies";
 
 /// The same for a stack that runs already.
 pub(crate) const ELSEWHERE: Kind<MakeLab> = Kind::new::<Deaf>(
     "elsewhere",
     "Servers of somebody else.",
     "{name: stones}",
-    &Deafness { owns_processes: false },
+    &Deafness { owns_processes: false, full: false },
 );
 
 /// Parameters of the kind `deaf`.
@@ -44,6 +55,7 @@ struct Deaf {
 
 struct Deafness {
     owns_processes: bool,
+    full: bool,
 }
 
 impl LabKind for Deafness {
@@ -53,6 +65,12 @@ impl LabKind for Deafness {
 
     fn owns_processes(&self) -> bool {
         self.owns_processes
+    }
+
+    fn has_room(&self, room: &Room) -> Result<(), LabError> {
+        let what = format!("hold {} assets", room.assets);
+        let refused = LabError::Refused { what, remedy: "make room".into() };
+        if self.full { Err(refused) } else { Ok(()) }
     }
 
     fn enter(&self, setup: LabSetup, body: Body<'_>) -> Result<Ended, LabError> {
@@ -90,7 +108,22 @@ impl Lab for DeafLab {
 
     async fn open(&self, ask: OpenLab) -> Result<Arc<dyn Network>, LabError> {
         self.processes.store(ask.processes.values().map(Vec::len).sum(), Relaxed);
+        if self.name == SHORT_LIVED {
+            let ended = |(node, processes): (&NodeId, &Vec<Process>)| LabEvent::ProcessExited {
+                node: node.clone(),
+                process: processes[0].name.clone(),
+                status: "exited with code 2".into(),
+                asked: false,
+            };
+            let told =
+                ask.processes.iter().map(ended).map(|what| Stamped { at: ask.clock.now(), what });
+            told.for_each(|stamped| drop(ask.seen.send(stamped)));
+        }
         self.world.open(ask).await
+    }
+
+    fn last_lines(&self, node: &NodeId, process: &str) -> Vec<String> {
+        vec![format!("{process} on {node} was tired")]
     }
 
     async fn close(&self) {

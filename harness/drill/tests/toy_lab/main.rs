@@ -20,7 +20,7 @@ static SYSTEM: System = System {
 };
 
 const BUILD: Build = Build {
-    labs: &Catalog { noun: "lab", kinds: &[pretend::LAB, deaf::LAB] },
+    labs: &Catalog { noun: "lab", kinds: &[pretend::LAB, deaf::LAB, deaf::FULL] },
     systems: &[&SYSTEM],
     faults: &faults::CATALOG,
 };
@@ -114,4 +114,30 @@ fn every_slot_of_a_track_is_looked_at() {
     let said = refusal(links, "kill: {node: store-us-west-1}");
     let line = "drill.yaml:5:11: the link `us-east ~ us-west` needs Cut, Loss";
     assert!(said.contains(line), "{said}");
+}
+
+/// The wait for a service that has ended, and that nobody starts again, ends with it: the error has its last words.
+#[test]
+fn a_server_that_ended_ends_the_wait_for_it() {
+    let text = scenario("", "kill: {node: store-us-west-1}");
+    let played = BUILD.play(BUILD.load(&text.replace("a lab of stones", deaf::SHORT_LIVED)));
+    let error = played.result.as_ref().expect_err("it is gone");
+    assert!(matches!(error, DrillError::Ended { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "bring up store: its process pretend on store-eu-west-1 ended (exited with code 2); it wrote last:\n  \
+         pretend on store-eu-west-1 was tired"
+    );
+    let exits = played.events().iter().filter(|(_, event)| matches!(event, Event::Lab(_))).count();
+    assert!(exits > 0, "the journal has it too");
+}
+
+/// What the machine has no room for is not begun: the lab is not opened.
+#[test]
+fn without_room_nothing_is_opened() {
+    let text = scenario("", "kill: {node: store-us-west-1}").replace("kind: deaf", "kind: full");
+    let played = BUILD.play(BUILD.load(&text));
+    let error = played.result.as_ref().expect_err("there is no room");
+    assert_eq!(error.to_string(), "hold 30 assets; make room");
+    assert!(!played.events().iter().any(|(_, event)| matches!(event, Event::LabOpened { .. })));
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Gate, Judgement};
+use crate::facts::Us;
 use crate::verdict::Verdict;
 
 /// Live readings that are visible at the end, of those generated in contact.
@@ -41,5 +42,9 @@ impl Gate for DeliveredMin {
         let observed = format!("{:.3}%", 100.0 * low);
         let evidence = format!("{} of {} readings are visible at the end", d.visible, d.due);
         Judgement::new(verdict, limit, observed, evidence, why)
+    }
+
+    fn needs_sockets(&self, _theta: Us) -> bool {
+        true
     }
 }

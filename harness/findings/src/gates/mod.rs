@@ -55,6 +55,11 @@ pub trait Gate: fmt::Debug + Send + Sync {
         let _ = theta;
         None
     }
+
+    /// Whether a socket that the harness did not get can change the verdict: readings that never left are late, and never arrive.
+    fn needs_sockets(&self, theta: Us) -> bool {
+        self.time_limit(theta).is_some()
+    }
 }
 
 /// What one gate says.

@@ -131,7 +131,7 @@ fn refusals_of_this_machine_void_what_counts_in_time() {
     assert_eq!(of(&drill.judge().1, "stuck_assets"), Verdict::Fail);
     drill.health(|health| health.local_errors = [(LocalError::TooManyOpenFiles, 312)].into());
     let (_, verdicts) = drill.judge();
-    for gate in ["outage.longest", "asset_seconds_lost", "goodput", "stuck_assets"] {
+    for gate in ["outage.longest", "asset_seconds_lost", "goodput", "stuck_assets", "delivered"] {
         assert_eq!(of(&verdicts, gate), Verdict::Inconclusive, "{gate}");
     }
     assert_eq!(verdicts.verdict, Verdict::Inconclusive);
