@@ -5,7 +5,7 @@
 REFERENCE is the folder of `oracle.py`. A drill is `{name, ledger, run, groups, episodes}`: one ledger, and the plans of the calls
 that are made with it. The reference knows one service and one fault, so there is a call for the run as a whole, one for each set of
 fleets that the same observers look for, and one for each episode."""
-import collections, json, os, sys
+import collections, json, os, sys, traceback
 
 sys.dont_write_bytecode = True
 sys.path[:0] = [sys.argv[1], os.path.dirname(os.path.abspath(__file__))]
@@ -56,10 +56,14 @@ def of_episode(plan, readings):
             "rto_service": {s: oracle.rto_service(plan, series, s) for s in sorted({a["shard"] for a in plan["assets"].values()})}}
 
 
-for line in sys.stdin:
-    drill = json.loads(line)
+def answer(drill):
     part = lambda plan: [r for r in drill["ledger"] if r["asset"] in plan["assets"]]
     run = of_run(drill["run"], part(drill["run"]))
     groups, episodes = [of_group(p, part(p)) for p in drill["groups"]], [of_episode(p, drill["ledger"]) for p in drill["episodes"]]
-    gates = expected_gates.verdicts(drill, run, groups, episodes)
-    print(json.dumps({"run": run, "groups": groups, "episodes": episodes, "gates": gates}), flush=True)
+    return {"run": run, "groups": groups, "episodes": episodes, "gates": expected_gates.verdicts(drill, run, groups, episodes)}
+
+
+for line in sys.stdin:
+    try: said = answer(json.loads(line))
+    except Exception: said = {"error": traceback.format_exc()}
+    print(json.dumps(said), flush=True)

@@ -14,6 +14,8 @@
 //! * `reference`: the reference at work
 //! * `theirs`, `ours`: both sets of figures, in one form
 //! * `compare`: what differs
+//! * `fixtures`: what is compared where the reference is absent
+//! * `ask_oracle.py`, `expected_gates.py`: what asks the reference, and what each gate has to say by its figures
 
 #![allow(clippy::print_stdout, reason = "what differs is told to whoever runs the test")]
 
@@ -23,6 +25,7 @@ mod by_schema;
 mod catalogs;
 mod compare;
 mod draw;
+mod fixtures;
 mod input;
 mod journal;
 #[path = "../../src/labs.rs"]
@@ -36,6 +39,7 @@ mod stack;
 mod theirs;
 
 use std::{
+    collections::BTreeMap,
     process::ExitCode,
     sync::{
         Mutex,
@@ -45,6 +49,7 @@ use std::{
 };
 
 use draw::Refused;
+use fixtures::Fixture;
 use play::{Played, Stage};
 use reference::Reference;
 
@@ -61,6 +66,11 @@ fn main() -> ExitCode {
     }
     let begin = Instant::now();
     let stage = Stage::new();
+    if Reference::start().is_none() {
+        println!(
+            "fresh comparisons are skipped: python3 or the reference is not at hand; fixtures are compared"
+        );
+    }
     let next = AtomicU64::new(0);
     let sums = Mutex::new(Sums::default());
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get().min(2));
@@ -81,6 +91,9 @@ fn main() -> ExitCode {
     });
     let sums = sums.into_inner().expect("nobody panics with it");
     sums.tell(begin);
+    if std::env::var_os("WETDRESS_WRITE_FIXTURES").is_some() {
+        fixtures::write(&sums.fixtures);
+    }
     if sums.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -119,6 +132,8 @@ struct Compared {
     /// Why nothing was compared.
     skipped: Option<String>,
     differences: Vec<String>,
+    /// What is kept of it, where both agree.
+    fixture: Option<Fixture>,
 }
 
 fn drill(stage: &Stage, seed: u64, reference: Option<&mut Reference>) -> Compared {
@@ -131,6 +146,7 @@ fn drill(stage: &Stage, seed: u64, reference: Option<&mut Reference>) -> Compare
         episodes: 0,
         skipped: None,
         differences: Vec::new(),
+        fixture: None,
     };
     let played = match stage.play(seed, &drawn) {
         Ok(played) => played,
@@ -139,11 +155,7 @@ fn drill(stage: &Stage, seed: u64, reference: Option<&mut Reference>) -> Compare
             return compared;
         }
     };
-    let Some(reference) = reference else {
-        compared.skipped = Some("python3 or the reference is not at hand".to_owned());
-        return compared;
-    };
-    judge(&played, reference, &mut compared);
+    judge(&played, reference, &stage.fixtures, &mut compared);
     if !compared.differences.is_empty() {
         println!("seed {seed}: {} differences; {}", compared.differences.len(), played.keep());
         for difference in compared.differences.iter().take(SHOWN) {
@@ -153,30 +165,45 @@ fn drill(stage: &Stage, seed: u64, reference: Option<&mut Reference>) -> Compare
     compared
 }
 
-fn judge(played: &Played, reference: &mut Reference, compared: &mut Compared) {
+fn judge(
+    played: &Played,
+    reference: Option<&mut Reference>,
+    kept: &BTreeMap<u64, Fixture>,
+    compared: &mut Compared,
+) {
     let loaded = run::Loaded::open(played.folder()).expect("a finished run can be read");
     let input = input::input(&loaded).expect("a finished run can be read");
-    let answer = reference.ask(&input);
     let facts = findings::read_run::facts(&loaded).expect("a finished run can be read");
     let found = findings::find(&facts);
-    let (theirs, ours) = (theirs::figures(&answer), ours::figures(&loaded, &found));
-    compared.figures += compare::count(&theirs);
-    compared.episodes += found.episodes.len() as u64;
-    compare::differences("", &theirs, &ours, &mut compared.differences);
+    let ours = ours::figures(&loaded, &found);
     let verdicts = findings::judge(&facts, &found, &loaded.plan).expect("gates of this build");
-    for (gate, theirs) in
-        verdicts.gates.iter().zip(answer["gates"].as_array().into_iter().flatten())
-    {
+    let words: Vec<&str> = verdicts.gates.iter().map(|gate| ours::verdict(gate.verdict)).collect();
+    let fixture = Fixture::new(compared.seed, &input, &ours, &words);
+    compared.episodes += found.episodes.len() as u64;
+    let Some(reference) = reference else {
+        match fixtures::compare(kept.get(&compared.seed), &fixture) {
+            Ok(differences) => compared.differences = differences,
+            Err(why) => compared.skipped = Some(why),
+        }
+        return;
+    };
+    let answer = match reference.ask(&input) {
+        Ok(answer) => answer,
+        Err(error) => return compared.differences.push(format!("the reference: {error}")),
+    };
+    let theirs = theirs::figures(&answer);
+    compared.figures += compare::count(&theirs);
+    compare::differences("", &theirs, &ours, &mut compared.differences);
+    let expected = answer["gates"].as_array().into_iter().flatten();
+    for ((gate, ours), theirs) in verdicts.gates.iter().zip(words).zip(expected) {
         compared.gates += u64::from(!theirs.is_null());
-        let ours = ours::verdict(gate.verdict);
         if !theirs.is_null() && theirs != ours {
-            let asked = &gate.params;
-            let said = (&gate.observed, &gate.why);
-            compared
-                .differences
-                .push(format!("gate {} {asked}: {theirs} != {ours} {said:?}", gate.name));
+            let (asked, said) = (&gate.params, (&gate.observed, &gate.why));
+            let difference = format!("gate {} {asked}: {theirs} != {ours} {said:?}", gate.name);
+            compared.differences.push(difference);
         }
     }
+    compared.fixture = compared.differences.is_empty().then_some(fixture);
 }
 
 #[derive(Default)]
@@ -188,6 +215,7 @@ struct Sums {
     refused: Refused,
     skipped: u64,
     failed: Vec<u64>,
+    fixtures: BTreeMap<u64, Fixture>,
 }
 
 impl Sums {
@@ -201,6 +229,7 @@ impl Sums {
             println!("seed {}: skipped: {why}", one.seed);
             self.skipped += 1;
         }
+        self.fixtures.extend(one.fixture.map(|fixture| (one.seed, fixture)));
         if !one.differences.is_empty() {
             self.failed.push(one.seed);
         }

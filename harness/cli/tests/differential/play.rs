@@ -1,6 +1,7 @@
 //! The drill in the pretend lab, by the binary itself.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -9,13 +10,18 @@ use model::Lever;
 use plan::Catalogs;
 use seams::Lab;
 
-use crate::{catalogs, draw};
+use crate::{
+    catalogs, draw,
+    fixtures::{self, Fixture},
+};
 
 /// What all drills share.
 pub(crate) struct Stage {
     pub(crate) catalogs: Catalogs,
     /// What the pretend lab can do.
     pub(crate) offers: Vec<Lever>,
+    /// By seed.
+    pub(crate) fixtures: BTreeMap<u64, Fixture>,
     folder: PathBuf,
 }
 
@@ -33,7 +39,8 @@ impl Stage {
             .expect("a runtime without anything can be built");
         let offers = runtime.block_on(lab.offers()).into_iter().collect();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential");
-        Self { catalogs: catalogs::catalogs(), offers, folder }
+        let fixtures = fixtures::read();
+        Self { catalogs: catalogs::catalogs(), offers, fixtures, folder }
     }
 
     pub(crate) fn play(&self, seed: u64, drill: &draw::Drill) -> Result<Played, String> {

@@ -37,16 +37,23 @@ impl Reference {
         Some(Self { to: process.stdin.take(), from, process })
     }
 
+    /// # Errors
+    /// What the reference stumbled over.
+    ///
     /// # Panics
-    /// When the reference breaks off: it has said why.
-    pub(crate) fn ask(&mut self, drill: &Value) -> Value {
+    /// When it is gone.
+    pub(crate) fn ask(&mut self, drill: &Value) -> Result<Value, String> {
         let to = self.to.as_mut().expect("it is open until the end");
         let mut line = serde_json::to_vec(drill).expect("plain data");
         line.push(b'\n');
         to.write_all(&line).expect("the reference reads");
         let mut answer = String::new();
         self.from.read_line(&mut answer).expect("the reference writes text");
-        serde_json::from_str(&answer).expect("the reference answers; above stands why it did not")
+        let answer: Value = serde_json::from_str(&answer).expect("the reference answers");
+        match answer["error"].as_str() {
+            None => Ok(answer),
+            Some(error) => Err(error.to_owned()),
+        }
     }
 }
 
