@@ -1,6 +1,7 @@
 //! NAME: say here what it demands, and from which page its definition is.
 
 use schemars::JsonSchema;
+use seams::gate::Rests;
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Gate, Judgement, at_most};
@@ -14,6 +15,10 @@ pub(crate) struct TYPE {
 }
 
 impl Gate for TYPE {
+    fn rests(&self) -> Rests {
+        Rests::Count
+    }
+
     fn judge(&self, _: &Evidence<'_>) -> Judgement {
         Judgement::no_data(at_most(self.max), "nobody has said yet what is counted")
     }

@@ -13,6 +13,7 @@ pub(crate) fn catalogs() -> Catalogs {
         faults: &faults::CATALOG,
         systems: SYSTEMS.to_vec(),
         gates: (&findings::gates::CATALOG).into(),
+        rests_on: findings::gates::rests_on,
         default_gates: findings::gates::defaults(),
         reports: (&reports::CATALOG).into(),
     }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    CellId, Conditions, End, NodeId, Plan, RegionId, ServiceId, Severs, Topology,
+    CellId, Conditions, End, FleetId, NodeId, Plan, RegionId, ServiceId, Severs, Topology,
     plan::{Target, Window},
+    topology::Cell,
 };
 use seams::{Moment, RoleName};
 use serde::Serialize;
@@ -28,20 +29,28 @@ pub struct BlastRadius {
     pub quorum_at_risk: bool,
 }
 
+/// Everything that a window may hit.
+pub(crate) struct Reach {
+    nodes: BTreeSet<NodeId>,
+    /// How many of the nodes at once.
+    most: usize,
+    cells: BTreeSet<CellId>,
+    services: BTreeSet<ServiceId>,
+}
+
 /// None when the fault cannot be made from its parameters: a plan of another build.
-pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<BlastRadius> {
+pub(crate) fn reach(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Reach> {
     let fault = (catalogs.faults.find(&window.fault.kind)?.make)(&window.fault.params).ok()?;
-    let targets = fault.targets();
-    let (mut fitting, mut cells): (BTreeSet<NodeId>, BTreeSet<CellId>) = Default::default();
+    let (mut nodes, mut cells): (BTreeSet<NodeId>, BTreeSet<CellId>) = Default::default();
     let mut most = 0;
-    for target in &targets {
+    for target in &fault.targets() {
         if target.nodes().is_some() {
             most += most_hit(target, plan, catalogs);
         }
         for end in target.fitting(&plan.topology) {
             match end {
                 End::Node(name) => {
-                    fitting.insert(name);
+                    nodes.insert(name);
                 }
                 End::Cell(name) => {
                     cells.insert(name);
@@ -49,24 +58,46 @@ pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Bl
             }
         }
     }
-    let most = most.min(fitting.len());
-    let mut services = BTreeMap::new();
-    for service in plan.services.keys() {
-        let all = plan.topology.nodes_of(service).count();
-        let hit = plan
-            .topology
-            .nodes_of(service)
-            .filter(|node| fitting.contains(*node))
-            .count()
-            .min(most);
-        if hit > 0 {
-            services.insert(service.clone(), (hit, all));
-        }
+    let of_node = |name| plan.topology.nodes.get(name).map(|node| &node.services);
+    let services = nodes.iter().filter_map(of_node).flatten().cloned().collect();
+    let most = most.min(nodes.len());
+    Some(Reach { nodes, most, cells, services })
+}
+
+impl Reach {
+    /// Whether the assets of a fleet that live there may be hit: themselves, or a service in which their readings lie.
+    pub(crate) fn touches(&self, plan: &Plan, fleet: &FleetId, home: &RegionId) -> bool {
+        let cell = plan.fleets.get(fleet).and_then(|fleet| fleet.cells.get(home));
+        cell.is_some_and(|cell| self.cells.contains(cell))
+            || plan.services_of(fleet).into_iter().any(|service| self.takes(plan, service))
     }
-    let of_nodes = fitting.iter().map(|node| &plan.topology.nodes[node].region);
+
+    /// Whether a service, or one that it needs, may be hit.
+    fn takes(&self, plan: &Plan, service: &ServiceId) -> bool {
+        let needs = plan.topology.services.get(service).map(|service| &service.needs);
+        self.services.contains(service)
+            || needs.into_iter().flatten().any(|need| self.takes(plan, need))
+    }
+}
+
+/// None where [`reach`] is.
+pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<BlastRadius> {
+    let Reach { nodes, most, cells, services: reached } = reach(window, plan, catalogs)?;
+    let mut services = BTreeMap::new();
+    for service in reached {
+        let all = plan.topology.nodes_of(&service).count();
+        let hit = plan.topology.nodes_of(&service).filter(|node| nodes.contains(*node)).count();
+        services.insert(service, (hit.min(most), all));
+    }
+    let of_nodes = nodes.iter().map(|node| &plan.topology.nodes[node].region);
     let of_cells = cells.iter().map(|cell| &plan.topology.cells[cell].region);
     let regions = of_nodes.chain(of_cells).cloned().collect();
-    let assets_hit = cells.iter().map(|cell| plan.topology.cells[cell].hosts).sum();
+    // Probes are no assets.
+    let assets = |cell: &Cell| {
+        let fleet = cell.fleet.as_ref().and_then(|fleet| plan.fleets.get(fleet));
+        fleet.filter(|fleet| !fleet.probe).map_or(0, |_| cell.hosts)
+    };
+    let assets_hit = cells.iter().map(|cell| assets(&plan.topology.cells[cell])).sum();
     let levers =
         world(window, plan, catalogs)?.levers().into_iter().map(|(lever, _)| lever).collect();
     let quorum_at_risk = services.values().any(|(hit, all)| (all - hit) * 2 <= *all);

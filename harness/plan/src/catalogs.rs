@@ -1,10 +1,12 @@
 //! The kinds that a scenario may name, handed in by whoever knows all rooms.
 
 use document::{Node, Problems};
+use model::KindSpec;
 use schemars::Schema;
 use seams::{
     Catalog, Kind,
     catalog::{MakeFault, System},
+    gate::Rests,
 };
 use serde_json::Value;
 
@@ -15,6 +17,8 @@ pub struct Catalogs {
     pub faults: &'static Catalog<MakeFault>,
     pub systems: Vec<&'static System>,
     pub gates: Family,
+    /// What a gate of the plan rests on; None for a kind that is not among `gates`.
+    pub rests_on: fn(&KindSpec) -> Option<Rests>,
     /// Gates that every drill has unless it gives one of the same kind: kind and parameters.
     pub default_gates: Vec<(&'static str, Value)>,
     /// A scenario that names none gets all of them.

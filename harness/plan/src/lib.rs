@@ -21,7 +21,9 @@
 //! * `phases`: the timeline
 //! * `windows`: faults, when, and at whom
 //! * `gates`: what must hold
-//! * `feasibility`: plans that could prove nothing
+//! * `due`: readings that fall due
+//! * `feasibility`: what no run of a plan could decide
+//! * `backlog`: what piles up on assets
 //! * `warnings`: what is perhaps not meant
 //! * `settings`: what the command line sets
 //! * `written`: where the parts of a plan are written
@@ -35,11 +37,13 @@
 //! Absent on purpose: bringing kinds to life for a run (`cli`), and everything that happens then.
 
 mod addresses;
+mod backlog;
 mod blast_radius;
 mod built;
 mod canonical;
 mod catalogs;
 mod describe;
+mod due;
 mod explain;
 mod feasibility;
 mod fleets;

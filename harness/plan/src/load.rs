@@ -332,12 +332,8 @@ impl Reading {
             reports,
         };
         if self.problems.is_empty() {
-            feasibility::refuse(
-                &plan,
-                &gates,
-                safety.max_duration.map(|max| max.span),
-                &mut self.problems,
-            );
+            let max = safety.max_duration.map(|max| max.span);
+            feasibility::refuse(&plan, &gates, max, catalogs, &mut self.problems);
         }
         Some(plan)
     }

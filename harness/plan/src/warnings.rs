@@ -5,14 +5,15 @@ use std::{fmt, time::Duration};
 use document::units::Time;
 use model::{
     Plan,
-    plan::{ReplayOrder, Window},
+    plan::{Gate, ReplayOrder, Window},
 };
+use seams::gate::{Recovers, Rests};
 use serde::Serialize;
 
 use crate::{
     blast_radius,
     catalogs::Catalogs,
-    feasibility::{period_for, slowest_period, time_limit},
+    feasibility::{period_for, slowest_period},
     forecast, services,
     windows::{earliest_open, latest_close},
 };
@@ -41,12 +42,21 @@ pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
         if !proof.decidable {
             warn(&gate.name, format!("can prove {}", proof.can_prove));
         }
-        let is_outage = gate.name.starts_with("rto") || gate.name.starts_with("outage");
-        if let (true, Some(limit)) = (is_outage, time_limit(&gate.spec.params)) {
-            resolution(&gate.name, limit, plan, &mut warn);
-            timers(&gate.name, limit, plan, catalogs, &mut warn);
+        let limit = match (catalogs.rests_on)(&gate.spec) {
+            Some(Rests::Recovery { max, of }) => Some((max, of)),
+            Some(Rests::Outage { max: Some(max) }) => Some((max, Recovers::Assets)),
+            _ => None,
+        };
+        if let Some((limit, of)) = limit {
+            resolution(&gate.name, limit, of, plan, &mut warn);
+            timers(&gate.name, limit, of, plan, catalogs, &mut warn);
         }
     }
+    if plan.baseline().is_none() {
+        let message = "none of them is steady, and without a baseline every run is inconclusive; add one before the first fault";
+        warn("phases", message.into());
+    }
+    unjudged(plan, catalogs, &mut warn);
     kills(plan, catalogs, &mut warn);
     contacts(plan, &mut warn);
     for window in &plan.windows {
@@ -75,36 +85,67 @@ pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
     warnings
 }
 
-/// An outage is known to an interval: that must be small beside the limit.
-fn resolution(gate: &str, limit: Duration, plan: &Plan, warn: &mut impl FnMut(&str, String)) {
-    let period = period_for(plan, gate);
-    if period * 10 > limit {
-        let probe = Duration::from_millis(((limit.as_millis() / 10).max(1) as u64).min(1000));
-        let advice = if gate == "rto.service" || plan.fleets.values().any(|fleet| fleet.probe) {
-            String::new()
-        } else {
-            format!("; `probe: {{every: {}}}` with a gate on `rto.service` sees more", Time(probe))
-        };
-        warn(
-            gate,
-            format!(
-                "readings come every {}, more than 10 % of the limit {}{advice}",
-                Time(period),
-                Time(limit)
-            ),
-        );
+/// A fault is asked for, and nobody says how long assets may be out.
+fn unjudged(plan: &Plan, catalogs: &Catalogs, warn: &mut impl FnMut(&str, String)) {
+    let judges = |gate: &Gate| {
+        let rests = (catalogs.rests_on)(&gate.spec);
+        matches!(rests, Some(Rests::Outage { .. } | Rests::Recovery { .. }))
+    };
+    if let Some(window) = plan.windows.first()
+        && !plan.gates.iter().any(judges)
+    {
+        let message =
+            "nothing judges how long assets are out; add a gate such as `outage.longest: 30s`";
+        warn(window.id.as_str(), message.into());
     }
+}
+
+/// An outage is known to an interval: that must be small beside the limit.
+fn resolution(
+    gate: &str,
+    limit: Duration,
+    of: Recovers,
+    plan: &Plan,
+    warn: &mut impl FnMut(&str, String),
+) {
+    let period = period_for(plan, of);
+    // A limit of zero asks for no outage that anybody sees.
+    if limit.is_zero() || period * 10 <= limit {
+        return;
+    }
+    let within = Time(Duration::from_millis(((limit.as_millis() / 10) as u64).max(1)));
+    let has_probe = plan.fleets.values().any(|fleet| fleet.probe);
+    let advice = match of {
+        Recovers::Service if has_probe => format!("let the probe send every {within}"),
+        Recovers::Service => format!("`probe: {{every: {within}}}` sees more"),
+        Recovers::Assets => {
+            let least = Time(period * 10);
+            format!("let every stream send every {within}, or allow {least}")
+        }
+    };
+    warn(
+        gate,
+        format!(
+            "readings come every {}, more than 10 % of the limit {}; {advice}",
+            Time(period),
+            Time(limit)
+        ),
+    );
 }
 
 /// A gate below the stack's own timers fails by construction.
 fn timers(
     gate: &str,
     limit: Duration,
+    of: Recovers,
     plan: &Plan,
     catalogs: &Catalogs,
     warn: &mut impl FnMut(&str, String),
 ) {
-    let own = if gate == "rto.service" { Duration::ZERO } else { client_side(plan) };
+    let own = match of {
+        Recovers::Service => Duration::ZERO,
+        Recovers::Assets => client_side(plan),
+    };
     for (name, spec) in &plan.services {
         let Some(service) = services::layout_of(catalogs, name, spec, &plan.topology) else {
             continue;

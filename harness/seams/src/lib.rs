@@ -10,12 +10,14 @@
 //! * `traffic`: the load
 //! * `local_errors`: what this machine refuses its own sockets; `room`: what a run needs of it
 //! * `pulse`: whether a loop of the harness stood still
+//! * `gate`: what a gate rests on
 //! * `clock`: microseconds since the run's start
 
 pub mod catalog;
 mod clock;
 mod driver;
 mod fault;
+pub mod gate;
 mod lab;
 mod lab_kind;
 pub mod links;

@@ -77,6 +77,7 @@ fn catalogs() -> Catalogs {
         faults: &faults::CATALOG,
         systems: SYSTEMS.to_vec(),
         gates: (&findings::gates::CATALOG).into(),
+        rests_on: findings::gates::rests_on,
         default_gates: vec![],
         reports: (&reports::CATALOG).into(),
     }

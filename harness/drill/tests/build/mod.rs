@@ -38,6 +38,7 @@ impl Build {
             faults: self.faults,
             systems: self.systems.to_vec(),
             gates: (&findings::gates::CATALOG).into(),
+            rests_on: findings::gates::rests_on,
             default_gates: findings::gates::defaults(),
             reports: (&NO_REPORTS).into(),
         };

@@ -1,5 +1,7 @@
 //! What was shown more than once, or in the wrong order.
 
+use seams::gate::Rests;
+
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
 use crate::facts::Observer;
@@ -25,6 +27,10 @@ pub(super) fn blind_observer(
 }
 
 impl Gate for UnexplainedDuplicates {
+    fn rests(&self) -> Rests {
+        Rests::Count
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let worst = run.found.duplicates.iter().max_by_key(|(_, d)| d.unexplained);
         let seen = run
@@ -50,6 +56,10 @@ impl Gate for UnexplainedDuplicates {
 }
 
 impl Gate for TimeTravelMax {
+    fn rests(&self) -> Rests {
+        Rests::Count
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let seen = |name: &str| {
             run.facts.observers.iter().any(|o| o.name == *name && !o.sightings.all().is_empty())

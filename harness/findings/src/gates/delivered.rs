@@ -2,6 +2,7 @@
 
 use document::units::Share;
 use schemars::JsonSchema;
+use seams::gate::Rests;
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Gate, Judgement};
@@ -17,6 +18,10 @@ pub struct DeliveredMin {
 }
 
 impl Gate for DeliveredMin {
+    fn rests(&self) -> Rests {
+        Rests::Count
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let d = &run.found.delivered;
         let limit = format!("at least {}%", self.min.as_f64() * 100.0);

@@ -1,6 +1,7 @@
 //! Whether what fell due while something was broken was done in time, against the share that was done before.
 
 use schemars::JsonSchema;
+use seams::gate::Rests;
 use serde::{Deserialize, Serialize};
 
 use super::{During, Evidence, Gate, Judgement, Relative};
@@ -54,6 +55,10 @@ struct Counted {
 }
 
 impl Gate for Goodput {
+    fn rests(&self) -> Rests {
+        Rests::Goodput { during: self.during.0.clone(), beside_faults: self.of == Cohort::Control }
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let limit = format!("at least {}", self.min);
         match self.shares(run) {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use document::units::Time;
+use model::ObserverId;
 use schemars::JsonSchema;
+use seams::gate::{By, Quantile, Rests};
 use serde::{Deserialize, Serialize};
 
 use super::outage::micros;
@@ -13,7 +15,7 @@ use crate::format;
 use crate::latency::platform_waits;
 use crate::reading::Reading;
 use crate::statistics::limit::limit_gates_over;
-use crate::statistics::{By, LimitGate, LimitTest};
+use crate::statistics::{LimitGate, LimitTest};
 use crate::verdict::Verdict;
 
 pub(super) const ACK: &str = "Time until a reading is acked, from the moment it was ready.";
@@ -72,6 +74,10 @@ impl<const Q: u32> Gate for AckLatency<Q> {
         ask.judge(run, limit, waits, |stream| run.facts.streams[stream].required)
     }
 
+    fn rests(&self) -> Rests {
+        quantile(Q, &self.during, self.by, self.clock, None)
+    }
+
     fn time_limit(&self, _theta: Us) -> Option<Us> {
         Some(micros(self.max))
     }
@@ -93,9 +99,24 @@ impl<const Q: u32> Gate for PlatformLatency<Q> {
         ask.judge(run, limit, waits, |stream| o.takes[facts.streams[stream].fleet])
     }
 
+    fn rests(&self) -> Rests {
+        quantile(Q, &self.during, self.by, self.clock, Some(self.observer.as_str().into()))
+    }
+
     fn time_limit(&self, _theta: Us) -> Option<Us> {
         Some(micros(self.max))
     }
+}
+
+fn quantile(
+    q: u32,
+    during: &During,
+    by: Option<By>,
+    clock: Time,
+    shown_by: Option<ObserverId>,
+) -> Rests {
+    let (q, during, clock) = (f64::from(q) / 1e3, during.0.clone(), clock.0);
+    Rests::Quantile(Quantile { q, during, by, clock, shown_by })
 }
 
 fn limit(q: u32, max: Time) -> String {

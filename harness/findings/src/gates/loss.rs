@@ -1,5 +1,7 @@
 //! What was promised and is gone, or came back as something else.
 
+use seams::gate::Rests;
+
 use super::copies::blind_observer;
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
@@ -20,6 +22,10 @@ at_most! {
 }
 
 impl Gate for AckedLost {
+    fn rests(&self) -> Rests {
+        Rests::Count
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let loss = &run.found.loss;
         lost(run, self.max, loss.count, loss.acked, loss.verdict)
@@ -27,6 +33,10 @@ impl Gate for AckedLost {
 }
 
 impl Gate for AckedLostAfterEffect {
+    fn rests(&self) -> Rests {
+        Rests::Count
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let loss = &run.found.loss;
         lost(
@@ -74,6 +84,10 @@ fn lost(run: &Evidence<'_>, max: u64, count: u64, acked: u64, said: Verdict) -> 
 }
 
 impl Gate for Corrupt {
+    fn rests(&self) -> Rests {
+        Rests::Count
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         if run.facts.observers.iter().all(|o| o.sightings.all().is_empty()) {
             return Judgement::no_data(super::at_most(self.max), "no observer saw anything");

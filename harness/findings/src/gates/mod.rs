@@ -17,7 +17,9 @@ mod stack;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use model::KindSpec;
 use seams::catalog::{Catalog, Kind, Params, stored};
+use seams::gate::Rests;
 use serde_json::Value;
 
 pub use self::copies::{TimeTravelMax, UnexplainedDuplicates};
@@ -48,6 +50,9 @@ pub struct Evidence<'a> {
 pub trait Gate: fmt::Debug + Send + Sync {
     /// What the run shows about it.
     fn judge(&self, run: &Evidence<'_>) -> Judgement;
+
+    /// What a run must bring for that: `plan` promises by it.
+    fn rests(&self) -> Rests;
 
     /// For gates that count in time: the shortest time, in microseconds, that their verdict turns on, beside which the harness's own
     /// lateness must be small. That is their limit, or `theta`, which is how long a reading may take and still be good.
@@ -243,6 +248,13 @@ pub static CATALOG: Catalog<MakeGate> = Catalog {
         ),
     ],
 };
+
+/// What a gate of a plan rests on; None for one that this build does not know.
+#[must_use]
+pub fn rests_on(spec: &KindSpec) -> Option<Rests> {
+    let gate = (CATALOG.find(&spec.kind)?.make)(&spec.params).ok()?;
+    Some(gate.rests())
+}
 
 /// Gates that are on unless the plan has one of the same kind, as (kind, parameters).
 #[must_use]

@@ -1,6 +1,7 @@
 //! How long assets were out.
 
 use document::units::Time;
+use seams::gate::Rests;
 
 use super::params::at_most;
 use super::{Evidence, Gate, Judgement};
@@ -38,6 +39,10 @@ pub(super) fn micros(time: Time) -> Us {
 }
 
 impl Gate for OutageLongest {
+    fn rests(&self) -> Rests {
+        Rests::Outage { max: Some(self.max.0) }
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let (max, longest) = (micros(self.max), &run.found.longest_outage.all);
         let limit = super::at_most(format::duration(max));
@@ -71,6 +76,10 @@ impl Gate for OutageLongest {
 }
 
 impl Gate for AssetSecondsLost {
+    fn rests(&self) -> Rests {
+        Rests::Outage { max: None }
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let (limit, lost) = (super::at_most(self.max), run.found.asset_us_lost as f64 / 1e6);
         if nothing_due(run) {
@@ -93,6 +102,10 @@ impl Gate for AssetSecondsLost {
 }
 
 impl Gate for StuckAssets {
+    fn rests(&self) -> Rests {
+        Rests::Return
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         if nothing_due(run) {
             return Judgement::no_data(super::at_most(self.max), NOTHING_DUE);

@@ -2,6 +2,7 @@
 
 use document::units::{Share, Time};
 use schemars::JsonSchema;
+use seams::gate::{Recovers, Rests};
 use serde::{Deserialize, Serialize};
 
 use super::outage::{micros, resolution};
@@ -79,6 +80,10 @@ struct Mark {
 }
 
 impl Gate for RtoMax {
+    fn rests(&self) -> Rests {
+        Rests::Recovery { max: self.max.0, of: Recovers::Assets }
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let everybody = |_: usize| true;
         let marks = episodes(run).map(|e| Mark {
@@ -94,6 +99,10 @@ impl Gate for RtoMax {
 }
 
 impl Gate for RtoFresh {
+    fn rests(&self) -> Rests {
+        Rests::Recovery { max: self.max.0, of: Recovers::Assets }
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let facts = run.facts;
         let asked = |o: &&Observer| match &self.observer {
@@ -129,6 +138,10 @@ impl Gate for RtoFresh {
 }
 
 impl Gate for RtoService {
+    fn rests(&self) -> Rests {
+        Rests::Recovery { max: self.max.0, of: Recovers::Service }
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let shards = run.found.episodes.iter().flat_map(|e| &e.rto_service);
         let marks = shards.map(|(shard, x)| {

@@ -2,6 +2,7 @@
 
 use document::units::Time;
 use schemars::JsonSchema;
+use seams::gate::Rests;
 use serde::{Deserialize, Serialize};
 
 use super::outage::micros;
@@ -28,6 +29,10 @@ pub struct Redundant {
 }
 
 impl Gate for UnexpectedExits {
+    fn rests(&self) -> Rests {
+        Rests::Told
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let exits: Vec<_> = run.found.happened.exits.iter().filter(|e| !e.asked).collect();
         let asked = run.found.happened.exits.len() - exits.len();
@@ -49,6 +54,10 @@ impl Gate for UnexpectedExits {
 }
 
 impl Gate for Redundant {
+    fn rests(&self) -> Rests {
+        Rests::Told
+    }
+
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let max = micros(self.max);
         let limit = super::at_most(format::duration(max));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use seams::gate::By;
 use serde::{Deserialize, Serialize};
 
 use super::binomial::{Side, clopper_pearson, tail};
@@ -11,15 +12,6 @@ use crate::facts::{Facts, NEVER, Phase, SECOND, Shard, Us};
 use crate::intervals::nearest_rank;
 use crate::reading::Reading;
 use crate::verdict::Verdict;
-
-/// What splits a gate into groups; the worst group is the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum By {
-    Shard,
-    Region,
-    Fleet,
-}
 
 /// One limit, asked of one phase.
 #[derive(Debug, Clone, PartialEq)]

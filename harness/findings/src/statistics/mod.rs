@@ -8,5 +8,5 @@ pub(crate) mod trials;
 
 pub use binomial::{Side, clopper_pearson};
 pub use holm::holm;
-pub use limit::{By, LimitGate, LimitTest, Sample, limit_gates};
+pub use limit::{LimitGate, LimitTest, Sample, limit_gates};
 pub use trials::{Trials, trials};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::ledger::Fate;
+use seams::gate::By;
 use serde::Deserialize;
 use wetdress_findings::Reading;
 use wetdress_findings::facts::{self, Facts, NEVER, Seen, Sightings, Us};
-use wetdress_findings::statistics::By;
 
 /// The oracle knows one service, and does not name it.
 pub(crate) const SERVICE: &str = "oracle";

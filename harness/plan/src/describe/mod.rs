@@ -15,8 +15,10 @@ use model::{
 use serde::Serialize;
 
 use crate::{
+    backlog,
     blast_radius::{self, BlastRadius},
     catalogs::Catalogs,
+    due::Due,
     forecast::{self, Forecast},
     warnings::{Warning, warnings},
     windows::{earliest_open, latest_close},
@@ -61,7 +63,7 @@ pub struct FaultLine {
     pub from_s: f64,
     pub to_s: f64,
     pub reach: Option<BlastRadius>,
-    /// Readings that wait on assets at its end if none of the lost regions' assets finds another way.
+    /// Readings that wait at its end on assets that find no other way to their service.
     pub backlog: u64,
 }
 
@@ -76,6 +78,7 @@ pub struct ServiceLine {
     pub needs: BTreeSet<ServiceId>,
 }
 
+/// Nodes and assets of a region; probes are told with their fleet.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RegionLine {
     pub nodes: usize,
@@ -87,6 +90,8 @@ pub struct RegionLine {
 #[derive(Clone, Debug, Serialize)]
 pub struct FleetLine {
     pub name: String,
+    /// Its assets are probes, which judge `rto.service` and stand in no other figure.
+    pub probe: bool,
     pub assets: u32,
     pub readings_per_s: f64,
     pub driver: String,
@@ -127,17 +132,9 @@ fn phase(phase: &model::plan::Phase) -> PhaseLine {
 }
 
 fn faults(plan: &Plan, catalogs: &Catalogs) -> Vec<FaultLine> {
-    let regions = regions(plan);
+    let due = Due::new(plan);
     let line = |window: &model::plan::Window| {
         let (from, to) = (earliest_open(window), latest_close(window));
-        let lost = blast_radius::world(window, plan, catalogs)
-            .map(|world| blast_radius::lost_regions(&world, plan))
-            .unwrap_or_default();
-        let rate: f64 = lost
-            .iter()
-            .filter_map(|region| regions.get(region))
-            .map(|line| line.readings_per_s)
-            .sum();
         FaultLine {
             id: window.id.to_string(),
             kind: window.fault.kind.clone(),
@@ -146,7 +143,7 @@ fn faults(plan: &Plan, catalogs: &Catalogs) -> Vec<FaultLine> {
             from_s: from.as_secs_f64(),
             to_s: to.as_secs_f64(),
             reach: blast_radius::of(window, plan, catalogs),
-            backlog: (rate * (to - from).as_secs_f64()) as u64,
+            backlog: backlog::of(window, &due, catalogs),
         }
     };
     plan.windows.iter().map(line).collect()
@@ -205,7 +202,7 @@ fn regions(plan: &Plan) -> BTreeMap<RegionId, RegionLine> {
     for region in plan.topology.regions.keys() {
         lines.entry(region.clone()).or_default().nodes = plan.topology.nodes_in(region).count();
     }
-    for fleet in plan.fleets.values() {
+    for fleet in plan.fleets.values().filter(|fleet| !fleet.probe) {
         for (region, assets) in &fleet.home {
             let line = lines.entry(region.clone()).or_default();
             line.assets += assets;
@@ -224,6 +221,7 @@ fn fleets(plan: &Plan) -> Vec<FleetLine> {
         let largest = fleet.home.values().max().copied().unwrap_or(0);
         FleetLine {
             name: name.to_string(),
+            probe: fleet.probe,
             assets: fleet.assets,
             readings_per_s: f64::from(fleet.assets)
                 * fleet.streams.iter().map(|stream| per_second(stream.every)).sum::<f64>(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use model::{NodeId, ServiceId};
 
-use super::{Description, FaultLine, ServiceLine};
+use super::{Description, FaultLine, FleetLine, ServiceLine};
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,18 +39,7 @@ impl fmt::Display for Description {
                 region.nodes, region.assets, region.readings_per_s
             )?;
         }
-        for fleet in &self.fleets {
-            writeln!(
-                f,
-                "  fleet {}: {} assets, {:.1} readings/s by {}; losing its largest region asks for {:.0} connects/s; replay at {}x on top of live",
-                fleet.name,
-                fleet.assets,
-                fleet.readings_per_s,
-                fleet.driver,
-                fleet.connects_per_s,
-                fleet.replay
-            )?;
-        }
+        self.fleets.iter().try_for_each(|fleet| write_fleet(fleet, f))?;
         writeln!(f, "\nWhat the gates can prove")?;
         for gate in &self.gates {
             writeln!(f, "  {:<24} {} {}", gate.gate, gate.params, gate.can_prove)?;
@@ -103,6 +92,21 @@ fn write_service(service: &ServiceLine, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     let (shared, needs) = (listed(", shared with ", shares_with), listed("; needs ", needs));
     let nodes: Vec<&str> = nodes.iter().map(NodeId::as_str).collect();
     writeln!(f, "  {name:<14} {kind} on {}{shared}{needs}", nodes.join(", "))
+}
+
+fn write_fleet(fleet: &FleetLine, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let FleetLine { name, probe, assets, readings_per_s, driver, connects_per_s, replay } = fleet;
+    if *probe {
+        let what = "no assets, and in no figure but `rto.service`";
+        return writeln!(
+            f,
+            "  fleet {name}: {assets} probes, {readings_per_s:.1} readings/s by {driver}; {what}"
+        );
+    }
+    writeln!(
+        f,
+        "  fleet {name}: {assets} assets, {readings_per_s:.1} readings/s by {driver}; losing its largest region asks for {connects_per_s:.0} connects/s; replay at {replay}x on top of live"
+    )
 }
 
 fn word(lever: &model::Lever) -> String {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, task, time::Duration};
 
 use async_trait::async_trait;
 use model::{
-    Conditions, NodeId, NodeState, ShardId, Topology,
+    Conditions, KindSpec, NodeId, NodeState, ShardId, Topology,
     plan::{NodeTarget, Target},
 };
 
@@ -14,9 +14,10 @@ use seams::{
     Addresses, Clock, Driver, Fault, Kind, Lane, Layout, Moment, Network, Objection, Observer,
     Process, Role, RoleName, Service, ServiceRef, SystemError, Timer, Vantage,
     catalog::{Catalog, MakeFault, System, fault, stored},
+    gate::{By, Quantile, Recovers, Rests},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use wetdress_plan::{Catalogs, Family};
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -340,7 +341,48 @@ struct Latency {
     #[serde(default)]
     observer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<By>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     clock: Option<Time>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Least {
+    min: f64,
+    #[serde(default)]
+    during: Option<String>,
+}
+
+fn goodput(params: &Value) -> serde_json::Result<Rests> {
+    let during = stored::<Least>(params)?.during.into_iter().collect();
+    Ok(Rests::Goodput { during, beside_faults: false })
+}
+
+/// Readings as the gate kind itself says which.
+type MakeRests = fn(&Value) -> serde_json::Result<Rests>;
+
+fn outage(params: &Value) -> serde_json::Result<Rests> {
+    Ok(Rests::Outage { max: Some(stored::<TimeMax>(params)?.max.0) })
+}
+
+fn recovery(params: &Value) -> serde_json::Result<Rests> {
+    Ok(Rests::Recovery { max: stored::<TimeMax>(params)?.max.0, of: Recovers::Assets })
+}
+
+fn p99(params: &Value) -> serde_json::Result<Rests> {
+    let Latency { during, observer, by, clock, max: _ } = stored(params)?;
+    Ok(Rests::Quantile(Quantile {
+        q: 0.99,
+        during: during.into_iter().collect(),
+        by,
+        clock: clock.map_or(Duration::from_secs(15), |clock| clock.0),
+        shown_by: observer.map(|observer| observer.as_str().into()),
+    }))
+}
+
+fn rests_on(spec: &KindSpec) -> Option<Rests> {
+    (GATES.find(&spec.kind)?.make)(&spec.params).ok()
 }
 
 static LABS: Catalog<()> = Catalog {
@@ -351,29 +393,36 @@ static LABS: Catalog<()> = Catalog {
     ],
 };
 
-static GATES: Catalog<()> = Catalog {
+static GATES: Catalog<MakeRests> = Catalog {
     noun: "gate",
     kinds: &[
-        Kind::new::<CountMax>("acked_lost", "Acked and nowhere.", "{max: 0}", ()),
+        Kind::new::<CountMax>("acked_lost", "Acked and nowhere.", "{max: 0}", |_| Ok(Rests::Count)),
+        Kind::new::<CountMax>("asset_seconds_lost", "Time in outage, summed.", "{max: 0}", |_| {
+            Ok(Rests::Outage { max: None })
+        }),
+        Kind::new::<Least>("goodput", "Good readings.", "{min: 0.8}", goodput),
         Kind::new::<Latency>(
             "latency.ack.p99",
             "Time to the ack.",
             "{max: 250ms, during: baseline}",
-            (),
+            p99,
         ),
         Kind::new::<Latency>(
             "latency.platform.p99",
             "Time until shown.",
             "{max: 2s, observer: store-record}",
-            (),
+            p99,
         ),
         Kind::new::<TimeMax>(
             "outage.longest",
             "The longest outage of any asset.",
             "{max: 75s}",
-            (),
+            outage,
         ),
-        Kind::new::<TimeMax>("rto", "Time to recovery.", "{max: 60s, of_assets: 99%}", ()),
+        Kind::new::<TimeMax>("rto", "Time to recovery.", "{max: 60s, of_assets: 99%}", recovery),
+        Kind::new::<CountMax>("stuck_assets", "Still out at the end.", "{max: 0}", |_| {
+            Ok(Rests::Return)
+        }),
     ],
 };
 
@@ -392,6 +441,7 @@ pub(crate) fn catalogs() -> Catalogs {
         faults: &FAULTS,
         systems: vec![&STORE],
         gates: Family::from(&GATES),
+        rests_on,
         default_gates: vec![("acked_lost", json!({"max": 0}))],
         reports: Family::from(&REPORTS),
     }
