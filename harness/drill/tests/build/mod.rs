@@ -32,8 +32,8 @@ pub const PRETEND: Build = Build {
 static NO_REPORTS: Catalog<()> = Catalog { noun: "report", kinds: &[] };
 
 impl Build {
-    pub fn load(&self, scenario: &str) -> Plan {
-        let catalogs = Catalogs {
+    fn catalogs(&self) -> Catalogs {
+        Catalogs {
             labs: self.labs.into(),
             faults: self.faults,
             systems: self.systems.to_vec(),
@@ -41,9 +41,17 @@ impl Build {
             rests_on: findings::gates::rests_on,
             default_gates: findings::gates::defaults(),
             reports: (&NO_REPORTS).into(),
-        };
-        plan::load(scenario, "drill.yaml", &catalogs)
+        }
+    }
+
+    pub fn load(&self, scenario: &str) -> Plan {
+        plan::load(scenario, "drill.yaml", &self.catalogs())
             .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    }
+
+    /// What `wetdress plan` would say of it.
+    pub fn described(&self, scenario: &str) -> plan::Description {
+        plan::describe(&self.load(scenario), &self.catalogs())
     }
 
     pub fn play(&self, plan: Plan) -> Played {
