@@ -13,23 +13,23 @@ const SERVERS: &[(&str, &str, &str)] =
     &[("etcd", "etcd", "ci/install-servers, or apt-get install etcd-server")];
 
 /// Exit 0 when a local drill can run here, 4 when not. Servers are told, but only some scenarios need them.
-pub(crate) fn doctor(as_json: bool) -> Exit {
+pub(crate) fn doctor(as_json: bool) -> Result<Exit, Exit> {
     let mut findings = local::doctor::doctor();
     let able = findings.iter().all(|finding| finding.state != State::Missing);
     findings
         .extend(SERVERS.iter().map(|(program, system, remedy)| server(program, system, remedy)));
     if as_json {
-        console::json(&json!({"local_lab": able, "findings": findings}));
+        console::json(&json!({"local_lab": able, "findings": findings}))?;
     } else {
-        findings.iter().for_each(tell);
+        findings.iter().try_for_each(tell)?;
         let words = if able {
             "the local lab works here; try: wetdress run scenarios/first.yaml"
         } else {
             "the local lab does not work here yet"
         };
-        console::data(&format!("\n{words}"));
+        console::data(&format!("\n{words}"))?;
     }
-    if able { Exit::Pass } else { Exit::NotUp }
+    Ok(if able { Exit::Pass } else { Exit::NotUp })
 }
 
 fn server(program: &str, system: &str, remedy: &str) -> Finding {
@@ -59,7 +59,7 @@ fn word(state: State) -> &'static str {
     }
 }
 
-fn tell(finding: &Finding) {
+fn tell(finding: &Finding) -> Result<(), Exit> {
     let color = match finding.state {
         State::Works => AnsiColor::Green,
         State::Degraded => AnsiColor::Yellow,
@@ -71,8 +71,9 @@ fn tell(finding: &Finding) {
         word(finding.state),
         finding.what,
         finding.found
-    ));
-    if let Some(remedy) = &finding.remedy {
-        console::styled(&format!("         {remedy}\n"));
+    ))?;
+    match &finding.remedy {
+        Some(remedy) => console::styled(&format!("         {remedy}\n")),
+        None => Ok(()),
     }
 }

@@ -19,9 +19,25 @@ pub(crate) struct Judged {
     pub(crate) loaded: Loaded,
     pub(crate) findings: Findings,
     pub(crate) verdicts: Verdicts,
+    /// Whether `run.json` has it now; if not, why.
+    pub(crate) stored: Result<(), String>,
+}
+
+/// The same, of a run that was stored: nobody may be at work there.
+pub(crate) fn judge_stored(folder: &Path) -> Result<Judged, String> {
+    if run::Folder::at(folder).is_held() {
+        return Err(format!(
+            "the run in {} is still going on: wait for its end, or interrupt it, and judge it then",
+            folder.display()
+        ));
+    }
+    judge(folder)
 }
 
 /// Reads, finds, judges, and replaces `run.json`.
+///
+/// # Errors
+/// The folder cannot be read, or is not whole: nothing was written to it.
 pub(crate) fn judge(folder: &Path) -> Result<Judged, String> {
     let failed = |error: &dyn std::error::Error| format!("failed to {}", chain(error));
     let loaded = Loaded::open(folder).map_err(|error| failed(&error))?;
@@ -44,8 +60,9 @@ pub(crate) fn judge(folder: &Path) -> Result<Judged, String> {
         "verdicts": verdicts,
         "findings": findings,
     });
-    loaded.folder.write_summary(&Summary::new(state, body)).map_err(|error| failed(&error))?;
-    Ok(Judged { loaded, findings, verdicts })
+    let stored = loaded.folder.write_summary(&Summary::new(state, body));
+    let stored = stored.map_err(|error| format!("nothing was stored: {}", failed(&error)));
+    Ok(Judged { loaded, findings, verdicts, stored })
 }
 
 impl Judged {
@@ -58,11 +75,7 @@ impl Judged {
         let mut failures = vec![];
         for name in names {
             let Some(kind) = reports::CATALOG.find(name) else {
-                let known: Vec<&str> = reports::CATALOG.names().collect();
-                failures.push(format!(
-                    "there is no report `{name}`; this build has {}",
-                    known.join(", ")
-                ));
+                failures.push(unknown_report(name));
                 continue;
             };
             if let Err(error) = kind.make.write(&self.view(), &mut self.loaded.folder.path()) {
@@ -82,4 +95,15 @@ impl Judged {
             },
         }
     }
+}
+
+/// What there is instead.
+pub(crate) fn unknown_report(name: &str) -> String {
+    let known: Vec<String> = reports::CATALOG.names().map(str::to_owned).collect();
+    let has = format!("this build has {}", known.join(", "));
+    let unknown = document::Unknown { found: name.to_owned(), known };
+    let meant = unknown.meant().join("` or `");
+    let asked =
+        if meant.is_empty() { String::new() } else { format!(" (did you mean `{meant}`?)") };
+    format!("there is no report `{name}`{asked}; {has}")
 }

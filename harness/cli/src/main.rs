@@ -11,6 +11,7 @@
 //! * `doctor`: what this machine can do, tried
 //! * `commands`: commands that only read and print, one file each
 //! * `progress`: what is seen while a run goes on
+//! * `panics`: our own mistakes, told as such
 //! * `console`: data to stdout, talk to stderr
 //! * `exit`: the exit codes
 
@@ -22,31 +23,45 @@ mod doctor;
 mod exit;
 mod judge;
 mod labs;
+mod panics;
 mod progress;
 mod run;
 mod scenario;
 
-use std::process::ExitCode;
+use std::{
+    ffi::{OsStr, OsString},
+    process::ExitCode,
+};
 
 use args::{Cli, Color, Command};
 use clap::Parser;
 use exit::Exit;
 
 fn main() -> ExitCode {
-    // Servers of the embedded stack are this same program.
-    let words: Vec<String> = std::env::args().collect();
+    // Servers of the embedded stack are this same program, and are given text by us.
+    let words: Vec<OsString> = std::env::args_os().collect();
     if let [_, system, node, rest @ ..] = words.as_slice()
-        && (system.as_str(), node.as_str()) == ("reference", "node")
+        && (system.as_os_str(), node.as_os_str()) == (OsStr::new("reference"), OsStr::new("node"))
     {
-        return reference::node::main(rest);
+        let rest: Vec<String> =
+            rest.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        return reference::node::main(&rest);
     }
+    panics::tell();
+    panics::caught(answer).unwrap_or(Exit::BrokeOff).into()
+}
+
+/// What the command line asks for.
+fn answer() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(asked) => {
-            let wrong = asked.use_stderr();
-            // Help and version are answers, everything else is wrong usage; a closed pipe changes neither.
-            let _closed_pipe = asked.print();
-            return if wrong { Exit::Usage.into() } else { ExitCode::SUCCESS };
+            // Help and version are answers, everything else is wrong usage.
+            if asked.use_stderr() {
+                let _nobody_reads = asked.print();
+                return Exit::Usage;
+            }
+            return console::answer(&asked).err().unwrap_or(Exit::Pass);
         }
     };
     match cli.color {
@@ -55,16 +70,18 @@ fn main() -> ExitCode {
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    dispatch(cli.command, color).into()
+    dispatch(cli.command, color).unwrap_or_else(|exit| exit)
 }
 
-fn dispatch(command: Command, color: bool) -> Exit {
+/// # Errors
+/// What was to be said could not be: this is the exit code.
+fn dispatch(command: Command, color: bool) -> Result<Exit, Exit> {
     match command {
         Command::Run(run) => run::run(&run, color),
         Command::Check { scenario } => commands::check(&scenario, color),
         Command::Plan { scenario, expand } => commands::plan(&scenario, expand, color),
         Command::Judge { run, judging } => commands::judge(&run, judging),
-        Command::Report { run, format } => commands::report(&run, &format),
+        Command::Report { run, format } => Ok(commands::report(&run, &format)),
         Command::Doctor { json } => doctor::doctor(json),
         Command::Explain { kind, all, into } => {
             commands::explain(kind.as_deref(), all, into.as_deref())

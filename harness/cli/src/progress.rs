@@ -1,38 +1,92 @@
 //! What a person sees on stderr while a run goes on. Data never goes here.
-#![allow(
-    clippy::print_stderr,
-    reason = "this is the one place that talks to the terminal during a run"
-)]
+//!
+//! A thread of its own writes it: a terminal that stands still, a full disk or a closed pipe under stderr must not hold up, slow down or
+//! end whoever records the run.
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    fmt,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
 };
 
 use drill::Listener;
 use model::{Event, LabEvent, Micros, WindowId};
 
+use crate::console;
+
+/// How long the end of a run waits for a display that is slow.
+const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+
 /// Plain lines, each with the run's clock, readable in a terminal and in a CI log.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    quiet: bool,
+    /// None where nothing is shown.
+    display: Mutex<Option<Display>>,
     last: Mutex<String>,
     /// Windows whose first proof has been told: a wide fault is proven link by link.
     proven: Mutex<BTreeSet<WindowId>>,
 }
 
+/// The thread that writes.
+struct Display {
+    lines: mpsc::Sender<String>,
+    /// Its other end is dropped when everything is written.
+    shown: mpsc::Receiver<()>,
+}
+
+impl Display {
+    /// None where the thread cannot be had: then nothing is shown.
+    fn new(show: impl Fn(&str) + Send + 'static) -> Option<Self> {
+        let (lines, come) = mpsc::channel::<String>();
+        let (done, shown) = mpsc::channel();
+        let work = move || {
+            come.iter().for_each(|line| show(&line));
+            drop(done);
+        };
+        thread::Builder::new().name("display".to_owned()).spawn(work).ok()?;
+        Some(Self { lines, shown })
+    }
+
+    /// Waits so long at most until everything is shown.
+    fn end(self, within: Duration) {
+        let Self { lines, shown } = self;
+        drop(lines);
+        let _shown_or_not = shown.recv_timeout(within);
+    }
+}
+
+impl fmt::Debug for Display {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Display")
+    }
+}
+
 impl Progress {
-    /// Quiet where somebody reads JSON.
+    /// Quiet where somebody reads JSON. To be made where the run is recorded: a thread does not survive a fork.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, ..Self::default() }
+        let display = if quiet { None } else { Display::new(console::talk) };
+        Self { display: Mutex::new(display), ..Self::default() }
+    }
+
+    /// Nothing more is shown; what was said before is, if the display takes it.
+    pub(crate) fn end(&self) {
+        let display = self.display.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(display) = display {
+            display.end(SHOWN_WITHIN);
+        }
     }
 
     /// One line, unless it says what the last one said.
     fn line(&self, words: &str) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.quiet && *last != words {
-            anstream::eprintln!("  {words}");
-            words.clone_into(&mut last);
+        if *last == words {
+            return;
+        }
+        words.clone_into(&mut last);
+        if let Some(display) = &*self.display.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _thread_gone = display.lines.send(format!("  {words}"));
         }
     }
 }
@@ -108,4 +162,22 @@ fn names(picked: &[Vec<model::End>]) -> String {
         .iter()
         .map(|ends| ends.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     groups.collect::<Vec<_>>().join(" | ")
+}
+
+#[test]
+fn a_display_that_stands_still_holds_nobody_up() {
+    let (release, stands) = mpsc::channel::<()>();
+    let (told, took) = mpsc::channel();
+    let display = Display::new(move |line| {
+        // Nobody may be listening any more.
+        let _ = told.send(line.to_owned());
+        let _ = stands.recv();
+    });
+    let progress = Progress { display: Mutex::new(display), ..Progress::default() };
+    (0..1_000).for_each(|n| progress.note(&format!("line {n}")));
+    assert_eq!(took.recv().expect("the first is being written"), "  line 0");
+    let display = progress.display.lock().expect("nobody panicked").take().expect("it is there");
+    display.end(Duration::ZERO);
+    progress.note("nobody shows this");
+    drop(release);
 }

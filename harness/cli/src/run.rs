@@ -1,10 +1,10 @@
 //! `wetdress run`: reads the scenario, makes the run folder, runs the plan where it belongs, then judges and reports from the folder.
 
-use std::{fs, sync::Arc, time::SystemTime};
+use std::{fs, path::Path, sync::Arc, time::SystemTime};
 
 use drill::{Cast, Drill, DrillError, Journal, Kinds, Lacking, Load, chain, run_number};
 use findings::Verdict;
-use model::{Event, Plan};
+use model::Plan;
 use run::{State, Summary};
 use seams::{Clock, Ended, Entered, LabError, LabKind, LabSetup, MakeLab, Traffic};
 use traffic::{Fleets, Setup, Thread};
@@ -14,33 +14,26 @@ use crate::{
     catalogs::{SYSTEMS, catalogs},
     console,
     exit::Exit,
-    judge, labs,
+    judge, labs, panics,
     progress::Progress,
     scenario::{self, Read},
 };
 
 /// Runs a scenario to its verdict.
-pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
-    let Read { mut plan, text } = match scenario::read(&args.scenario, color) {
-        Ok(read) => read,
-        Err(exit) => return exit,
-    };
+///
+/// # Errors
+/// It did not get so far, or what was found could not be said: this is the exit code.
+pub(crate) fn run(args: &args::Run, color: bool) -> Result<Exit, Exit> {
+    let Read { mut plan, text } = scenario::read(&args.scenario, color)?;
     if let Err(mistakes) = plan::set_lab(&mut plan, &args.lab, &catalogs()) {
         console::talk(mistakes.render(color).trim_end());
-        return Exit::Usage;
+        return Err(Exit::Usage);
     }
     let lab = labs::CATALOG.find(&plan.lab.kind).expect("the plan was read with this catalog");
-    let made = run::Folder::create(&args.runs, &folder_name(&plan), &plan, &text);
-    let noted = made.and_then(|folder| {
-        folder.write_summary(&Summary::new(State::Running, environment())).map(|()| folder)
-    });
-    let folder = match noted {
-        Ok(folder) => folder,
-        Err(error) => {
-            console::error(&format!("failed to {}", chain(&error)));
-            return Exit::NotUp;
-        }
-    };
+    let folder = folder(&args.runs, &plan, &text)?;
+    panics::of_run(folder.path());
+    // Where the file system has no locks, nobody can see that the run goes on, and nothing else is lost.
+    let _held = folder.hold().ok();
     let quiet = args.scenario.json;
     if !quiet {
         console::talk(&format!(
@@ -50,12 +43,44 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Exit {
             folder.path().display()
         ));
     }
-    let ended = enter(lab.make, plan, folder.clone(), quiet);
-    conclude(args, &folder, close(&folder, ended))
+    let ended = panics::caught(|| enter(lab.make, plan, folder.clone(), quiet));
+    conclude(args, &folder, close(&folder, ended.unwrap_or(Exit::BrokeOff)))
+}
+
+fn folder(runs: &Path, plan: &Plan, scenario: &str) -> Result<run::Folder, Exit> {
+    if runs.exists() && !runs.is_dir() {
+        console::error(&format!(
+            "failed to make a folder in {}: it is a file; `--runs` takes a folder",
+            runs.display()
+        ));
+        return Err(Exit::Usage);
+    }
+    let made = run::Folder::create(runs, &folder_name(plan), plan, scenario);
+    let noted = made.and_then(|folder| {
+        folder.write_summary(&Summary::new(State::Running, environment())).map(|()| folder)
+    });
+    let folder = noted.map_err(|error| failed(&error, Exit::NotUp))?;
+    // The run goes on without: its folder has a name of its own.
+    if let Err(error) = folder.point_latest() {
+        failed(&error, Exit::Pass);
+    }
+    Ok(folder)
 }
 
 /// Nobody writes to the folder any more. Without this it reads as that of a run that was killed.
 fn close(folder: &run::Folder, ended: Exit) -> Exit {
+    let panicked = panics::kept(folder.path());
+    let ended = if panicked.is_some() { Exit::BrokeOff } else { ended };
+    let why = panicked.map_or_else(
+        || {
+            format!(
+                "the harness ended with the exit code {} before its lab was closed",
+                ended as u8
+            )
+        },
+        |said| format!("there is a mistake in wetdress: {said}"),
+    );
+    broke(folder, &why);
     match folder.close() {
         Ok(()) => ended,
         Err(error) => failed(&error, if ended == Exit::Pass { Exit::BrokeOff } else { ended }),
@@ -63,14 +88,11 @@ fn close(folder: &run::Folder, ended: Exit) -> Exit {
 }
 
 /// Everything is written before anything decides the exit code.
-fn conclude(args: &args::Run, folder: &run::Folder, ended: Exit) -> Exit {
-    let judged = match judge::judge(folder.path()) {
-        Ok(judged) => judged,
-        Err(why) => {
-            console::error(&format!("the run cannot be judged: {why}"));
-            return if ended == Exit::Pass { Exit::BrokeOff } else { ended };
-        }
-    };
+fn conclude(args: &args::Run, folder: &run::Folder, ended: Exit) -> Result<Exit, Exit> {
+    let judged = judge::judge(folder.path()).map_err(|why| {
+        console::error(&format!("the run cannot be judged: {why}"));
+        if ended == Exit::Pass { Exit::BrokeOff } else { ended }
+    })?;
     let mut exit = if ended == Exit::Pass { judged.exit(args.judging) } else { ended };
     if args.packets == args::Packets::OnFailure
         && ended == Exit::Pass
@@ -78,18 +100,23 @@ fn conclude(args: &args::Run, folder: &run::Folder, ended: Exit) -> Exit {
     {
         forget_packets(folder);
     }
-    if let Err(why) = judged.report(&judged.loaded.plan.reports) {
+    let stored = judged.stored.clone();
+    for why in
+        [stored, judged.report(&judged.loaded.plan.reports)].into_iter().filter_map(Result::err)
+    {
         console::error(&why);
         exit = if exit == Exit::Pass { Exit::BrokeOff } else { exit };
     }
     if args.scenario.json {
+        let folder = folder.path().to_string_lossy();
+        let verdicts = &judged.verdicts;
         console::json(
-            &serde_json::json!({"folder": folder.path().to_string_lossy(), "exit": exit as u8, "verdicts": judged.verdicts}),
-        );
+            &serde_json::json!({"folder": folder, "exit": exit as u8, "verdicts": verdicts}),
+        )?;
     } else {
-        console::styled(&reports::summary(&judged.view()));
+        console::styled(&reports::summary(&judged.view()))?;
     }
-    exit
+    Ok(exit)
 }
 
 /// Before the reports are written, so that none names a file that is gone.
@@ -135,6 +162,10 @@ fn enter(kind: MakeLab, plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
             console::error(&why);
             Exit::BrokeOff
         }
+        Ok(Ended::Interrupted) => {
+            broke(&record, "it was interrupted twice, and everything inside was killed");
+            Exit::Interrupted
+        }
         Ok(Ended::Torn) => {
             let why = "somebody killed the sandbox, and with it everything inside";
             broke(&record, why);
@@ -147,9 +178,8 @@ fn enter(kind: MakeLab, plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
 
 /// Why a run ended before the journal of its drill could say it.
 fn broke(folder: &run::Folder, why: &str) {
-    let said = Event::Broke { why: why.to_owned() };
-    if let Err(error) = folder.journal().and_then(|journal| journal.append_last(said)) {
-        console::error(&format!("failed to {}", chain(&error)));
+    if let Err(error) = folder.journal().and_then(|journal| journal.broke(why)) {
+        failed(&error, Exit::BrokeOff);
     }
 }
 
@@ -178,17 +208,24 @@ async fn drill(
         Err(error) => return not_begun(&folder, &error, Exit::Mistakes),
     };
     let progress = Arc::new(Progress::new(quiet));
-    let journal = match Journal::open(&folder, Clock::unarmed(), progress) {
+    let journal = match Journal::open(&folder, Clock::unarmed(), progress.clone()) {
         Ok(journal) => journal,
         Err(error) => return failed(&error, Exit::NotUp),
     };
-    let stop = async { (interrupt.await, DrillError::Interrupted).1 };
+    let stop = async {
+        tokio::select! {
+            () = interrupt => DrillError::Interrupted,
+            said = panics::happened() => DrillError::Panicked(said),
+        }
+    };
     let thread = if kind.simulated() { Thread::Callers } else { Thread::Own };
     let traffic = Box::new(move |Load { plan, run, network, drivers, folder }| {
         let fleets = Fleets::new(Setup { plan, run, network, drivers, folder }, thread)?;
         Ok(Box::new(fleets) as Box<dyn Traffic>)
     });
-    match (Drill { plan, cast, kind, lab, folder, journal, traffic }).run(stop).await {
+    let ended = Drill { plan, cast, kind, lab, folder, journal, traffic }.run(stop).await;
+    progress.end();
+    match ended {
         Ok(()) => Exit::Pass,
         // Who interrupts knows it.
         Err(DrillError::Interrupted) => Exit::Interrupted,

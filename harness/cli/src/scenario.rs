@@ -38,10 +38,10 @@ fn with_input<T>(
     let stack = stack.as_ref().map(|(text, file)| (text.as_str(), file.as_str()));
     load(&Input { text, file: &file, stack, seed: args.seed }).map_err(|mistakes| {
         if args.json {
-            console::json(&serde_json::json!({"mistakes": mistakes.list()}));
-        } else {
-            console::talk(mistakes.render(color).trim_end());
+            let told = console::json(&serde_json::json!({"mistakes": mistakes.list()}));
+            return told.err().unwrap_or(Exit::Mistakes);
         }
+        console::talk(mistakes.render(color).trim_end());
         Exit::Mistakes
     })
 }

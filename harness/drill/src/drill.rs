@@ -97,10 +97,10 @@ impl Drill<'_> {
         let ended = tokio::select! {
             ended = stage.play(cast, traffic) => ended,
             unwritten = journal.failed() => Err(unwritten),
-            why = stop => Err(why),
+            stopped = stop => Err(stopped),
         };
         if let Err(error) = &ended {
-            journal.sink().now(broke(error));
+            journal.sink().now(Event::Broke { why: why(error) });
         }
         // Idempotent: after a whole run it is closed already.
         lab.close().await;
@@ -108,19 +108,18 @@ impl Drill<'_> {
         if let Err(error @ DrillError::Journal(_)) = &ended {
             // The disk may have room again, and what is known of the end is worth a try.
             let again = record.journal();
-            let _full = again.and_then(|file| file.append_last(broke(error)));
+            let _full = again.and_then(|file| file.broke(&why(error)));
         }
         ended
     }
 }
 
-/// The end of a run that did not reach its own.
-fn broke(error: &DrillError) -> Event {
-    let why = match error {
+/// Why a run did not reach its end.
+fn why(error: &DrillError) -> String {
+    match error {
         DrillError::Interrupted => "it was interrupted".to_owned(),
         error => format!("failed to {}", chain(error)),
-    };
-    Event::Broke { why }
+    }
 }
 
 /// What every step of a run needs.

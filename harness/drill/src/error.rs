@@ -35,7 +35,7 @@ pub enum DrillError {
     /// The load generator itself, not the stack under test.
     #[error("send as planned: {0}")]
     Trouble(String),
-    #[error("go on after a panic of the harness: {0}")]
+    #[error("go on after a panic, which is a mistake in wetdress: {0}")]
     Panicked(String),
     #[error("write the journal of events to its end")]
     Journal(#[source] Box<dyn Error + Send + Sync>),

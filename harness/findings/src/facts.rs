@@ -305,9 +305,6 @@ pub struct Happened {
     /// Parts of the record that could not be written, and why. Older documents do not say.
     #[serde(default)]
     pub unwritten: Vec<(String, String)>,
-    /// The lab opened, the stack came up, and traffic began. Older documents do not say.
-    #[serde(default)]
-    pub armed: bool,
 }
 
 /// A service is fully redundant from this moment, or no longer.

@@ -18,6 +18,8 @@ pub enum RunError {
          the run was made, or run the scenario again"
     )]
     NotWhole { folder: PathBuf, file: String, why: String },
+    #[error("point {path} to the run: it is no link, and is left as it is")]
+    NoLink { path: PathBuf },
     /// The run was stored by another version, whose words mean other things.
     #[error(
         "read {path}: it is of format {format} and this version reads format {ours} only; \

@@ -1,7 +1,8 @@
 //! The folder itself: where everything lies, and its making.
 
 use std::{
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,9 +22,16 @@ pub struct Folder {
     path: PathBuf,
 }
 
+/// A run goes on in this folder.
+#[derive(Debug)]
+pub struct Held {
+    /// The lock ends with the last copy of this descriptor.
+    _folder: File,
+}
+
 impl Folder {
     /// Makes `runs/name` (with `-2`, `-3` ... where that is taken), writes the plan, the scenario's text and a `run.json` that says
-    /// `running`, and points `runs/latest` to it.
+    /// `running`.
     pub fn create(runs: &Path, name: &str, plan: &Plan, scenario: &str) -> Result<Self, RunError> {
         fs::create_dir_all(runs).map_err(RunError::io("create", runs))?;
         let folder = Self { path: fresh(runs, name)? };
@@ -33,8 +41,36 @@ impl Folder {
         folder.write_summary(&Summary::new(State::Running, serde_json::Value::Null))?;
         folder.write(&folder.plan(), &pretty(plan))?;
         folder.write(&folder.scenario(), scenario.as_bytes())?;
-        folder.point_latest(runs)?;
         Ok(folder)
+    }
+
+    /// Points `latest` beside this folder to it.
+    ///
+    /// # Errors
+    /// Something that is no link has this name: it is left as it is.
+    pub fn point_latest(&self) -> Result<(), RunError> {
+        let name = self.path.file_name().expect("the folder was made under a name");
+        let latest = self.path.with_file_name("latest");
+        if fs::symlink_metadata(&latest).is_ok_and(|there| !there.is_symlink()) {
+            return Err(RunError::NoLink { path: latest });
+        }
+        let new = self.path.with_file_name(format!(".latest-{}", std::process::id()));
+        let _left_by_a_crash = fs::remove_file(&new);
+        symlink(name, &new).map_err(RunError::io("link", &new))?;
+        fs::rename(&new, &latest).map_err(RunError::io("replace", latest))
+    }
+
+    /// Says that the run goes on, as long as this process or a child of it holds what is returned.
+    pub fn hold(&self) -> Result<Held, RunError> {
+        let folder = File::open(&self.path).map_err(RunError::io("open", &self.path))?;
+        folder.lock().map_err(RunError::io("lock", &self.path))?;
+        Ok(Held { _folder: folder })
+    }
+
+    /// Whether somebody holds it. Where the file system knows no locks nobody does.
+    pub fn is_held(&self) -> bool {
+        let locked = File::open(&self.path).map(|folder| folder.try_lock_shared());
+        matches!(locked, Ok(Err(TryLockError::WouldBlock)))
     }
 
     /// A folder that was made before, also by another process.
@@ -177,15 +213,6 @@ impl Folder {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RunError> {
         fs::write(path, bytes).map_err(RunError::io("write", path))
-    }
-
-    fn point_latest(&self, runs: &Path) -> Result<(), RunError> {
-        let name = self.path.file_name().expect("the folder was made under a name");
-        let (new, latest) =
-            (runs.join(format!(".latest-{}", std::process::id())), runs.join("latest"));
-        let _left_by_a_crash = fs::remove_file(&new);
-        symlink(name, &new).map_err(RunError::io("link", &new))?;
-        fs::rename(&new, &latest).map_err(RunError::io("replace", latest))
     }
 }
 

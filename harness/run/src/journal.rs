@@ -21,6 +21,8 @@ struct Writer {
     lines: lines::Lines,
     next: u64,
     last: Micros,
+    /// Whether it says how the run ended.
+    ended: bool,
 }
 
 impl Journal {
@@ -30,13 +32,21 @@ impl Journal {
         let mut lines = lines::Lines::open(path)?;
         lines.cut(had.length)?;
         let last = had.values.last().map_or(Micros::ZERO, |record| record.at);
-        Ok(Self(Mutex::new(Writer { lines, next: had.values.len() as u64, last })))
+        let next = had.values.len() as u64;
+        let ended = had.values.iter().any(|record| is_end(&record.event));
+        Ok(Self(Mutex::new(Writer { lines, next, last, ended })))
     }
 
-    /// For somebody without the run's clock, when all is over: at the moment of the last event.
-    pub fn append_last(&self, event: Event) -> Result<Record, RunError> {
-        let last = self.writer().last;
-        self.append(last, event)
+    /// Why the run broke off, for somebody without its clock and when all is over; nothing where the journal says already how it ended.
+    pub fn broke(&self, why: &str) -> Result<(), RunError> {
+        let (ended, last) = {
+            let writer = self.writer();
+            (writer.ended, writer.last)
+        };
+        if ended {
+            return Ok(());
+        }
+        self.append(last, Event::Broke { why: why.to_owned() }).map(|_| ())
     }
 
     pub fn append(&self, at: Micros, event: Event) -> Result<Record, RunError> {
@@ -44,12 +54,17 @@ impl Journal {
         let record = Record { number: writer.next, at, event };
         writer.lines.append([&record])?;
         (writer.next, writer.last) = (writer.next + 1, at);
+        writer.ended |= is_end(&record.event);
         Ok(record)
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(event, Event::LabClosed | Event::Broke { .. })
 }
 
 /// What the file holds; the numbers have no gap.

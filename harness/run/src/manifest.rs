@@ -15,7 +15,7 @@ use crate::RunError;
 /// Version of `manifest.json`.
 const FORMAT: u32 = 1;
 /// What a run records: files, and folders with all that is in them.
-const RECORDED: [&str; 10] = [
+const RECORDED: [&str; 11] = [
     "plan.yaml",
     "scenario.yaml",
     "events.jsonl",
@@ -23,10 +23,13 @@ const RECORDED: [&str; 10] = [
     "shards.jsonl",
     "counters.jsonl",
     "latency.hlog",
+    "panic.txt",
     "ledger",
     "logs",
     "packets",
 ];
+/// Folders that are for people only.
+const SPARE: [&str; 2] = ["logs", "packets"];
 const BUFFER: usize = 1 << 16;
 
 /// Everything that was recorded: not `run.json` and the reports, which are written again whenever somebody judges.
@@ -99,6 +102,9 @@ impl Manifest {
                     found.crc32c
                 ),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if is_left_out(folder, name) {
+                        continue;
+                    }
                     format!("it is missing; {bytes} bytes were written")
                 }
                 Err(error) => return Err(RunError::io("read", path)(error)),
@@ -107,6 +113,12 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// Whether the whole folder of the file is gone, and it is one that decides nothing: an archive may do without.
+fn is_left_out(root: &Path, name: &str) -> bool {
+    let spare = name.split_once('/').map(|(folder, _)| folder);
+    spare.is_some_and(|folder| SPARE.contains(&folder) && !root.join(folder).exists())
 }
 
 /// A file, or every file below a folder; nothing where there is neither.

@@ -48,6 +48,7 @@ fn acked(identity: Identity, ready: Micros) -> Row {
 fn written(runs: &std::path::Path) -> (Folder, Vec<Row>) {
     let plan = sample(8, streams());
     let folder = Folder::create(runs, "sample", &plan, "scenario: sample\n").expect("a folder");
+    folder.point_latest().expect("a link");
     let schedule = Arc::new(Schedule::new(&plan));
     let mut ledger = folder.append_ledger(schedule.clone()).expect("a ledger");
     let observer =
@@ -121,6 +122,8 @@ fn folders_are_never_written_over_and_latest_is_the_newest() {
     let first = Folder::create(runs.path(), "drill", &plan, "").expect("a folder");
     let second = Folder::create(runs.path(), "drill", &plan, "").expect("a folder");
     assert_eq!(second.path(), runs.path().join("drill-2"));
+    first.point_latest().expect("a link");
+    second.point_latest().expect("a link");
     first
         .write_summary(&Summary::new(State::Finished, json!({"verdict": "pass"})))
         .expect("a summary");
@@ -220,4 +223,71 @@ fn a_folder_of_another_format_is_refused_with_a_sentence() {
         refused.contains("format 2") && refused.contains("run the scenario again"),
         "{refused}"
     );
+}
+
+/// An archive may do without logs and packets; half of them is no copy of a run.
+#[test]
+fn what_decides_nothing_may_be_left_out_as_a_whole() {
+    let runs = tempfile::tempdir().expect("a directory");
+    let (folder, _) = written(runs.path());
+    fs::create_dir(folder.packets()).expect("a new folder");
+    let files = [
+        folder.logs().join("a.log"),
+        folder.logs().join("b.log"),
+        folder.packets().join("1.pcapng"),
+    ];
+    files.iter().for_each(|file| fs::write(file, "words").expect("it can be written"));
+    folder.close().expect("a manifest");
+    assert!(Loaded::open(folder.path()).expect("a run").is_closed());
+    fs::remove_file(&files[0]).expect("it is there");
+    let refused = Loaded::open(folder.path()).expect_err("half of the logs").to_string();
+    assert!(refused.contains("logs/a.log: it is missing"), "{refused}");
+    fs::remove_dir_all(folder.logs()).expect("it is there");
+    Loaded::open(folder.path()).expect("a run without logs");
+    folder.remove_packets().expect("they are there");
+    fs::create_dir(folder.packets()).expect("a new folder");
+    Loaded::open(folder.path()).expect("nothing is asked of packets that a run let go");
+}
+
+/// Somebody keeps a run under this name.
+#[test]
+fn what_is_called_latest_and_is_no_link_is_left_alone() {
+    let runs = tempfile::tempdir().expect("a directory");
+    let folder = Folder::create(runs.path(), "drill", &sample(1, streams()), "").expect("a folder");
+    let latest = runs.path().join("latest");
+    let refused = || {
+        let refused = folder.point_latest().expect_err("it is no link").to_string();
+        assert!(refused.contains("left as it is") && !latest.is_symlink(), "{refused}");
+    };
+    fs::create_dir(&latest).expect("it is free");
+    refused();
+    fs::remove_dir(&latest).expect("it is empty");
+    fs::write(&latest, "kept").expect("it is free");
+    refused();
+    assert_eq!(fs::read_to_string(&latest).expect("text"), "kept");
+}
+
+#[test]
+fn a_folder_is_held_until_nobody_holds_it() {
+    let runs = tempfile::tempdir().expect("a directory");
+    let folder = Folder::create(runs.path(), "drill", &sample(1, streams()), "").expect("a folder");
+    assert!(!folder.is_held());
+    let held = folder.hold().expect("a lock");
+    assert!(folder.is_held());
+    drop(held);
+    assert!(!folder.is_held());
+}
+
+#[test]
+fn a_journal_says_once_how_a_run_ended() {
+    let runs = tempfile::tempdir().expect("a directory");
+    let folder = Folder::create(runs.path(), "drill", &sample(1, streams()), "").expect("a folder");
+    let journal = folder.journal().expect("a journal");
+    journal.append(Micros(7), Event::Armed).expect("an event");
+    folder.journal().expect("a journal").broke("a reason").expect("an event");
+    folder.journal().expect("a journal").broke("another one").expect("nothing to write");
+    let events = Loaded::open(folder.path()).expect("a run").events;
+    assert_eq!(events.len(), 2);
+    assert_eq!((events[1].at, events[1].number), (Micros(7), 1));
+    assert_eq!(events[1].event, Event::Broke { why: "a reason".into() });
 }

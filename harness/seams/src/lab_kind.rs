@@ -71,6 +71,8 @@ pub enum Ended {
     Returned(u8),
     /// By this signal.
     Signalled(i32),
+    /// Somebody outside asked twice for an end: everything inside was killed.
+    Interrupted,
     /// Somebody killed the walls of the lab, and with them everything inside.
     Torn,
 }

@@ -4,6 +4,7 @@
 use std::{
     fmt, io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -43,8 +44,9 @@ pub(crate) fn start() -> io::Result<Inside> {
     let (ours, theirs) = ipc::pair()?;
     if ChildGuard::fork()?.map(std::mem::forget).is_none() {
         drop(ours);
-        let served = serve(&theirs);
-        sys::leave(i32::from(served.is_err()));
+        // A panic must not unwind into the harness's code: this is another process.
+        let served = catch_unwind(AssertUnwindSafe(|| serve(&theirs)));
+        sys::leave(i32::from(!matches!(served, Ok(Ok(())))));
     }
     Ok(Inside { server: Arc::new(ours) })
 }

@@ -36,6 +36,7 @@ impl LabKind for Sandboxed {
         match sandbox::enter(|inside| harness(inside, setup, body)).map_err(refused)? {
             Outcome::Exited(code) => Ok(Ended::Returned(code)),
             Outcome::Signalled(signal) => Ok(Ended::Signalled(signal)),
+            Outcome::Interrupted => Ok(Ended::Interrupted),
             Outcome::Torn => Ok(Ended::Torn),
         }
     }

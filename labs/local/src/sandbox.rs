@@ -44,6 +44,8 @@ pub enum Outcome {
     Exited(u8),
     /// By this signal.
     Signalled(i32),
+    /// Killed by the supervisor, which was asked twice for an end.
+    Interrupted,
     /// Somebody killed pid 1, or the door, and with it everything inside.
     Torn,
 }
@@ -89,14 +91,20 @@ fn supervise(body: impl FnOnce(Inside) -> u8, before: &Signals) -> Result<Outcom
     let (mut words, tell) = io::pipe().step("open a pipe")?;
     let Some(entry) = ChildGuard::fork().step("fork")? else {
         drop(words);
-        enter_namespaces(body, before, tell);
+        // A panic must not unwind into the supervisor's code: this is another process.
+        let inside = || enter_namespaces(body, before, tell);
+        let Err(_told) = catch_unwind(AssertUnwindSafe(inside));
+        sys::leave(1);
     };
     drop(tell);
-    let mut asked = false;
+    let (mut asked, mut asked_twice) = (false, false);
     entry
         .guard(|signal| match signal {
             libc::SIGQUIT => None,
-            _ if std::mem::replace(&mut asked, true) => Some(Signal::QUIT),
+            _ if std::mem::replace(&mut asked, true) => {
+                asked_twice = true;
+                Some(Signal::QUIT)
+            }
             _ => Some(Signal::TERM),
         })
         .step("wait for the sandbox")?;
@@ -107,6 +115,7 @@ fn supervise(body: impl FnOnce(Inside) -> u8, before: &Signals) -> Result<Outcom
         Ok(Exit::Refused { step, errno }) => {
             Err(SandboxError { step, source: io::Error::from_raw_os_error(errno) })
         }
+        Err(_) if asked_twice => Ok(Outcome::Interrupted),
         Err(_) => Ok(Outcome::Torn),
     }
 }

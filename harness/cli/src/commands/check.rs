@@ -4,19 +4,14 @@ use serde_json::json;
 
 use crate::{args::Scenario, console, exit::Exit, scenario};
 
-pub(crate) fn check(args: &Scenario, color: bool) -> Exit {
-    match scenario::read(args, color) {
-        Err(exit) => exit,
-        Ok(read) => {
-            let plan = read.plan;
-            if args.json {
-                console::json(
-                    &json!({"mistakes": [], "scenario": plan.scenario, "sha256": plan.source.sha256}),
-                );
-            } else {
-                console::talk(&format!("{}: no mistakes", args.file.display()));
-            }
-            Exit::Pass
-        }
+pub(crate) fn check(args: &Scenario, color: bool) -> Result<Exit, Exit> {
+    let plan = scenario::read(args, color)?.plan;
+    if args.json {
+        console::json(
+            &json!({"mistakes": [], "scenario": plan.scenario, "sha256": plan.source.sha256}),
+        )?;
+    } else {
+        console::talk(&format!("{}: no mistakes", args.file.display()));
     }
+    Ok(Exit::Pass)
 }

@@ -4,24 +4,24 @@ use std::{fs, path::Path};
 
 use crate::{catalogs::catalogs, console, exit::Exit};
 
-pub(crate) fn explain(kind: Option<&str>, all: bool, into: Option<&Path>) -> Exit {
+pub(crate) fn explain(kind: Option<&str>, all: bool, into: Option<&Path>) -> Result<Exit, Exit> {
     let catalogs = catalogs();
     if let Some(folder) = into {
-        return write_reference(folder, &plan::reference(&catalogs));
+        return Ok(write_reference(folder, &plan::reference(&catalogs)));
     }
     if all {
-        plan::reference(&catalogs).iter().for_each(|(_, page)| console::data(page));
-        return Exit::Pass;
+        plan::reference(&catalogs).iter().try_for_each(|(_, page)| console::data(page))?;
+        return Ok(Exit::Pass);
     }
     let Some(kind) = kind else {
         console::error(
             "which kind? `wetdress list` shows them all, `wetdress explain partition` documents one",
         );
-        return Exit::Usage;
+        return Ok(Exit::Usage);
     };
-    match plan::explain(kind, &catalogs) {
+    Ok(match plan::explain(kind, &catalogs) {
         Some(text) => {
-            console::data(&text);
+            console::data(&text)?;
             Exit::Pass
         }
         None => {
@@ -30,7 +30,7 @@ pub(crate) fn explain(kind: Option<&str>, all: bool, into: Option<&Path>) -> Exi
             ));
             Exit::Usage
         }
-    }
+    })
 }
 
 /// The pages of docs/reference.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{catalogs::catalogs, console, exit::Exit};
 
-pub(crate) fn list(as_json: bool) -> Exit {
+pub(crate) fn list(as_json: bool) -> Result<Exit, Exit> {
     let kinds = plan::list(&catalogs());
     if as_json {
         console::json(
@@ -12,17 +12,17 @@ pub(crate) fn list(as_json: bool) -> Exit {
                 .iter()
                 .map(|(noun, name, about)| json!({"noun": noun, "name": name, "about": about}))
                 .collect(),
-        );
-        return Exit::Pass;
+        )?;
+        return Ok(Exit::Pass);
     }
     let width = kinds.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);
     let mut last = "";
     for (noun, name, about) in kinds {
         if noun != last {
-            console::data(&format!("{noun}s"));
+            console::data(&format!("{noun}s"))?;
             last = noun;
         }
-        console::data(&format!("  {name:width$}  {about}"));
+        console::data(&format!("  {name:width$}  {about}"))?;
     }
-    Exit::Pass
+    Ok(Exit::Pass)
 }

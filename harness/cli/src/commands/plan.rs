@@ -4,26 +4,17 @@ use serde_json::json;
 
 use crate::{args::Scenario, catalogs::catalogs, console, exit::Exit, scenario};
 
-pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Exit {
+pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Result<Exit, Exit> {
     if expand {
-        return match scenario::expanded(args, color) {
-            Err(exit) => exit,
-            Ok(text) => {
-                console::data(&text);
-                Exit::Pass
-            }
-        };
+        console::data(&scenario::expanded(args, color)?)?;
+        return Ok(Exit::Pass);
     }
-    match scenario::read(args, color) {
-        Err(exit) => exit,
-        Ok(read) => {
-            let described = plan::describe(&read.plan, &catalogs());
-            if args.json {
-                console::json(&json!({"plan": read.plan, "described": described}));
-            } else {
-                console::data(&described.to_string());
-            }
-            Exit::Pass
-        }
+    let plan = scenario::read(args, color)?.plan;
+    let described = plan::describe(&plan, &catalogs());
+    if args.json {
+        console::json(&json!({"plan": plan, "described": described}))?;
+    } else {
+        console::data(&described.to_string())?;
     }
+    Ok(Exit::Pass)
 }

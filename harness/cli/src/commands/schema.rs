@@ -2,7 +2,7 @@
 
 use crate::{catalogs::catalogs, console, exit::Exit};
 
-pub(crate) fn schema() -> Exit {
-    console::json(&plan::schema(&catalogs()));
-    Exit::Pass
+pub(crate) fn schema() -> Result<Exit, Exit> {
+    console::json(&plan::schema(&catalogs()))?;
+    Ok(Exit::Pass)
 }

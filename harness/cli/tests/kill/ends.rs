@@ -70,3 +70,23 @@ pub(crate) fn an_interrupted_run_ends_in_order(stage: &Stage) -> Result<(), Fail
     is_judged(&run.place, true);
     Ok(())
 }
+
+/// The second signal does not wait for anything; another one than the first, since two of one kind may arrive as one.
+pub(crate) fn who_asks_twice_has_interrupted(stage: &Stage) -> Result<(), Failed> {
+    let mut run = stage.start("twice", User::This);
+    if let Err(Refused(why)) = run.hear("fault cut-west proven") {
+        eprintln!("skipped who_asks_twice_has_interrupted: {why}");
+        return Ok(());
+    }
+    run.census.hold_namespaces();
+    let supervisor = Pid::from_raw(run.pid()).expect("not zero");
+    kill_process(supervisor, Signal::INT)?;
+    kill_process(supervisor, Signal::TERM)?;
+    let status = run.gone();
+    assert_eq!(status.code(), Some(130), "{}", run.words());
+    let events = fs::read_to_string(run.place.run().join("events.jsonl")).expect("it had begun");
+    assert!(events.contains("it was interrupted"), "{events}");
+    assert_eq!(state(&run.place), "broke");
+    is_judged(&run.place, true);
+    Ok(())
+}

@@ -40,6 +40,10 @@ fn main() -> ExitCode {
             "an_interrupted_run_ends_in_order",
             with(&stage, ends::an_interrupted_run_ends_in_order),
         ),
+        Trial::test(
+            "who_asks_twice_has_interrupted",
+            with(&stage, ends::who_asks_twice_has_interrupted),
+        ),
     ];
     for user in stage.users() {
         let mut kill = |victim: Victim, step: Step| {

@@ -222,7 +222,6 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
             happened.not_read_back.push((observer.to_string(), why.clone()))
         }
         Event::Unwritten { part, why } => happened.unwritten.push((part.clone(), why.clone())),
-        Event::Armed => happened.armed = true,
         Event::Quiesced { complete } => happened.quiesced = *complete,
         Event::Health(health) => happened.health = Some(health.clone()),
         Event::LabOpened { simulated, .. } => happened.simulated = *simulated,

@@ -31,7 +31,7 @@ pub(crate) fn play(name: &str) -> ExitCode {
             say(&format!("signal {signal}"));
             SIGNALLED.into()
         }
-        Ok(sandbox::Outcome::Torn) => TORN.into(),
+        Ok(sandbox::Outcome::Torn | sandbox::Outcome::Interrupted) => TORN.into(),
         Err(error) => panic!("failed to {error}: {}", error.source),
     }
 }
