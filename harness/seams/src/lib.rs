@@ -36,7 +36,7 @@ pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoi
 pub use fault::{Fault, Moment, Objection};
 pub use lab::{Lab, LabError, OpenLab, Wanted};
 pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};
-pub use local_errors::{CountedNetwork, LocalErrors, local_error};
+pub use local_errors::{CountedNetwork, LocalErrors};
 pub use network::{Network, Origin};
 pub use observer::{Observer, SightingSink, Vantage};
 pub use pulse::Pulse;

@@ -17,7 +17,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use crate::{Network, Origin};
 
 /// The refusal of this machine behind an error, if it is one: of an `io::Error`, or of anything that has one as a cause.
-pub fn local_error(error: &(dyn Error + 'static)) -> Option<LocalError> {
+fn local_error(error: &(dyn Error + 'static)) -> Option<LocalError> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref::<io::Error>() {

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     client::Connection,
     lab::Memory,
-    message::{Ask, Reply, Written},
+    message::{Ask, Reply},
+    written::Written,
 };
 
 /// Nothing to choose.

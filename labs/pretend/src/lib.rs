@@ -7,6 +7,7 @@
 //! * `links`: how a message travels
 //! * `channel`: jitter and loss of one link
 //! * `message`: what travels
+//! * `written`: what is kept of a payload
 //! * `serve`: what a node does with a message
 //! * `group`: one shard with its copies
 //! * `raft`: one copy of one log
@@ -31,6 +32,7 @@ mod serve;
 mod service;
 mod state;
 mod world;
+mod written;
 
 use std::{sync::Arc, time::Duration};
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use model::schedule::{Draws, Purpose};
 use tokio::time::Instant;
 
-use crate::message::Written;
+use crate::{STEP, written::Written};
 
 /// At most so many entries travel in one message.
 const BATCH: usize = 256;
@@ -109,7 +109,8 @@ impl Replica {
             answered: vec![now; copies],
             heard: Some(now),
             deadline: now,
-            election,
+            // A timeout of nothing would be due again before the clock has moved.
+            election: election.max(10 * STEP),
             draws,
             drawn: 0,
         };
@@ -384,5 +385,21 @@ impl Replica {
     fn others(&self) -> impl Iterator<Item = usize> + use<> {
         let me = self.me;
         (0..self.next.len()).filter(move |copy| *copy != me)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever its timeout, each copy is due again only when the clock has moved.
+    #[test]
+    fn a_timeout_of_nothing_does_not_hold_the_clock() {
+        let now = Instant::now();
+        for me in 0..2 {
+            let mut copy = Replica::new(me, 2, 0, Duration::ZERO, Draws::of(1), now);
+            copy.tick(now);
+            assert!(copy.deadline >= now + STEP, "copy {me}");
+        }
     }
 }

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 
 use crate::{
     group::{Group, Waiting},
-    message::{Ask, Body, Message, Reply, Route, Written},
+    message::{Ask, Body, Message, Reply, Route},
     raft::Role,
     world::World,
+    written::Written,
 };
 
 impl World {

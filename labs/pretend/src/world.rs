@@ -17,7 +17,6 @@ use tokio::{
 };
 
 use crate::{
-    STEP,
     group::Group,
     links::{Fate, Links, Passage},
     message::{Body, Message, PROCESS, Reply},
@@ -111,7 +110,6 @@ impl World {
         if self.groups.iter().any(|group| group.service == *service) {
             return;
         }
-        let election = election.max(STEP);
         let copies: Vec<NodeId> = self.topology().nodes_of(service).cloned().collect();
         for (number, shard) in shards.iter().enumerate().filter(|_| !copies.is_empty()) {
             let draws = self.draws.named(service.as_str()).named(shard.as_str());
@@ -465,35 +463,5 @@ impl World {
         if let Some(seen) = &self.seen {
             let _nobody_looks = seen.send(Stamped { at, what });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use model::topology::Node;
-
-    use super::*;
-
-    /// A service that asks for votes without a wait, and a leader that says so without one: the clock must get on all the same.
-    #[tokio::test(start_paused = true)]
-    async fn a_timeout_of_zero_does_not_hold_the_clock() {
-        let node = |last| Node {
-            region: "west".into(),
-            zone: None,
-            services: ["store".into()].into(),
-            address: Ipv4Addr::new(198, 18, 1, last),
-        };
-        let nodes = BTreeMap::from([("a".into(), node(1)), ("b".into(), node(2))]);
-        let topology = Arc::new(Topology { nodes, ..Topology::default() });
-        let processes = ["a", "b"].map(|name| (name.into(), vec![PROCESS.to_owned()])).into();
-        let (seen, _kept) = mpsc::unbounded_channel();
-        let now = Instant::now();
-        let mut world = World::new(topology, processes, 1, Clock::new(now), seen);
-        world.found(&"store".into(), &["s0".into()], Duration::ZERO, now);
-        let until = now + Duration::from_millis(50);
-        world.play(until);
-        assert!(world.next().is_some_and(|next| next > until));
     }
 }
