@@ -54,6 +54,17 @@ impl Corpus {
         inputs.sort();
         Self { inputs, words: vec![] }
     }
+
+    /// One of the inputs with a few of its bytes changed.
+    #[must_use]
+    pub fn changed(&self, random: &mut Random) -> Vec<u8> {
+        let mut input = random.of(&self.inputs).map_or(vec![], |(_, bytes)| bytes.clone());
+        for _ in 0..=random.below(CHANGES_MAX) {
+            change(&mut input, self, random);
+        }
+        input.truncate(BYTES_MAX);
+        input
+    }
 }
 
 /// Tries many inputs.
@@ -110,13 +121,7 @@ impl Round<'_> {
 
     /// The same for the same corpus, seed and number.
     fn input(&self, number: u64) -> Vec<u8> {
-        let mut random = Random(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let mut input = random.of(&self.corpus.inputs).map_or(vec![], |(_, bytes)| bytes.clone());
-        for _ in 0..=random.below(CHANGES_MAX) {
-            change(&mut input, self.corpus, &mut random);
-        }
-        input.truncate(BYTES_MAX);
-        input
+        self.corpus.changed(&mut Random::of_number(self.seed, number))
     }
 
     fn write_to(&self, number: u64) -> PathBuf {
@@ -174,9 +179,16 @@ fn change(input: &mut Vec<u8>, corpus: &Corpus, random: &mut Random) {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): one word of state, any seed is good.
-struct Random(u64);
+#[derive(Debug)]
+pub struct Random(u64);
 
 impl Random {
+    /// Draws of one of many inputs, the same for the same seed and number.
+    #[must_use]
+    pub fn of_number(seed: u64, number: u64) -> Self {
+        Self(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -184,11 +196,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    /// From 0, less than `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 
-    fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
+    /// One of them, if there is any.
+    pub fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         all.get(self.below(all.len() as u64) as usize)
     }
 }

@@ -11,5 +11,5 @@ mod patience;
 pub mod plan;
 pub mod recorded;
 
-pub use fuzz::{Corpus, fuzz};
+pub use fuzz::{Corpus, Random, fuzz};
 pub use patience::{answer, holds_within, patience, seen, until, within};
