@@ -2,7 +2,10 @@
 //!
 //! Absent on purpose: quality that changes by the clock, which is the link's own (`stack.links`, `access`).
 
-use document::units::{Bits, Share, Size, Time};
+use document::{
+    units::{Bits, Share, Size, Time},
+    within::{HOUR, Within},
+};
 use model::{Conditions, LinkCondition, LinkQuality, Topology, plan::Target};
 use schemars::JsonSchema;
 use seams::{
@@ -36,7 +39,7 @@ pub struct Degrade {
     pub direction: Direction,
     /// Added to the way of each packet.
     #[serde(default)]
-    pub delay: Time,
+    pub delay: Within<Time, 0, HOUR>,
     /// A draw added to the delay: `5ms`, or `{width: 5ms, shape: uniform | normal | pareto | pareto_normal, correlation: 25%}`.
     #[serde(default)]
     pub jitter: Jitter,
@@ -66,6 +69,7 @@ pub struct Degrade {
 impl Degrade {
     fn way(&self) -> Way {
         let Self { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu, .. } = *self;
+        let delay = *delay;
         Way { delay, jitter, loss, duplicate, corrupt, reorder, rate, queue, mtu }
     }
 

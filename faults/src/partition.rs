@@ -1,5 +1,6 @@
 //! Packets between groups of nodes, or between nodes and their clients, are lost or refused.
 
+use document::within::{self, Within};
 use model::{
     Conditions, CutForm, Ports, Topology,
     plan::{Mode, NodeTarget, Target},
@@ -46,9 +47,9 @@ pub struct Partition {
     /// Silence, an answer that says no, or connections that open and carry nothing.
     #[serde(default)]
     pub form: CutForm,
-    /// Only packets from or to these ports; every port when empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<u16>,
+    /// Only packets from or to these ports. Default: every port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "within::some")]
+    pub ports: Vec<Within<u16, 1, 65_535>>,
 }
 
 impl Partition {
@@ -123,7 +124,7 @@ impl Fault for Partition {
         let ports = if self.ports.is_empty() {
             Ports::All
         } else {
-            Ports::Only(self.ports.iter().copied().collect())
+            Ports::Only(self.ports.iter().map(|port| **port).collect())
         };
         let mut world = Conditions::default();
         links.into_iter().for_each(|link| world.cut(link, ports.clone(), self.form));

@@ -1,6 +1,6 @@
 //! Reading a scenario from the command line: its mistakes are told once, all of them.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use model::Plan;
 use plan::Input;
@@ -48,8 +48,11 @@ fn with_input<T>(
 
 /// The text of a file, or a message that says what to do.
 fn text_of(path: &Path) -> Result<String, Exit> {
-    fs::read_to_string(path).map_err(|error| {
+    plan::read_text(path).map_err(|error| {
         console::error(&format!("failed to read {}: {error}", path.display()));
-        Exit::Usage
+        match error {
+            plan::Unreadable::Io(_) => Exit::Usage,
+            plan::Unreadable::Content(_) => Exit::Mistakes,
+        }
     })
 }

@@ -9,6 +9,7 @@
 //! * `spanned`: values that keep their place
 //! * `either`: a quantity or a mapping under one key
 //! * `units`: quantities, which always carry a unit
+//! * `within`: quantities and numbers with a least and a greatest value
 //! * `complaint`: why a value cannot be what it is written as, carried through serde
 //! * `error`: what serde says of a mistake, on its way to a problem
 //! * `problem`: one mistake, as data
@@ -25,6 +26,7 @@ mod scalar;
 mod source;
 mod spanned;
 pub mod units;
+pub mod within;
 mod yaml;
 
 pub use complaint::Complaint;

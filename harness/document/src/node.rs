@@ -158,6 +158,32 @@ impl Node {
         Self { id: ids.fresh(), span: self.span, origin: self.origin, kind }
     }
 
+    /// What stands here, without its places: the same text for the same content, keys in any order.
+    pub(super) fn write_content(&self, into: &mut String) {
+        match &self.kind {
+            Kind::Scalar { text, quoted } => *into += &format!("{quoted}{text:?}"),
+            Kind::List(items) => {
+                into.push('[');
+                for item in items {
+                    item.write_content(into);
+                    into.push(',');
+                }
+                into.push(']');
+            }
+            Kind::Map(entries) => {
+                let mut sorted: Vec<&Entry> = entries.iter().collect();
+                sorted.sort_by(|a, b| a.key.text.cmp(&b.key.text));
+                into.push('{');
+                for Entry { key, value } in sorted {
+                    *into += &format!("{:?}:", key.text);
+                    value.write_content(into);
+                    into.push(',');
+                }
+                into.push('}');
+            }
+        }
+    }
+
     /// How many nodes there are, this one included.
     pub(super) fn count(&self) -> usize {
         self.all().count()

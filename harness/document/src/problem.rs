@@ -32,6 +32,10 @@ pub struct Unknown {
 /// Every mistake found so far.
 pub type Problems = Vec<Problem>;
 
+/// Longer quoted values are cut.
+const QUOTED_MAX: usize = 80;
+/// What is shown of them at each end.
+const SHOWN: usize = 30;
 /// At most this many names are offered as meant.
 const OFFERED_MAX: usize = 4;
 
@@ -88,6 +92,18 @@ impl Problem {
         self
     }
 
+    /// The same with quoted values cut to what a reader needs of them.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        Self {
+            message: cut(&self.message),
+            label: cut(&self.label),
+            help: self.help.as_deref().map(cut),
+            notes: self.notes.into_iter().map(|(span, text)| (span, cut(&text))).collect(),
+            ..self
+        }
+    }
+
     /// Names that would have been good here too.
     pub fn know_also(&mut self, names: &[&str]) {
         if let Some(unknown) = &mut self.unknown {
@@ -101,9 +117,29 @@ impl Problem {
     }
 }
 
+/// A text whose pieces in backticks are short.
+fn cut(text: &str) -> String {
+    if text.len() <= QUOTED_MAX {
+        return text.to_owned();
+    }
+    // Every other piece stands between two backticks.
+    let short = |(number, piece): (usize, &str)| {
+        let all: Vec<char> = piece.chars().collect();
+        match number % 2 == 1 && all.len() > QUOTED_MAX {
+            true => all[..SHOWN].iter().chain(&['…']).chain(&all[all.len() - SHOWN..]).collect(),
+            false => piece.to_owned(),
+        }
+    };
+    let pieces: Vec<String> = text.split('`').enumerate().map(short).collect();
+    pieces.join("`")
+}
+
 impl Unknown {
     /// The known names at the smallest distance, if that is small for a name of this length. One transposition counts as one edit.
     pub fn meant(&self) -> Vec<&str> {
+        if self.found.len() > QUOTED_MAX {
+            return vec![];
+        }
         let folded = self.found.to_lowercase().replace('_', "-");
         let distance = |name: &String| {
             strsim::damerau_levenshtein(&folded, &name.to_lowercase().replace('_', "-"))

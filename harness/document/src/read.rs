@@ -122,6 +122,15 @@ impl<'de> Reader<'de, '_> {
         self.locate(Error::invalid_type(found, visitor))
     }
 
+    /// A type that takes a fixed number of items leaves the others where they are: the first of them is a mistake.
+    fn list<V: Visitor<'de>>(&self, items: &'de [Node], visitor: V) -> Result<V::Value, Error> {
+        let mut reading = Items { reader: *self, left: items.iter() };
+        let value = visitor.visit_seq(&mut reading)?;
+        let Some(surplus) = reading.next() else { return Ok(value) };
+        let belong = items.len() - 1 - reading.left.len();
+        Err(self.below(surplus, None).locate(Error::ready(too_many(belong, surplus.span))))
+    }
+
     fn below(&self, node: &'de Node, owner: Option<Span>) -> Self {
         Self { node, owner, bad: self.bad }
     }
@@ -146,6 +155,14 @@ impl<'de> Reader<'de, '_> {
         }
         Err(self.locate(Error::ready(not_text(text, self.node.span))))
     }
+}
+
+fn too_many(belong: usize, surplus: Span) -> Problem {
+    let items =
+        if belong == 1 { "1 item belongs".to_owned() } else { format!("{belong} items belong") };
+    Problem::new("type", surplus, format!("an item too many: {items} here"))
+        .label("one too many")
+        .help("Leave it out; what is written here would have no effect")
 }
 
 /// A plain scalar that some reader would take for something other than text.
@@ -196,12 +213,25 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
                 Plain::Text(text) => visitor.visit_borrowed_str(text),
                 Plain::Null | Plain::Trap(_) => Err(Error::ready(not_text(text, self.node.span))),
             },
-            Kind::List(items) => visitor.visit_seq(Items { reader: self, left: items.iter() }),
+            Kind::List(items) => self.list(items, visitor),
             Kind::Map(entries) => {
                 visitor.visit_map(Fields { reader: self, left: self.entries(entries), value: None })
             }
         };
         result.map_err(|error| self.locate(error))
+    }
+
+    /// serde would read a struct from a list too, item by item in the order of its fields.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match &self.node.kind {
+            Kind::List(_) => Err(self.wrong_type(Unexpected::Seq, &visitor)),
+            Kind::Scalar { .. } | Kind::Map(_) => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -278,7 +308,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct map
     }
 }
 
@@ -291,14 +321,20 @@ struct Items<'de, 'b> {
     left: std::slice::Iter<'de, Node>,
 }
 
+impl<'de> Items<'de, '_> {
+    /// The next item that is not left out.
+    fn next(&mut self) -> Option<&'de Node> {
+        self.left.by_ref().find(|item| !self.reader.bad.borrow().contains_key(&item.id))
+    }
+}
+
 impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
     type Error = Error;
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Error> {
-        let next = self.left.by_ref().find(|item| !self.reader.bad.borrow().contains_key(&item.id));
-        let Some(item) = next else { return Ok(None) };
+        let Some(item) = self.next() else { return Ok(None) };
         let reader = self.reader.below(item, None);
         seed.deserialize(reader).map(Some).map_err(|error| reader.locate(error))
     }

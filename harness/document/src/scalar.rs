@@ -66,7 +66,10 @@ impl<'a> Plain<'a> {
                     b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+')
                 }) =>
             {
-                Self::Float(number)
+                match f64::is_finite(number) {
+                    true => Self::Float(number),
+                    false => Self::Trap("a number too large to keep"),
+                }
             }
             _ => Self::Text(text),
         }

@@ -48,6 +48,11 @@ impl Sources {
         SourceId(self.0.len() as u32 - 1)
     }
 
+    /// How many files there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The file with this number; it must have been given out by [`Sources::add`] of this value.
     pub fn file(&self, id: SourceId) -> &Source {
         &self.0[id.0 as usize]

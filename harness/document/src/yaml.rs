@@ -4,7 +4,7 @@
 //! whether a scalar was quoted, and serde-saphyr hands out both only for types that are known when it reads.
 //! What a scenario has no use for is refused: several documents, tags, directives, keys that are not text, aliases that grow.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
@@ -28,7 +28,7 @@ pub fn parse(text: &str, source: SourceId, ids: &mut Ids, problems: &mut Problem
         problems,
         open: vec![],
         anchors: HashMap::new(),
-        names: vec![],
+        named: vec![],
         nodes: 0,
         root: None,
     };
@@ -50,7 +50,30 @@ pub fn parse(text: &str, source: SourceId, ids: &mut Ids, problems: &mut Problem
             return None;
         }
     }
-    builder.root
+    builder.unused();
+    let root = builder.root;
+    root.iter().flat_map(Node::all).for_each(|list| repeated(list, problems));
+    root
+}
+
+/// Every list of a scenario is a set, or in an order in which nothing can stand twice: what does has no effect.
+fn repeated(list: &Node, problems: &mut Problems) {
+    let mut seen: HashMap<String, Span> = HashMap::new();
+    for item in list.items() {
+        let mut content = String::new();
+        item.write_content(&mut content);
+        if let Some(first) = seen.insert(content, item.span) {
+            let problem =
+                Problem::new("duplicate", item.span, "the same item stands twice in one list");
+            problems.push(
+                problem
+                    .label("again here")
+                    .note(first, "first here")
+                    .help("Leave it out; it would have no effect"),
+            );
+            return;
+        }
+    }
 }
 
 fn bytes(span: &granit_parser::Span) -> Span {
@@ -91,10 +114,17 @@ struct Builder<'a> {
     problems: &'a mut Problems,
     open: Vec<Open>,
     anchors: HashMap<usize, (Span, Node)>,
-    /// Names of anchors seen, for "did you mean".
-    names: Vec<String>,
+    named: Vec<Named>,
     nodes: usize,
     root: Option<Node>,
+}
+
+/// An anchor of the text.
+struct Named {
+    id: usize,
+    name: String,
+    span: Span,
+    used: bool,
 }
 
 /// A collection that is being read.
@@ -103,7 +133,9 @@ struct Open {
     span: Span,
     flow: bool,
     kind: Kind,
-    /// A key that waits for its value; the flag says that it is a merge key.
+    /// Keys that stand in a mapping already, and where.
+    keys: HashMap<String, Span>,
+    /// A key that waits for its value.
     key: Option<Key>,
 }
 
@@ -118,6 +150,7 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 refuse_tag(tag.is_some(), span)?;
+                refuse_controls(text, span)?;
                 let quoted = *style != ScalarStyle::Plain;
                 let kind = Kind::Scalar { text: text.to_string(), quoted };
                 let node = Node { id: self.ids.fresh(), span, origin: None, kind };
@@ -142,6 +175,10 @@ impl Builder<'_> {
                         .label("this would never end"),
                     );
                 };
+                self.named
+                    .iter_mut()
+                    .filter(|named| named.id == *anchor)
+                    .for_each(|n| n.used = true);
                 self.charge(node.count(), span)?;
                 let copy = node.copied(self.ids);
                 self.anchors.insert(*anchor, (origin, node));
@@ -150,12 +187,15 @@ impl Builder<'_> {
             Event::UnresolvedAlias(name) => {
                 let name_only = Span { start: span.start + 1, ..span };
                 let help = "An anchor `&name` must stand above its alias `*name`";
-                self.problems
-                    .push(Problem::unknown("anchor", name, name_only, &self.names).help(help));
+                let known = self.named.iter().map(|named| &named.name);
+                let problem = Problem::unknown("anchor", name, name_only, known).help(help);
+                // One of them was meant.
+                self.named.iter_mut().for_each(|named| named.used = true);
+                self.problems.push(problem);
                 self.leave_out(span)
             }
-            Event::Anchor(_, name) => {
-                self.names.push(name.to_string());
+            Event::Anchor(id, name) => {
+                self.name(*id, name, span);
                 Ok(())
             }
             Event::DocumentStart(..) if self.root.is_some() => stop(
@@ -164,6 +204,28 @@ impl Builder<'_> {
                     .help("Put it into a file of its own and `include` it"),
             ),
             _ => Ok(()),
+        }
+    }
+
+    fn name(&mut self, id: usize, name: &str, span: Span) {
+        if let Some(first) = self.named.iter_mut().find(|named| named.name == name) {
+            let message = format!("two anchors are called `{name}`");
+            let problem = Problem::new("duplicate", span, message).label("again here");
+            let help = "An alias would mean the one that happens to stand above it";
+            self.problems.push(problem.note(first.span, "first here").help(help));
+            first.used = true;
+        }
+        let used = self.named.iter().any(|named| named.name == name);
+        self.named.push(Named { id, name: name.to_owned(), span, used });
+    }
+
+    /// An anchor that no alias uses is a slip: what it names was meant to stand at a second place.
+    fn unused(&mut self) {
+        for Named { name, span, .. } in self.named.iter().filter(|named| !named.used) {
+            let problem =
+                Problem::new("logic", *span, format!("the anchor `{name}` is never used"));
+            let help = format!("Use it as `*{name}`, or leave it out");
+            self.problems.push(problem.label("no alias means it").help(help));
         }
     }
 
@@ -201,7 +263,14 @@ impl Builder<'_> {
             );
         }
         let span = Span { end: span.end.max(span.start + 1), ..span };
-        self.open.push(Open { anchor, span, flow: style == StructureStyle::Flow, kind, key: None });
+        self.open.push(Open {
+            anchor,
+            span,
+            flow: style == StructureStyle::Flow,
+            kind,
+            keys: HashMap::new(),
+            key: None,
+        });
         Ok(())
     }
 
@@ -253,21 +322,22 @@ impl Builder<'_> {
         };
         match (&mut open.kind, open.key.take()) {
             (Kind::List(items), _) => items.push(node),
-            (Kind::Map(entries), Some(key)) => {
-                match entries.iter().find(|old| old.key.text == key.text) {
-                    Some(old) => self.problems.push(
-                        Problem::new(
-                            "duplicate",
-                            key.span,
-                            format!("the key `{}` stands twice in one mapping", key.text),
-                        )
-                        .label("again here")
-                        .note(old.key.span, "first here")
-                        .help("Keep one of them; a later one never overrides an earlier one"),
-                    ),
-                    None => entries.push(Entry { key, value: node }),
+            (Kind::Map(entries), Some(key)) => match open.keys.get(&key.text) {
+                Some(first) => self.problems.push(
+                    Problem::new(
+                        "duplicate",
+                        key.span,
+                        format!("the key `{}` stands twice in one mapping", key.text),
+                    )
+                    .label("again here")
+                    .note(*first, "first here")
+                    .help("Keep one of them; a later one never overrides an earlier one"),
+                ),
+                None => {
+                    open.keys.insert(key.text.clone(), key.span);
+                    entries.push(Entry { key, value: node });
                 }
-            }
+            },
             (Kind::Map(_), None) => {
                 let Kind::Scalar { text, quoted } = node.kind else {
                     return stop(
@@ -294,31 +364,54 @@ fn refuse_tag(tagged: bool, span: Span) -> Step {
     Ok(())
 }
 
+/// Characters that terminals, file names and reports would take for something else, however they were written.
+fn refuse_controls(text: &str, span: Span) -> Step {
+    let control = |c: &char| c.is_control() && !matches!(c, '\n' | '\t');
+    match text.chars().find(control) {
+        Some(c) => stop(
+            Problem::new("syntax", span, format!("the control character U+{:04X}", u32::from(c)))
+                .label("holds a character that cannot be shown")
+                .help("Leave it out; of all control characters only line breaks and tabs are text"),
+        ),
+        None => Ok(()),
+    }
+}
+
 /// `<<: *other` lays the other mapping below this one.
 fn merge_keys(entries: &mut Vec<Entry>) -> Step {
-    while let Some(at) =
-        entries.iter().position(|entry| entry.key.text == "<<" && !entry.key.quoted)
-    {
-        let merge = entries.remove(at);
-        let parts = match merge.value.kind {
-            Kind::Map(entries) => vec![entries],
-            Kind::List(items) => items.into_iter().map(|item| item.entries().to_vec()).collect(),
-            Kind::Scalar { .. } => {
-                return stop(
-                    Problem::new(
-                        "syntax",
-                        merge.value.span,
-                        "`<<` merges a mapping, this is a single value",
-                    )
-                    .label("not a mapping"),
-                );
+    let is_merge = |entry: &Entry| entry.key.text == "<<" && !entry.key.quoted;
+    let Some(at) = entries.iter().position(is_merge) else { return Ok(()) };
+    let Entry { key, value } = entries.remove(at);
+    let (at, parts) = match value.kind {
+        Kind::List(items) => (value.span, items),
+        Kind::Scalar { .. } | Kind::Map(_) => (value.span, vec![value]),
+    };
+    if parts.is_empty() {
+        return stop(nothing_merged(at));
+    }
+    let mut keys: HashSet<String> = entries.iter().map(|entry| entry.key.text.clone()).collect();
+    for part in parts {
+        let span = part.span;
+        match part.kind {
+            Kind::Map(others) if others.is_empty() => return stop(nothing_merged(span)),
+            Kind::Map(others) => {
+                entries
+                    .extend(others.into_iter().filter(|entry| keys.insert(entry.key.text.clone())));
             }
-        };
-        for entry in parts.into_iter().flatten() {
-            if !entries.iter().any(|mine| mine.key.text == entry.key.text) {
-                entries.push(entry);
+            Kind::Scalar { .. } | Kind::List(_) => {
+                let problem =
+                    Problem::new("syntax", span, "`<<` merges mappings, and this is none")
+                        .label("not a mapping")
+                        .note(key.span, "merged here");
+                return stop(problem.help("Write `<<: *name`, where `&name` stands at a mapping"));
             }
         }
     }
     Ok(())
+}
+
+fn nothing_merged(at: Span) -> Problem {
+    Problem::new("syntax", at, "`<<` merges nothing")
+        .label("empty")
+        .help("Name a mapping, `<<: *name`, or leave it out")
 }

@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use document::{Problems, Sp, Span};
-use model::{KindSpec, RegionId, ServiceId, Topology};
+use model::{KindSpec, RegionId, ServiceId, Topology, Track};
 
-use crate::names;
+use crate::{
+    bounds,
+    names::{self, Taken},
+};
 
 /// What the other sections need to know of the stack.
 #[derive(Debug, Default)]
@@ -15,6 +18,10 @@ pub(crate) struct Built {
     pub(crate) topology: Topology,
     /// A service without a spec was read with mistakes; its name is known all the same.
     pub(crate) services: BTreeMap<ServiceId, Running>,
+    /// Names that were made of others.
+    pub(crate) taken: Taken,
+    /// Slots of all ways so far.
+    pub(crate) slots: usize,
     /// The longest clock of any way, access links included.
     pub(crate) clock: Option<Duration>,
 }
@@ -26,6 +33,18 @@ pub(crate) struct Running {
 }
 
 impl Built {
+    /// Counts the slots of a way. Whether they fit; the first that do not are told.
+    pub(crate) fn has_room(&mut self, track: &Track, at: Span, problems: &mut Problems) -> bool {
+        let before = self.slots;
+        self.slots += track.slots.len();
+        let fits = self.slots <= bounds::SLOTS_MAX;
+        if !fits && before <= bounds::SLOTS_MAX {
+            let what = "slots of ways that change by the clock";
+            bounds::within(what, self.slots, bounds::SLOTS_MAX, at, problems);
+        }
+        fits
+    }
+
     pub(crate) fn region_names(&self) -> impl Iterator<Item = &str> {
         self.topology.regions.keys().map(RegionId::as_str)
     }

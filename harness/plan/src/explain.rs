@@ -89,9 +89,20 @@ fn table(mapping: &Value, root: &Value) -> String {
             Some(Value::String(text)) => format!("`{text}`"),
             Some(other) => format!("`{other}`"),
         };
-        text += &format!("| `{name}` | {about}{choices} | {default} |\n");
+        let range = range(property, root);
+        text += &format!("| `{name}` | {about}{choices}{range} | {default} |\n");
     }
     text
+}
+
+/// Its least and its greatest value.
+fn range(property: &Value, root: &Value) -> String {
+    let bounds = |schema: &Value| {
+        let bound = |key| schema.get(key).and_then(Value::as_str);
+        Some(format!(" From `{}` to `{}`.", bound("least")?, bound("most")?))
+    };
+    let all = std::iter::once(property).chain(forms(property, root));
+    all.filter_map(bounds).next().unwrap_or_default()
 }
 
 /// A mapping below a kind's parameters, with every parameter that takes it.

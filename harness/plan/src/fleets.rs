@@ -2,31 +2,33 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as, units::Share};
+use document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as};
 use model::{
-    CellId, FleetId, KindSpec, LinkQuality, RegionId, ServiceId,
+    CellId, FleetId, KindSpec, LinkQuality, RegionId, ServiceId, Track,
     plan::{self, Ack, BackoffJitter, Fleet, OnFull, ReplayOrder, Stream, StreamPhase},
     topology::Cell,
 };
 
 use crate::{
     addresses::Cells,
+    bounds,
     built::Built,
     catalogs::Catalogs,
     grammar, kinds, names,
+    observers::OBSERVERS,
     tracks::{self, Clockwork},
 };
 
 /// Laid under fleets that name a profile.
 pub(crate) const PROFILES: &str = include_str!("profiles.yaml");
-/// Shares of a whole, in parts per million.
-const WHOLE: u32 = 1_000_000;
 /// Readings carry their identity in this many bytes.
 const ENVELOPE: u64 = model::envelope::LENGTH as u64;
 /// The envelope's own limit of what may follow it.
 const PAYLOAD_MAX: u64 = u16::MAX as u64 + ENVELOPE;
 /// The fleet that `probe:` makes.
 pub(crate) const PROBE: &str = "probe";
+/// Names beside those of fleets: of that fleet, and of the cells of observers.
+const OWN: &[&str] = &[PROBE, OBSERVERS];
 const PROBE_BACKOFF_MAX: Duration = Duration::from_millis(500);
 const PROBE_BACKOFF: plan::Backoff = plan::Backoff {
     base: Duration::from_millis(50),
@@ -50,11 +52,14 @@ pub(crate) struct Builder<'a> {
 impl Builder<'_> {
     /// One fleet of the file. `node` has its profile merged already.
     pub(crate) fn fleet(&mut self, name: &Sp<String>, node: &Node) {
-        if names::declared("fleet", name, self.problems) && name.value == PROBE {
+        if names::declared("fleet", name, self.problems) && OWN.contains(&name.as_str()) {
+            let message = format!("`{}` is a name that the harness uses itself", name.value);
             self.problems.push(
-                Problem::new("name", name.span, "`probe` is the name of the harness's own fleet")
-                    .label("taken"),
+                Problem::new("name", name.span, message)
+                    .label("taken")
+                    .help("Take another name for this fleet"),
             );
+            return;
         }
         let before = self.problems.len();
         let Some(raw) = read_as::<grammar::Fleet>(node, self.problems) else { return };
@@ -89,6 +94,7 @@ impl Builder<'_> {
         let cells = self.cells_of(name, &home, raw.access.as_ref());
         let connection = self.connection(&raw.connection, raw.failback.as_ref(), name.span);
         let recorder = recorder(&raw.recorder);
+        self.holds_one(&raw.recorder, &recorder, &streams);
         let fleet = Fleet {
             service,
             driver,
@@ -106,13 +112,29 @@ impl Builder<'_> {
         self.fleets.insert(name.as_str().into(), fleet);
     }
 
+    /// A recorder that holds no reading would drop each one as it comes.
+    fn holds_one(
+        &mut self,
+        raw: &grammar::Recorder,
+        recorder: &plan::Recorder,
+        streams: &[Stream],
+    ) {
+        let Some(capacity) = raw.capacity else { return };
+        let largest = streams.iter().map(|stream| u64::from(stream.payload.p99)).max().unwrap_or(0);
+        if recorder.capacity_bytes < largest {
+            let message = format!("`{}` do not hold one reading of {largest} B", *capacity);
+            let problem = Problem::new("range", capacity.span, message).label("too small");
+            self.problems.push(problem.help(format!("Write at least `{largest}B`")));
+        }
+    }
+
     /// One small reading per shard and region: as many assets per region as there are shards.
     pub(crate) fn probe(&mut self, raw: &Sp<grammar::Probe>) {
         let Some(service) = self.built.service(raw.of.as_ref(), "probe", raw.span, self.problems)
         else {
             return;
         };
-        let Some(every) = raw.every.filter(|every| !every.value.0.is_zero()) else {
+        let Some(every) = raw.every else {
             return names::missing("the probe", "every", raw.span, "250ms", self.problems);
         };
         let name = Sp { value: PROBE.to_owned(), span: raw.span };
@@ -159,12 +181,10 @@ impl Builder<'_> {
     }
 
     fn shards(&self, service: &ServiceId) -> u32 {
-        let living = crate::services::layout(
-            self.catalogs,
-            service,
-            &self.built.services,
-            &self.built.topology,
-        );
+        let spec = self.built.services.get(service).and_then(|running| running.spec.as_ref());
+        let living = spec.and_then(|spec| {
+            crate::services::layout_of(self.catalogs, service, spec, &self.built.topology)
+        });
         living.map_or(1, |living| living.shards().len().max(1) as u32)
     }
 
@@ -231,79 +251,6 @@ impl Builder<'_> {
         Some((service.clone(), kinds::params(kind, &empty, &["kind", "service"], self.problems)?))
     }
 
-    /// Assets per region: exact, by the largest remainder. `whole`: no share was left out for a mistake of its own.
-    fn home(
-        &mut self,
-        raw: Option<&Sp<BTreeMap<Sp<String>, Share>>>,
-        assets: u32,
-        reachable: &[RegionId],
-        whole: bool,
-    ) -> BTreeMap<RegionId, u32> {
-        let Some(raw) = raw else {
-            let each: Vec<(RegionId, u32)> =
-                reachable.iter().map(|region| (region.clone(), 1)).collect();
-            return apportion(assets, &each);
-        };
-        for region in raw.keys() {
-            names::known("region", region, region.span, self.built.region_names(), self.problems);
-        }
-        let sum: u64 = raw.values().map(|share| u64::from(share.0)).sum();
-        // Thirds cannot be written exactly: half a per mille is forgiven.
-        if whole && sum.abs_diff(WHOLE.into()) > 500 {
-            let message =
-                format!("the shares of `home` add up to {}%, not to 100%", sum as f64 / 1e4);
-            self.problems.push(
-                Problem::new("range", raw.span, message)
-                    .label("these shares")
-                    .help("Shares of a whole make 100%"),
-            );
-        }
-        let each: Vec<(RegionId, u32)> =
-            raw.iter().map(|(region, share)| (region.as_str().into(), share.0)).collect();
-        apportion(assets, &each)
-    }
-
-    fn failover(
-        &mut self,
-        raw: Option<&BTreeMap<Sp<String>, Vec<Sp<String>>>>,
-        home: &BTreeMap<RegionId, u32>,
-        reachable: &[RegionId],
-    ) -> BTreeMap<RegionId, Vec<RegionId>> {
-        // Default: the next region by name first, around the circle.
-        let others = |region: &RegionId| {
-            let (before, after): (Vec<_>, Vec<_>) = reachable
-                .iter()
-                .filter(|other| *other != region)
-                .partition(|other| *other < region);
-            after.into_iter().chain(before).cloned().collect()
-        };
-        let mut lists: BTreeMap<RegionId, Vec<RegionId>> =
-            home.keys().map(|region| (region.clone(), others(region))).collect();
-        for (region, list) in raw.into_iter().flatten() {
-            names::known("region", region, region.span, self.built.region_names(), self.problems);
-            for other in list {
-                if names::known(
-                    "region",
-                    other,
-                    other.span,
-                    self.built.region_names(),
-                    self.problems,
-                ) && other.value == region.value
-                {
-                    self.problems.push(
-                        Problem::new("logic", other.span, "a region is its own failover")
-                            .label("the same region"),
-                    );
-                }
-            }
-            lists.insert(
-                region.as_str().into(),
-                list.iter().map(|other| other.as_str().into()).collect(),
-            );
-        }
-        lists
-    }
-
     fn streams(
         &mut self,
         fleet: &Sp<String>,
@@ -319,6 +266,9 @@ impl Builder<'_> {
             );
             return vec![];
         };
+        if !bounds::within("streams", raw.len(), bounds::STREAMS_MAX, raw.span, self.problems) {
+            return vec![];
+        }
         raw.iter().filter_map(|(name, stream)| self.stream(name, stream)).collect()
     }
 
@@ -334,12 +284,6 @@ impl Builder<'_> {
             );
             return None;
         };
-        if every.value.0 < Duration::from_millis(1) {
-            self.problems.push(
-                Problem::new("range", every.span, "an interval below a millisecond")
-                    .label("at least `1ms`"),
-            );
-        }
         let jitter = raw.jitter.map_or(Duration::ZERO, |jitter| jitter.value.0);
         if jitter * 2 > every.value.0 {
             let span = raw.jitter.map_or(every.span, |jitter| jitter.span);
@@ -395,9 +339,26 @@ impl Builder<'_> {
                     .push(problem.help("A lab has 65,536 addresses for assets; take fewer assets"));
                 return cells;
             };
-            let track = way
+            let owner = format!("fleet `{}`", fleet.value);
+            if !self.built.taken.take("cell", id.as_str(), (&owner, fleet.span), self.problems) {
+                continue;
+            }
+            let mut track = way
                 .map(|way| self.clockwork.track(way, draws.named(region.as_str()), self.problems))
                 .unwrap_or_default();
+            if !self.built.has_room(&track, fleet.span, self.problems) {
+                track = Track::default();
+            }
+            let count = self.built.topology.cells.len() + 1;
+            if !bounds::within(
+                "cells of fleets in regions",
+                count,
+                bounds::CELLS_MAX,
+                fleet.span,
+                self.problems,
+            ) {
+                return cells;
+            }
             let fleet = Some(fleet.as_str().into());
             let cell = Cell {
                 region: region.clone(),
@@ -420,7 +381,7 @@ impl Builder<'_> {
         failback: Option<&grammar::Failback>,
         at: Span,
     ) -> plan::Connection {
-        let or = |time: Option<document::units::Time>, seconds| {
+        let or = |time: Option<grammar::Patience>, seconds| {
             time.map_or(Duration::from_secs(seconds), Into::into)
         };
         let base = or(raw.backoff.base, 1);
@@ -461,27 +422,9 @@ fn recorder(raw: &grammar::Recorder) -> plan::Recorder {
         capacity_bytes: raw.capacity.map_or(64 << 20, |size| size.0),
         on_full: raw.on_full.unwrap_or(OnFull::DropOldest),
         order: raw.replay.order.unwrap_or(ReplayOrder::LiveFirst),
-        rate: raw.replay.rate.map_or(5.0, document::units::Times::as_f64),
+        rate: raw.replay.rate.map_or(5.0, |rate| rate.as_f64()),
         mark_stored: raw.replay.mark != Some(grammar::Mark::Live),
     }
-}
-
-/// Exact shares of a whole by the largest remainder; ties go to the earlier name.
-fn apportion(total: u32, weights: &[(RegionId, u32)]) -> BTreeMap<RegionId, u32> {
-    let sum: u64 = weights.iter().map(|(_, weight)| u64::from(*weight)).sum::<u64>().max(1);
-    let exact = |weight: u32| u64::from(total) * u64::from(weight);
-    let mut shares: Vec<(RegionId, u32, u64)> = weights
-        .iter()
-        .map(|(region, weight)| {
-            (region.clone(), (exact(*weight) / sum) as u32, exact(*weight) % sum)
-        })
-        .collect();
-    let left = total - shares.iter().map(|(_, share, _)| share).sum::<u32>();
-    shares.sort_by(|a, b| b.2.cmp(&a.2).then(a.0.cmp(&b.0)));
-    for (_, share, _) in shares.iter_mut().take(left as usize) {
-        *share += 1;
-    }
-    shares.into_iter().map(|(region, share, _)| (region, share)).collect()
 }
 
 /// Lays a fleet over its profile. The profiles are ours: they always read.
@@ -503,22 +446,4 @@ pub(crate) fn with_profile(
         return fleet.clone();
     }
     profiles.at(name).expect("known just above").clone().merged(fleet.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_exact() {
-        let weights = |list: &[(&str, u32)]| {
-            list.iter().map(|(name, weight)| (RegionId::from(*name), *weight)).collect::<Vec<_>>()
-        };
-        let shares = apportion(10, &weights(&[("a", 1), ("b", 1), ("c", 1)]));
-        assert_eq!(shares.values().copied().collect::<Vec<_>>(), [4, 3, 3]);
-        let shares =
-            apportion(5000, &weights(&[("eu", 150_000), ("east", 350_000), ("west", 500_000)]));
-        assert_eq!(shares.values().sum::<u32>(), 5000);
-        assert_eq!(shares[&RegionId::from("east")], 1750);
-    }
 }

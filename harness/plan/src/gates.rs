@@ -58,8 +58,21 @@ impl Builder<'_> {
         let value = self.clocked(&kind, value);
         self.check_names(&value);
         let spec = kinds::params(&kind, &value, &[], self.problems)?;
+        self.can_fail(&spec, value.at("max"));
         let (line, _) = self.sources.position(entry.key.span);
         Some((Gate { name: entry.key.text.clone(), spec, line }, Some(entry.key.span)))
+    }
+
+    /// Nothing can last longer than the drill does.
+    fn can_fail(&mut self, spec: &KindSpec, max: Option<&Node>) {
+        let (Some(last), Some(max)) = (self.phases.last(), max) else { return };
+        let limit = spec.params.get("max").and_then(|max| max.as_str()?.parse::<Time>().ok());
+        let longest = Time(last.end.latest());
+        if limit.is_some_and(|limit| limit > longest) {
+            let message = format!("`{}` cannot fail: the drill lasts at most {longest}", spec.kind);
+            let problem = Problem::new("logic", max.span, message).label("longer than the drill");
+            self.problems.push(problem.help("Write less, or make the phases longer"));
+        }
     }
 
     /// A scalar gate is its limit.

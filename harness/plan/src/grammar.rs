@@ -6,11 +6,23 @@ use std::collections::BTreeMap;
 use document::{
     Complaint, Either, Part, Sp,
     units::{Bits, Share, Size, Time, Times},
+    within::{DAY, HOUR, MS, TIB, Within},
 };
 use model::plan::{Ack, BackoffJitter, OnFull, ReplayOrder, Shows, StreamPhase};
 use schemars::JsonSchema;
 use seams::links::{Jitter, Loss};
 use serde::{Deserialize, Deserializer, de};
+
+/// Between two readings of a stream.
+pub(crate) type Every = Within<Time, MS, DAY>;
+/// How long somebody waits for somebody else.
+pub(crate) type Patience = Within<Time, MS, HOUR>;
+/// How long something lasts on the timeline.
+pub(crate) type Length = Within<Time, MS, { 7 * DAY }>;
+/// A pause that may be none.
+pub(crate) type Pause = Within<Time, 0, DAY>;
+/// On a way.
+pub(crate) type Delay = Within<Time, 0, HOUR>;
 
 /// A drill: a stack, the traffic to it, what goes wrong, and what must hold.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -67,7 +79,7 @@ pub(crate) struct Region {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Quality {
     /// Time in flight.
-    pub(crate) delay: Option<Time>,
+    pub(crate) delay: Option<Delay>,
     pub(crate) jitter: Option<Sp<Jitter>>,
     pub(crate) loss: Option<Loss>,
     /// Chance of each packet to arrive twice.
@@ -112,9 +124,9 @@ enum Table<T> {
 pub(crate) struct TraceRow {
     /// Since the beginning of the run; the first row is at `0s`.
     pub(crate) at: Time,
-    pub(crate) delay: Option<Time>,
+    pub(crate) delay: Option<Delay>,
     /// Half the width of a uniform draw around the delay.
-    pub(crate) jitter: Option<Time>,
+    pub(crate) jitter: Option<Delay>,
     pub(crate) loss: Option<Share>,
     pub(crate) rate: Option<Bits>,
     /// Whether packets pass at all. Default: they do.
@@ -147,13 +159,13 @@ pub(crate) struct Traffic {
     /// Small readings of the harness's own, one per shard and region: resolution where assets are slow.
     pub(crate) probe: Option<Sp<Probe>>,
     /// A reading that is acked later than this counts as not good. Default: `1s`.
-    pub(crate) deadline: Option<Sp<Time>>,
+    pub(crate) deadline: Option<Patience>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Probe {
-    pub(crate) every: Option<Sp<Time>>,
+    pub(crate) every: Option<Sp<Every>>,
     /// The service to probe. Default: the only one.
     pub(crate) of: Option<Sp<String>>,
 }
@@ -189,15 +201,15 @@ pub(crate) struct Fleet {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Failback {
-    pub(crate) after: Option<Time>,
-    pub(crate) jitter: Option<Time>,
+    pub(crate) after: Option<Pause>,
+    pub(crate) jitter: Option<Pause>,
 }
 
 /// One series of readings.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stream {
-    pub(crate) every: Option<Sp<Time>>,
+    pub(crate) every: Option<Sp<Every>>,
     /// Where in the interval an asset sends. Default: `random`.
     pub(crate) phase: Option<StreamPhase>,
     /// Largest shift to either side of the grid; it does not add up.
@@ -235,9 +247,9 @@ impl<'de> Deserialize<'de> for Payload {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Connection {
     /// Default: `5s`.
-    pub(crate) connect_timeout: Option<Time>,
+    pub(crate) connect_timeout: Option<Patience>,
     /// An attempt without an answer is Unknown after this long. Default: `1s`.
-    pub(crate) request_timeout: Option<Time>,
+    pub(crate) request_timeout: Option<Patience>,
     #[serde(default)]
     pub(crate) backoff: Backoff,
     /// Unanswered readings of one asset. Default: 16.
@@ -251,11 +263,11 @@ pub(crate) struct Connection {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Backoff {
     /// Default: `1s`.
-    pub(crate) base: Option<Time>,
+    pub(crate) base: Option<Patience>,
     /// Default: 2.
     pub(crate) factor: Option<Sp<f64>>,
     /// Default: `60s`.
-    pub(crate) max: Option<Sp<Time>>,
+    pub(crate) max: Option<Sp<Patience>>,
     /// Default: `full`.
     pub(crate) jitter: Option<BackoffJitter>,
 }
@@ -265,7 +277,7 @@ pub(crate) struct Backoff {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Recorder {
     /// Default: `64MiB`.
-    pub(crate) capacity: Option<Size>,
+    pub(crate) capacity: Option<Sp<Within<Size, 64, TIB>>>,
     /// Default: `drop_oldest`.
     pub(crate) on_full: Option<OnFull>,
     #[serde(default)]
@@ -278,7 +290,7 @@ pub(crate) struct Replay {
     /// Default: `live_first`.
     pub(crate) order: Option<ReplayOrder>,
     /// Replayed readings per reading of the nominal rate, on top of the live ones. Default: `5x`.
-    pub(crate) rate: Option<Times>,
+    pub(crate) rate: Option<Within<Times, 10, 1_000_000>>,
     /// Whether a replayed reading says so on the wire. Default: `stored`.
     pub(crate) mark: Option<Mark>,
 }
@@ -312,11 +324,11 @@ pub(crate) struct Observer {
 pub(crate) struct Phase {
     pub(crate) name: Option<Sp<String>>,
     #[serde(rename = "for")]
-    pub(crate) lasts: Option<Sp<Time>>,
+    pub(crate) lasts: Option<Sp<Length>>,
     /// Only for the last phase: sending stops and the phase lasts until everything is decided.
     pub(crate) until: Option<Sp<Until>>,
     /// The longest that `until` may take. Default: `2m`.
-    pub(crate) max: Option<Sp<Time>>,
+    pub(crate) max: Option<Sp<Length>>,
     /// Whether percentiles may be gated in it and a baseline taken from it. Outages and losses count in every phase. Default: true.
     pub(crate) measure: Option<bool>,
 }
@@ -341,13 +353,13 @@ pub(crate) struct Fault {
     /// Opens on an event instead of a time.
     pub(crate) when: Option<Sp<When>>,
     /// Targets named by role are looked up again when the role moves. Default: false.
-    pub(crate) follow: Option<bool>,
+    pub(crate) follow: Option<Sp<bool>>,
 }
 
 /// A duration such as `30s`, or the name of a phase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lasts {
-    Time(Time),
+    Time(Length),
     Phase(String),
 }
 
@@ -396,7 +408,7 @@ pub(crate) struct When {
     /// The phase in which the event counts. Default: any.
     pub(crate) within: Option<Sp<String>>,
     /// How long after the event. Default: `0s`.
-    pub(crate) after: Option<Time>,
+    pub(crate) after: Option<Within<Time, 0, { 7 * DAY }>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -420,5 +432,5 @@ pub(crate) struct Safety {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tolerates {
     /// Regions that may be lost while the service must still serve. Default: 1.
-    pub(crate) regions: Option<u32>,
+    pub(crate) regions: Option<Sp<u32>>,
 }

@@ -3,7 +3,10 @@
 //! A scenario is read once into a spanned tree, includes and profiles are merged, each section is read and checked against
 //! the others, and a [`model::Plan`] comes out in which nothing is optional, random or defaulted any more.
 //!
+//! * `files`: texts from files
+//! * `bounds`: how much a drill may hold
 //! * `load`: text to plan; calls all the others
+//! * `included`: what a scenario is made of, as one tree
 //! * `grammar`: the shape of a scenario file
 //! * `mistakes`: mistakes as messages
 //! * `names`: names that sections use of one another
@@ -16,7 +19,9 @@
 //! * `tracks`: links that change by the clock
 //! * `built`: what is known of the stack once it is read
 //! * `services`: what only a service can answer
+//! * `traffic`: who sends: the section as a whole
 //! * `fleets`: who sends, from where, what
+//! * `homes`: where the assets of a fleet live, and where they go
 //! * `observers`: who reads back
 //! * `phases`: the timeline
 //! * `windows`: faults, when, and at whom
@@ -39,6 +44,7 @@
 mod addresses;
 mod backlog;
 mod blast_radius;
+mod bounds;
 mod built;
 mod canonical;
 mod catalogs;
@@ -46,10 +52,13 @@ mod describe;
 mod due;
 mod explain;
 mod feasibility;
+mod files;
 mod fleets;
 mod forecast;
 mod gates;
 mod grammar;
+mod homes;
+mod included;
 mod kinds;
 mod load;
 mod mistakes;
@@ -63,6 +72,7 @@ mod settings;
 mod shared;
 mod stack;
 mod tracks;
+mod traffic;
 mod warnings;
 mod windows;
 mod written;
@@ -70,6 +80,7 @@ mod written;
 pub use catalogs::{Catalogs, Family, Known};
 pub use describe::{Description, describe};
 pub use explain::{explain, list, reference};
+pub use files::{Unreadable, read_text};
 pub use load::{Input, expand, load, load_input};
 pub use mistakes::{Mistake, Mistakes};
 pub use schema::schema;

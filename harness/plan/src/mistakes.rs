@@ -5,14 +5,51 @@ use std::fmt;
 use annotate_snippets::{
     AnnotationKind, Group, Level, Patch, Renderer, Snippet, renderer::DecorStyle,
 };
-use document::{Problem, Problems, Sources, Span};
+use document::{Node, Problem, Problems, Sources, Span};
 use serde::Serialize;
+
+use crate::{bounds::MISTAKES_MAX, names};
 
 /// Everything wrong with a scenario, in the order of the file. Never empty.
 #[derive(Clone, Debug)]
 pub struct Mistakes {
     sources: Sources,
     problems: Problems,
+    /// Mistakes that are not told.
+    more: usize,
+}
+
+/// The mistakes that stand first, in the order of the files.
+#[derive(Debug)]
+pub(crate) struct First {
+    problems: Problems,
+    more: usize,
+}
+
+impl First {
+    pub(crate) fn of(mut problems: Problems) -> Self {
+        problems.sort_by_key(|problem| problem.span);
+        problems
+            .dedup_by(|later, first| later.span == first.span && later.message == first.message);
+        let more = problems.len().saturating_sub(MISTAKES_MAX);
+        problems.truncate(MISTAKES_MAX);
+        Self { problems, more }
+    }
+
+    /// What is told of each may be said better.
+    pub(crate) fn each(&mut self, better: impl FnMut(&mut Problem)) {
+        self.problems.iter_mut().for_each(better);
+    }
+
+    /// Without those that only follow from others.
+    pub(crate) fn causes(mut self, root: &Node) -> Self {
+        names::drop_what_follows(root, &mut self.problems);
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
 }
 
 /// One mistake for machines.
@@ -31,15 +68,15 @@ pub struct Mistake {
 }
 
 impl Mistakes {
-    pub(crate) fn new(sources: Sources, mut problems: Problems) -> Self {
-        problems.sort_by_key(|problem| problem.span);
-        problems
-            .dedup_by(|later, first| later.span == first.span && later.message == first.message);
-        Self { sources, problems }
+    pub(crate) fn new(sources: Sources, problems: First) -> Self {
+        let First { problems, more } = problems;
+        let problems = problems.into_iter().map(Problem::cut).collect();
+        Self { sources, problems, more }
     }
 
+    /// All of them, those that are not told included.
     pub fn count(&self) -> usize {
-        self.problems.len()
+        self.problems.len() + self.more
     }
 
     /// As text for a terminal.
@@ -48,12 +85,15 @@ impl Mistakes {
         let renderer = renderer.decor_style(DecorStyle::Unicode);
         let messages = self.problems.iter().map(|problem| renderer.render(&self.report(problem)));
         let mut text: Vec<String> = messages.collect();
-        let many = if self.problems.len() == 1 {
-            "1 mistake".to_owned()
-        } else {
-            format!("{} mistakes", self.problems.len())
+        let many = match self.count() {
+            1 => "1 mistake".to_owned(),
+            count => format!("{count} mistakes"),
         };
-        text.push(format!("{many}; nothing was started\n"));
+        let more = match self.more {
+            0 => String::new(),
+            more => format!(", of which {more} more are not shown"),
+        };
+        text.push(format!("{many}{more}; nothing was started\n"));
         text.join("\n\n")
     }
 

@@ -1,6 +1,39 @@
-//! Names that sections use of one another.
+//! Names that sections use of one another, and names that are made of others.
 
-use document::{Node, Problem, Problems, Sp, Span};
+use std::collections::{BTreeMap, HashMap};
+
+use document::{Entry, Node, Problem, Problems, Sp, Span};
+
+use crate::bounds::{LISTED_MAX, MISTAKES_MAX};
+
+/// Names that were given or made, each with its owner. A made one, such as `service-region-1`, may meet another: nothing is kept under a
+/// name before it was taken here.
+#[derive(Debug, Default)]
+pub(crate) struct Taken(BTreeMap<(&'static str, String), (String, Span)>);
+
+impl Taken {
+    /// Whether nothing of this sort had the name. `owner` is who has it now, such as "service `store` in region `west`".
+    pub(crate) fn take(
+        &mut self,
+        what: &'static str,
+        name: &str,
+        (owner, at): (&str, Span),
+        problems: &mut Problems,
+    ) -> bool {
+        let Some((first, place)) = self.0.get(&(what, name.to_owned())) else {
+            self.0.insert((what, name.to_owned()), (owner.to_owned(), at));
+            return true;
+        };
+        let message = match first == owner {
+            true => format!("{owner} is declared twice"),
+            false => format!("`{name}` would be the {what} of {first} and of {owner}"),
+        };
+        let problem = Problem::new("duplicate", at, message).label("again here");
+        let help = "Rename one of them; names that are made of theirs must differ too";
+        problems.push(problem.note(*place, "first here").help(help));
+        false
+    }
+}
 
 /// Whether a name is one of those that are declared; tells the mistake if it is not.
 pub(crate) fn known<'a>(
@@ -20,9 +53,16 @@ pub(crate) fn known<'a>(
     }
     let help = match declared.len() {
         0 => format!("No {what} is declared here"),
-        _ => format!("There is {}", quoted(&declared)),
+        1..=LISTED_MAX => format!("There is {}", quoted(&declared)),
+        more => format!(
+            "There is {}, and {} others",
+            names_of(&declared[..LISTED_MAX]).join(", "),
+            more - LISTED_MAX
+        ),
     };
-    problems.push(Problem::unknown(what, name, span, declared).help(help));
+    // What is not going to be told need not know what was meant.
+    let meant = if problems.len() < MISTAKES_MAX { &declared[..] } else { &[] };
+    problems.push(Problem::unknown(what, name, span, meant).help(help));
     false
 }
 
@@ -51,31 +91,40 @@ pub(crate) fn missing(what: &str, key: &str, owner: Span, example: &str, problem
 
 /// Drops what only follows: a key that is said to be missing but stands there with a mistake of its own, or was misspelt.
 pub(crate) fn drop_what_follows(root: &Node, problems: &mut Problems) {
+    let mut stands: HashMap<Span, Vec<&Entry>> = HashMap::new();
+    for node in root.all() {
+        stands.entry(node.span).or_default().extend(node.entries());
+        for entry in node.entries() {
+            stands.entry(entry.key.span).or_default().extend(entry.value.entries());
+        }
+    }
+    let misspelt: Vec<(Span, Vec<&str>)> = problems
+        .iter()
+        .filter(|problem| problem.code == "key")
+        .map(|problem| (problem.span, problem.meant()))
+        .collect();
     let stands_there = |problem: &Problem| {
         let Some(key) = &problem.missing else { return false };
-        let keys = problems
+        let slips: Vec<Span> = misspelt
             .iter()
-            .filter(|other| other.code == "key" && other.meant().contains(&key.as_str()));
-        let misspelt: Vec<Span> = keys.map(|other| other.span).collect();
-        let owners = root.all().flat_map(|node| {
-            let below = node
-                .entries()
-                .iter()
-                .filter(|entry| entry.key.span == problem.span)
-                .map(|entry| &entry.value);
-            below.chain((node.span == problem.span).then_some(node))
-        });
-        let mut entries = owners.flat_map(Node::entries);
-        entries.any(|entry| entry.key.text == *key || misspelt.contains(&entry.key.span))
+            .filter(|(_, meant)| meant.contains(&key.as_str()))
+            .map(|(span, _)| *span)
+            .collect();
+        let mut entries = stands.get(&problem.span).into_iter().flatten();
+        entries.any(|entry| entry.key.text == *key || slips.contains(&entry.key.span))
     };
     let drop: Vec<bool> = problems.iter().map(stands_there).collect();
     let mut drop = drop.into_iter();
     problems.retain(|_| !drop.next().expect("one answer per problem"));
 }
 
+fn names_of(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("`{name}`")).collect()
+}
+
 /// `a`, `b` and `c`.
 pub(crate) fn quoted(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let quoted = names_of(names);
     match quoted.as_slice() {
         [] => "nothing".into(),
         [one] => one.clone(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as};
 use model::{
     CellId, FleetId, LinkQuality, ObserverId, RegionId, ServiceId,
-    plan::{Fleet, Observer, Shows},
+    plan::{Fleet, Observer, Shows, read_back_of},
     topology::Cell,
 };
 
@@ -13,6 +13,8 @@ use crate::{addresses::Cells, built::Built, catalogs::Catalogs, grammar, kinds, 
 
 /// Keys of an observer that are the engine's own.
 const KEYS: &[&str] = &["name", "kind", "service", "region", "shows", "of_record", "fleets"];
+/// Where a fleet's name stands in a cell's, the observers of a region have this.
+pub(crate) const OBSERVERS: &str = "observers";
 /// Addresses kept for the observers of a region.
 const HOSTS: u32 = 16;
 
@@ -79,15 +81,8 @@ impl Builder<'_> {
         });
         if let Some(name) = &name {
             names::declared("observer", name, self.problems);
-            if before.contains_key(name.as_str()) {
-                self.problems.push(
-                    Problem::new(
-                        "duplicate",
-                        name.span,
-                        format!("two observers are called `{}`", name.value),
-                    )
-                    .label("again here"),
-                );
+            if !self.take(name) {
+                return None;
             }
         }
         let service =
@@ -127,6 +122,17 @@ impl Builder<'_> {
             name?.as_str().into(),
             Observer { service, observer, region, cell, shows, of_record, fleets },
         ))
+    }
+
+    /// An observer has two names: its own, and that of what it reads back in the end. Whether both were free.
+    fn take(&mut self, name: &Sp<String>) -> bool {
+        let own = ObserverId::from(name.as_str());
+        let owner = format!("observer `{own}`");
+        let mut take = |made: &ObserverId| {
+            let owner = (owner.as_str(), name.span);
+            self.built.taken.take("ledger", made.as_str(), owner, self.problems)
+        };
+        take(&own) && take(&read_back_of(&own))
     }
 
     fn named_fleets(&mut self, named: &[Sp<String>], all: &Fleets) -> BTreeSet<FleetId> {
@@ -200,7 +206,7 @@ impl Builder<'_> {
 
     /// The cell of a region's observers; made when the first one moves in.
     fn cell(&mut self, region: &RegionId, at: Span) -> Option<CellId> {
-        let id = CellId::from(format!("{region}/observers"));
+        let id = CellId::from(format!("{region}/{OBSERVERS}"));
         if !self.built.topology.cells.contains_key(&id) {
             let Some((base, prefix)) = self.cells.take(HOSTS) else {
                 self.problems.push(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use document::{Problem, Problems, Sp, Span};
+use document::{Problem, Problems, Sp, Span, units::Time};
 use model::plan::{Phase, PhaseEnd, PhaseKind, Window};
 
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
 
 /// The longest a last phase `until: quiesced` may take if it does not say.
 const QUIESCE_MAX: Duration = Duration::from_secs(120);
+
+/// The longest of all drills.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 /// The usual phases, for scenarios that give none: name and length in seconds, warmup unmeasured, the last one until quiesced.
 const COMMON: &[(&str, u64)] =
@@ -65,16 +68,7 @@ pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Proble
     for (i, phase) in raw.iter().enumerate() {
         let Some(name) = name(phase, &phases, problems) else { continue };
         let end = match (phase.lasts, phase.until) {
-            (Some(lasts), None) => {
-                if lasts.value.0.is_zero() {
-                    problems.push(
-                        Problem::new("range", lasts.span, "a phase of no length")
-                            .label("longer than nothing")
-                            .help("Write more than `0s`, or leave the phase out"),
-                    );
-                }
-                PhaseEnd::At(start + lasts.value.0)
-            }
+            (Some(lasts), None) => PhaseEnd::At(start + lasts.value.0),
             (None, Some(until)) => {
                 if i + 1 < raw.len() {
                     let problem = Problem::new(
@@ -112,6 +106,13 @@ pub(crate) fn build(raw: Option<&Vec<Sp<grammar::Phase>>>, problems: &mut Proble
         }
         phases.push(unsettled(&name, start, end, phase.measure.unwrap_or(true)));
         start = end.latest();
+    }
+    if start > LONGEST {
+        let at = raw.last().map_or(Span::default(), |last| last.span);
+        let problem = Problem::new("range", at, format!("the phases last {} in all", Time(start)));
+        problems.push(
+            problem.label("too long").help(format!("A drill lasts at most {}", Time(LONGEST))),
+        );
     }
     if phases.is_empty() && problems.is_empty() {
         problems.push(

@@ -28,3 +28,10 @@ pub(crate) fn of_name(params: &Node, keys: &[&str], name: &str) -> Option<Span> 
     };
     texts.find(|node| node.text().is_some_and(names)).map(|node| node.span)
 }
+
+/// Where a number stands below a key.
+pub(crate) fn of_number(params: &Node, key: &str, number: u32) -> Option<Span> {
+    let entries = params.all().flat_map(Node::entries);
+    let mut values = entries.filter(|entry| entry.key.text == key).map(|entry| &entry.value);
+    values.find(|value| value.text() == Some(&number.to_string())).map(|value| value.span)
+}

@@ -10,14 +10,21 @@ use crate::{
     catalogs::Catalogs,
 };
 
-/// The layout of a service that was read without mistakes.
-pub(crate) fn layout(
+/// Layouts by the names of their services.
+pub(crate) type Layouts = BTreeMap<ServiceId, Arc<dyn Layout>>;
+
+/// The layouts of all services that were read without mistakes.
+pub(crate) fn layouts(
     catalogs: &Catalogs,
-    service: &ServiceId,
     services: &BTreeMap<ServiceId, Running>,
     topology: &Topology,
-) -> Option<Arc<dyn Layout>> {
-    layout_of(catalogs, service, services.get(service)?.spec.as_ref()?, topology)
+) -> Layouts {
+    let topology = Arc::new(topology.clone());
+    let made = services.iter().filter_map(|(name, running)| {
+        let layout = made(catalogs, name, running.spec.as_ref()?, topology.clone())?;
+        Some((name.clone(), layout))
+    });
+    made.collect()
 }
 
 /// The layout of a spec.
@@ -27,15 +34,23 @@ pub(crate) fn layout_of(
     spec: &KindSpec,
     topology: &Topology,
 ) -> Option<Arc<dyn Layout>> {
+    made(catalogs, service, spec, Arc::new(topology.clone()))
+}
+
+fn made(
+    catalogs: &Catalogs,
+    service: &ServiceId,
+    spec: &KindSpec,
+    topology: Arc<Topology>,
+) -> Option<Arc<dyn Layout>> {
     let kind = catalogs.system_of(&spec.kind)?.services.find(&spec.kind)?;
-    let site =
-        Site { service: service.clone(), topology: Arc::new(topology.clone()), run: 0, seed: 0 };
+    let site = Site { service: service.clone(), topology, run: 0, seed: 0 };
     Some((kind.make)(&spec.params, &site).ok()?)
 }
 
 /// The roles that a service declares, or every service of the stack; None where one of them is not there or could not be read.
 pub(crate) fn roles(
-    catalogs: &Catalogs,
+    layouts: &Layouts,
     service: Option<&ServiceId>,
     built: &Built,
 ) -> Option<Vec<&'static str>> {
@@ -43,8 +58,7 @@ pub(crate) fn roles(
         Some(named) => vec![named],
         None => built.services.keys().collect(),
     };
-    let layouts =
-        meant.into_iter().map(|name| layout(catalogs, name, &built.services, &built.topology));
+    let layouts = meant.into_iter().map(|name| layouts.get(name));
     let mut roles = vec![];
     for role in layouts.collect::<Option<Vec<_>>>()?.iter().flat_map(|layout| layout.roles()) {
         if !roles.contains(&role.name) {

@@ -5,7 +5,11 @@ use std::str::FromStr;
 use document::{Ids, Problems, Sources, parse};
 use model::Plan;
 
-use crate::{catalogs::Catalogs, kinds, mistakes::Mistakes};
+use crate::{
+    catalogs::Catalogs,
+    kinds,
+    mistakes::{First, Mistakes},
+};
 
 /// `key=value`. The key may be a path, such as `packets.keep`; the value is YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +66,8 @@ pub fn set_lab(plan: &mut Plan, settings: &[Setting], catalogs: &Catalogs) -> Re
         }
     }
     let read = kinds::params(kind, &params, &[], &mut problems);
-    problems.iter_mut().for_each(kinds::later);
+    let mut problems = First::of(problems);
+    problems.each(kinds::later);
     match read {
         Some(lab) if problems.is_empty() => {
             plan.lab = lab;

@@ -6,7 +6,7 @@ use document::{Node, Problem, Problems, Sp, Span};
 use model::{NodeId, RegionId, ServiceId, topology, topology::Node as Machine};
 
 use crate::{
-    addresses,
+    addresses, bounds,
     built::Built,
     catalogs::Catalogs,
     kinds::{Named, services_named},
@@ -108,20 +108,26 @@ fn place(
         let number = regions.iter().position(|name| *name == region).expect("known regions only");
         let zones = built.topology.regions[&region].zones.clone();
         let before = built.topology.nodes_in(&region).count() as u32;
-        if before + count > addresses::NODES_MAX {
+        if u64::from(before) + u64::from(count) > addresses::NODES_MAX.into() {
             let message = format!("more than {} nodes in `{region}`", addresses::NODES_MAX);
             problems.push(Problem::new("range", name.span, message).label("too many"));
             continue;
         }
+        let all = built.topology.nodes.len() + count as usize;
+        if !bounds::within("nodes", all, bounds::NODES_MAX, name.span, problems) {
+            return;
+        }
+        let owner = format!("service `{}` in region `{region}`", name.value);
         for i in 0..count {
+            let id = format!("{}-{region}-{}", name.value, i + 1);
+            if !built.taken.take("node", &id, (&owner, name.span), problems) {
+                break;
+            }
             let zone = (!zones.is_empty()).then(|| zones[i as usize % zones.len()].clone());
             let address = addresses::of_node(number, before + i);
             let services = [name.as_str().into()].into();
             let node = Machine { region: region.clone(), zone, services, address };
-            built
-                .topology
-                .nodes
-                .insert(NodeId::from(format!("{}-{region}-{}", name.value, i + 1)), node);
+            built.topology.nodes.insert(NodeId::from(id), node);
         }
     }
 }
@@ -174,8 +180,8 @@ fn ports_twice(
 ) -> Vec<Problem> {
     let mut told: Vec<(&ServiceId, &ServiceId)> = vec![];
     let mut problems = vec![];
-    let layout =
-        |name: &ServiceId| services::layout(catalogs, name, &built.services, &built.topology);
+    let layouts = services::layouts(catalogs, &built.services, &built.topology);
+    let layout = |name: &ServiceId| layouts.get(name);
     for (node, machine) in built.topology.nodes.iter().filter(|(_, node)| node.services.len() > 1) {
         let mut taken: BTreeMap<u16, &ServiceId> = BTreeMap::new();
         let layouts = machine.services.iter().filter_map(|name| Some((name, layout(name)?)));
@@ -207,10 +213,9 @@ pub(crate) fn needs(
     catalogs: &Catalogs,
     problems: &mut Problems,
 ) {
-    let layout =
-        |name: &ServiceId| services::layout(catalogs, name, &built.services, &built.topology);
+    let layouts = services::layouts(catalogs, &built.services, &built.topology);
     let face = |name: &ServiceId| {
-        let endpoints = layout(name)?.endpoints().iter();
+        let endpoints = layouts.get(name)?.endpoints().iter();
         let endpoints = endpoints.map(|(name, port)| ((*name).to_owned(), *port)).collect();
         Some((name.clone(), topology::Service { endpoints, ..Default::default() }))
     };

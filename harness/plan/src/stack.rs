@@ -1,11 +1,13 @@
 //! The stack: regions, links, services and their nodes.
 
+use std::collections::BTreeSet;
+
 use document::{Node, Part, Problem, Problems, Sp, Span, read_as};
-use model::{KindSpec, LinkQuality, RegionId, Topology, ZoneId, topology::Region};
+use model::{KindSpec, LinkQuality, RegionId, Track, ZoneId, topology::Region};
 use seams::links::Way;
 
 use crate::{
-    addresses,
+    addresses, bounds,
     built::{Built, Running},
     catalogs::Catalogs,
     grammar::{Quality, Service, Stack},
@@ -28,26 +30,35 @@ pub(crate) fn build(
     let mut built =
         Built { lab: lab(stack.lab.as_ref(), at, root, catalogs, problems), ..Built::default() };
     match &stack.regions {
+        Some(regions) if regions.len() > addresses::REGIONS_MAX => {
+            let first = regions.keys().next().map_or(at, |name| name.span);
+            bounds::within("regions", regions.len(), addresses::REGIONS_MAX, first, problems);
+            return built;
+        }
         Some(regions) if !regions.is_empty() => {
             for (name, region) in regions {
                 names::declared("region", name, problems);
+                region.zones.iter().flatten().for_each(|zone| {
+                    names::declared("zone", zone, problems);
+                });
                 let zones =
                     region.zones.iter().flatten().map(|zone| ZoneId::from(zone.as_str())).collect();
                 built.topology.regions.insert(name.as_str().into(), Region { zones });
             }
-            if regions.len() > addresses::REGIONS_MAX {
-                problems.push(Problem::new(
-                    "range",
-                    at,
-                    format!("more than {} regions", addresses::REGIONS_MAX),
-                ));
-            }
         }
         _ => names::missing("the stack", "regions", at, "{us-west: {}, us-east: {}}", problems),
     }
-    links(stack, &mut built.topology, clockwork, problems);
+    links(stack, &mut built, clockwork, problems);
     built.clock = stack.links.iter().flatten().filter_map(|(_, way)| tracks::period(way)).max();
     match stack.services.as_ref().and_then(|part| root.find(part.id)) {
+        Some(services)
+            if !bounds::within(
+                "services",
+                services.entries().len(),
+                bounds::SERVICES_MAX,
+                services.span,
+                problems,
+            ) => {}
         Some(services) if !services.entries().is_empty() => {
             let mut wishes = vec![];
             for entry in services.entries() {
@@ -95,36 +106,41 @@ fn lab(
     kinds::params(kind, &node, &["kind"], problems)
 }
 
-fn links(stack: &Stack, topology: &mut Topology, clockwork: Clockwork, problems: &mut Problems) {
-    let regions: Vec<RegionId> = topology.regions.keys().cloned().collect();
+fn links(stack: &Stack, built: &mut Built, clockwork: Clockwork, problems: &mut Problems) {
+    let regions: Vec<RegionId> = built.topology.regions.keys().cloned().collect();
     for from in &regions {
         for to in regions.iter().filter(|to| *to != from) {
-            topology.wan.insert((from.clone(), to.clone()), LinkQuality::default());
+            built.topology.wan.insert((from.clone(), to.clone()), LinkQuality::default());
         }
     }
     // A pair that is given reversed too goes one way each; the others go both ways, so these come first.
     let (mut one_way, mut clocked) = (vec![], vec![]);
+    let given: BTreeSet<(&str, &str)> =
+        stack.links.iter().flatten().filter_map(|(pair, _)| pair_of(pair)).collect();
     for (pair, way) in stack.links.iter().flatten() {
         let quality = quality(way, pair.span, problems);
-        let track = clockwork.track(way, clockwork.draws.named(pair), problems);
+        let mut track = clockwork.track(way, clockwork.draws.named(pair), problems);
         // Passes of a file stand there, and the mistake here.
         let here = |span: Span| if span.source == pair.span.source { span } else { pair.span };
         problems.extend(way.contact.as_ref().map(|passes| no_passes(here(passes.span))));
         let Some((from, to)) = ends(pair, &regions, problems) else { continue };
-        let reversed = stack
-            .links
-            .iter()
-            .flatten()
-            .any(|(other, _)| pair_of(other) == Some((to.as_str(), from.as_str())));
+        let name = format!("{from} ~ {to}");
+        if !built.taken.take("link", &name, (&format!("the pair `{name}`"), pair.span), problems) {
+            continue;
+        }
+        if !built.has_room(&track, pair.span, problems) {
+            track = Track::default();
+        }
+        let reversed = given.contains(&(to.as_str(), from.as_str()));
         if !reversed {
-            topology.wan.insert((to.clone(), from.clone()), quality.clone());
+            built.topology.wan.insert((to.clone(), from.clone()), quality.clone());
             clocked.push(((to.clone(), from.clone()), track.clone()));
         }
         clocked.push(((from.clone(), to.clone()), track));
         one_way.push(((from, to), quality));
     }
-    topology.wan.extend(one_way);
-    topology.wan_tracks.extend(clocked.into_iter().filter(|(_, track)| !track.is_empty()));
+    built.topology.wan.extend(one_way);
+    built.topology.wan_tracks.extend(clocked.into_iter().filter(|(_, track)| !track.is_empty()));
 }
 
 /// Silence of a link between regions would be nobody's planned silence: assets at both its ends can be reached.
@@ -190,7 +206,7 @@ pub(crate) fn quality(asked: &Quality, at: Span, problems: &mut Problems) -> Lin
         contact: _,
     } = asked;
     let way = Way {
-        delay: delay.unwrap_or_default(),
+        delay: delay.map(|delay| *delay).unwrap_or_default(),
         jitter: jitter.map(|jitter| *jitter).unwrap_or_default(),
         loss: loss.unwrap_or_default(),
         duplicate: duplicate.unwrap_or_default(),

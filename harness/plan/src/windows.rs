@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use document::{Kind, Node, Part, Problem, Problems, Sp, Span, read_as, units::Time};
 use model::{
     ServiceId, ShardId,
-    plan::{Closing, EventPattern, Opening, Phase, PhaseEnd, PhaseKind, Window},
+    plan::{Closing, EventPattern, Opening, Phase, PhaseEnd, PhaseKind, Target, Window},
 };
 use seams::Layout;
 
@@ -16,7 +16,8 @@ use crate::{
     catalogs::{Catalogs, Family},
     grammar,
     grammar::{EventName, Lasts},
-    kinds, names, services,
+    kinds, names,
+    services::Layouts,
 };
 
 /// Keys of a fault that are the engine's own.
@@ -25,6 +26,7 @@ const KEYS: &[&str] = &["id", "at", "for", "when", "follow"];
 pub(crate) struct Builder<'a> {
     pub(crate) catalogs: &'a Catalogs,
     pub(crate) built: &'a Built,
+    pub(crate) layouts: Layouts,
     pub(crate) phases: &'a [Phase],
     pub(crate) problems: &'a mut Problems,
 }
@@ -99,11 +101,13 @@ impl Builder<'_> {
             return Some((id, None));
         };
         let (params, follow) = self.lift_follow(kind.name, value);
+        let follow = self.one_follow(raw.follow, follow);
         let spec = kinds::params(kind, &params, &[], self.problems);
         let window = spec.and_then(|fault| {
             let make = self.catalogs.faults.find(kind.name)?.make;
             let living = make(&fault.params).ok()?;
             self.check(living.as_ref(), value, key.span);
+            self.follows_nothing(&living.targets(), follow);
             let deed = living.deed().to_owned();
             let (opening, closing) = (opening?, closing?);
             Some(Window {
@@ -111,7 +115,7 @@ impl Builder<'_> {
                 fault,
                 opening,
                 closing,
-                follow: follow || raw.follow.unwrap_or(false),
+                follow: follow.is_some_and(|follow| follow.value),
                 deed,
             })
         });
@@ -152,16 +156,30 @@ impl Builder<'_> {
     }
 
     /// `follow: true` may stand among the targets; it belongs to the window, unless the kind has such a key itself.
-    fn lift_follow(&mut self, kind: &str, params: &Node) -> (Node, bool) {
+    fn lift_follow(&mut self, kind: &str, params: &Node) -> (Node, Option<Sp<bool>>) {
         let own = self
             .catalogs
             .faults
             .find(kind)
             .is_some_and(|kind| kinds::properties(&(kind.schema)()).contains(&"follow"));
         let Some(value) = params.at("follow").filter(|_| !own) else {
-            return (params.clone(), false);
+            return (params.clone(), None);
         };
-        (params.without(&["follow"]), read_as(value, self.problems).unwrap_or(false))
+        (params.without(&["follow"]), read_as(value, self.problems))
+    }
+
+    /// Beside the fault's kind, or below it.
+    fn one_follow(
+        &mut self,
+        beside: Option<Sp<bool>>,
+        below: Option<Sp<bool>>,
+    ) -> Option<Sp<bool>> {
+        if let (Some(beside), Some(below)) = (beside, below) {
+            let problem = Problem::new("duplicate", beside.span, "`follow` is said twice")
+                .label("beside the fault's kind");
+            self.problems.push(problem.note(below.span, "and below it").help("Keep one of them"));
+        }
+        below.or(beside)
     }
 
     fn phase(&mut self, name: &str, span: Span) -> Option<&Phase> {
@@ -256,6 +274,9 @@ impl Builder<'_> {
             }
         };
         let service = service?;
+        if event.value == EventName::ProcessExited {
+            self.unused_of_exit(when, shard.map(|(_, span)| span));
+        }
         let layout = self.layout(&service);
         let roles = layout.as_ref().map(|layout| layout.roles());
         if let (Some(role), Some(roles)) = (&when.role, roles) {
@@ -292,8 +313,31 @@ impl Builder<'_> {
         })
     }
 
+    /// Words of `when` that say nothing about a process that ends.
+    fn unused_of_exit(&mut self, when: &grammar::When, shard: Option<Span>) {
+        let role = when.role.as_ref().map(|role| ("role", role.span));
+        for (word, at) in role.into_iter().chain(shard.map(|span| ("shard", span))) {
+            let message = format!("a {word} says nothing about a process that ends");
+            let problem = Problem::new("logic", at, message).label("would not be looked at");
+            self.problems.push(problem.help("Leave it out, or wait for the event `role-changed`"));
+        }
+    }
+
+    /// A pick is made again when a role moves: without a role there is nothing to follow.
+    fn follows_nothing(&mut self, targets: &[Target], follow: Option<Sp<bool>>) {
+        let Some(Sp { span: at, .. }) = follow.filter(|follow| follow.value) else { return };
+        let by_role =
+            |target: &Target| matches!(target, Target::Nodes(words) if words.role.is_some());
+        if !targets.iter().any(by_role) {
+            let problem =
+                Problem::new("logic", at, "`follow` without a target that is named by role")
+                    .label("follows nothing");
+            self.problems.push(problem.help("Leave it out, or name the target by its `role`"));
+        }
+    }
+
     fn layout(&self, service: &ServiceId) -> Option<Arc<dyn Layout>> {
-        services::layout(self.catalogs, service, &self.built.services, &self.built.topology)
+        self.layouts.get(service).cloned()
     }
 
     fn closing(&mut self, lasts: Option<&Sp<Lasts>>, opening: Option<&Opening>) -> Option<Closing> {
@@ -318,30 +362,20 @@ impl Builder<'_> {
                 }
                 Some(Closing::At(end))
             }
-            (Some((Lasts::Time(time), span)), opening) => {
-                if time.0.is_zero() {
-                    self.problems.push(
-                        Problem::new("range", span, "a fault of no length")
-                            .label("longer than nothing")
-                            .help("Write more than `0s`, or leave the fault out"),
-                    );
-                }
-                match opening? {
-                    Opening::At(at) => {
-                        if *at + time.0 > stop {
-                            let problem =
-                                Problem::new("range", span, "the fault outlasts the traffic")
-                                    .label("too long");
-                            self.problems.push(problem.help(format!(
-                                "Sending stops {} after this fault opens",
-                                Time(stop.saturating_sub(*at))
-                            )));
-                        }
-                        Some(Closing::At(*at + time.0))
+            (Some((Lasts::Time(time), span)), opening) => match opening? {
+                Opening::At(at) => {
+                    if *at + time.0 > stop {
+                        let problem = Problem::new("range", span, "the fault outlasts the traffic")
+                            .label("too long");
+                        self.problems.push(problem.help(format!(
+                            "Sending stops {} after this fault opens",
+                            Time(stop.saturating_sub(*at))
+                        )));
                     }
-                    Opening::When { .. } => Some(Closing::After(time.0)),
+                    Some(Closing::At(*at + time.0))
                 }
-            }
+                Opening::When { .. } => Some(Closing::After(time.0)),
+            },
             (None, Some(Opening::At(at))) => {
                 let phase = self.phases.iter().rev().find(|phase| phase.start <= *at)?;
                 Some(Closing::At(phase.end.latest().min(stop)))

@@ -321,7 +321,7 @@ fn a_profile_makes_no_more_slots_than_a_trace_may() {
             .len()
     };
     assert!((75_000..=100_000).contains(&slots("103h")));
-    for length in ["105h", "30d", "36500d"] {
+    for length in ["105h", "7d"] {
         let list = with(length).expect_err("it lasts too long").list();
         let of_slots: Vec<_> = list
             .iter()

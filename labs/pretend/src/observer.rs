@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use document::units::Time;
+use document::{
+    units::Time,
+    within::{MINUTE, MS, Within},
+};
 use model::{Micros, NodeId, ShardId, Sighting, plan::Shows};
 use schemars::JsonSchema;
 use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
@@ -27,11 +30,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct ObserverParams {
     /// Time between two looks: the resolution of what it sees.
     #[serde(default = "fifty_ms")]
-    pub poll: Time,
+    pub poll: Poll,
 }
 
-fn fifty_ms() -> Time {
-    Time(Duration::from_millis(50))
+type Poll = Within<Time, { 10 * MS }, { 10 * MINUTE }>;
+
+fn fifty_ms() -> Poll {
+    Within::given(Time(Duration::from_millis(50)))
 }
 
 #[derive(Debug)]

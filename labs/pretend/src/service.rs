@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use document::units::Time;
+use document::{
+    units::Time,
+    within::{MINUTE, MS, Within},
+};
 use model::{NodeId, NodeState, ShardId};
 use schemars::JsonSchema;
 use seams::{
@@ -22,20 +25,23 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceParams {
-    /// An asset belongs to the shard of its number, modulo this; from 1.
+    /// An asset belongs to the shard of its number, modulo this.
     #[serde(default = "twelve")]
-    pub shards: u16,
+    pub shards: Within<u16, 1, 256>,
     /// A copy that hears no leader for one to two times this long asks for votes.
     #[serde(default = "one_second")]
-    pub election_timeout: Time,
+    pub election_timeout: ElectionTimeout,
 }
 
-fn twelve() -> u16 {
-    12
+/// Heartbeats are a tenth of it: shorter ones would only cost time.
+type ElectionTimeout = Within<Time, { 100 * MS }, { 10 * MINUTE }>;
+
+fn twelve() -> Within<u16, 1, 256> {
+    Within::given(12)
 }
 
-fn one_second() -> Time {
-    Time(Duration::from_secs(1))
+fn one_second() -> ElectionTimeout {
+    Within::given(Time(Duration::from_secs(1)))
 }
 
 #[derive(Debug)]
@@ -63,11 +69,11 @@ impl Layout for Logs {
     }
 
     fn shards(&self) -> Vec<ShardId> {
-        (0..self.params.shards.max(1)).map(|number| ShardId::from(format!("s{number}"))).collect()
+        (0..*self.params.shards).map(|number| ShardId::from(format!("s{number}"))).collect()
     }
 
     fn shard_of(&self, asset: u32, _stream: u16) -> ShardId {
-        ShardId::from(format!("s{}", asset % u32::from(self.params.shards.max(1))))
+        ShardId::from(format!("s{}", asset % u32::from(*self.params.shards)))
     }
 
     fn timers(&self) -> Vec<Timer> {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use document::units::Time;
+use document::{
+    units::Time,
+    within::{HOUR, MS, Within},
+};
 use schemars::JsonSchema;
 use seams::{Clock, Driver, Lane, Network, SessionLane, Site};
 use serde::{Deserialize, Serialize};
@@ -14,12 +17,12 @@ use crate::{PING_EVERY, PING_TIMEOUT, dial::EtcdDial};
 #[serde(default, deny_unknown_fields)]
 pub struct EtcdDriver {
     /// A try to connect ends after this long. It succeeds when the member has answered a request for its status.
-    connect_timeout: Time,
+    connect_timeout: Within<Time, MS, HOUR>,
 }
 
 impl Default for EtcdDriver {
     fn default() -> Self {
-        Self { connect_timeout: Time(std::time::Duration::from_secs(1)) }
+        Self { connect_timeout: Within::given(Time(std::time::Duration::from_secs(1))) }
     }
 }
 

@@ -5,7 +5,10 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use document::units::Time;
+use document::{
+    units::Time,
+    within::{MS, SECOND, Within},
+};
 use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
@@ -21,9 +24,6 @@ use crate::{
     wire::{self, Keepalive, Wire},
 };
 
-/// etcd refuses this much, in milliseconds.
-const ELECTION_TIMEOUT_END_MS: u128 = 50_000;
-
 /// An etcd cluster, with settings that etcd starts with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Settings")]
@@ -35,9 +35,9 @@ struct Settings {
     /// The server: a name to be found on PATH, or an absolute path. Made for 3.4 to 3.6.
     program: PathBuf,
     /// How often the leader says that it is there.
-    heartbeat_interval: Time,
+    heartbeat_interval: Within<Time, MS, { 10 * SECOND }, MS>,
     /// A follower that hears nothing for this long, up to twice this long, calls an election. etcd wants five heartbeats at least.
-    election_timeout: Time,
+    election_timeout: Within<Time, { 5 * MS }, { 50 * SECOND - MS }, MS>,
     /// Whether a member asks before it calls an election, so that one that comes back does not depose a leader. etcd's own default
     /// since 3.5.
     pre_vote: bool,
@@ -47,8 +47,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             program: "etcd".into(),
-            heartbeat_interval: Time(Duration::from_millis(100)),
-            election_timeout: Time(Duration::from_secs(1)),
+            heartbeat_interval: Within::given(Time(Duration::from_millis(100))),
+            election_timeout: Within::given(Time(Duration::from_secs(1))),
             pre_vote: true,
         }
     }
@@ -61,16 +61,8 @@ impl TryFrom<Settings> for EtcdService {
     fn try_from(settings: Settings) -> Result<Self, String> {
         let (heartbeat, election) =
             (settings.heartbeat_interval.0.as_millis(), settings.election_timeout.0.as_millis());
-        if heartbeat == 0 {
-            return Err("`heartbeat_interval` is less than a millisecond, etcd's unit".to_owned());
-        }
         if election < 5 * heartbeat {
             return Err("`election_timeout` is less than five times `heartbeat_interval`; etcd does not start with it".to_owned());
-        }
-        if election >= ELECTION_TIMEOUT_END_MS {
-            return Err(
-                "`election_timeout` is 50 s or more; etcd does not start with it".to_owned()
-            );
         }
         Ok(Self(settings))
     }
@@ -124,8 +116,8 @@ impl Layout for Cluster {
             bounds_failover,
         };
         vec![
-            timer("heartbeat-interval", self.params.heartbeat_interval, false),
-            timer("election-timeout", self.params.election_timeout, true),
+            timer("heartbeat-interval", *self.params.heartbeat_interval, false),
+            timer("election-timeout", *self.params.election_timeout, true),
         ]
     }
 }

@@ -63,8 +63,9 @@ fn timers_that_etcd_refuses_are_refused_before_it_is_asked() {
     let kind = SYSTEM.services.find("etcd").expect("it is there");
     for (yaml, why) in [
         ("{heartbeat_interval: 300ms, election_timeout: 1s}", "five times"),
-        ("{heartbeat_interval: 500us}", "less than a millisecond"),
-        ("{election_timeout: 50s}", "50 s or more"),
+        ("{heartbeat_interval: 500us}", "at least `1ms`"),
+        ("{heartbeat_interval: 1500us}", "whole multiples of `1ms`"),
+        ("{election_timeout: 50s}", "at most `49999ms`"),
     ] {
         let (params, problems) = read(kind, yaml);
         assert!(

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
-use document::units::Time;
+use document::{
+    units::Time,
+    within::{HOUR, MS, Within},
+};
 use hyper::StatusCode;
 use model::{Micros, NodeId, NodeIndex, Outcome};
 use schemars::JsonSchema;
@@ -23,12 +26,12 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub struct ReferenceDriver {
     /// A try to connect ends after this long.
-    connect_timeout: Time,
+    connect_timeout: Within<Time, MS, HOUR>,
 }
 
 impl Default for ReferenceDriver {
     fn default() -> Self {
-        Self { connect_timeout: Time(Duration::from_secs(1)) }
+        Self { connect_timeout: Within::given(Time(Duration::from_secs(1))) }
     }
 }
 

@@ -10,7 +10,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use document::units::Time;
+use document::{
+    units::Time,
+    within::{MINUTE, MS, Within},
+};
 use model::{
     Micros, NodeId, ShardId, Sighting, envelope::Envelope, envelope::Unreadable, plan::Shows,
 };
@@ -34,12 +37,12 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 #[serde(default, deny_unknown_fields)]
 pub struct ReferenceObserver {
     /// Between two looks at current values; the log is followed as it grows.
-    poll: Time,
+    poll: Within<Time, MS, { 10 * MINUTE }>,
 }
 
 impl Default for ReferenceObserver {
     fn default() -> Self {
-        Self { poll: Time(Duration::from_millis(200)) }
+        Self { poll: Within::given(Time(Duration::from_millis(200))) }
     }
 }
 

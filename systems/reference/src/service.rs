@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use document::units::{Size, Time};
+use document::{
+    Complaint,
+    units::{Size, Time},
+    within::{HOUR, MIB, MS, SECOND, TIB, Within},
+};
 use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
@@ -22,55 +26,83 @@ const IN_STEP: u64 = 64;
 
 /// The embedded telemetry service: sharded, replicated by raft to every node, nothing to install.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Settings")]
+pub struct ReferenceService(Settings);
+
+/// Times are handed to the nodes in milliseconds.
+type Millis<const LEAST: u64, const MOST: u64> = Within<Time, LEAST, MOST, MS>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ReferenceService {
+struct Settings {
     /// Raft groups that share the work, led from all regions.
-    #[schemars(range(min = 1, max = 256))]
-    shards: u16,
+    shards: Within<u16, 1, 256>,
     /// Between a leader's heartbeats. It must exceed the longest round trip between nodes.
-    heartbeat: Time,
+    heartbeat: Millis<{ 10 * MS }, { 60 * SECOND }>,
     /// Silence of a leader after which an election comes near. A failover takes about three times as long: the lease of the old leader
     /// first, then the successor's own wait.
-    election_timeout: Time,
+    election_timeout: Millis<{ 20 * MS }, { 600 * SECOND }>,
     /// How long a node is back before it takes over the shards whose home it is.
-    home_after: Time,
+    home_after: Millis<0, HOUR>,
     /// What a node does with a reading of a shard that another one leads.
     on_follower: OnFollower,
     /// How long a request waits for somebody to lead before it is refused.
-    leader_wait: Time,
+    leader_wait: Millis<0, HOUR>,
     /// After this long the fate of a reading is answered to be unknown.
-    request_timeout: Time,
+    request_timeout: Millis<MS, HOUR>,
     /// Readings kept by a node, all in memory; beyond it writes are refused.
-    keep: Size,
+    keep: Within<Size, MIB, TIB>,
     /// Defects to plant, each journalled in `planted.jsonl` of the node.
     planted: Planted,
 }
 
-impl Default for ReferenceService {
+impl Default for Settings {
     fn default() -> Self {
+        let ms = |ms| Time(Duration::from_millis(ms));
         Self {
-            shards: 12,
-            heartbeat: Time(Duration::from_millis(300)),
-            election_timeout: Time(Duration::from_millis(800)),
-            home_after: Time(Duration::from_secs(3)),
+            shards: Within::given(12),
+            heartbeat: Within::given(ms(300)),
+            election_timeout: Within::given(ms(800)),
+            home_after: Within::given(ms(3_000)),
             on_follower: OnFollower::Forward,
-            leader_wait: Time(Duration::from_secs(1)),
-            request_timeout: Time(Duration::from_secs(10)),
-            keep: Size(1 << 30),
+            leader_wait: Within::given(ms(1_000)),
+            request_timeout: Within::given(ms(10_000)),
+            keep: Within::given(Size(1 << 30)),
             planted: Planted::default(),
         }
     }
 }
 
+/// What the nodes themselves refuse when they start, or would never do.
+impl TryFrom<Settings> for ReferenceService {
+    type Error = Complaint;
+
+    fn try_from(settings: Settings) -> Result<Self, Complaint> {
+        let Settings { shards, heartbeat, election_timeout, planted, .. } = &settings;
+        if election_timeout.0 < heartbeat.0 * 2 {
+            let wrong = "`election_timeout` is less than twice the `heartbeat`";
+            return Err(Complaint::new("range", wrong)
+                .help("A follower that misses one heartbeat must not call an election"));
+        }
+        let dead = planted.dead_shard.filter(|dead| dead.shard >= **shards);
+        if let Some(dead) = dead {
+            let wrong = format!("`dead_shard` plants a defect in shard {} of {shards}", dead.shard);
+            return Err(Complaint::new("range", wrong)
+                .help(format!("Shards are numbered from 0 to {}", **shards - 1)));
+        }
+        Ok(Self(settings))
+    }
+}
+
 impl ReferenceService {
     pub(crate) fn on(self, site: &Site) -> Arc<dyn Service> {
-        Arc::new(Cluster { params: self, site: site.clone() })
+        Arc::new(Cluster { params: self.0, site: site.clone() })
     }
 }
 
 #[derive(Debug)]
 struct Cluster {
-    params: ReferenceService,
+    params: Settings,
     site: Site,
 }
 
@@ -94,11 +126,11 @@ impl Layout for Cluster {
     }
 
     fn shards(&self) -> Vec<ShardId> {
-        (0..self.params.shards).map(shard_id).collect()
+        (0..*self.params.shards).map(shard_id).collect()
     }
 
     fn shard_of(&self, asset: u32, _stream: u16) -> ShardId {
-        shard_id(shard_of(asset, self.params.shards))
+        shard_id(shard_of(asset, *self.params.shards))
     }
 
     fn timers(&self) -> Vec<Timer> {
@@ -185,12 +217,12 @@ impl Cluster {
             ("peers", peers.join(",")),
             ("data", "{data}/reference".into()),
             ("shards", params.shards.to_string()),
-            ("heartbeat-ms", ms(params.heartbeat)),
-            ("election-ms", ms(params.election_timeout)),
-            ("home-after-ms", ms(params.home_after)),
+            ("heartbeat-ms", ms(*params.heartbeat)),
+            ("election-ms", ms(*params.election_timeout)),
+            ("home-after-ms", ms(*params.home_after)),
             ("on-follower", on_follower.into()),
-            ("leader-wait-ms", ms(params.leader_wait)),
-            ("request-timeout-ms", ms(params.request_timeout)),
+            ("leader-wait-ms", ms(*params.leader_wait)),
+            ("request-timeout-ms", ms(*params.request_timeout)),
             ("keep-bytes", params.keep.0.to_string()),
             ("planted", serde_json::to_string(&params.planted).expect("plain data")),
             ("seed", self.site.seed.to_string()),

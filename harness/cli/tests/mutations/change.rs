@@ -116,9 +116,10 @@ fn once(root: &Node, all: &[Node], random: &mut Random) -> Node {
                     return;
                 };
                 let Some(new) = others.get(from) else { return };
-                match entries.iter_mut().find(|entry| entry.key.text == new.key.text) {
+                let same = entries.iter().position(|entry| entry.key.text == new.key.text);
+                match same {
                     _ if how == 0 && at < entries.len() => drop(entries.remove(at)),
-                    Some(old) => old.value = new.value.clone(),
+                    Some(same) => entries[same].value = new.value.clone(),
                     None => entries.push(new.clone()),
                 }
             })

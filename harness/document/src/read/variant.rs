@@ -76,9 +76,9 @@ impl<'de> de::VariantAccess<'de> for Variant<'de, '_> {
     }
     fn struct_variant<V: Visitor<'de>>(
         self,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.content()?.deserialize_any(visitor)
+        self.content()?.deserialize_struct("", fields, visitor)
     }
 }

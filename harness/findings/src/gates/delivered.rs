@@ -1,6 +1,7 @@
 //! What never arrived, whether or not anybody promised it.
 
 use document::units::Share;
+use document::within::Within;
 use schemars::JsonSchema;
 use seams::gate::Rests;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::verdict::Verdict;
 #[serde(deny_unknown_fields)]
 pub struct DeliveredMin {
     /// At least this share of them.
-    pub min: Share,
+    pub min: Within<Share, 100, 1_000_000>,
 }
 
 impl Gate for DeliveredMin {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use document::units::Time;
+use document::within::{DAY, SECOND, US, Within};
 use model::ObserverId;
 use schemars::JsonSchema;
 use seams::gate::{By, Quantile, Rests};
@@ -30,7 +31,7 @@ pub(super) const PLATFORM_EXAMPLE: &str =
 #[serde(deny_unknown_fields)]
 pub struct AckLatency<const Q: u32> {
     /// At most this at the quantile.
-    pub max: Time,
+    pub max: Within<Time, US, DAY>,
     /// Steady phases; the baseline unless said otherwise.
     #[serde(default, skip_serializing_if = "During::is_empty")]
     pub during: During,
@@ -39,7 +40,7 @@ pub struct AckLatency<const Q: u32> {
     pub by: Option<By>,
     /// Period of the slowest clock that shapes latency, such as the slots of an access link; windows are whole multiples of it.
     #[serde(default = "slots")]
-    pub clock: Time,
+    pub clock: Clock,
 }
 
 /// A quantile (in thousandths) of the time until one observer shows a reading.
@@ -47,7 +48,7 @@ pub struct AckLatency<const Q: u32> {
 #[serde(deny_unknown_fields)]
 pub struct PlatformLatency<const Q: u32> {
     /// At most this at the quantile.
-    pub max: Time,
+    pub max: Within<Time, US, DAY>,
     /// An observer that keeps every reading.
     pub observer: String,
     /// Steady phases; the baseline unless said otherwise.
@@ -58,34 +59,38 @@ pub struct PlatformLatency<const Q: u32> {
     pub by: Option<By>,
     /// Period of the slowest clock that shapes latency; windows are whole multiples of it.
     #[serde(default = "slots")]
-    pub clock: Time,
+    pub clock: Clock,
 }
 
+/// Windows are made of whole seconds.
+type Clock = Within<Time, SECOND, DAY, SECOND>;
+
 /// Satellite links are re-drawn every 15 s.
-fn slots() -> Time {
-    Time(std::time::Duration::from_secs(15))
+fn slots() -> Clock {
+    Within::given(Time(std::time::Duration::from_secs(15)))
 }
 
 impl<const Q: u32> Gate for AckLatency<Q> {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
-        let limit = limit(Q, self.max);
-        let ask = Ask { during: &self.during, max: self.max, q: Q, by: self.by, clock: self.clock };
+        let limit = limit(Q, *self.max);
+        let ask =
+            Ask { during: &self.during, max: *self.max, q: Q, by: self.by, clock: *self.clock };
         let waits = |phase| run.facts.in_phase(phase).map(|r| (r, r.ack_latency())).collect();
         ask.judge(run, limit, waits, |stream| run.facts.streams[stream].required)
     }
 
     fn rests(&self) -> Rests {
-        quantile(Q, &self.during, self.by, self.clock, None)
+        quantile(Q, &self.during, self.by, *self.clock, None)
     }
 
     fn time_limit(&self, _theta: Us) -> Option<Us> {
-        Some(micros(self.max))
+        Some(micros(*self.max))
     }
 }
 
 impl<const Q: u32> Gate for PlatformLatency<Q> {
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
-        let (limit, facts) = (limit(Q, self.max), run.facts);
+        let (limit, facts) = (limit(Q, *self.max), run.facts);
         let Some(o) = facts.observers.iter().find(|o| {
             o.name == self.observer && o.kind.keeps_everything() && o.kind != ObserverKind::ReadBack
         }) else {
@@ -94,17 +99,18 @@ impl<const Q: u32> Gate for PlatformLatency<Q> {
                 format!("no observer `{}` keeps every reading", self.observer),
             );
         };
-        let ask = Ask { during: &self.during, max: self.max, q: Q, by: self.by, clock: self.clock };
+        let ask =
+            Ask { during: &self.during, max: *self.max, q: Q, by: self.by, clock: *self.clock };
         let waits = |phase| platform_waits(facts, o, phase).collect();
         ask.judge(run, limit, waits, |stream| o.takes[facts.streams[stream].fleet])
     }
 
     fn rests(&self) -> Rests {
-        quantile(Q, &self.during, self.by, self.clock, Some(self.observer.as_str().into()))
+        quantile(Q, &self.during, self.by, *self.clock, Some(self.observer.as_str().into()))
     }
 
     fn time_limit(&self, _theta: Us) -> Option<Us> {
-        Some(micros(self.max))
+        Some(micros(*self.max))
     }
 }
 

@@ -34,6 +34,11 @@ impl<'de> Deserialize<'de> for During {
                 while let Some(name) = items.next_element()? {
                     names.push(name);
                 }
+                if names.is_empty() {
+                    return Err(Complaint::new("range", "an empty list of phases")
+                        .help("Name a phase, or leave the key out for the gate's own choice")
+                        .raise());
+                }
                 Ok(During(names))
             }
         }
@@ -50,6 +55,9 @@ impl JsonSchema for During {
                       "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
     }
 }
+
+const LEAST: f64 = 0.01;
+const MOST: f64 = 1.0;
 
 /// A multiple of the baseline, such as `0.8 x baseline`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,13 +81,22 @@ impl<'de> Deserialize<'de> for Relative {
         let factor =
             text.strip_suffix("baseline").and_then(|rest| rest.trim_end().strip_suffix('x'));
         let factor = factor.and_then(|number| number.trim_end().parse::<f64>().ok());
-        let factor = factor.filter(|f| f.is_finite() && *f >= 0.0);
         let wrong = || {
             Complaint::new("range", format!("`{text}` is no multiple of the baseline"))
                 .help("Write it such as `0.8 x baseline`")
                 .raise()
         };
-        factor.map(Self).ok_or_else(wrong)
+        let factor = factor.ok_or_else(wrong)?;
+        // Less could not fail, more could not pass.
+        if !(LEAST..=MOST).contains(&factor) {
+            let message = format!(
+                "`{text}` is out of range: at least `{LEAST} x baseline` and at most `{MOST} x baseline` belong here"
+            );
+            return Err(Complaint::new("range", message)
+                .help("Write it such as `0.8 x baseline`")
+                .raise());
+        }
+        Ok(Self(factor))
     }
 }
 
@@ -88,7 +105,8 @@ impl JsonSchema for Relative {
         "Relative".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?x baseline$", "description": "A multiple of the baseline."})
+        json_schema!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?x baseline$", "description": "A multiple of the baseline.",
+                      "least": format!("{LEAST} x baseline"), "most": format!("{MOST} x baseline")})
     }
 }
 

@@ -1,6 +1,7 @@
 //! How long until service was back after a fault.
 
 use document::units::{Share, Time};
+use document::within::Within;
 use schemars::JsonSchema;
 use seams::gate::{Recovers, Rests};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,7 @@ pub struct RtoMax {
     pub max: Time,
     /// Share of the assets that must be back: one stray asset must not decide a fleet's figure.
     #[serde(default = "nearly_all")]
-    pub of_assets: Share,
+    pub of_assets: OfAssets,
     #[serde(default)]
     pub stat: Stat,
 }
@@ -48,7 +49,7 @@ pub struct RtoFresh {
     pub max: Time,
     /// Share of the assets that must be fresh again.
     #[serde(default = "nearly_all")]
-    pub of_assets: Share,
+    pub of_assets: OfAssets,
     /// Whose view; the systems of record unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observer: Option<String>,
@@ -62,8 +63,11 @@ pub struct RtoService {
     pub max: Time,
 }
 
-fn nearly_all() -> Share {
-    Share(990_000)
+/// Whole basis points: a gate on the recovery of nobody could not fail.
+type OfAssets = Within<Share, 100, 1_000_000, 100>;
+
+fn nearly_all() -> OfAssets {
+    Within::given(Share(990_000))
 }
 
 /// One measured recovery, whatever of.
@@ -88,7 +92,7 @@ impl Gate for RtoMax {
         let everybody = |_: usize| true;
         let marks = episodes(run).map(|e| Mark {
             by_heal: e.1.by_heal.as_ref().map(ToString::to_string),
-            ..mark(run, e, run.out, self.of_assets, everybody)
+            ..mark(run, e, run.out, *self.of_assets, everybody)
         });
         judge(run, self.max, marks.collect())
     }
@@ -120,7 +124,7 @@ impl Gate for RtoFresh {
         for o in observers {
             let stale = stale_outages(facts, o);
             let takes = |asset: usize| o.takes[facts.assets[asset].fleet];
-            let mine = episodes(run).map(|e| mark(run, e, &stale, self.of_assets, takes));
+            let mine = episodes(run).map(|e| mark(run, e, &stale, *self.of_assets, takes));
             marks.extend(
                 mine.map(|mark| Mark { what: format!("{} at {}", mark.what, o.name), ..mark }),
             );

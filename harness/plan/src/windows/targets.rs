@@ -1,16 +1,53 @@
 //! Whom a fault hits: every name is known, somebody is hit, and the kind itself has no objection.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use document::{Node, Problem, Span};
 use model::{
-    End, FleetId, NodeId, RegionId, ShardId, ZoneId,
-    plan::{CellTarget, NodeTarget, Target},
+    End, FleetId, NodeId, RegionId, ShardId, Topology, ZoneId,
+    plan::{CellTarget, Mode, NodeTarget, Target},
 };
-use seams::{Fault, Objection};
+use seams::{Fault, Moment, Objection};
 
 use super::Builder;
 use crate::{blast_radius::hits, names, places, services};
+
+/// Holders of a role that are tried: with the first ones of a list every link of theirs has been seen.
+const HOLDERS_TRIED: usize = 3;
+
+/// Whether the fault changes anything in this stack. A role is held by one node at least, whichever.
+fn acts(fault: &dyn Fault, topology: &Topology) -> bool {
+    let targets = fault.targets();
+    let fitting: Vec<Vec<End>> = targets.iter().map(|target| target.fitting(topology)).collect();
+    let by_role = |target: &Target| matches!(target, Target::Nodes(words) if words.role.is_some());
+    let all = targets.iter().zip(&fitting).map(|(target, fit)| {
+        let count = target.mode().count(fit.len());
+        fit.iter().take(count).cloned().collect::<Vec<End>>()
+    });
+    let all: Vec<Vec<End>> = all.collect();
+    let one_holder = |holder: usize| -> Vec<Vec<End>> {
+        let targets = targets.iter().zip(&all);
+        let picked = targets.map(|(target, all)| match by_role(target) {
+            true => all.iter().cycle().skip(holder).take(1).cloned().collect(),
+            false => all.clone(),
+        });
+        picked.collect()
+    };
+    let some_role = targets.iter().any(by_role);
+    let holders = (0..HOLDERS_TRIED).filter(|_| some_role).map(one_holder);
+    std::iter::once(all.clone()).chain(holders).any(|picked| {
+        let moment = Moment { elapsed: Duration::ZERO, topology, picked: &picked };
+        !fault.at(&moment).levers().is_empty()
+    })
+}
+
+fn nothing_to_act_on(at: Span) -> Problem {
+    let problem = Problem::new("logic", at, "this fault has nothing to act on")
+        .label("touches no link, no node and no asset");
+    problem.help(
+        "Links join a node with another one or with clients: name two sides that differ, or a part of the nodes and leave others",
+    )
+}
 
 impl Builder<'_> {
     /// Every name that the fault's targets use, whether anybody is hit at all, and the kind's own checks.
@@ -41,9 +78,28 @@ impl Builder<'_> {
             }
         }
         self.processes(fault, params, at);
+        let before = self.problems.len();
         for Objection { key, message, help } in fault.check(topology) {
             let place = places::of(params, &key).unwrap_or(at);
             self.problems.push(Problem { help, ..Problem::new("logic", place, message) });
+        }
+        if names_fit && self.problems.len() == before {
+            fault.targets().iter().for_each(|target| self.too_many(target, params, at));
+            if !acts(fault, topology) {
+                self.problems.push(nothing_to_act_on(at));
+            }
+        }
+    }
+
+    /// Of nodes that are counted there must be as many.
+    fn too_many(&mut self, target: &Target, params: &Node, at: Span) {
+        let Mode::Fixed(wanted) = target.mode() else { return };
+        let fit = target.fitting(&self.built.topology).len();
+        if (wanted as usize) > fit {
+            let place = places::of_number(params, "fixed", wanted).unwrap_or(at);
+            let message = format!("{wanted} nodes are to be hit, and {fit} fit");
+            let problem = Problem::new("range", place, message).label("more than there are");
+            self.problems.push(problem.help(format!("At most {fit}, or `all`")));
         }
     }
 
@@ -99,7 +155,7 @@ impl Builder<'_> {
     fn node_target(&mut self, target: &NodeTarget, params: &Node, at: Span) {
         let topology = &self.built.topology;
         let NodeTarget { region, zone, service, node, shard, exclude, role, mode: _ } = target;
-        let roles = services::roles(self.catalogs, service.as_ref(), self.built);
+        let roles = services::roles(&self.layouts, service.as_ref(), self.built);
         let layout = service.as_ref().or(self.built.services.keys().next());
         let layout = layout.and_then(|service| self.layout(service));
         let mut check = |what: &str, keys: &[&str], name: &str, declared: Vec<&str>| {

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use document::units::Time;
+use document::{
+    units::Time,
+    within::{DAY, HOUR, MS, Within},
+};
 use model::Identity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,9 +47,8 @@ pub struct Planted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Chance {
-    /// One reading in this many, by a hash of its identity; 1 or more.
-    #[schemars(range(min = 1))]
-    pub one_in: u64,
+    /// One reading in this many, by a hash of its identity.
+    pub one_in: Within<u64, 1, { 1 << 32 }>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,7 +57,7 @@ pub struct DeadShard {
     /// Number of the shard, from 0.
     pub shard: u16,
     /// Counted from the first start of each node.
-    pub after: Time,
+    pub after: Within<Time, 0, DAY>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,9 +65,9 @@ pub struct DeadShard {
 pub struct Stall {
     /// How long requests are held.
     #[serde(rename = "for")]
-    pub held: Time,
+    pub held: Within<Time, MS, HOUR>,
     /// From the beginning of one stall to the next; the first begins this long after the start of the node.
-    pub every: Time,
+    pub every: Within<Time, MS, DAY>,
 }
 
 /// The planted defects of a running node, with their journal.
@@ -180,9 +182,8 @@ impl Defects {
     }
 
     fn drawn(&self, chance: Option<Chance>, defect: Defect, identity: Identity) -> bool {
-        chance.is_some_and(|chance| {
-            draw(self.seed, defect, identity).is_multiple_of(chance.one_in.max(1))
-        })
+        chance
+            .is_some_and(|chance| draw(self.seed, defect, identity).is_multiple_of(*chance.one_in))
     }
 }
 
@@ -245,8 +246,10 @@ mod tests {
 
     #[test]
     fn a_stall_holds_until_its_end_and_only_then() {
-        let stall =
-            Stall { held: Time(Duration::from_millis(500)), every: Time(Duration::from_secs(5)) };
+        let stall = Stall {
+            held: Within::given(Time(Duration::from_millis(500))),
+            every: Within::given(Time(Duration::from_secs(5))),
+        };
         let left = |ms| stall.left(Duration::from_millis(ms)).map(|left| left.as_millis());
         assert_eq!(
             [left(0), left(4_999), left(5_000), left(5_499), left(5_500), left(10_100)],

@@ -53,7 +53,7 @@ async fn kinds_live() {
     let args = <wetdress_reference::node::Args as clap::Parser>::try_parse_from(words)
         .expect("a node understands its service");
     assert_eq!(
-        (args.shards, args.seed, args.planted.lost_ack.map(|chance| chance.one_in)),
+        (args.shards, args.seed, args.planted.lost_ack.map(|chance| *chance.one_in)),
         (6, 3, Some(9))
     );
     assert_eq!(args.peers.iter().map(|peer| peer.region.as_str()).collect::<Vec<_>>(), REGIONS);
