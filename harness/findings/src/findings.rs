@@ -129,6 +129,7 @@ pub fn find(facts: &Facts) -> Findings {
     let with_outage = facts.fleet().filter(|a| !out[*a].is_empty());
     let episodes: Vec<EpisodeFindings> =
         facts.episodes.iter().map(|e| episode(facts, e, &series, &out)).collect();
+    let hit: Vec<&Affected> = episodes.iter().map(|e| &e.affected).collect();
     Findings {
         start: facts.start,
         end: facts.end,
@@ -175,8 +176,8 @@ pub fn find(facts: &Facts) -> Findings {
         duplicates: by_name(kept(), |o| duplicates(facts, o)),
         order: by_name(kept(), |o| order(facts, o)),
         corrupt: by_name(facts.observers.iter(), |o| corrupt(facts, o)),
-        unasked: unasked(facts, &episodes, &series),
-        unasked_at_the_end: unasked_at_the_end(facts, &episodes, &series),
+        unasked: unasked(facts, &hit, &series),
+        unasked_at_the_end: unasked_at_the_end(facts, &hit, &series),
         episodes,
         happened: facts.happened.clone(),
         charts: charts(facts, &out, &shards),

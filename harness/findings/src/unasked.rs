@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Episode, Facts, Us};
+use crate::failover::affected::Affected;
 use crate::failover::limits;
-use crate::findings::EpisodeFindings;
 use crate::format;
 use crate::intervals::{length, overlap};
 use crate::outage::Series;
@@ -37,40 +37,39 @@ impl fmt::Display for Unasked {
 }
 
 /// Of the first episode of which that holds: an asset that it may have hit had no gated reading due between the effect and the next planned
-/// change. Without a fault that took effect: an asset had none due in the whole run.
+/// change. `affected` are those of each episode. Without a fault that took effect: an asset had none due in the whole run.
 pub(crate) fn unasked(
     facts: &Facts,
-    episodes: &[EpisodeFindings],
+    affected: &[&Affected],
     series: &[Series<'_>],
 ) -> Option<Unasked> {
     let span = |e: &Episode| (e.t_effect, limits(facts, e).0.min(facts.end));
-    of_episodes(facts, episodes, series, span)
+    of_episodes(facts, affected, series, span)
 }
 
 /// The same for assets that may still be out at the end: nobody asked them for anything after the last change of their episode.
 pub(crate) fn unasked_at_the_end(
     facts: &Facts,
-    episodes: &[EpisodeFindings],
+    affected: &[&Affected],
     series: &[Series<'_>],
 ) -> Option<Unasked> {
-    of_episodes(facts, episodes, series, |e| (e.t_heal.unwrap_or(e.t_effect), facts.end))
+    of_episodes(facts, affected, series, |e| (e.t_heal.unwrap_or(e.t_effect), facts.end))
 }
 
 fn of_episodes(
     facts: &Facts,
-    episodes: &[EpisodeFindings],
+    affected: &[&Affected],
     series: &[Series<'_>],
     span: impl Fn(&Episode) -> (Us, Us),
 ) -> Option<Unasked> {
     if facts.episodes.is_empty() {
         return silent(facts, series, facts.fleet().collect(), (facts.start, facts.end));
     }
-    let mut episodes = facts.episodes.iter().zip(episodes);
-    episodes.find_map(|(e, found)| {
+    let mut episodes = facts.episodes.iter().zip(affected);
+    episodes.find_map(|(e, affected)| {
         // Where the fault does not declare whom it hits, anybody may be hit.
         let may_be_hit = |a: &usize| {
-            e.affected.is_none()
-                || found.affected.assets.binary_search(&facts.assets[*a].id).is_ok()
+            e.affected.is_none() || affected.assets.binary_search(&facts.assets[*a].id).is_ok()
         };
         silent(facts, series, facts.fleet().filter(may_be_hit).collect(), span(e))
     })

@@ -572,7 +572,7 @@ impl Ports {
     }
 
     /// Whether a packet with this source and destination port is meant.
-    pub fn meet(&self, ports: Option<[u16; 2]>) -> bool {
+    fn meet(&self, ports: Option<[u16; 2]>) -> bool {
         match (self, ports) {
             (Self::All, _) => true,
             (Self::Only(_), Some([source, destination])) => {

@@ -7,6 +7,7 @@ mod services;
 mod standstill;
 mod stored;
 mod verdicts;
+mod windows;
 
 use kit::recorded::{Drill, STOP};
 use model::Micros;
