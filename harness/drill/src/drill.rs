@@ -192,6 +192,10 @@ impl Stage<'_> {
             .await
             .expect("one task was spawned")
             .map_err(|error| DrillError::Panicked(error.to_string()))?;
+        if let Some(why) = report.trouble.clone() {
+            let part = "a part of what became of the readings".to_owned();
+            events.now(Event::Unwritten { part, why });
+        }
         close(lab.as_ref(), left, &report, local_errors, &events).await;
         report.trouble.map_or(Ok(()), |trouble| Err(DrillError::Trouble(trouble)))
     }

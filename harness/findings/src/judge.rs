@@ -71,6 +71,7 @@ pub fn judge(facts: &Facts, found: &Findings, plan: &Plan) -> Result<Verdicts, J
     let gates: Vec<&dyn Gate> = asked.iter().map(|a| a.gate.as_ref()).collect();
     let said = of_standstills(facts, &gates, say(facts, found, &gates)).into_iter();
     let said = said.zip(&asked).map(|(j, a)| void_if_late(facts, a.gate.as_ref(), j));
+    let said = said.map(|j| void_if_unwritten(facts, j));
     let gates: Vec<GateVerdict> = asked.iter().zip(said).map(|(a, j)| a.verdict(j)).collect();
     let voids = voids(facts, found);
     let least = if voids.is_empty() { Verdict::Pass } else { Verdict::Inconclusive };
@@ -154,6 +155,17 @@ impl Asked {
             why: j.why,
             groups: j.groups,
         }
+    }
+}
+
+/// What could not be written is missing from every figure: a reading that nobody wrote down looks like one that was lost.
+fn void_if_unwritten(facts: &Facts, judged: Judgement) -> Judgement {
+    match facts.happened.unwritten.first() {
+        Some((part, _)) if judged.verdict != Verdict::NotApplicable => {
+            let why = Some(format!("the record is not whole: {part} is missing"));
+            Judgement { verdict: Verdict::Inconclusive, why, ..judged }
+        }
+        _ => judged,
     }
 }
 
