@@ -40,9 +40,15 @@ fn a_cut_from_peers_is_not_hidden_by_a_cut_from_clients_and_everything_is_by_a_d
     };
     let (one, other) = (link("a", "b"), link("c", "b"));
     let both = cut(&[one.clone(), other.clone()]);
-    assert!(cut(&[one.clone()]).is_hidden_by(&both) && !both.is_hidden_by(&cut(&[one.clone()])));
-    assert!(!cut(&[one.clone()]).is_hidden_by(&cut(&[other])));
-    assert!(!cut(&[one.clone()]).is_hidden_by(&cut(&[one.reversed()])), "directions are links");
+    assert!(
+        cut(std::slice::from_ref(&one)).is_hidden_by(&both)
+            && !both.is_hidden_by(&cut(std::slice::from_ref(&one)))
+    );
+    assert!(!cut(std::slice::from_ref(&one)).is_hidden_by(&cut(&[other])));
+    assert!(
+        !cut(std::slice::from_ref(&one)).is_hidden_by(&cut(&[one.reversed()])),
+        "directions are links"
+    );
     let mut slow = Conditions::default();
     slow.quality_mut(one.clone()).delay = std::time::Duration::from_millis(1);
     assert!(slow.is_hidden_by(&both) && !both.is_hidden_by(&slow));
