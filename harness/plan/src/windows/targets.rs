@@ -15,6 +15,9 @@ use crate::{blast_radius::hits, names, places, services};
 /// Holders of a role that are tried: with the first ones of a list every link of theirs has been seen.
 const HOLDERS_TRIED: usize = 3;
 
+/// Moments of a fault that changes by itself that are tried.
+const MOMENTS_TRIED: usize = 64;
+
 /// Whether the fault changes anything in this stack. A role is held by one node at least, whichever.
 fn acts(fault: &dyn Fault, topology: &Topology) -> bool {
     let targets = fault.targets();
@@ -35,9 +38,15 @@ fn acts(fault: &dyn Fault, topology: &Topology) -> bool {
     };
     let some_role = targets.iter().any(by_role);
     let holders = (0..HOLDERS_TRIED).filter(|_| some_role).map(one_holder);
+    // A fault that begins with nothing may do something later.
+    let moments = || {
+        std::iter::successors(Some(Duration::ZERO), |elapsed| fault.next_change(*elapsed))
+            .take(MOMENTS_TRIED)
+    };
     std::iter::once(all.clone()).chain(holders).any(|picked| {
-        let moment = Moment { elapsed: Duration::ZERO, topology, picked: &picked };
-        !fault.at(&moment).levers().is_empty()
+        moments().any(|elapsed| {
+            !fault.at(&Moment { elapsed, topology, picked: &picked }).levers().is_empty()
+        })
     })
 }
 
