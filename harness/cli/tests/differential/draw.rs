@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Lever, Plan, plan::PhaseEnd};
+use model::{End, Lever, Plan, plan::PhaseEnd};
 use plan::Catalogs;
 use seams::Moment;
 use serde_json::{Map, Value, json};
@@ -133,18 +133,24 @@ impl Drawing<'_> {
         loaded.ok()
     }
 
-    /// Whether the lab can do what the windows ask for when they open: it says so itself, as it would when asked to run.
+    /// Whether the lab can do what the windows ask for when they open, whoever they pick: all that fit, or one of them.
     fn is_offered(&self, plan: &Plan) -> bool {
+        let topology = &plan.topology;
         plan.windows.iter().all(|window| {
             let kind = faults::CATALOG.find(&window.fault.kind).expect("the plan was read with it");
             let fault = (kind.make)(&window.fault.params).expect("the kind wrote them itself");
-            let picked: Vec<_> =
-                fault.targets().iter().map(|t| t.fitting(&plan.topology)).collect();
-            let now =
-                Moment { elapsed: Default::default(), topology: &plan.topology, picked: &picked };
-            let mut levers = fault.at(&now).levers().into_iter();
-            levers.all(|(lever, _)| {
-                lever.pulled() == model::Pulled::ByFleets || self.offers.contains(&lever)
+            let all: Vec<_> = fault.targets().iter().map(|t| t.fitting(topology)).collect();
+            let most = all.iter().map(Vec::len).max().unwrap_or(0);
+            let one = |place: usize| -> Vec<Vec<End>> {
+                let of = |fit: &Vec<End>| fit.get(place % fit.len().max(1)).cloned();
+                all.iter().map(|fit| of(fit).into_iter().collect()).collect()
+            };
+            let mut picks = (0..most).map(one).chain([all.clone()]);
+            picks.all(|picked| {
+                let now = Moment { elapsed: Default::default(), topology, picked: &picked };
+                fault.at(&now).levers().into_iter().all(|(lever, _)| {
+                    lever.pulled() == model::Pulled::ByFleets || self.offers.contains(&lever)
+                })
             })
         })
     }

@@ -151,6 +151,7 @@ fn drill(stage: &Stage, seed: u64, reference: Option<&mut Reference>) -> Compare
     let played = match stage.play(seed, &drawn) {
         Ok(played) => played,
         Err(why) => {
+            println!("seed {seed}: the drill did not come to its end: {why}");
             compared.differences.push(format!("the drill did not come to its end: {why}"));
             return compared;
         }

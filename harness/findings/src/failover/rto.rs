@@ -84,7 +84,7 @@ pub(crate) fn rto(
         };
         return Rto { reached, value: None, at_least: None, first_recovery: None, relapses: 0 };
     };
-    let hold = (10 * SECOND).max(2 * slowest_period(facts, assets));
+    let hold = (10 * SECOND).max(2 * slowest_period(facts));
     let next = seen.iter().skip(1).map(|(a, _)| *a).chain([NEVER]);
     let mut held = seen
         .iter()
@@ -96,11 +96,11 @@ pub(crate) fn rto(
     Rto { reached, value, at_least, first_recovery: held.map(|h| h - effect), relapses }
 }
 
-/// Of the gated streams of these assets.
-fn slowest_period(facts: &Facts, assets: &[usize]) -> Us {
-    let mut theirs = vec![false; facts.fleets.len()];
-    assets.iter().for_each(|a| theirs[facts.assets[*a].fleet] = true);
-    let streams = facts.streams.iter().filter(|s| s.gated && theirs[s.fleet]);
+/// Of the gated streams of the run, those of probes left out.
+fn slowest_period(facts: &Facts) -> Us {
+    let mut owes = vec![false; facts.fleets.len()];
+    facts.fleet().for_each(|a| owes[facts.assets[a].fleet] = true);
+    let streams = facts.streams.iter().filter(|s| s.gated && owes[s.fleet]);
     streams.map(|s| s.period).max().unwrap_or(0)
 }
 
