@@ -69,8 +69,8 @@ fn timers_that_etcd_refuses_are_refused_before_it_is_asked() {
     ] {
         let (params, problems) = read(kind, yaml);
         assert!(
-            params.is_none() && problems.len() == 1 && problems[0].message.contains(why),
-            "{yaml}: {problems:?}"
+            problems.len() == 1 && problems[0].message.contains(why),
+            "{yaml}: {params:?} {problems:?}"
         );
     }
 }
