@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::{
-    CellId, Conditions, End, Link, NodeId, RegionId, ServiceId, Severs, Topology,
+    CellId, Conditions, End, NodeId, RegionId, ServiceId, Topology,
     event::{Affected, Claim},
     plan::{Plan, Target, Window},
     schedule::{Draws, Purpose},
@@ -68,16 +68,12 @@ pub(crate) fn claims(world: &Conditions, picked: &[Vec<End>]) -> BTreeSet<Claim>
     world.claims().into_iter().filter(|claim| picked.contains(&claim.end)).collect()
 }
 
-/// Between which cells of assets and which nodes a world lets nothing pass. One direction is enough: what is sent and never answered
-/// is not acked either.
+/// Between which cells of assets and which nodes a world lets nothing pass.
 pub(crate) fn severed(world: &Conditions, topology: &Topology) -> BTreeSet<(CellId, NodeId)> {
     let assets = topology.cells.iter().filter(|(_, cell)| cell.fleet.is_some());
     let pairs = assets.flat_map(|(cell, _)| topology.nodes.keys().map(move |node| (cell, node)));
-    let is_severed = |(cell, node): &(&CellId, &NodeId)| {
-        let there = Link::new(End::Cell((*cell).clone()), End::Node((*node).clone()));
-        [there.reversed(), there].iter().any(|link| world.severs(link) == Severs::Everything)
-    };
-    pairs.filter(is_severed).map(|(cell, node)| (cell.clone(), node.clone())).collect()
+    let severed = pairs.filter(|(cell, node)| world.cuts_off(cell, node));
+    severed.map(|(cell, node)| (cell.clone(), node.clone())).collect()
 }
 
 /// Whose assets a window declares to hit: of each service that has picked nodes, the regions in which all its nodes are picked; and the
@@ -116,7 +112,7 @@ pub(crate) fn affected(topology: &Topology, picked: &[Vec<End>], roles: &Roles) 
 #[cfg(test)]
 mod tests {
     use model::{
-        FleetCondition, FleetState, NodeCondition, NodeState, Ports, ProcessState,
+        FleetCondition, FleetState, Link, NodeCondition, NodeState, Ports, ProcessState,
         conditions::CutForm,
         plan::CellTarget,
         topology::{Cell, Node},

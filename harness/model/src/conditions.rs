@@ -222,55 +222,9 @@ impl Claim {
     pub fn new(lever: Lever, end: End) -> Self {
         Self { lever, end, process: None }
     }
-
-    /// What the lever severs at its end. Where one process is hit, others of the node may still serve: who needs that one is cut off.
-    pub fn severs(&self) -> Severs {
-        let whole = self.lever.severs();
-        if self.process.is_some() { whole.min(Severs::SomePorts) } else { whole }
-    }
-}
-
-/// What a lever takes from the place where it is pulled: whether somebody who needs the place still has a path to it. Ordered from
-/// the least to the most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severs {
-    /// The place is slower, narrower or less reliable, and is still reached.
-    #[default]
-    Nothing,
-    /// Some ports are out of reach: who needs them is cut off, who does not is not.
-    SomePorts,
-    /// Nobody is served there.
-    Everything,
 }
 
 impl Lever {
-    /// What the lever severs at its place. Every question of this kind is answered here, for every lever.
-    pub fn severs(self) -> Severs {
-        match self {
-            Self::Cut | Self::Reject | Self::Jam => Severs::Everything,
-            Self::CutPorts | Self::RejectPorts | Self::JamPorts => Severs::SomePorts,
-            Self::Delay
-            | Self::Jitter
-            | Self::Loss
-            | Self::Duplicate
-            | Self::Corrupt
-            | Self::Reorder
-            | Self::Rate
-            | Self::Mtu => Severs::Nothing,
-            Self::Stop | Self::Freeze | Self::Terminate | Self::Crash | Self::PowerLoss => {
-                Severs::Everything
-            }
-            // Packets still reach a node whose disk or clock is wrong: what the stack makes of that is its own.
-            Self::DiskDelay
-            | Self::DiskError
-            | Self::DiskFull
-            | Self::DiskStall
-            | Self::ClockOffset
-            | Self::ClockRate => Severs::Nothing,
-            Self::Disconnect | Self::Silence => Severs::Everything,
-        }
-    }
-
     /// Where the lever is pulled, and with it who has to be able to.
     pub fn pulled(self) -> Pulled {
         match self {
@@ -365,19 +319,6 @@ impl Conditions {
         self.fleets.get(cell).map(|condition| condition.state).unwrap_or_default()
     }
 
-    /// What this world leaves of the way between the two ends of a link, in this direction.
-    pub fn severs(&self, link: &Link) -> Severs {
-        let on_the_way = self.links.get(link).map(LinkCondition::severs).unwrap_or_default();
-        let at_ends = [&link.from, &link.to].map(|end| match end {
-            End::Node(node) => self.nodes.get(node).map(NodeCondition::severs),
-            End::Cell(cell) => self
-                .fleets
-                .get(cell)
-                .and_then(|condition| condition.state.lever().map(Lever::severs)),
-        });
-        at_ends.into_iter().flatten().fold(on_the_way, Severs::max)
-    }
-
     /// Cuts a link, beside whatever cuts it already.
     pub fn cut(&mut self, link: Link, ports: Ports, form: CutForm) {
         self.links.entry(link).or_default().cuts.insert(Cut { ports, form });
@@ -416,14 +357,6 @@ impl NodeCondition {
     pub fn process(&self, name: &str) -> NodeState {
         let own = self.processes.get(name).copied().unwrap_or_default();
         self.state.max(own.into())
-    }
-
-    pub(crate) fn severs(&self) -> Severs {
-        let of = |(lever, process): (Lever, Option<String>)| match process {
-            Some(_) => lever.severs().min(Severs::SomePorts),
-            None => lever.severs(),
-        };
-        self.levers().into_iter().map(of).max().unwrap_or_default()
     }
 }
 
@@ -523,11 +456,6 @@ impl LinkCondition {
         let mut levers = quality.levers();
         levers.extend(cuts.iter().map(Cut::lever));
         levers
-    }
-
-    /// What this condition leaves of the link.
-    pub fn severs(&self) -> Severs {
-        self.levers().into_iter().map(Lever::severs).max().unwrap_or_default()
     }
 
     /// The cut that decides about a packet with these ports; `carries_data` is false for a handshake, a bare ack, a farewell.

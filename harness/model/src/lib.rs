@@ -3,8 +3,10 @@
 //! * `plan`: a scenario after reading and checking
 //! * `phase`: the stretches of its timeline
 //! * `topology`: places, and the links between them
+//! * `ways`: which nodes may serve an asset
 //! * `names`: names of things, a type each
 //! * `conditions`: what goes wrong, as a state of the world
+//! * `severs`: what a world leaves of the ways that it touches
 //! * `hidden`: whether what one window does can be seen beside another
 //! * `role`: what a server can be to a shard
 //! * `quality`: what a link does to packets
@@ -27,14 +29,16 @@ pub mod plan;
 pub mod quality;
 pub mod role;
 pub mod schedule;
+mod severs;
 pub mod time;
 pub mod topology;
 pub mod track;
 pub mod units;
+mod ways;
 
 pub use conditions::{
     Claim, ClockCondition, Conditions, Cut, CutForm, DiskCondition, FleetCondition, FleetState,
-    Lever, LinkCondition, NodeCondition, NodeState, Ports, ProcessState, Pulled, Severs,
+    Lever, LinkCondition, NodeCondition, NodeState, Ports, ProcessState, Pulled,
 };
 pub use event::{Event, LabEvent, Record, Stamped};
 pub use ledger::{AssetRow, Attempt, Identity, Outcome, Row, ShardRow, Sighting};
@@ -42,6 +46,7 @@ pub use names::*;
 pub use plan::{KindSpec, Plan};
 pub use quality::{Bursts, Jitter, LinkQuality, Shape};
 pub use role::{HeldRole, RoleKind};
+pub use severs::Severs;
 pub use time::Micros;
 pub use topology::{End, Link, NodeIndex, Topology};
 pub use track::{Slot, Track};

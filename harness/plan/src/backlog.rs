@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use model::{
-    CellId, Conditions, End, Link, Micros, Plan, RegionId, Severs,
+    Conditions, Micros, Plan, RegionId,
     plan::{Fleet, Window},
 };
 
@@ -46,17 +46,6 @@ pub(crate) fn of(window: &Window, due: &Due<'_>, catalogs: &Catalogs) -> u64 {
 
 /// Whether nothing passes between the assets of a home and any node of their service, there and where they may go.
 fn is_stranded(fleet: &Fleet, home: &RegionId, world: &Conditions, plan: &Plan) -> bool {
-    let Some(cell) = fleet.cells.get(home) else { return false };
-    let regions: Vec<&RegionId> =
-        fleet.failover.get(home).into_iter().flatten().chain([home]).collect();
-    let nodes = plan.topology.nodes_of(&fleet.service);
-    nodes
-        .filter(|node| regions.contains(&&plan.topology.nodes[*node].region))
-        .all(|node| !passes(cell, End::Node(node.clone()), world))
-}
-
-/// Both ways: what is sent and never answered is not acked either.
-fn passes(cell: &CellId, node: End, world: &Conditions) -> bool {
-    let there = Link::new(End::Cell(cell.clone()), node);
-    [there.reversed(), there].iter().all(|link| world.severs(link) != Severs::Everything)
+    let cell = fleet.cells.get(home);
+    cell.is_some_and(|cell| plan.ways(fleet, home).all(|node| world.cuts_off(cell, node)))
 }

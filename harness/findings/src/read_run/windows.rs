@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::event::{Affected, Claim};
-use model::{AssetRow, CellId, End, Event, Lever, NodeId, Plan, RegionId, WindowId};
+use model::{AssetRow, CellId, End, Event, Lever, NodeId, Plan, WindowId};
 
 use super::{Index, Recorded, place};
 use crate::facts::{Affects, Asset, Change, ChangeKind, Episode, NEVER, Proof, Us, Window};
@@ -264,13 +264,7 @@ fn phase_edges(recorded: &Recorded<'_>) -> Vec<Change> {
 /// Whether nothing passes between an asset and any node of its service, in its home region and in those that its fleet may go to.
 fn is_cut_off(plan: &Plan, asset: &AssetRow, severed: &BTreeSet<&(CellId, NodeId)>) -> bool {
     let Some(fleet) = plan.fleets.get(&asset.fleet) else { return false };
-    let elsewhere = fleet.failover.get(&asset.home).into_iter().flatten();
-    let regions: BTreeSet<&RegionId> = elsewhere.chain([&asset.home]).collect();
-    let mut nodes = plan
-        .topology
-        .nodes_of(&fleet.service)
-        .filter(|node| regions.contains(&plan.topology.nodes[*node].region))
-        .peekable();
+    let mut nodes = plan.ways(fleet, &asset.home).peekable();
     nodes.peek().is_some()
         && nodes.all(|node| severed.contains(&(asset.cell.clone(), node.clone())))
 }
