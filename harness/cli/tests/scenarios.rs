@@ -8,34 +8,15 @@ mod catalogs;
 #[allow(dead_code, reason = "the binary's own list of labs, of which this test needs a part")]
 mod labs;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use document::{Ids, Node, Sources, Span, parse};
+use kit::{scenarios, shipped};
 
 /// Mappings whose keys are names that a scenario declares itself.
 const DECLARING: &[&str] = &["regions", "services", "fleets", "streams"];
 /// Values that are free text, or declare a name.
 const FREE: &[&str] = &["scenario", "summary", "id", "name", "program"];
-
-fn scenarios() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
-}
-
-/// Every scenario that is meant to run, in a fixed order.
-fn shipped() -> Vec<PathBuf> {
-    let folders = ["", "drills", "gates"].map(|folder| scenarios().join(folder));
-    let entries =
-        folders.iter().flat_map(|folder| fs::read_dir(folder).expect("part of the project"));
-    let paths = entries.map(|entry| entry.expect("readable").path());
-    let mut files: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .collect();
-    files.sort();
-    files
-}
 
 #[test]
 fn every_shipped_scenario_loads_without_a_warning_and_its_gates_can_be_decided() {

@@ -16,7 +16,12 @@ use std::process::{Command, Stdio};
 fn compare(line: &str) {
     let case: read::Case = serde_json::from_str(line).expect("the case has the oracle's format");
     let mut found = Vec::new();
-    shape::differences("", &case.findings, &shape::document(&case.plan, &case.ledger), &mut found);
+    kit::oracle::differences(
+        "",
+        &case.findings,
+        &shape::document(&case.plan, &case.ledger),
+        &mut found,
+    );
     assert!(
         found.is_empty(),
         "{}: oracle != findings in {} places:\n{}",

@@ -13,7 +13,7 @@
 //! * `input`: from the folder to what the reference reads
 //! * `reference`: the reference at work
 //! * `theirs`, `ours`: both sets of figures, in one form
-//! * `compare`: what differs
+//! * `compare`: how much was compared
 //! * `fixtures`: what is compared where the reference is absent
 //! * `ask_oracle.py`, `expected_gates.py`: what asks the reference, and what each gate has to say by its figures
 
@@ -194,7 +194,7 @@ fn judge(
     };
     let theirs = theirs::figures(&answer);
     compared.figures += compare::count(&theirs);
-    compare::differences("", &theirs, &ours, &mut compared.differences);
+    kit::oracle::differences("", &theirs, &ours, &mut compared.differences);
     let expected = answer["gates"].as_array().into_iter().flatten();
     for ((gate, ours), theirs) in verdicts.gates.iter().zip(words).zip(expected) {
         compared.gates += u64::from(!theirs.is_null());

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use findings::{
-    BackToBaseline, EpisodeFindings, Findings, Latency, Longest, Outage, Reached, Rto, ServiceRto,
-    Step, Verdict,
-};
+use findings::{EpisodeFindings, Findings, Step, Verdict};
+use kit::oracle::{back, latency, longest, outage, rto, service};
 use model::Identity;
 use run::Loaded;
 use serde::Serialize;
@@ -99,74 +97,11 @@ fn each<K: Serialize, T>(map: &BTreeMap<K, T>, of: impl Fn(&T) -> Value) -> Valu
     map.iter().map(|(key, item)| (name(key), of(item))).collect::<Map<_, _>>().into()
 }
 
-fn outage(o: &Outage) -> Value {
-    json!({"start": o.start, "end": o.end, "censored": o.censored, "length": o.length})
-}
-
-fn longest(l: &Longest) -> Value {
-    json!({"assets": l.assets, "hit": l.hit, "censored": l.censored, "p50": l.p50, "p99": l.p99, "max": l.max})
-}
-
-fn latency(l: &Latency) -> Value {
-    let mut value = json!({"n": l.n, "censored": l.censored});
-    for (name, p) in &l.percentiles {
-        value[name] = if p.at_least { json!(format!(">= {}", p.us)) } else { json!(p.us) };
-    }
-    value
-}
-
 pub(crate) fn verdict(v: Verdict) -> &'static str {
     match v {
         Verdict::NotApplicable => "not applicable",
         Verdict::Pass => "pass",
         Verdict::Inconclusive => "inconclusive",
         Verdict::Fail => "fail",
-    }
-}
-
-/// The reference prints `value` or `at_least`, whichever there is.
-fn mark(r: Reached, no_outage: &str, value: Option<i64>, at_least: Option<i64>) -> Value {
-    let word = match r {
-        Reached::Measured => "measured",
-        Reached::RecoveredByHeal => "recovered by heal",
-        Reached::BeyondObserved => "> observed",
-        Reached::NoOutage => no_outage,
-        Reached::NotDecidable => "not decidable",
-    };
-    let mut shown = json!({"verdict": word});
-    for (key, value) in [("value", value), ("at_least", at_least)] {
-        if let Some(value) = value {
-            shown[key] = value.into();
-        }
-    }
-    shown
-}
-
-fn rto(x: &Rto) -> Value {
-    let mut shown = mark(x.reached, "no outage above phi", x.value, x.at_least);
-    if x.value.or(x.at_least).is_some() {
-        shown["first_recovery"] = json!(x.first_recovery);
-        shown["relapses"] = json!(x.relapses);
-    }
-    shown
-}
-
-fn service(x: &ServiceRto) -> Value {
-    let mut shown = mark(x.reached, "no outage", x.value, x.at_least);
-    if x.value.or(x.at_least).is_some() {
-        shown["resolution"] = json!(x.resolution);
-    }
-    shown
-}
-
-fn back(x: &BackToBaseline) -> Value {
-    match x.reached {
-        Reached::NotDecidable => json!({"verdict": "not decidable"}),
-        r => {
-            let mut shown = mark(r, "", None, None);
-            shown["value"] = json!(x.value);
-            shown["width"] = json!(x.width);
-            shown
-        }
     }
 }

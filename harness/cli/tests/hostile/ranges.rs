@@ -5,7 +5,7 @@ use document::{Ids, Kind, Node, SourceId, parse};
 use crate::{
     catalogs::catalogs,
     mistakes, refused,
-    tree::{read, shipped, with, write},
+    tree::{read, with, write},
 };
 
 const OBSERVER: &str =
@@ -147,7 +147,7 @@ fn spoilt(unit: &str) -> Vec<String> {
 fn every_figure_of_every_scenario_may_be_absurd() {
     let catalogs = catalogs();
     let (mut tried, mut refused) = (0, 0);
-    for path in shipped() {
+    for path in kit::shipped() {
         let file = path.display().to_string();
         let root = read(&std::fs::read_to_string(&path).expect("readable"));
         for (node, unit) in figures(&root) {

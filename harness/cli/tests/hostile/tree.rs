@@ -1,24 +1,6 @@
 //! Scenarios as trees that can be changed and written again.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-
 use document::{Ids, Kind, Node, Sources, parse};
-
-/// Every scenario that is meant to run, in a fixed order.
-pub(crate) fn shipped() -> Vec<PathBuf> {
-    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    let folders = ["", "drills", "gates"].map(|folder| scenarios.join(folder));
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("it is there"));
-    let paths = entries.map(|entry| entry.expect("readable").path());
-    let mut files: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .collect();
-    files.sort();
-    files
-}
 
 pub(crate) fn read(text: &str) -> Node {
     let mut sources = Sources::default();

@@ -7,7 +7,7 @@ use crate::{
     DRILL,
     catalogs::catalogs,
     mistakes, refused,
-    tree::{read, shipped, with, write},
+    tree::{read, with, write},
 };
 
 /// Every mapping as a list, empty or of its values, and every list with an item more.
@@ -52,7 +52,7 @@ fn meaning(plan: Plan) -> Plan {
 fn a_list_where_a_mapping_belongs_and_an_item_too_many_are_refused_in_every_scenario() {
     let catalogs = catalogs();
     let mut tried = 0;
-    for path in shipped() {
+    for path in kit::shipped() {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(&path).expect("readable");
         let root = read(&text);

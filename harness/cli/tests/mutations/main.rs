@@ -40,7 +40,7 @@ const COPIES_MAX: usize = 600;
 /// Scenarios of the tree, and the same in the lab in memory.
 fn scenarios() -> Vec<String> {
     let read = |path| std::fs::read_to_string(path).expect("readable");
-    let shipped: Vec<String> = tree::shipped().into_iter().map(read).collect();
+    let shipped: Vec<String> = kit::shipped().into_iter().map(read).collect();
     let in_memory = shipped.iter().map(|text| {
         let text =
             text.replace("lab: local", "lab: pretend").replace("kind: etcd", "kind: pretend");

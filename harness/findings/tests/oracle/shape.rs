@@ -1,12 +1,10 @@
-//! The findings in the oracle's own shape, and a comparison that forgives nothing but the last digits of a float.
+//! The findings in the oracle's own shape.
 
+use kit::oracle::{back, latency, longest, outage, rto, service};
 use model::Identity;
 use serde_json::{Map, Value, json};
 use wetdress_findings::statistics::{LimitGate, LimitTest, holm, limit_gates, trials};
-use wetdress_findings::{
-    BackToBaseline, EpisodeFindings, Facts, Findings, Latency, Longest, Outage, Reached, Rto,
-    ServiceRto, Step, Verdict, find,
-};
+use wetdress_findings::{EpisodeFindings, Facts, Findings, Step, Verdict, find};
 
 use crate::read::{self, Names, Plan};
 
@@ -101,74 +99,12 @@ fn each<K: serde::Serialize, T>(
     map.iter().map(|(key, item)| (bare(name(key)), of(item))).collect::<Map<_, _>>().into()
 }
 
-fn outage(o: &Outage) -> Value {
-    json!({"start": o.start, "end": o.end, "censored": o.censored, "length": o.length})
-}
-
-fn longest(l: &Longest) -> Value {
-    json!({"assets": l.assets, "hit": l.hit, "censored": l.censored, "p50": l.p50, "p99": l.p99, "max": l.max})
-}
-
-fn latency(l: &Latency) -> Value {
-    let mut value = json!({"n": l.n, "censored": l.censored});
-    for (name, p) in &l.percentiles {
-        value[name] = if p.at_least { json!(format!(">= {}", p.us)) } else { json!(p.us) };
-    }
-    value
-}
-
 fn verdict(v: Verdict) -> &'static str {
     match v {
         Verdict::NotApplicable => panic!("the oracle knows no such verdict"),
         Verdict::Pass => "pass",
         Verdict::Inconclusive => "inconclusive",
         Verdict::Fail => "fail",
-    }
-}
-
-fn reached(r: Reached, no_outage: &'static str) -> &'static str {
-    match r {
-        Reached::Measured => "measured",
-        Reached::RecoveredByHeal => "recovered by heal",
-        Reached::BeyondObserved => "> observed",
-        Reached::NoOutage => no_outage,
-        Reached::NotDecidable => "not decidable",
-    }
-}
-
-/// The oracle prints `value` or `at_least`, whichever there is.
-fn mark(r: Reached, no_outage: &'static str, value: Option<i64>, at_least: Option<i64>) -> Value {
-    let mut shown = json!({"verdict": reached(r, no_outage)});
-    if let Some(v) = value {
-        shown["value"] = json!(v);
-    }
-    if let Some(v) = at_least {
-        shown["at_least"] = json!(v);
-    }
-    shown
-}
-
-fn rto(x: &Rto) -> Value {
-    let mut shown = mark(x.reached, "no outage above phi", x.value, x.at_least);
-    if x.value.or(x.at_least).is_some() {
-        shown["first_recovery"] = json!(x.first_recovery);
-        shown["relapses"] = json!(x.relapses);
-    }
-    shown
-}
-
-fn service(x: &ServiceRto) -> Value {
-    let mut shown = mark(x.reached, "no outage", x.value, x.at_least);
-    if x.value.or(x.at_least).is_some() {
-        shown["resolution"] = json!(x.resolution);
-    }
-    shown
-}
-
-fn back(x: &BackToBaseline) -> Value {
-    match x.reached {
-        Reached::NotDecidable => json!({"verdict": "not decidable"}),
-        r => json!({"verdict": reached(r, ""), "value": x.value, "width": x.width}),
     }
 }
 
@@ -206,40 +142,4 @@ fn test(t: &LimitTest) -> Value {
         value["why"] = json!(why);
     }
     value
-}
-
-/// Every difference, as `path: theirs != ours`.
-pub(crate) fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<String>) {
-    match (theirs, ours) {
-        (Value::Object(a), Value::Object(b)) => {
-            for key in a.keys().chain(b.keys().filter(|k| !a.contains_key(*k))) {
-                let at = |map: &Map<String, Value>| {
-                    map.get(key).cloned().unwrap_or_else(|| json!("<missing>"))
-                };
-                differences(&format!("{path}.{key}"), &at(a), &at(b), found);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter()
-                .zip(b)
-                .enumerate()
-                .for_each(|(i, (a, b))| differences(&format!("{path}[{i}]"), a, b, found));
-        }
-        (Value::Number(a), Value::Number(b)) if close(a, b) => {}
-        (a, b) if a == b => {}
-        (a, b) => found.push(format!("{path}: {a} != {b}")),
-    }
-}
-
-/// Integers are equal; where the oracle computed a float, ten digits are.
-fn close(theirs: &serde_json::Number, ours: &serde_json::Number) -> bool {
-    let (a, b) = (
-        theirs.as_f64().expect("JSON numbers are finite"),
-        ours.as_f64().expect("JSON numbers are finite"),
-    );
-    if theirs.is_f64() {
-        (a - b).abs() <= 1e-10 * a.abs().max(1.0)
-    } else {
-        a == b && (ours.is_f64() || theirs == ours)
-    }
 }
