@@ -272,14 +272,14 @@ impl Timeline {
         self.world = Arc::new(world);
         self.revision += 1;
         for transition in transitions {
-            self.record(now, transition);
+            self.record(now, transition, &adds);
         }
         self.tell_what_is_hidden(now, &adds);
         self.want.send_replace(Wanted { revision: self.revision, conditions: self.world.clone() });
     }
 
-    /// Told before the world is published, so that no effect is older than its cause.
-    fn record(&mut self, now: Micros, transition: Transition) {
+    /// Told before the world is published, so that no effect is older than its cause. `adds` is what each slot adds to the world now.
+    fn record(&mut self, now: Micros, transition: Transition, adds: &[Conditions]) {
         let revision = self.revision;
         let (Transition::Opened(index) | Transition::Moved(index) | Transition::Closed(index)) =
             transition;
@@ -287,11 +287,11 @@ impl Timeline {
         self.proofs.closed(&window, revision);
         if let State::Open { picked, .. } = &self.slots[index].state {
             let picked = picked.clone();
-            let adds = self.slots[index].adds(&self.plan, now);
-            let claims = claims(&adds, &picked);
+            let adds = &adds[index];
+            let claims = claims(adds, &picked);
             let affected = affected(&self.plan.topology, &picked, &self.roles);
-            let severed = severed(&adds, &self.plan.topology);
-            self.proofs.opened(&window, claims.clone(), adds, now);
+            let severed = severed(adds, &self.plan.topology);
+            self.proofs.opened(&window, claims.clone(), adds.clone(), now);
             let event = match transition {
                 Transition::Moved(_) => {
                     Event::FaultMoved { window, revision, picked, claims, affected, severed }
@@ -308,15 +308,17 @@ impl Timeline {
 
     /// `adds` is what each slot adds to the world now. What another window hides as well cannot be shown to have bitten by itself.
     fn tell_what_is_hidden(&mut self, now: Micros, adds: &[Conditions]) {
-        for index in 0..self.slots.len() {
-            let hides = |(other, slot): (usize, &Slot)| {
-                (other != index && adds[index].is_hidden_by(&adds[other]))
-                    .then(|| slot.window.id.clone())
-            };
+        for (index, mine) in adds.iter().enumerate() {
+            if !matches!(self.slots[index].state, State::Open { .. }) {
+                continue;
+            }
+            let others = adds.iter().zip(&self.slots).enumerate();
+            let hiding =
+                others.filter(|(at, (theirs, _))| *at != index && mine.is_hidden_by(theirs));
             let by: BTreeSet<WindowId> =
-                self.slots.iter().enumerate().filter_map(|(at, slot)| hides((at, slot))).collect();
+                hiding.map(|(_, (_, slot))| slot.window.id.clone()).collect();
             let slot = &mut self.slots[index];
-            if matches!(slot.state, State::Open { .. }) && by != slot.hidden_by {
+            if by != slot.hidden_by {
                 slot.hidden_by.clone_from(&by);
                 let window = slot.window.id.clone();
                 self.tell(now, Event::FaultHidden { window, by });

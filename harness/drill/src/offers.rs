@@ -1,7 +1,7 @@
 //! What a plan asks of its lab, against what the lab offers on this machine. Told before anything starts: a lever that a lab does not
 //! have would be found out in the middle of the run, and a steady link without it never.
 
-use std::{collections::BTreeSet, fmt, iter::successors, time::Duration};
+use std::{collections::BTreeSet, fmt};
 
 use model::{
     End, Lever, Plan, Pulled, Topology,
@@ -81,9 +81,7 @@ fn asked(plan: &Plan, windows: &[(Window, Box<dyn Fault>)]) -> Vec<Asked> {
 /// Whatever the fault asks for while its window is open, wherever its targets will be.
 pub(crate) fn levers(plan: &Plan, window: &Window, fault: &dyn Fault) -> BTreeSet<Lever> {
     let lasts = window.closes_latest().saturating_sub(window.opens_earliest());
-    let changes = successors(Some(Duration::ZERO), |elapsed| {
-        fault.next_change(*elapsed).filter(|next| next > elapsed && *next < lasts)
-    });
+    let changes = fault.moments().take_while(|elapsed| elapsed.is_zero() || *elapsed < lasts);
     let picks = picks(&plan.topology, &fault.targets());
     let mut levers = BTreeSet::new();
     for elapsed in changes {

@@ -386,6 +386,11 @@ impl Facts {
         (0..self.streams.len()).filter(|s| self.streams[*s].gated)
     }
 
+    /// The slowest of the gated streams; 0 without one.
+    pub(crate) fn slowest_gated(&self) -> Us {
+        self.gated().map(|s| self.streams[s].period).max().unwrap_or(0)
+    }
+
     /// Readings per (asset, stream), in order of identity, each group with the index of its first reading.
     pub fn groups(&self) -> impl Iterator<Item = (usize, &[Reading])> {
         let mut first = 0;

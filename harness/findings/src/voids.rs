@@ -89,7 +89,7 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
 /// A shard that had no leader for longer than its readings may take, while none of them missed its deadline: the roles or the acks are not
 /// what they are taken for, or nobody asked.
 fn contradictions(facts: &Facts, found: &Findings, say: &mut impl FnMut(Reason, String)) {
-    let period = facts.gated().map(|s| facts.streams[s].period).max().unwrap_or(0);
+    let period = facts.slowest_gated();
     for e in &found.episodes {
         let odd = e.timeline.leaders.iter().find_map(|l| {
             let rto = e.rto_service.get(&l.shard).filter(|rto| rto.reached == Reached::NoOutage)?;

@@ -47,21 +47,25 @@ pub(crate) fn least_samples(quantile: f64) -> u64 {
     (0.05f64.ln() / quantile.ln()).ceil() as u64
 }
 
-pub(crate) fn of(gate: &Gate, plan: &Plan, catalogs: &Catalogs) -> Forecast {
+/// Of each gate, in the order of the plan.
+pub(crate) fn of_gates(due: &Due<'_>, catalogs: &Catalogs) -> Vec<Forecast> {
+    due.plan.gates.iter().map(|gate| of(gate, due, catalogs)).collect()
+}
+
+fn of(gate: &Gate, due: &Due<'_>, catalogs: &Catalogs) -> Forecast {
     let rests = (catalogs.rests_on)(&gate.spec);
-    let due = Due::new(plan);
     let mut proof = Forecast {
         gate: gate.name.clone(),
         params: gate.spec.params.clone(),
-        can_prove: rests.as_ref().map(|rests| words(rests, plan, &due)).unwrap_or_default(),
+        can_prove: rests.as_ref().map(|rests| words(rests, due.plan, due)).unwrap_or_default(),
         samples: None,
         samples_needed: None,
         decidable: rests.is_some(),
     };
     match &rests {
-        Some(Rests::Quantile(asked)) => quantile(&mut proof, asked, &due, catalogs),
+        Some(Rests::Quantile(asked)) => quantile(&mut proof, asked, due, catalogs),
         Some(rests) => {
-            if let Some(why) = undecidable(rests, &gate.name, &due, catalogs) {
+            if let Some(why) = undecidable(rests, &gate.name, due, catalogs) {
                 proof.decidable = false;
                 proof.can_prove = format!("nothing: {}; {}", why.what, why.help);
             }

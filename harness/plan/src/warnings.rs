@@ -13,8 +13,10 @@ use serde::Serialize;
 use crate::{
     blast_radius,
     catalogs::Catalogs,
+    due::Due,
     feasibility::{period_for, slowest_period},
-    forecast, services,
+    forecast::{self, Forecast},
+    services,
     windows::{earliest_open, latest_close},
 };
 
@@ -34,11 +36,15 @@ impl fmt::Display for Warning {
 
 /// Everything worth a second look, in the order of gates, faults, phases.
 pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
+    beside(&forecast::of_gates(&Due::new(plan), catalogs), plan, catalogs)
+}
+
+/// The same, for whoever has the forecasts of the plan's gates already.
+pub(crate) fn beside(proofs: &[Forecast], plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
     let mut warnings = vec![];
     let mut warn =
         |about: &str, message: String| warnings.push(Warning { about: about.to_owned(), message });
-    for gate in &plan.gates {
-        let proof = forecast::of(gate, plan, catalogs);
+    for (gate, proof) in plan.gates.iter().zip(proofs) {
         if !proof.decidable {
             warn(&gate.name, format!("can prove {}", proof.can_prove));
         }

@@ -108,6 +108,7 @@ impl Loaded {
     }
 
     fn complete(&self, written: Vec<Row>, until: Micros) -> Result<Generated, RunError> {
+        let absent = self.absent();
         let mut all = Vec::with_capacity(written.len());
         let mut written = written.into_iter().peekable();
         for (asset, stream, series) in self.schedule.all() {
@@ -117,7 +118,7 @@ impl Loaded {
                     all.push(row);
                 }
                 let row = written.next_if(|row| row.identity == identity);
-                if row.is_none() && self.absent() == Absent::IsLost {
+                if row.is_none() && absent == Absent::IsLost {
                     let why = format!("it has no row of the reading {identity:?}");
                     return Err(RunError::not_whole(
                         self.folder.path(),

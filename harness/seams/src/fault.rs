@@ -1,6 +1,6 @@
 //! What goes wrong.
 
-use std::{fmt, time::Duration};
+use std::{fmt, iter::successors, time::Duration};
 
 use model::{CellId, Conditions, End, NodeId, Topology, plan::Target};
 
@@ -32,6 +32,16 @@ pub trait Fault: fmt::Debug + Send + Sync {
     fn check(&self, topology: &Topology) -> Vec<Objection> {
         let _ = topology;
         Vec::new()
+    }
+}
+
+impl dyn Fault + '_ {
+    /// The opening, and each moment after it at which the fault changes by itself, as times since the opening. Without an end for a fault that
+    /// never comes to rest.
+    pub fn moments(&self) -> impl Iterator<Item = Duration> + '_ {
+        // A change that is no later than the one before would hold the caller for ever.
+        let next = |elapsed: &Duration| self.next_change(*elapsed).filter(|next| next > elapsed);
+        successors(Some(Duration::ZERO), next)
     }
 }
 

@@ -52,9 +52,9 @@ impl Pulse {
         (stood.then(|| now.since(from)), before)
     }
 
-    /// The loop ends.
-    pub fn end(self) -> Option<Span> {
-        self.open
+    /// The loop ends: the span that might still have grown.
+    pub fn end(&mut self) -> Option<Span> {
+        self.open.take()
     }
 }
 

@@ -182,8 +182,8 @@ impl Engine {
 
     fn end(mut self, now: Micros, second: Micros, generated_until: Micros, drain: Option<Drain>) {
         let complete = self.record.undecided == 0;
-        let pulse = std::mem::replace(&mut self.pulse, Pulse::new(Duration::ZERO, now));
-        self.say(pulse.end());
+        let still = self.pulse.end();
+        self.say(still);
         self.fleets.iter_mut().for_each(|fleet| fleet.end(now, &mut self.record));
         self.record.cut(
             second,

@@ -29,11 +29,6 @@ fn nothing_due(run: &Evidence<'_>) -> bool {
     run.series.iter().all(|s| run.facts.assets[s.asset].probe)
 }
 
-/// Slowest gated period: what an outage is resolved to.
-pub(super) fn resolution(run: &Evidence<'_>) -> Us {
-    run.facts.gated().map(|s| run.facts.streams[s].period).max().unwrap_or(0)
-}
-
 pub(super) fn micros(time: Time) -> Us {
     model::Micros::after(time.0).0
 }
@@ -54,7 +49,7 @@ impl Gate for OutageLongest {
             longest.hit,
             longest.assets,
             format::duration(longest.p50),
-            format::duration(resolution(run))
+            format::duration(run.facts.slowest_gated())
         );
         let (verdict, why) = match longest.censored {
             0 if longest.max <= max => (Verdict::Pass, None),

@@ -6,13 +6,12 @@ use schemars::JsonSchema;
 use seams::gate::{Recovers, Rests};
 use serde::{Deserialize, Serialize};
 
-use super::outage::{micros, resolution};
+use super::outage::micros;
 use super::{Evidence, Gate, Judgement};
 use crate::facts::{Episode, Observer, ObserverKind, Us};
 use crate::failover::Reached;
 use crate::failover::affected::{affected, with_path};
 use crate::failover::rto::rto;
-use crate::findings::EpisodeFindings;
 use crate::format;
 use crate::freshness::stale_outages;
 use crate::outage::Out;
@@ -90,8 +89,9 @@ impl Gate for RtoMax {
 
     fn judge(&self, run: &Evidence<'_>) -> Judgement {
         let everybody = |_: usize| true;
-        let marks = episodes(run).map(|e| Mark {
-            by_heal: e.1.by_heal.as_ref().map(ToString::to_string),
+        let episodes = run.facts.episodes.iter().zip(&run.found.episodes);
+        let marks = episodes.map(|(e, found)| Mark {
+            by_heal: found.by_heal.as_ref().map(ToString::to_string),
             ..mark(run, e, run.out, *self.of_assets, everybody)
         });
         judge(run, self.max, marks.collect())
@@ -124,7 +124,7 @@ impl Gate for RtoFresh {
         for o in observers {
             let stale = stale_outages(facts, o);
             let takes = |asset: usize| o.takes[facts.assets[asset].fleet];
-            let mine = episodes(run).map(|e| mark(run, e, &stale, *self.of_assets, takes));
+            let mine = facts.episodes.iter().map(|e| mark(run, e, &stale, *self.of_assets, takes));
             marks.extend(
                 mine.map(|mark| Mark { what: format!("{} at {}", mark.what, o.name), ..mark }),
             );
@@ -171,14 +171,10 @@ impl Gate for RtoService {
     }
 }
 
-fn episodes<'a>(run: &'a Evidence<'_>) -> impl Iterator<Item = (&'a Episode, &'a EpisodeFindings)> {
-    run.facts.episodes.iter().zip(&run.found.episodes)
-}
-
 /// RTO of an episode, over those of the affected assets with a path that `takes` names.
 fn mark(
     run: &Evidence<'_>,
-    (e, _): (&Episode, &EpisodeFindings),
+    e: &Episode,
     out: &[Vec<Out>],
     of_assets: Share,
     takes: impl Fn(usize) -> bool,
@@ -246,6 +242,7 @@ fn judge(run: &Evidence<'_>, max: Time, marks: Vec<Mark>) -> Judgement {
             Some("no affected asset, or one without a reading due after the effect".to_owned()),
         ),
     };
-    let evidence = format!("{}; period {}", worst.what, format::duration(resolution(run)));
+    let evidence =
+        format!("{}; period {}", worst.what, format::duration(run.facts.slowest_gated()));
     Judgement::new(verdict(worst), limit, observed, evidence, why)
 }

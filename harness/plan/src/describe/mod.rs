@@ -20,7 +20,7 @@ use crate::{
     catalogs::Catalogs,
     due::Due,
     forecast::{self, Forecast},
-    warnings::{Warning, warnings},
+    warnings::{self, Warning},
     windows::{earliest_open, latest_close},
 };
 
@@ -103,6 +103,8 @@ pub struct FleetLine {
 
 /// Describes a plan. The catalogs must be those that it was loaded with.
 pub fn describe(plan: &Plan, catalogs: &Catalogs) -> Description {
+    let due = Due::new(plan);
+    let gates = forecast::of_gates(&due, catalogs);
     Description {
         scenario: plan.scenario.clone(),
         summary: plan.summary.clone(),
@@ -111,12 +113,12 @@ pub fn describe(plan: &Plan, catalogs: &Catalogs) -> Description {
         lab: plan.lab.kind.clone(),
         lasts_s_max: plan.latest_end().as_secs_f64(),
         phases: plan.phases.iter().map(phase).collect(),
-        faults: faults(plan, catalogs),
+        faults: faults(&due, catalogs),
         services: services(plan),
         regions: regions(plan),
         fleets: fleets(plan),
-        gates: plan.gates.iter().map(|gate| forecast::of(gate, plan, catalogs)).collect(),
-        warnings: warnings(plan, catalogs),
+        warnings: warnings::beside(&gates, plan, catalogs),
+        gates,
     }
 }
 
@@ -131,8 +133,8 @@ fn phase(phase: &model::plan::Phase) -> PhaseLine {
     }
 }
 
-fn faults(plan: &Plan, catalogs: &Catalogs) -> Vec<FaultLine> {
-    let due = Due::new(plan);
+fn faults(due: &Due<'_>, catalogs: &Catalogs) -> Vec<FaultLine> {
+    let plan = due.plan;
     let line = |window: &model::plan::Window| {
         let (from, to) = (earliest_open(window), latest_close(window));
         FaultLine {
@@ -143,7 +145,7 @@ fn faults(plan: &Plan, catalogs: &Catalogs) -> Vec<FaultLine> {
             from_s: from.as_secs_f64(),
             to_s: to.as_secs_f64(),
             reach: blast_radius::of(window, plan, catalogs),
-            backlog: backlog::of(window, &due, catalogs),
+            backlog: backlog::of(window, due, catalogs),
         }
     };
     plan.windows.iter().map(line).collect()

@@ -1,6 +1,6 @@
 //! Whom a fault hits: every name is known, somebody is hit, and the kind itself has no objection.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use document::{Node, Problem, Span};
 use model::{
@@ -38,13 +38,9 @@ fn acts(fault: &dyn Fault, topology: &Topology) -> bool {
     };
     let some_role = targets.iter().any(by_role);
     let holders = (0..HOLDERS_TRIED).filter(|_| some_role).map(one_holder);
-    // A fault that begins with nothing may do something later.
-    let moments = || {
-        std::iter::successors(Some(Duration::ZERO), |elapsed| fault.next_change(*elapsed))
-            .take(MOMENTS_TRIED)
-    };
     std::iter::once(all.clone()).chain(holders).any(|picked| {
-        moments().any(|elapsed| {
+        // A fault that begins with nothing may do something later.
+        fault.moments().take(MOMENTS_TRIED).any(|elapsed| {
             !fault.at(&Moment { elapsed, topology, picked: &picked }).levers().is_empty()
         })
     })
