@@ -31,6 +31,9 @@ pub(crate) fn rows(run: &RunView<'_>) -> Vec<Row> {
     if let Some(told) = standstill::told(&run.findings.happened.standstills) {
         rows.push(("the harness itself", told));
     }
+    if let Some(told) = standstill::told(&run.findings.happened.disk_stalls) {
+        rows.push(("this machine's disk", told));
+    }
     rows.push(("availability deadline", span(run.findings.theta)));
     rows
 }
@@ -59,6 +62,17 @@ fn of_the_lab(health: &Health) -> Vec<Row> {
             format!("{answers}; {}", lost(health.null_lost, format::count(count, "echo", "echoes")))
         }
     };
+    let null_disk = match health.null_disk_count {
+        0 => "not measured".to_owned(),
+        count => {
+            let us = [health.null_disk_p50_us, health.null_disk_p99_us, health.null_disk_max_us];
+            format!(
+                "{}; {}",
+                quantiles(us),
+                format::count(count, "durable write", "durable writes")
+            )
+        }
+    };
     let share = |share: Option<f64>| {
         share.map_or("not measured".into(), |share| format!("{:.1} %", 100.0 * share))
     };
@@ -73,6 +87,7 @@ fn of_the_lab(health: &Health) -> Vec<Row> {
             ),
         ),
         ("null target", null_target),
+        ("null disk", null_disk),
         ("CPU stolen", share(health.steal)),
         ("some task waited for a CPU", share(health.cpu_pressure)),
         ("TCP congestion control", health.congestion.clone()),
@@ -96,6 +111,10 @@ mod tests {
             null_p50_us: 120,
             null_p99_us: 1_500,
             null_max_us: 9_000,
+            null_disk_count: 1,
+            null_disk_p50_us: 900,
+            null_disk_p99_us: 900,
+            null_disk_max_us: 900,
             steal: Some(0.021),
             degraded: vec!["It was slow.".into()],
             ..Health::default()
@@ -107,10 +126,14 @@ mod tests {
             value(&measured, "null target").as_deref(),
             Some("p50 120 us, p99 1.5 ms, max 9 ms; 0 of 6000 echoes lost unasked")
         );
+        assert_eq!(
+            value(&measured, "null disk").as_deref(),
+            Some("p50 900 us, p99 900 us, max 900 us; 1 durable write")
+        );
         assert_eq!(value(&measured, "CPU stolen").as_deref(), Some("2.1 %"));
         assert_eq!(value(&measured, "degraded").as_deref(), Some("It was slow."));
         let older = Health::default();
-        for name in ["null target", "CPU stolen", "some task waited for a CPU"] {
+        for name in ["null target", "null disk", "CPU stolen", "some task waited for a CPU"] {
             assert_eq!(value(&older, name).as_deref(), Some("not measured"));
         }
         assert!(

@@ -18,6 +18,8 @@ use crate::console;
 
 /// How long the end of a run waits for a display that is slow.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+/// A shorter hold of the disk is in the record and in the percentiles of the report.
+const LONG_STALL: Duration = Duration::from_millis(500);
 
 /// Plain lines, each with the run's clock, readable in a terminal and in a CI log.
 #[derive(Debug, Default)]
@@ -145,6 +147,12 @@ fn words(event: &Event) -> Option<String> {
         }
         Event::Lab(LabEvent::Standstill { from, to }) => {
             format!("the harness itself stood still for {:.1} s", to.since(*from).as_secs_f64())
+        }
+        Event::Lab(LabEvent::DiskStalled { from, to }) if to.since(*from) >= LONG_STALL => {
+            format!(
+                "this machine's disk held up a small write for {:.1} s",
+                to.since(*from).as_secs_f64()
+            )
         }
         Event::GenerationStopped => {
             "generation stopped; waiting for the last answers and reading back".into()

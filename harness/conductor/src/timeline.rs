@@ -184,6 +184,7 @@ impl Timeline {
             | LabEvent::Canary { .. }
             | LabEvent::Healed { .. }
             | LabEvent::Standstill { .. }
+            | LabEvent::DiskStalled { .. }
             | LabEvent::CannotDo { .. } => self.tell(at, Event::Lab(what)),
         }
     }

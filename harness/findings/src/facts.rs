@@ -302,6 +302,10 @@ pub struct Happened {
     /// Spans in which the harness itself stood still, in order and apart. Older documents do not say.
     #[serde(default)]
     pub standstills: Vec<(Us, Us)>,
+    /// Spans of the measured time in which this machine's disk held up a small write beside the stack's for half of theta or longer, in
+    /// order and apart. Older documents do not say.
+    #[serde(default)]
+    pub disk_stalls: Vec<(Us, Us)>,
     /// Parts of the record that could not be written, and why. Older documents do not say.
     #[serde(default)]
     pub unwritten: Vec<(String, String)>,

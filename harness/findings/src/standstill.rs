@@ -1,4 +1,5 @@
-//! What the harness hid while it stood still. Readings of that time are left out of every figure; here is what a verdict may still rest on.
+//! What the harness hid while it stood still, whose readings are left out of every figure, and what the stack suffered while the machine's
+//! disk did: here is what a verdict may still rest on.
 
 use model::ledger::Fate;
 
@@ -17,31 +18,46 @@ pub fn told(standstills: &[(Us, Us)]) -> Option<String> {
     (!standstills.is_empty()).then(|| format!("stood still {times}, {all} in all"))
 }
 
-/// Gates that count in time say in their evidence that the harness stood still, and one fails only if it fails, too, where everything
-/// that this hid is taken as good: an outage that begins, ends or lasts because of it is nobody's.
+/// Gates that count in time say in their evidence that the harness or its disk stood still, and such a gate fails only
+/// - if it fails, too, where everything that the harness hid is taken as good: an outage that begins, ends or lasts because of that is nobody's;
+/// - if the disk did not stand still: what came of that, such as an election, has no known end.
 pub(crate) fn of_standstills(
     facts: &Facts,
     gates: &[&dyn Gate],
     said: Vec<Judgement>,
 ) -> Vec<Judgement> {
-    let Some(told) = told(&facts.happened.standstills) else { return said };
+    let harness = told(&facts.happened.standstills).map(|told| format!("the harness {told}"));
+    let disk = told(&facts.happened.disk_stalls).map(|told| format!("this machine's disk {told}"));
     let in_time = |gate: &dyn Gate| gate.time_limit(facts.theta).is_some();
     let fails = |(gate, j): (&&dyn Gate, &Judgement)| in_time(*gate) && j.verdict == Verdict::Fail;
-    let again = gates.iter().zip(&said).any(fails).then(|| {
+    let again = (harness.is_some() && gates.iter().zip(&said).any(fails)).then(|| {
         let kind = taken_as_good(facts);
         say(&kind, &find(&kind), gates)
     });
+    let excuse = |i: usize| {
+        let need_not = again.as_ref().is_some_and(|again| again[i].verdict != Verdict::Fail);
+        let by_harness = harness.as_ref().filter(|_| need_not);
+        let by_harness =
+            by_harness.map(|told| format!("{told}: it need not have failed without that"));
+        let by_disk = || {
+            Some(format!(
+                "{}: all nodes share it, and what came of that is no failure of the stack",
+                disk.as_ref()?
+            ))
+        };
+        by_harness.or_else(by_disk)
+    };
     let judge = |(i, j): (usize, Judgement)| {
-        if !in_time(gates[i]) {
+        if !in_time(gates[i]) || j.verdict == Verdict::NotApplicable {
             return j;
         }
-        let j = Judgement { evidence: with(&j.evidence, &format!("the harness {told}")), ..j };
-        match &again {
-            Some(again) if j.verdict == Verdict::Fail && again[i].verdict != Verdict::Fail => {
-                let why = format!("the harness {told}: it need not have failed without that");
-                Judgement { verdict: Verdict::Inconclusive, why: Some(why), ..j }
+        let evidence =
+            [&harness, &disk].into_iter().flatten().fold(j.evidence, |e, told| with(&e, told));
+        match excuse(i).filter(|_| j.verdict == Verdict::Fail) {
+            Some(why) => {
+                Judgement { verdict: Verdict::Inconclusive, why: Some(why), evidence, ..j }
             }
-            _ => j,
+            None => Judgement { evidence, ..j },
         }
     };
     said.into_iter().enumerate().map(judge).collect()

@@ -196,6 +196,12 @@ pub enum LabEvent {
         from: Micros,
         to: Micros,
     },
+    /// A small write to the machine's own disk, beside the stack's, became durable only after this span. All nodes of a lab on one machine
+    /// share that disk, so the stack suffered something that no fault of the drill asked for.
+    DiskStalled {
+        from: Micros,
+        to: Micros,
+    },
 }
 
 /// Where a lever was seen to bite.
@@ -289,6 +295,16 @@ pub struct Health {
     pub null_p99_us: u64,
     #[serde(default)]
     pub null_max_us: u64,
+    /// The null disk: small writes beside the stack's data that no server makes and no fault aims at; none where the lab has no disk.
+    #[serde(default)]
+    pub null_disk_count: u64,
+    /// Until a write was durable, in microseconds.
+    #[serde(default)]
+    pub null_disk_p50_us: u64,
+    #[serde(default)]
+    pub null_disk_p99_us: u64,
+    #[serde(default)]
+    pub null_disk_max_us: u64,
     /// CPU time that the hypervisor gave to others, as a share (0-1) of all; None where it was not measured.
     #[serde(default)]
     pub steal: Option<f64>,

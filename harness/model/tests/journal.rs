@@ -33,6 +33,7 @@ fn what_a_lab_noticed_survives_its_line() {
             asked: true,
         },
         LabEvent::Standstill { from: Micros(-1), to: Micros(4_000_000) },
+        LabEvent::DiskStalled { from: Micros(7), to: Micros(900_000) },
     ];
     for (number, told) in (0..).zip(told) {
         let record = Record { number, at: Micros(-4), event: Event::Lab(told) };

@@ -8,15 +8,13 @@ use std::{
 use fabric::{Fabric, PortId};
 use model::event::Health;
 
-use crate::{
-    host_pressure::HostPressure,
-    null_target::{self, Tally},
-};
+use crate::{host_pressure::HostPressure, null_disk, null_target};
 
 #[derive(Debug)]
 pub(crate) struct OwnHealth {
     pub fabric: Arc<Fabric>,
-    pub null_target: Arc<Mutex<Tally>>,
+    pub null_target: Arc<Mutex<null_target::Tally>>,
+    pub null_disk: Arc<Mutex<null_disk::Tally>>,
     /// Ports of the null target.
     pub null_ports: [PortId; 2],
     /// When traffic was armed; until then, when the lab was opened.
@@ -30,6 +28,7 @@ impl OwnHealth {
     pub(crate) fn begin(&mut self) {
         self.host_pressure = HostPressure::now();
         null_target::lock(&self.null_target).begin();
+        null_disk::lock(&self.null_disk).begin();
     }
 
     pub(crate) fn report(&self, health: &mut Health) {
@@ -38,6 +37,7 @@ impl OwnHealth {
         health.cpu_pressure = host_pressure.pressure(&self.host_pressure);
         health.congestion.clone_from(&self.congestion);
         null_target::lock(&self.null_target).report(Instant::now(), health);
+        null_disk::lock(&self.null_disk).report(Instant::now(), health);
         let (Ok(stats), Ok(counters)) = (self.fabric.stats(), self.fabric.counters()) else {
             return;
         };

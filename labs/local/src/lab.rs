@@ -33,6 +33,7 @@ use crate::{
     namespace::Namespace,
     network::Places,
     node::{Goal, Node},
+    null_disk::NullDisk,
     null_target::NullTarget,
     policy::{Numbering, Steady},
     processes::{self, Processes},
@@ -117,6 +118,7 @@ struct Running {
     /// None where no packets are wanted.
     flight: Option<Flying>,
     null_target: NullTarget,
+    null_disk: NullDisk,
 }
 
 /// The writer of packets.
@@ -167,22 +169,24 @@ impl LocalLab {
         &self,
         attacher: &Attacher,
         numbering: &Numbering,
-        clock: Clock,
+        events: &LabEvents,
         mut closing: watch::Receiver<()>,
-    ) -> Result<NullTarget, LabError> {
+    ) -> Result<(NullTarget, NullDisk), LabError> {
         let (host_pressure, null_ports) = (HostPressure::now(), numbering.null_ports());
         let null_target = NullTarget::open(attacher, null_ports)?;
+        let null_disk = NullDisk::open(&self.run, events.clone())?;
         let congestion = null_target.place().namespace.congestion()?;
         let own_health = OwnHealth {
             fabric: attacher.fabric.clone(),
             null_target: null_target.tally(),
+            null_disk: null_disk.tally(),
             null_ports,
             host_pressure,
             congestion,
         };
         *self.own_health.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
             Some(own_health);
-        let own_health = self.own_health.clone();
+        let (own_health, clock) = (self.own_health.clone(), events.clock.clone());
         tokio::spawn(async move {
             tokio::select! {
                 _ = closing.changed() => {}
@@ -193,7 +197,7 @@ impl LocalLab {
                 }
             }
         });
-        Ok(null_target)
+        Ok((null_target, null_disk))
     }
 
     /// Starts writing packets around effects; the other half is how it hears of them.
@@ -277,8 +281,11 @@ impl Lab for LocalLab {
         let attacher = Attacher::new(fabric.clone(), self.congestion.clone())?;
         let numbering = Numbering::new(&self.topology);
         let (open, closing) = watch::channel(());
-        let null_target =
-            self.measure(&attacher, &numbering, ask.clock.clone(), closing.clone())?;
+        let are_wanted = !self.packets.keep.0.is_zero();
+        let (flight, to_flight) = are_wanted.then(|| self.fly(&fabric, &ask.clock)).unzip();
+        let events = LabEvents::new(ask.clock, ask.seen, to_flight);
+        let (null_target, null_disk) =
+            self.measure(&attacher, &numbering, &events, closing.clone())?;
         let places = Arc::new(Places::new(self.topology.clone(), attacher.clone()));
         let port = |end: &End| numbering.port(end).expect("every end of the topology has a number");
         for (name, cell) in &self.topology.cells {
@@ -286,9 +293,6 @@ impl Lab for LocalLab {
             places.put(end.clone(), attacher.place(name.as_str(), port(&end), cell.into())?);
         }
         let (answers, heard) = mpsc::unbounded_channel();
-        let are_wanted = !self.packets.keep.0.is_zero();
-        let (flight, to_flight) = are_wanted.then(|| self.fly(&fabric, &ask.clock)).unzip();
-        let events = LabEvents::new(ask.clock, ask.seen, to_flight);
         let (mut goals, mut nodes): (BTreeMap<NodeId, mpsc::UnboundedSender<Goal>>, _) =
             (BTreeMap::new(), Vec::new());
         let mut processes = ask.processes;
@@ -329,7 +333,7 @@ impl Lab for LocalLab {
             now: Now::default(),
         };
         let reconciler = tokio::spawn(reconciler.live(ask.want, closing));
-        *running = Some(Running { open, reconciler, nodes, null_target, flight });
+        *running = Some(Running { open, reconciler, nodes, null_target, null_disk, flight });
         drop(running);
         let outcome = opened
             .await
@@ -349,7 +353,7 @@ impl Lab for LocalLab {
             drop(flight.open);
             drop(flight.writer.await);
         }
-        drop(running.null_target);
+        drop((running.null_target, running.null_disk));
         *self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         let end = tokio::time::Instant::now() + CLOSING;
         for mut node in running.nodes {

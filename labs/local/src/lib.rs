@@ -18,6 +18,7 @@
 //! * `proofs`: what counters prove
 //! * `events`: stamps and publishes what is seen
 //! * `flight`: packets around an effect
+//! * `null_disk`: a file beside the stack's
 //! * `null_target`: an echo beside the stack
 //! * `host_pressure`: what the host takes from us
 //! * `health`: the lab's own health
@@ -45,6 +46,7 @@ mod mounts;
 mod namespace;
 mod network;
 mod node;
+mod null_disk;
 mod null_target;
 mod policy;
 mod processes;

@@ -184,6 +184,12 @@ impl Recorded<'_> {
         }
         happened.redundant.sort_by_key(|r| r.t);
         happened.standstills = union(std::mem::take(&mut happened.standstills));
+        happened.disk_stalls = union(std::mem::take(&mut happened.disk_stalls));
+        // What a disk did before anybody measured is nobody's latency, and a short stall alone makes no reading late.
+        let theta = Micros::after(self.plan.theta).0;
+        happened
+            .disk_stalls
+            .retain(|(from, to)| 0 <= *to && *from <= end && theta / 2 <= to - from);
         happened
     }
 }
@@ -218,6 +224,7 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
             })
         }
         Event::Lab(LabEvent::Standstill { from, to }) => happened.standstills.push((from.0, to.0)),
+        Event::Lab(LabEvent::DiskStalled { from, to }) => happened.disk_stalls.push((from.0, to.0)),
         Event::ReadBackFailed { observer, why } => {
             happened.not_read_back.push((observer.to_string(), why.clone()))
         }

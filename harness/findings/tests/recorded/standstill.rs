@@ -92,6 +92,32 @@ fn a_standstill_excuses_nothing_else() {
     );
 }
 
+/// An outage of which the disk may be the cause, directly or by what came of it, is no failure; whatever else the gates count is.
+#[test]
+fn what_came_of_a_disk_that_stood_still_is_not_the_stacks_failure() {
+    let judged = |from: i64, lasted: i64| {
+        let mut drill = asked();
+        drill.gate("rto", json!({"max": "3s"}));
+        drill.health(|_| ());
+        let (from, to) = (Micros(from), Micros(from + lasted));
+        drill.tell(to.0.max(0), Event::Lab(LabEvent::DiskStalled { from, to }));
+        let gate =
+            drill.judge().1.gates.into_iter().find(|gate| gate.kind == "rto").expect("asked");
+        (gate.verdict, gate.why.unwrap_or_default(), gate.evidence)
+    };
+    let (verdict, why, evidence) = judged(FAULT + SECOND, SECOND / 2);
+    assert_eq!(verdict, Verdict::Inconclusive);
+    assert!(why.starts_with("this machine's disk stood still 1 time, 500 ms in all: "), "{why}");
+    assert!(
+        evidence.ends_with("this machine's disk stood still 1 time, 500 ms in all"),
+        "{evidence}"
+    );
+    // Theta is 1 s: a shorter stall makes no reading late by itself, and one before the drill made none.
+    for (from, lasted) in [(FAULT + SECOND, SECOND / 2 - 1), (-3 * SECOND, SECOND)] {
+        assert_eq!(judged(from, lasted).0, Verdict::Fail, "{from} {lasted}");
+    }
+}
+
 /// The last readings before the end of traffic are answered only after it: by the harness, not by the stack.
 #[test]
 fn an_asset_is_not_stuck_because_the_harness_was() {

@@ -31,12 +31,20 @@ pub(crate) fn the_null_target_is_quiet_and_goes(
         .await;
         let figures = [1, health.null_p50_us, health.null_p99_us, health.null_max_us];
         assert!(figures.is_sorted(), "{health:?}");
+        rig::until("durable writes beside the stack's", || {
+            health = rig.lab.health();
+            health.null_disk_count > 0
+        })
+        .await;
+        let figures =
+            [1, health.null_disk_p50_us, health.null_disk_p99_us, health.null_disk_max_us];
+        assert!(figures.is_sorted(), "{health:?}");
         let shares = [health.steal, health.cpu_pressure];
         assert!(shares.iter().flatten().all(|share| (0.0..=1.0).contains(share)), "{health:?}");
         assert!(health.steal.is_some(), "every Linux counts it");
         rig.lab.close().await;
         rig::until("its thread and its namespaces to end", || {
-            threads("null target") == 0 && threads("net null") == 0
+            threads("null target") == 0 && threads("null disk") == 0 && threads("net null") == 0
         })
         .await;
         let ended = rig.lab.health();
