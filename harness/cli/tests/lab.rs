@@ -72,6 +72,10 @@ fn a_mistake_is_told_with_the_word_that_was_meant() {
     assert!(inner.contains("did you mean `keep`?"), "{inner}");
     let both = told(&["engin=tun", "workers=many"]);
     assert!(both.contains("2 mistakes"), "{both}");
+    for twice in [["engine=tun", "engine=auto"], ["packets.keep=1s", "packets={}"]] {
+        let twice = set("local", &twice).expect_err("a mistake").to_string();
+        assert!(twice.contains("a parameter is set twice"), "{twice}");
+    }
     assert!(set("pretend", &["engine=tun"]).is_err(), "that lab has nothing to choose");
 }
 

@@ -60,7 +60,22 @@ impl Builder<'_> {
         let mut lists: BTreeMap<RegionId, Vec<RegionId>> =
             home.keys().map(|region| (region.clone(), others(region))).collect();
         for (region, list) in raw.into_iter().flatten() {
-            names::known("region", region, region.span, self.built.region_names(), self.problems);
+            if names::known("region", region, region.span, self.built.region_names(), self.problems)
+                && !home.contains_key(region.as_str())
+            {
+                self.problems.push(
+                    Problem::new(
+                        "logic",
+                        region.span,
+                        format!(
+                            "no asset of this fleet lives in `{}`, so none fails over from there",
+                            region.as_str()
+                        ),
+                    )
+                    .label("nobody's home")
+                    .help("take it away, or let assets live there with `home`"),
+                );
+            }
             for other in list {
                 if names::known(
                     "region",

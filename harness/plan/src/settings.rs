@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use document::{Ids, Problems, Sources, parse};
+use document::{Ids, Problem, Problems, Sources, parse};
 use model::Plan;
 
 use crate::{
@@ -58,10 +58,21 @@ pub fn set_lab(plan: &mut Plan, settings: &[Setting], catalogs: &Catalogs) -> Re
     let source = sources.add("parameters of the plan's lab", own.as_str());
     let mut params = parse(&own, source, &mut ids, &mut problems)
         .expect("the kind's own reader wrote these parameters");
-    for setting in settings {
+    for (i, setting) in settings.iter().enumerate() {
         let text = setting.yaml();
         let source = sources.add("--lab", text.as_str());
         if let Some(over) = parse(&text, source, &mut ids, &mut problems) {
+            let clash = |other: &&Setting| {
+                other.path.starts_with(&setting.path) || setting.path.starts_with(&other.path)
+            };
+            if let Some(before) = settings[..i].iter().find(clash) {
+                let (before, span) = (before.yaml(), over.span);
+                problems.push(
+                    Problem::new("logic", span, "a parameter is set twice")
+                        .label(format!("beside `{before}`"))
+                        .help("keep one of them"),
+                );
+            }
             params = params.merged(over);
         }
     }

@@ -190,5 +190,21 @@ impl Builder<'_> {
             let shards = layout.shards();
             check("shard", &["of"], name.as_str(), shards.iter().map(ShardId::as_str).collect());
         }
+        let fitting = NodeTarget { exclude: vec![], ..target.clone() };
+        for name in exclude {
+            let is_in_vain = |node| !fitting.fits(name, node);
+            if topology.nodes.get(name).is_some_and(is_in_vain) {
+                let place = places::of_name(params, &["exclude"], name.as_str()).unwrap_or(at);
+                self.problems.push(
+                    Problem::new(
+                        "logic",
+                        place,
+                        format!("`{name}` is excluded from what does not hit it"),
+                    )
+                    .label("not among these nodes anyway")
+                    .help("take it away, or name a node that the fault would hit"),
+                );
+            }
+        }
     }
 }
