@@ -45,13 +45,18 @@ impl Lever {
             Self::Disconnect | Self::Silence => Severs::Everything,
         }
     }
+
+    /// The same of a node, or of one process there: others of the node may still serve, and who needs that one is cut off.
+    fn severs_at(self, process: Option<&String>) -> Severs {
+        let whole = self.severs();
+        if process.is_some() { whole.min(Severs::SomePorts) } else { whole }
+    }
 }
 
 impl Claim {
-    /// What the lever severs at its end. Where one process is hit, others of the node may still serve: who needs that one is cut off.
+    /// What the lever severs at its end.
     pub fn severs(&self) -> Severs {
-        let whole = self.lever.severs();
-        if self.process.is_some() { whole.min(Severs::SomePorts) } else { whole }
+        self.lever.severs_at(self.process.as_ref())
     }
 }
 
@@ -64,11 +69,8 @@ impl LinkCondition {
 
 impl NodeCondition {
     pub(crate) fn severs(&self) -> Severs {
-        let of = |(lever, process): (Lever, Option<String>)| match process {
-            Some(_) => lever.severs().min(Severs::SomePorts),
-            None => lever.severs(),
-        };
-        self.levers().into_iter().map(of).max().unwrap_or_default()
+        let severs = |(lever, process): &(Lever, Option<String>)| lever.severs_at(process.as_ref());
+        self.levers().iter().map(severs).max().unwrap_or_default()
     }
 }
 
