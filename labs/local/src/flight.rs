@@ -9,7 +9,7 @@ use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -25,7 +25,7 @@ use seams::{Clock, monotonic_ns};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::{mpsc, watch};
 
-use crate::policy::Numbering;
+use crate::{lock::lock, policy::Numbering};
 
 /// A flapping fault bites many times, and looks the same each time.
 const FILES_MAX: usize = 8;
@@ -108,7 +108,7 @@ pub(crate) struct Notes(Arc<Mutex<(usize, Vec<String>)>>);
 
 impl Notes {
     fn lock(&self) -> MutexGuard<'_, (usize, Vec<String>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     pub(crate) fn sentences(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::{
 use fabric::{Fabric, PortId};
 use model::event::Health;
 
-use crate::{host_pressure::HostPressure, null_disk, null_target};
+use crate::{host_pressure::HostPressure, lock::lock, null_disk, null_target};
 
 #[derive(Debug)]
 pub(crate) struct OwnHealth {
@@ -27,8 +27,8 @@ impl OwnHealth {
     /// Traffic is armed: what servers did to this machine while they started is nobody's latency.
     pub(crate) fn begin(&mut self) {
         self.host_pressure = HostPressure::now();
-        null_target::lock(&self.null_target).begin();
-        null_disk::lock(&self.null_disk).begin();
+        lock(&self.null_target).begin();
+        lock(&self.null_disk).begin();
     }
 
     pub(crate) fn report(&self, health: &mut Health) {
@@ -36,8 +36,8 @@ impl OwnHealth {
         health.steal = host_pressure.steal(&self.host_pressure);
         health.cpu_pressure = host_pressure.pressure(&self.host_pressure);
         health.congestion.clone_from(&self.congestion);
-        null_target::lock(&self.null_target).report(Instant::now(), health);
-        null_disk::lock(&self.null_disk).report(Instant::now(), health);
+        lock(&self.null_target).report(Instant::now(), health);
+        lock(&self.null_disk).report(Instant::now(), health);
         let (Ok(stats), Ok(counters)) = (self.fabric.stats(), self.fabric.counters()) else {
             return;
         };

@@ -30,6 +30,7 @@ use crate::{
     health::OwnHealth,
     host_pressure::HostPressure,
     levers::does_to_nodes,
+    lock::lock,
     namespace::Namespace,
     network::Places,
     node::{Goal, Node},
@@ -161,7 +162,7 @@ impl LocalLab {
 
     /// What the fabric was last told, and does. None while the lab is closed.
     pub fn policy(&self) -> Option<fabric::Policy> {
-        self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        lock(&self.policy).clone()
     }
 
     /// Begins with the lab, and begins anew when traffic is armed.
@@ -184,14 +185,13 @@ impl LocalLab {
             host_pressure,
             congestion,
         };
-        *self.own_health.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(own_health);
+        *lock(&self.own_health) = Some(own_health);
         let (own_health, clock) = (self.own_health.clone(), events.clock.clone());
         tokio::spawn(async move {
             tokio::select! {
                 _ = closing.changed() => {}
                 () = clock.until_armed() => {
-                    if let Some(own_health) = &mut *own_health.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+                    if let Some(own_health) = &mut *lock(&own_health) {
                         own_health.begin();
                     }
                 }
@@ -354,7 +354,7 @@ impl Lab for LocalLab {
             drop(flight.writer.await);
         }
         drop((running.null_target, running.null_disk));
-        *self.policy.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        *lock(&self.policy) = None;
         let end = tokio::time::Instant::now() + CLOSING;
         for mut node in running.nodes {
             if tokio::time::timeout_at(end, &mut node).await.is_err() {
@@ -369,9 +369,7 @@ impl Lab for LocalLab {
 
     fn health(&self) -> Health {
         let mut health = Health::default();
-        if let Some(own_health) =
-            self.own_health.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref()
-        {
+        if let Some(own_health) = lock(&self.own_health).as_ref() {
             own_health.report(&mut health);
         }
         health.notes.extend(self.packet_notes.sentences());

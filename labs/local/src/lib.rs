@@ -18,6 +18,7 @@
 //! * `proofs`: what counters prove
 //! * `events`: stamps and publishes what is seen
 //! * `flight`: packets around an effect
+//! * `lock`: locks whose holder may have panicked
 //! * `null_disk`: a file beside the stack's
 //! * `null_target`: an echo beside the stack
 //! * `host_pressure`: what the host takes from us
@@ -41,6 +42,7 @@ mod ipc;
 mod kind;
 mod lab;
 mod levers;
+mod lock;
 mod machine;
 mod mounts;
 mod namespace;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use crate::{
     attachment::{Attacher, Place},
+    lock::lock,
     namespace::{Namespace, tcp_socket, udp_socket},
 };
 
@@ -31,7 +32,7 @@ impl Places {
     }
 
     fn now(&self) -> MutexGuard<'_, BTreeMap<End, Place>> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.now)
     }
 
     /// A place for this end from now on.

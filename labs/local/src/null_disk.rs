@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::FileExt,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
@@ -17,7 +17,7 @@ use std::{
 use hdrhistogram::Histogram;
 use model::{LabEvent, event::Health};
 
-use crate::events::LabEvents;
+use crate::{events::LabEvents, lock::lock};
 
 /// Between two writes, from the end of one to the beginning of the next.
 const EVERY: Duration = Duration::from_millis(100);
@@ -109,10 +109,6 @@ impl Tally {
                 .map(|why| format!("The machine's disk was not watched to the end: {why}.")),
         );
     }
-}
-
-pub(crate) fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::{
     io::{self, ErrorKind, PipeReader, PipeWriter},
     net::{Ipv4Addr, UdpSocket},
     num::NonZero,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -21,6 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
     attachment::{Addresses, Attacher, Place},
+    lock::lock,
     namespace::udp_socket,
 };
 
@@ -151,10 +152,6 @@ impl Tally {
             .degraded
             .extend(self.trouble.iter().map(|why| format!("The null target ended early: {why}.")));
     }
-}
-
-pub(crate) fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug)]

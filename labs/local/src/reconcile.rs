@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     os::fd::OwnedFd,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use tokio::{
 use crate::{
     events::LabEvents,
     levers::does_to_nodes,
+    lock::lock,
     namespace::udp_socket,
     network::Places,
     node::{Answer, Goal},
@@ -214,8 +215,7 @@ impl Reconciler {
                     Some((self.numbering.to_model(link)?, counters))
                 });
                 self.now.watch.turn(&self.now.world, &closed.collect(), &self.events);
-                *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(policy.clone());
+                *lock(&self.in_force) = Some(policy.clone());
                 let before = std::mem::replace(&mut self.now.policy, policy);
                 self.probe(&before);
             }
