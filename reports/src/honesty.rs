@@ -55,6 +55,9 @@ fn of(health: &Health, simulated: bool) -> Vec<Row> {
 fn of_the_lab(health: &Health) -> Vec<Row> {
     let late = [health.fabric_late_p50_us, health.fabric_late_p99_us, health.fabric_late_max_us];
     let lost = |lost, of: String| format!("{} of {of} lost unasked", amount(lost));
+    let generator = health.generator_cpu_us.map_or("not measured".into(), |us| {
+        format!("{us:.1} us of CPU per reading, connection and retries included")
+    });
     let null_target = match health.null_count {
         0 => "not measured".to_owned(),
         count => {
@@ -77,6 +80,7 @@ fn of_the_lab(health: &Health) -> Vec<Row> {
         share.map_or("not measured".into(), |share| format!("{:.1} %", 100.0 * share))
     };
     vec![
+        ("generator", generator),
         ("fabric late by", quantiles(late)),
         (
             "fabric",
@@ -133,7 +137,9 @@ mod tests {
         assert_eq!(value(&measured, "CPU stolen").as_deref(), Some("2.1 %"));
         assert_eq!(value(&measured, "degraded").as_deref(), Some("It was slow."));
         let older = Health::default();
-        for name in ["null target", "null disk", "CPU stolen", "some task waited for a CPU"] {
+        for name in
+            ["generator", "null target", "null disk", "CPU stolen", "some task waited for a CPU"]
+        {
             assert_eq!(value(&older, name).as_deref(), Some("not measured"));
         }
         assert!(

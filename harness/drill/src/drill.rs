@@ -312,6 +312,10 @@ fn health(mut lab: Health, report: &LoadReport) -> Health {
         loop_lag_p50_us,
         loop_lag_p99_us,
         loop_lag_max_us,
+        generator_cpu_us: report
+            .cpu
+            .filter(|_| report.generated > 0)
+            .map(|cpu| cpu.as_secs_f64() * 1e6 / report.generated as f64),
         ..lab
     }
 }

@@ -169,7 +169,7 @@ impl Drill {
             *turn += 1;
             let sent = row.ready.0.max(row.attempts.last().expect("it was sent").sent.0) + 100;
             (row.attempts, row.acked, row.stored) =
-                (vec![Attempt { sent: Micros(sent) }], Some(Micros(sent + 5_000)), true);
+                ([Attempt { sent: Micros(sent) }].into(), Some(Micros(sent + 5_000)), true);
         }
     }
 }

@@ -278,6 +278,9 @@ pub struct Health {
     pub loop_lag_p99_us: u64,
     #[serde(default)]
     pub loop_lag_max_us: u64,
+    /// CPU time of the sending threads per reading that was generated, in microseconds; None where it was not measured.
+    #[serde(default)]
+    pub generator_cpu_us: Option<f64>,
     /// TCP congestion control in use in the lab, as a place of its own says.
     pub congestion: String,
     pub notes: Vec<String>,

@@ -41,7 +41,7 @@ pub use conditions::{
     Lever, LinkCondition, NodeCondition, NodeState, Ports, ProcessState, Pulled,
 };
 pub use event::{Event, LabEvent, Record, Stamped};
-pub use ledger::{AssetRow, Attempt, Identity, Outcome, Row, ShardRow, Sighting};
+pub use ledger::{AssetRow, Attempt, Attempts, Identity, Outcome, Row, ShardRow, Sighting};
 pub use names::*;
 pub use plan::{KindSpec, Plan};
 pub use quality::{Bursts, Jitter, LinkQuality, Shape};

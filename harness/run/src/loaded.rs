@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use model::{
-    AssetRow, Event, Identity, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting,
+    AssetRow, Attempts, Event, Identity, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting,
     ledger::Fate,
     plan::{FORMAT, Shows, read_back_of},
     schedule::Schedule,
@@ -166,7 +166,7 @@ pub(crate) fn pending(identity: Identity, ready: Micros) -> Row {
     Row {
         identity,
         ready,
-        attempts: Vec::new(),
+        attempts: Attempts::new(),
         fate: Fate::Pending,
         acked: None,
         position: None,

@@ -35,7 +35,7 @@ fn acked(identity: Identity, ready: Micros) -> Row {
     Row {
         identity,
         ready,
-        attempts: vec![Attempt { sent }],
+        attempts: [Attempt { sent }].into(),
         fate: Fate::Acked,
         acked,
         position,

@@ -1,6 +1,6 @@
 //! The load, wherever it is made: in this process, in several, on other machines.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use model::{Micros, Stamped};
@@ -37,6 +37,8 @@ pub struct LoadReport {
     pub schedule_lag: Histogram,
     /// How late the sending loop came round to what was due, by milliseconds of the run: each counts with what would have been due then.
     pub loop_lag: Histogram,
+    /// CPU time that the sending threads took, from arming on; None where they are not theirs alone.
+    pub cpu: Option<Duration>,
     /// Assets whose sender was lost: nothing is known of them from some moment on.
     pub lost: Vec<Range<u32>>,
     /// The first thing that went wrong with the generator itself, such as a full disk.
@@ -53,6 +55,7 @@ impl LoadReport {
             acked: 0,
             schedule_lag: empty.clone(),
             loop_lag: empty,
+            cpu: None,
             lost: assets,
             trouble: Some(trouble),
         }

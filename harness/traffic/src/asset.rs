@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::Micros;
+use smallvec::SmallVec;
 
 use crate::{connection::Connection, recorder::Recorder};
 
@@ -14,7 +15,7 @@ pub(crate) struct Asset {
     pub(crate) connection: Connection,
     pub(crate) cohort: u16,
     /// Tickets of its readings under way, in order of sending.
-    pub(crate) under_way: Vec<u32>,
+    pub(crate) under_way: SmallVec<[u32; 4]>,
     pub(crate) recorder: Recorder,
     pub(crate) pace: Pace,
 }
@@ -23,10 +24,10 @@ pub(crate) struct Asset {
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     pub(crate) at: Micros,
-    /// Epoch of the connection for which a timer is set.
-    pub(crate) timer: Option<u32>,
-    /// How far behind its pace the replay began after a silence. It makes up for that, and this is zero when it has.
-    pub(crate) behind: Duration,
+    /// Epoch of the connection for which a timer was set last; a connection has left its first epoch before it replays anything.
+    pub(crate) timer: u32,
+    /// The replay began behind its pace, after a silence, and has not made up for that yet.
+    pub(crate) behind: bool,
 }
 
 impl Pace {
@@ -35,9 +36,9 @@ impl Pace {
         // The pace is kept over a late timer, but a time without anything to replay is not made up for. What the first connection
         // after a silence took is, and so is the time of the live ones that went first after it.
         let late = now.since(self.at);
-        let kept = late < gap.max(TIMER_LATE) || !self.behind.is_zero();
+        let kept = late < gap.max(TIMER_LATE) || self.behind;
         if late < gap {
-            self.behind = Duration::ZERO;
+            self.behind = false;
         }
         self.at = if kept { self.at } else { now } + gap;
     }

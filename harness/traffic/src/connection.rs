@@ -16,6 +16,8 @@ use model::{
 };
 use seams::Disconnect;
 
+use crate::maybe_at::MaybeAt;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum State {
     /// Waits for its next try, or for signal.
@@ -40,13 +42,13 @@ pub(crate) struct Connection {
     asked: u32,
     /// Attempts in a row that failed, connects and requests. Failures of one instant are one failure.
     failures: u16,
-    failed_at: Option<Micros>,
+    failed_at: MaybeAt,
     /// Something failed since the last ack.
     troubled: bool,
     /// Backoff and failback draws so far.
-    draws: u64,
+    draws: u32,
     /// Signal was acquired then, and the first try to connect since is under way.
-    pub(crate) acquired: Option<Micros>,
+    pub(crate) acquired: MaybeAt,
 }
 
 /// What happens to a connection.
@@ -159,10 +161,10 @@ impl Connection {
                 self.hang_up(Some(Disconnect::Silent), &mut then);
                 // Also one that was waiting to connect: its timers are void.
                 self.turn(State::Off);
-                self.acquired = None;
+                self.acquired = MaybeAt::NEVER;
             }
             Event::SignalAcquired => {
-                (self.tries, self.acquired) = (0, Some(now));
+                (self.tries, self.acquired) = (0, now.into());
                 self.turn(State::Off);
                 then.wake = Some((now, Wake::Due));
             }
@@ -171,7 +173,7 @@ impl Connection {
                 // A fault is nobody's plan: what it cuts off takes no turn of a planned replay.
                 then.hang_up = then.hang_up.map(|hang_up| HangUp { cut: false, ..hang_up });
                 self.turn(State::Off);
-                self.acquired = None;
+                self.acquired = MaybeAt::NEVER;
             }
             Event::LetBack { at_once } => {
                 self.tries = 0;
@@ -204,8 +206,9 @@ impl Connection {
         // What the first try after a silence took is made up for: the replay's pace is counted from the acquisition of signal.
         then.up = Some(self.acquired.take().unwrap_or(now));
         if let Some(failback) = rules.plan.failback.filter(|_| self.place != 0) {
-            let spread = failback.jitter.mul_f64(rules.draws.unit(Purpose::Failback, self.draws));
-            self.draws += 1;
+            let spread =
+                failback.jitter.mul_f64(rules.draws.unit(Purpose::Failback, self.draws.into()));
+            self.draws = self.draws.wrapping_add(1);
             then.wake = Some((now + failback.after + spread, Wake::GoesHome));
         }
     }
@@ -213,9 +216,9 @@ impl Connection {
     /// Tries again after the backoff of the tries so far.
     fn later(&mut self, now: Micros, rules: &Rules<'_>, then: &mut Effects) {
         let wait: Duration =
-            schedule::backoff(&rules.plan.backoff, self.tries, rules.draws, self.draws);
+            schedule::backoff(&rules.plan.backoff, self.tries, rules.draws, self.draws.into());
         self.tries = self.tries.saturating_add(1);
-        self.draws += 1;
+        self.draws = self.draws.wrapping_add(1);
         self.turn(State::Off);
         then.wake = Some((now + wait, Wake::Due));
     }
@@ -224,7 +227,7 @@ impl Connection {
     fn failed(&mut self, now: Micros, rules: &Rules<'_>, then: &mut Effects) {
         self.troubled = true;
         then.trouble = true;
-        if self.failed_at.replace(now) == Some(now) {
+        if std::mem::replace(&mut self.failed_at, now.into()).get() == Some(now) {
             return;
         }
         self.failures += 1;
@@ -247,7 +250,7 @@ impl Connection {
         let cut = how == Some(Disconnect::Silent) && !self.troubled;
         then.hang_up = Some(HangUp { how, stood: self.stands(), cut });
         self.turn(State::Off);
-        self.acquired = None;
+        self.acquired = MaybeAt::NEVER;
     }
 }
 
@@ -412,7 +415,7 @@ mod tests {
         stepped(&mut connection, Event::Due, back);
         let up = stepped(&mut connection, Event::Up, back + BASE);
         assert_eq!(up.up, Some(back), "the replay's pace is counted from the acquisition");
-        assert_eq!(connection.acquired, None);
+        assert_eq!(connection.acquired.get(), None);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::{future::poll_fn, task::Poll, time::Duration};
 
 use model::{LabEvent, Micros, Stamped};
+use rustix::time::{ClockId, clock_gettime};
 use seams::{Clock, LoadReport, Progress, Pulse, Wanted};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::yield_now,
 };
 
-use crate::{fleet::Fleet, recording::Record};
+use crate::{fleet::Fleet, recording::Record, thread::Thread};
 
 /// Asks for the end. The answer comes when everything is written.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct Engine {
     pub(crate) want: watch::Receiver<Wanted>,
     pub(crate) seen: mpsc::UnboundedSender<Stamped>,
     pub(crate) pulse: Pulse,
+    pub(crate) thread: Thread,
 }
 
 /// Why the loop came round.
@@ -73,7 +75,7 @@ impl Inbox {
 impl Engine {
     /// Runs until it has drained. Without anybody left who could ask for that, it ends at once.
     pub(crate) async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Drain>) {
-        let began = self.clock.now();
+        let (began, spent) = (self.clock.now(), thread_cpu());
         self.obey(began);
         self.fleets.iter_mut().for_each(|fleet| fleet.begin(began, &mut self.record));
         let mut inboxes: Vec<Inbox> = self.fleets.iter().map(|_| Inbox::default()).collect();
@@ -109,7 +111,7 @@ impl Engine {
             let over =
                 drain.as_ref().is_some_and(|drain| self.is_decided(now) || now >= drain.latest);
             if over || alone {
-                self.end(now, second, generated_until.unwrap_or(now), drain);
+                self.end(now, second, generated_until.unwrap_or(now), drain, spent);
                 return;
             }
             let bounds = [second + SECOND, self.pulse.next()];
@@ -180,7 +182,14 @@ impl Engine {
         self.record.undecided <= self.fleets.iter().map(|fleet| fleet.out_of_reach(now)).sum()
     }
 
-    fn end(mut self, now: Micros, second: Micros, generated_until: Micros, drain: Option<Drain>) {
+    fn end(
+        mut self,
+        now: Micros,
+        second: Micros,
+        generated_until: Micros,
+        drain: Option<Drain>,
+        spent: Duration,
+    ) {
         let complete = self.record.undecided == 0;
         let still = self.pulse.end();
         self.say(still);
@@ -190,13 +199,14 @@ impl Engine {
             generated_until,
             self.fleets.iter_mut().flat_map(|fleet| &mut fleet.cohorts),
         );
-        let trouble = self.record.trouble();
+        let trouble = self.record.writing.finish();
         let report = LoadReport {
             complete,
             generated: self.record.generated,
             acked: self.record.acked,
             schedule_lag: self.record.lag,
             loop_lag: self.record.loop_lag,
+            cpu: (self.thread == Thread::Own).then(|| thread_cpu().saturating_sub(spent)),
             lost: Vec::new(),
             trouble,
         };
@@ -217,4 +227,10 @@ async fn heard(fleets: &mut [Fleet], inboxes: &mut [Inbox]) {
         if any { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+}
+
+/// CPU time of this thread so far.
+fn thread_cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
 }

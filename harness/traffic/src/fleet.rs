@@ -189,7 +189,7 @@ impl Fleet {
             Timer::Replay { asset, epoch } => {
                 let state = &mut self.assets[asset as usize];
                 if state.connection.epoch == epoch {
-                    state.pace.timer = None;
+                    state.pace.timer = 0;
                     self.pump(asset, now);
                 }
             }
@@ -205,7 +205,7 @@ impl Fleet {
         let Effects { trouble, hang_up, ask, wake, up } = state.connection.step(event, now, &rules);
         let epoch = state.connection.epoch;
         if trouble {
-            state.pace.behind = Duration::ZERO;
+            state.pace.behind = false;
         }
         if let Some(hang_up) = hang_up {
             self.outbox.forget(ConnId(asset));
@@ -223,7 +223,7 @@ impl Fleet {
         }
         if let Some(from) = up {
             let pace = &mut self.assets[asset as usize].pace;
-            (pace.at, pace.behind) = (from, now.since(from));
+            (pace.at, pace.behind) = (from, from < now);
             self.cohort_mut(asset).connected += 1;
             self.pump(asset, now);
         }
@@ -294,7 +294,7 @@ impl Fleet {
         let behind =
             self.plan.recorder.order == ReplayOrder::OldestFirst && state.recorder.has_stored();
         let online = state.connection.state == State::Online;
-        let offline = !online && state.connection.acquired.is_none();
+        let offline = !online && state.connection.acquired.get().is_none();
         if offline || behind || ready > generated {
             state.recorder.push_stored(reading);
         } else if online && room && !state.recorder.has_live() {
@@ -325,12 +325,12 @@ impl Fleet {
                 continue;
             }
             let Some(gap) = self.replay_gap.filter(|_| state.recorder.has_stored()) else {
-                state.pace.behind = Duration::ZERO;
+                state.pace.behind = false;
                 return;
             };
             if now < state.pace.at {
                 let epoch = state.connection.epoch;
-                if state.pace.timer.replace(epoch) != Some(epoch) {
+                if std::mem::replace(&mut state.pace.timer, epoch) != epoch {
                     self.timers.set(state.pace.at, Timer::Replay { asset, epoch });
                 }
                 return;

@@ -16,16 +16,9 @@ use crate::{
     engine::{Drain, Engine},
     fleet::Fleet,
     recording::Record,
+    thread::Thread,
+    writing::{Files, Writing},
 };
-
-/// Where the engine runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Thread {
-    /// As a local task of the caller, who must be inside a `LocalSet` when arming: for paused clocks.
-    Callers,
-    /// On a thread of its own, with a runtime of its own: for real time.
-    Own,
-}
 
 /// What traffic needs to know.
 #[derive(Clone, Debug)]
@@ -45,7 +38,7 @@ pub enum TrafficError {
     NoDriver(FleetId),
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("start the sending thread: {0}")]
+    #[error("start a thread of the traffic: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -71,8 +64,12 @@ impl Fleets {
         }
         let schedule = Arc::new(Schedule::new(&setup.plan));
         let folder = &setup.folder;
-        let (ledger, latency) = (folder.append_ledger(schedule.clone())?, folder.append_latency()?);
-        let record = Record::new(ledger, latency, folder.append_counts()?);
+        let files = Files {
+            ledger: folder.append_ledger(schedule.clone())?,
+            latency: folder.append_latency()?,
+            counts: folder.append_counts()?,
+        };
+        let record = Record::new(Writing::begin(files)?);
         let assets =
             setup.plan.fleets.values().map(|fleet| fleet.first..fleet.first + fleet.assets);
         Ok(Self {
@@ -97,8 +94,9 @@ impl Traffic for Fleets {
         let Some((setup, record, schedule)) = self.ready.take() else { return };
         let (asks, asked) = mpsc::unbounded_channel();
         self.asks = Some(asks);
+        let thread = self.thread;
         let sending = move || async move {
-            engine(&setup, record, schedule, clock, want, seen).run(asked).await
+            engine(&setup, record, schedule, clock, want, seen, thread).run(asked).await
         };
         match self.thread {
             Thread::Callers => drop(spawn_local(sending())),
@@ -144,6 +142,7 @@ fn engine(
     clock: Clock,
     want: watch::Receiver<Wanted>,
     seen: mpsc::UnboundedSender<Stamped>,
+    thread: Thread,
 ) -> Engine {
     let fleets = setup.plan.fleets.iter().map(|(name, fleet)| {
         let lane = setup.drivers[name].lane(setup.network.clone(), clock.clone());
@@ -151,7 +150,7 @@ fn engine(
         Fleet::new(name, &setup.plan, assets, schedule.clone(), clock.clone(), setup.run, lane)
     });
     let pulse = Pulse::new(setup.plan.theta, clock.now());
-    Engine { fleets: fleets.collect(), record, clock: clock.clone(), want, seen, pulse }
+    Engine { fleets: fleets.collect(), record, clock: clock.clone(), want, seen, pulse, thread }
 }
 
 /// `sending` is made on the new thread: lanes do not move between threads.

@@ -4,10 +4,12 @@
 //! thread carries every fleet of the plan. What is deliberately absent: device clocks off the true time, reboots, several processes.
 //!
 //! * `fleets`: the traffic of this process
+//! * `thread`: where a sender runs
 //! * `engine`: the one loop: timers, lanes, seconds
 //! * `fleet`: a range of assets: generates, sends, gives up
 //! * `asset`: one source: its connection, its recorder, what is under way
 //! * `connection`: a connection as a state machine
+//! * `maybe_at`: moments that may not be
 //! * `in_flight`: attempts without an answer, and their deadlines
 //! * `outbox`: readings on their way to the lane
 //! * `sending`: from the outbox to the lane
@@ -17,7 +19,8 @@
 //! * `contact`: when assets can be reached
 //! * `silence`: contact that ends and begins
 //! * `orders`: what the wanted world asks of assets
-//! * `recording`: what is written down
+//! * `recording`: what is to be written down
+//! * `writing`: the thread that writes it
 //! * `roster`: who the assets are
 
 mod asset;
@@ -27,6 +30,7 @@ mod engine;
 mod fleet;
 mod fleets;
 mod in_flight;
+mod maybe_at;
 mod orders;
 mod outbox;
 mod outcomes;
@@ -35,10 +39,13 @@ mod recording;
 mod roster;
 mod sending;
 mod silence;
+mod thread;
 mod timers;
+mod writing;
 
-pub use fleets::{Fleets, Setup, Thread, TrafficError};
+pub use fleets::{Fleets, Setup, TrafficError};
 pub use roster::{roster, shards};
+pub use thread::Thread;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use model::{
-    Attempt, Micros,
+    Attempts, Micros,
     plan::{self, OnFull, ReplayOrder},
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Reading {
     pub(crate) ready: Micros,
     /// Of the payload, envelope included.
     pub(crate) bytes: u32,
-    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) attempts: Attempts,
     /// The mark of its last attempt.
     pub(crate) stored: bool,
     /// Some attempt may have been done.
@@ -31,7 +31,7 @@ pub(crate) struct Reading {
 
 impl Reading {
     pub(crate) fn new(stream: u16, seq: u64, generated: Micros, ready: Micros, bytes: u32) -> Self {
-        let attempts = Vec::new();
+        let attempts = Attempts::new();
         let (stored, unsure, refused, cut) = (false, false, false, false);
         Self { stream, seq, generated, ready, bytes, attempts, stored, unsure, refused, cut }
     }
@@ -44,6 +44,12 @@ type Waiting = BTreeMap<(Micros, u16, u64), Reading>;
 pub(crate) struct Recorder {
     /// Under way and waiting.
     bytes: u64,
+    /// None where nothing ever waited: of a million assets that are answered, nearly all.
+    waiting: Option<Box<Queues>>,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
     /// Generated while connected: they wait for a free place only.
     live: VecDeque<Reading>,
     /// Recorded without a connection, or tried in vain: to be replayed.
@@ -51,7 +57,17 @@ pub(crate) struct Recorder {
     refused: Waiting,
 }
 
+impl Queues {
+    fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.stored.is_empty() && self.refused.is_empty()
+    }
+}
+
 impl Recorder {
+    fn queues(&mut self) -> &mut Queues {
+        self.waiting.get_or_insert_default()
+    }
+
     /// Makes room for a new reading. What had to go comes back; the new one itself must be dropped if the last is false.
     pub(crate) fn admit(&mut self, bytes: u32, policy: &plan::Recorder) -> (Vec<Reading>, bool) {
         let mut gone = Vec::new();
@@ -75,16 +91,17 @@ impl Recorder {
     }
 
     pub(crate) fn push_live(&mut self, reading: Reading) {
-        self.live.push_back(reading);
+        self.queues().live.push_back(reading);
     }
 
     pub(crate) fn push_stored(&mut self, reading: Reading) {
-        let queue = if reading.refused { &mut self.refused } else { &mut self.stored };
+        let Queues { stored, refused, .. } = self.queues();
+        let queue = if reading.refused { refused } else { stored };
         queue.insert((reading.generated, reading.stream, reading.seq), reading);
     }
 
     pub(crate) fn pop_live(&mut self) -> Option<Reading> {
-        self.live.pop_front()
+        self.waiting.as_mut()?.live.pop_front()
     }
 
     /// The next one to replay.
@@ -93,7 +110,13 @@ impl Recorder {
             ReplayOrder::NewestFirst => Waiting::pop_last,
             ReplayOrder::LiveFirst | ReplayOrder::OldestFirst => Waiting::pop_first,
         };
-        pop(&mut self.stored).or_else(|| pop(&mut self.refused)).map(|(_, reading)| reading)
+        let queues = self.waiting.as_mut()?;
+        let (_, reading) = pop(&mut queues.stored).or_else(|| pop(&mut queues.refused))?;
+        if queues.is_empty() {
+            // After an outage of everybody their memory comes back.
+            self.waiting = None;
+        }
+        Some(reading)
     }
 
     /// Contact begins after a silence since then: what was recorded in it, or in an earlier one and had not become ready before it, gets
@@ -112,8 +135,9 @@ impl Recorder {
                 && reading.ready >= since
                 && reading.attempts.is_empty()
         };
+        let Some(queues) = &mut self.waiting else { return };
         let mut waiting: Vec<&mut Reading> =
-            self.stored.values_mut().filter(|reading| silent(reading) || reading.cut).collect();
+            queues.stored.values_mut().filter(|reading| silent(reading) || reading.cut).collect();
         if order == ReplayOrder::NewestFirst {
             waiting.reverse();
         }
@@ -128,36 +152,38 @@ impl Recorder {
 
     /// The connection is gone: what waited for a place is recorded now.
     pub(crate) fn shelve(&mut self, cut: bool) {
-        for reading in std::mem::take(&mut self.live) {
+        let live = self.waiting.as_mut().map(|queues| std::mem::take(&mut queues.live));
+        for reading in live.into_iter().flatten() {
             self.push_stored(Reading { cut, ..reading });
         }
     }
 
     pub(crate) fn has_stored(&self) -> bool {
-        !self.stored.is_empty() || !self.refused.is_empty()
+        let has = |queues: &Queues| !queues.stored.is_empty() || !queues.refused.is_empty();
+        self.waiting.as_deref().is_some_and(has)
     }
 
     /// Everything that waits, at the end.
     pub(crate) fn empty(&mut self) -> impl Iterator<Item = Reading> + use<> {
         self.shelve(false);
-        std::mem::take(&mut self.stored)
-            .into_values()
-            .chain(std::mem::take(&mut self.refused).into_values())
+        let Queues { stored, refused, .. } = *self.waiting.take().unwrap_or_default();
+        stored.into_values().chain(refused.into_values())
     }
 
     pub(crate) fn has_live(&self) -> bool {
-        !self.live.is_empty()
+        self.waiting.as_deref().is_some_and(|queues| !queues.live.is_empty())
     }
 
     fn pop_oldest(&mut self) -> Option<Reading> {
         let first = |queue: &Waiting| queue.first_key_value().map(|(key, _)| key.0);
-        match (first(&self.stored), first(&self.refused)) {
-            (Some(a), Some(b)) if b < a => self.refused.pop_first(),
-            (Some(_), _) => self.stored.pop_first(),
-            (None, _) => self.refused.pop_first(),
+        let Queues { live, stored, refused } = &mut **self.waiting.as_mut()?;
+        match (first(stored), first(refused)) {
+            (Some(a), Some(b)) if b < a => refused.pop_first(),
+            (Some(_), _) => stored.pop_first(),
+            (None, _) => refused.pop_first(),
         }
         .map(|(_, reading)| reading)
-        .or_else(|| self.live.pop_front())
+        .or_else(|| live.pop_front())
     }
 }
 

@@ -1,11 +1,14 @@
-//! What is written down: ledger rows, per-second latencies and counters, and how late the generator itself was.
+//! What is to be written down: ledger rows, per-second latencies and counters, and how late the generator itself was.
 
 use std::time::Duration;
 
 use model::{FleetId, Identity, Micros, NodeIndex, RegionId, Row, ledger::Fate};
-use run::{Count, Counted, Counts, Histogram, Latency, Ledger, RunError, histogram};
+use run::{Count, Counted, Histogram, histogram};
 
-use crate::recorder::Reading;
+use crate::{
+    recorder::Reading,
+    writing::{Stretch, Writing},
+};
 
 /// The assets of a fleet with one home.
 #[derive(Debug)]
@@ -86,29 +89,23 @@ fn micros(span: Duration) -> u64 {
 
 #[derive(Debug)]
 pub(crate) struct Record {
-    ledger: Ledger,
-    latency: Latency,
-    counts: Counts,
+    pub(crate) writing: Writing,
     pub(crate) lag: Histogram,
     pub(crate) loop_lag: Histogram,
     pub(crate) generated: u64,
     pub(crate) acked: u64,
     pub(crate) undecided: u64,
-    trouble: Option<RunError>,
 }
 
 impl Record {
-    pub(crate) fn new(ledger: Ledger, latency: Latency, counts: Counts) -> Self {
+    pub(crate) fn new(writing: Writing) -> Self {
         Self {
-            ledger,
-            latency,
-            counts,
+            writing,
             lag: histogram(),
             loop_lag: histogram(),
             generated: 0,
             acked: 0,
             undecided: 0,
-            trouble: None,
         }
     }
 
@@ -144,8 +141,7 @@ impl Record {
             by: end.by,
             stored,
         };
-        let pushed = self.ledger.push(row);
-        self.note(pushed);
+        self.writing.row(row);
     }
 
     /// The end of a stretch of time, usually a second. The schedule has been generated up to `until`.
@@ -155,34 +151,14 @@ impl Record {
         until: Micros,
         cohorts: impl Iterator<Item = &'a mut HomeGroup>,
     ) {
-        let mut counts = Vec::new();
+        let (mut counts, mut latencies) = (Vec::new(), Vec::new());
         for cohort in cohorts {
             counts.push(cohort.take(until));
             if !cohort.latencies.is_empty() {
                 let tag = format!("{}/{}", cohort.fleet, cohort.regions[0]);
-                let appended =
-                    self.latency.append(&tag, from, until.since(from), &cohort.latencies);
-                self.note(appended);
-                cohort.latencies.reset();
+                latencies.push((tag, std::mem::replace(&mut cohort.latencies, histogram())));
             }
         }
-        let appended = self.counts.append(&counts);
-        self.note(appended);
-        let cut = self.ledger.cut(until);
-        self.note(cut);
-    }
-
-    /// The first error; what comes after it is its consequence.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.as_ref().map(|error| match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        })
-    }
-
-    fn note(&mut self, done: Result<(), RunError>) {
-        if let Err(error) = done {
-            self.trouble.get_or_insert(error);
-        }
+        self.writing.ends(Stretch { from, until, counts, latencies });
     }
 }

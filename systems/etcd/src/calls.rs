@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use prost::bytes::Bytes;
 use seams::SystemError;
 use tokio::time::timeout;
 use tonic::{Request, Status, Streaming, codegen::tokio_stream};
@@ -24,7 +25,7 @@ use crate::{
 const PAGE: i64 = 1000;
 
 /// Puts a key, and returns the revision at which it was applied. A member without a leader refuses at once (`hasleader`).
-pub(crate) async fn put(wire: &Wire, key: Vec<u8>, value: Vec<u8>) -> Result<u64, Status> {
+pub(crate) async fn put(wire: &Wire, key: Bytes, value: Bytes) -> Result<u64, Status> {
     let mut request = Request::new(PutRequest { key, value });
     request.metadata_mut().insert("hasleader", "true".parse().expect("plain ASCII"));
     let answer = kv(wire).put(request).await?.into_inner();

@@ -127,7 +127,7 @@ impl Session for EtcdSession {
 
     async fn send(&self, attempt: Attempt) -> Answer {
         let key = keys::key(self.run, &attempt.identity, attempt.number);
-        match calls::put(&self.wire, key, attempt.payload.to_vec()).await {
+        match calls::put(&self.wire, key.into(), attempt.payload).await {
             Ok(revision) => {
                 let at = self.clock.stamp(self.wire.last_read());
                 let position = Some(revision);

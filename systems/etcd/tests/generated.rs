@@ -13,6 +13,7 @@ fn generated_code_is_fresh() {
     tonic_prost_build::configure()
         .build_server(false)
         .build_transport(false)
+        .bytes(".etcdserverpb.PutRequest")
         .out_dir(fresh.path())
         .compile_fds(protos)
         .expect("code is generated");

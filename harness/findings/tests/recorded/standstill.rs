@@ -13,7 +13,7 @@ fn still(drill: &mut Drill, (from, to): (i64, i64), told: bool) {
     for row in &mut drill.rows {
         let (ready, acked) = (row.ready.0, row.acked.expect("all are acked").0);
         if ready < to && from < acked && row.identity.asset >= 6 {
-            row.attempts = vec![Attempt { sent: Micros(ready.max(to)) }];
+            row.attempts = [Attempt { sent: Micros(ready.max(to)) }].into();
             row.acked = Some(Micros(to + 5_000));
         }
     }

@@ -74,7 +74,7 @@ impl Drill {
                 self.rows.push(Row {
                     identity,
                     ready: at,
-                    attempts: vec![Attempt { sent: Micros(at.0 + 100) }],
+                    attempts: [Attempt { sent: Micros(at.0 + 100) }].into(),
                     fate: Fate::Acked,
                     acked: Some(acked),
                     position: Some(*position),

@@ -14,7 +14,9 @@ use std::{
     sync::Arc,
 };
 
-use model::{Attempt, Identity, Micros, NodeIndex, Row, ledger::Fate, schedule::Schedule};
+use model::{
+    Attempt, Attempts, Identity, Micros, NodeIndex, Row, ledger::Fate, schedule::Schedule,
+};
 
 use super::{
     Damage, ROWS_MAX,
@@ -211,7 +213,7 @@ pub(super) fn decode(chunk: &Chunk, schedule: &Schedule) -> Option<Vec<Row>> {
         };
         let count = if odd & 1 == 0 { 1 } else { numbers.take()? };
         let mut last = ready;
-        let mut attempts = Vec::with_capacity(count.min(16) as usize);
+        let mut attempts = Attempts::with_capacity(count.min(16) as usize);
         for _ in 0..count {
             last = Micros(last.0.wrapping_add(numbers.take_signed()?));
             attempts.push(Attempt { sent: last });

@@ -162,7 +162,7 @@ fn an_ordinary_row_is_small() {
                 .map(move |(seq, ready)| Row {
                     identity: Identity { asset, stream, boot: 1, seq },
                     ready,
-                    attempts: vec![Attempt { sent: Micros(ready.0 + 700) }],
+                    attempts: [Attempt { sent: Micros(ready.0 + 700) }].into(),
                     fate: Fate::Acked,
                     acked: Some(Micros(ready.0 + 4_000)),
                     position: None,

@@ -2,13 +2,14 @@
 //!
 //! | name | lane | figure |
 //! |---|---|---|
-//! | `sink` | acks at once | CPU per reading, how late the generator and its loop were |
+//! | `sink` | acks at once | CPU per reading (of the process, and of the sending thread), memory per asset, how late the generator and its loop were |
 //! | `outage` | takes nothing for three seconds, then loses every connection at once | longest stall of the sending loop |
 //!
 //! `outage` has a goal: 100 ms for 40 000 assets.
 #![allow(clippy::print_stdout, reason = "a bench talks to the person who runs it")]
 
 use std::{
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,11 +33,19 @@ mod world {
     }
 }
 
+/// The first word of a row that has a process of its own.
+const SINK_ROW: &str = "sink-row";
 const STALL_MAX: Duration = Duration::from_millis(100);
 const GOAL_ASSETS: u32 = 40_000;
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    let number = |word: &String| word.parse().context("it is our own process that asks");
+    if let [row, assets, every_ms] = &words[..]
+        && row == SINK_ROW
+    {
+        return sink_row(number(assets)?, number(every_ms)?);
+    }
     let quick = words.iter().any(|word| word == "--quick");
     sink(quick)?;
     outage(quick)
@@ -44,21 +53,33 @@ fn main() -> Result<()> {
 
 fn sink(quick: bool) -> Result<()> {
     println!(
-        "sink     assets  readings/s  us CPU each  generator late p50, p99, max ms  loop late p50, p99, max ms"
+        "sink     assets  readings/s  us CPU each  of the sender  B an asset  generator late p50, p99, max ms  loop late p50, p99, max ms"
     );
     let all = [(10_000, 1_000), (100_000, 1_000), (1_000_000, 10_000)];
     for (assets, every_ms) in all.into_iter().take(if quick { 1 } else { 3 }) {
-        let mut plan = sample::plan(assets, world::ms(8_000));
-        sample::fleet(&mut plan).streams = vec![sample::stream("status", world::ms(every_ms))];
-        let Ran { report, cpu, .. } = run(plan, Arc::new(Sink))?;
-        let each = cpu.as_secs_f64() * 1e6 / report.generated as f64;
-        println!(
-            "     {assets:>10}  {:>10}  {each:>11.2}  {:>31}  {:>26}",
-            report.generated / 8,
-            late(&report.schedule_lag),
-            late(&report.loop_lag),
-        );
+        // A process of its own: memory that an earlier row left to the allocator would hide what this one takes.
+        let row = Command::new(std::env::current_exe()?)
+            .args([SINK_ROW, &assets.to_string(), &every_ms.to_string()])
+            .status()?;
+        ensure!(row.success(), "{assets} assets: {row}");
     }
+    Ok(())
+}
+
+fn sink_row(assets: u32, every_ms: u32) -> Result<()> {
+    let mut plan = sample::plan(assets, world::ms(8_000));
+    let every = world::ms(every_ms.into());
+    sample::fleet(&mut plan).streams = vec![sample::stream("status", every)];
+    let Ran { report, cpu, memory, .. } = run(plan, Arc::new(Sink))?;
+    let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / report.generated as f64;
+    let (all, sender) = (each(cpu), each(report.cpu.context("its thread is its own")?));
+    println!(
+        "     {assets:>10}  {:>10}  {all:>11.2}  {sender:>13.2}  {:>10}  {:>31}  {:>26}",
+        report.generated / 8,
+        memory / u64::from(assets),
+        late(&report.schedule_lag),
+        late(&report.loop_lag),
+    );
     Ok(())
 }
 
@@ -91,6 +112,8 @@ fn outage(quick: bool) -> Result<()> {
 struct Ran {
     report: LoadReport,
     cpu: Duration,
+    /// By how much the process had grown in the middle of the run, in bytes: everything counts that the traffic made it hold.
+    memory: u64,
     /// How long after its planned end the run was over.
     beyond: Duration,
 }
@@ -103,6 +126,7 @@ fn run(plan: Plan, driver: Arc<dyn Driver>) -> Result<Ran> {
     let stop = plan.stop();
     let plan = Arc::new(plan);
     let setup = Setup { plan, run: 7, network: Arc::new(NoGround), drivers, folder };
+    let before = resident()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
         let mut fleets = Fleets::new(setup, Thread::Own).context("failed to open the files")?;
@@ -111,13 +135,15 @@ fn run(plan: Plan, driver: Arc<dyn Driver>) -> Result<Ran> {
         let (seen, _heard) = mpsc::unbounded_channel();
         let spent = cpu();
         fleets.arm(clock.clone(), wanted, seen).await;
+        clock.until(Micros::after(stop / 2)).await;
+        let memory = resident()?.saturating_sub(before);
         clock.until(Micros::after(stop)).await;
         let latest = stop + world::ms(1_000);
         let drains = Instant::now();
         let report = fleets.drain(Micros::after(latest)).await;
         ensure!(report.trouble.is_none(), "the generator had trouble: {:?}", report.trouble);
         let beyond = drains.elapsed().saturating_sub(world::ms(1_000));
-        Ok(Ran { report, cpu: cpu().saturating_sub(spent), beyond })
+        Ok(Ran { report, cpu: cpu().saturating_sub(spent), memory, beyond })
     })
 }
 
@@ -131,4 +157,11 @@ fn late(histogram: &seams::Histogram) -> String {
     let ms = |us: u64| us as f64 / 1e3;
     let [p50, p99] = [0.5, 0.99].map(|q| ms(histogram.value_at_quantile(q)));
     format!("{p50:.1}, {p99:.1}, {:.1}", ms(histogram.max()))
+}
+
+/// Memory of this process, in bytes.
+fn resident() -> Result<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").context("failed to read /proc")?;
+    let pages = statm.split(' ').nth(1).context("statm has a second figure")?;
+    Ok(pages.parse::<u64>()? * rustix::param::page_size() as u64)
 }
