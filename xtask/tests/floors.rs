@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("wetdress-findings", 2),
     ("wetdress-faults", 2),
     ("wetdress-reference", 2),
+    ("wetdress-basic", 2),
     ("wetdress-etcd", 2),
     ("wetdress-local", 2),
     ("wetdress-pretend", 2),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use basic::SinkArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plan::Setting;
 
@@ -73,6 +74,8 @@ pub(crate) enum Command {
         #[arg(long)]
         into: Option<PathBuf>,
     },
+    /// Receive readings over HTTP/1.1 and HTTP/2 on one port, and let them be read back: for benches, tests, and a first try.
+    Sink(SinkArgs),
     /// Print the JSON schema of scenarios, for editors.
     Schema,
     /// List the kinds of this build.

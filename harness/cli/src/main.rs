@@ -86,6 +86,7 @@ fn dispatch(command: Command, color: bool) -> Result<Exit, Exit> {
         Command::Explain { kind, all, into } => {
             commands::explain(kind.as_deref(), all, into.as_deref())
         }
+        Command::Sink(args) => commands::sink(&args),
         Command::Schema => commands::schema(),
         Command::List { json } => commands::list(json),
     }

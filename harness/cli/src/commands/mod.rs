@@ -7,6 +7,7 @@ mod list;
 mod plan;
 mod report;
 mod schema;
+mod sink;
 
 pub(crate) use check::check;
 pub(crate) use explain::explain;
@@ -15,3 +16,4 @@ pub(crate) use list::list;
 pub(crate) use plan::plan;
 pub(crate) use report::report;
 pub(crate) use schema::schema;
+pub(crate) use sink::sink;

@@ -1,0 +1,190 @@
+//! Requests.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /readings`, an intact envelope first | 204 with `wetdress-position`, once it is stored; 400 for anything else |
+//! | `GET /readings?after=P&limit=N&wait=MS&format=binary` | readings after a position, oldest first, with `wetdress-passed` and `wetdress-forgotten`; `format=json` for a line of JSON each |
+//! | `POST /null`, `GET /null` | 204: read and forgotten, for tools that send no readings |
+//! | `GET /health` | 200 with JSON: version and counts |
+//!
+//! A binary reading is 40 bytes, little endian: `position u64, run u64, asset u32, stream u16, boot u16, seq u64, attempt u16`, and 6 zero bytes.
+//! `wetdress-passed` is what to ask after next: everything up to there was shown. Up to `wetdress-forgotten` readings are missing: they are no longer kept.
+
+use std::{fmt::Write, str::FromStr, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode, Version,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use model::{Identity, envelope::Envelope};
+use seams::monotonic_ns;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{kept::Reading, shared::Shared};
+
+const PAYLOAD_MAX: usize = 1 << 20;
+const LIMIT: usize = 10_000;
+const LIMIT_MAX: usize = 100_000;
+const WAIT_MAX: Duration = Duration::from_secs(30);
+const POSITION: &str = "wetdress-position";
+const PASSED: &str = "wetdress-passed";
+const FORGOTTEN: &str = "wetdress-forgotten";
+
+type Answer = Response<Full<Bytes>>;
+
+pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Answer {
+    let version = request.version();
+    let answer = match (request.uri().path(), request.method()) {
+        ("/readings", &Method::POST) => post(shared, request).await,
+        ("/readings", &Method::GET) => read(shared, request.uri().query().unwrap_or("")).await,
+        ("/null", &Method::POST | &Method::GET) => null(shared, request).await,
+        ("/health", &Method::GET) => health(shared),
+        ("/readings" | "/null" | "/health", _) => {
+            failure(StatusCode::METHOD_NOT_ALLOWED, "no such method here")
+        }
+        _ => failure(StatusCode::NOT_FOUND, "no such thing"),
+    };
+    let counts = &mut shared.state().counts;
+    match version {
+        Version::HTTP_2 => counts.http2 += 1,
+        _ => counts.http1 += 1,
+    }
+    answer
+}
+
+/// The whole body; None where it is too long, or does not come.
+async fn body(request: Request<Incoming>) -> Option<Bytes> {
+    let body = Limited::new(request.into_body(), PAYLOAD_MAX).collect().await;
+    body.ok().map(http_body_util::Collected::to_bytes)
+}
+
+async fn post(shared: &Shared, request: Request<Incoming>) -> Answer {
+    let envelope = body(request).await.and_then(|body| Envelope::read(&body).ok());
+    unless_stalled(shared).await;
+    let now_ns = monotonic_ns();
+    let mut state = shared.state();
+    let Some(envelope) = envelope else {
+        state.counts.refused += 1;
+        return failure(StatusCode::BAD_REQUEST, "no intact envelope within the first 1 MiB");
+    };
+    let position = state.kept.add(&envelope, now_ns / 1000);
+    state.counts.readings += 1;
+    state.stamp(Some(&envelope), now_ns);
+    drop(state);
+    shared.stored.notify_waiters();
+    with(empty(), POSITION, position)
+}
+
+async fn null(shared: &Shared, request: Request<Incoming>) -> Answer {
+    let _forgotten = body(request).await;
+    unless_stalled(shared).await;
+    let mut state = shared.state();
+    state.counts.nulls += 1;
+    state.stamp(None, monotonic_ns());
+    empty()
+}
+
+async fn read(shared: &Shared, query: &str) -> Answer {
+    unless_stalled(shared).await;
+    let text =
+        |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+    let after = number(text("after")).unwrap_or(0);
+    let limit = number(text("limit")).unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
+    let wait = Duration::from_millis(number(text("wait")).unwrap_or(0)).min(WAIT_MAX);
+    let something = async {
+        loop {
+            let stored = shared.stored.notified();
+            if shared.state().kept.has_after(after) {
+                return;
+            }
+            stored.await;
+        }
+    };
+    // Nothing new in time is an answer too: an empty one.
+    let _ = timeout(wait, something).await;
+    let mut state = shared.state();
+    let page = state.kept.after(after, limit, monotonic_ns() / 1000);
+    let forgotten = state.kept.forgotten();
+    drop(state);
+    let answer = match text("format") {
+        Some("json") => typed("application/x-ndjson", lines(&page.readings)),
+        _ => typed("application/octet-stream", frames(&page.readings)),
+    };
+    with(with(answer, PASSED, page.passed), FORGOTTEN, forgotten)
+}
+
+fn health(shared: &Shared) -> Answer {
+    let state = shared.state();
+    let text = json!({
+        "name": "wetdress-sink",
+        "version": env!("CARGO_PKG_VERSION"),
+        "kept": state.kept.count(),
+        "counts": state.counts,
+    });
+    typed("application/json", text.to_string().into())
+}
+
+async fn unless_stalled(shared: &Shared) {
+    if let Some(stall) = &shared.stall {
+        stall.over().await;
+    }
+}
+
+fn number<T: FromStr>(text: Option<&str>) -> Option<T> {
+    text?.parse().ok()
+}
+
+fn frames(readings: &[Reading]) -> Bytes {
+    let mut body = Vec::with_capacity(readings.len() * 40);
+    for Reading { position, run, identity, attempt } in readings {
+        let Identity { asset, stream, boot, seq } = identity;
+        body.extend(position.to_le_bytes());
+        body.extend(run.to_le_bytes());
+        body.extend(asset.to_le_bytes());
+        body.extend(stream.to_le_bytes());
+        body.extend(boot.to_le_bytes());
+        body.extend(seq.to_le_bytes());
+        body.extend(attempt.to_le_bytes());
+        body.extend([0; 6]);
+    }
+    body.into()
+}
+
+fn lines(readings: &[Reading]) -> Bytes {
+    let mut body = String::new();
+    for Reading { position, run, identity, attempt } in readings {
+        let Identity { asset, stream, boot, seq } = identity;
+        let line = json!({
+            "position": position, "run": run, "asset": asset, "stream": stream, "boot": boot, "seq": seq, "attempt": attempt
+        });
+        let _a_string_takes_everything = writeln!(body, "{line}");
+    }
+    body.into()
+}
+
+fn empty() -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
+
+fn typed(what: &'static str, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(what));
+    answer
+}
+
+fn failure(code: StatusCode, why: &str) -> Answer {
+    let mut answer = typed("application/json", json!({"error": why}).to_string().into());
+    *answer.status_mut() = code;
+    answer
+}
+
+fn with(mut answer: Answer, name: &'static str, value: u64) -> Answer {
+    answer.headers_mut().insert(name, value.into());
+    answer
+}
