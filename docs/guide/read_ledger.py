@@ -54,23 +54,72 @@ def micros(duration):
     return duration["secs"] * 1_000_000 + duration["nanos"] // 1000
 
 
+class Warp:
+    """A fleet's load: nominal time is the integral of its rate, and readings are due by nominal time."""
+    NOMINAL, LATEST = 1_000_000, 10_000_000_000_000
+
+    def __init__(self, load):
+        pieces = [(0, self.NOMINAL, self.NOMINAL)]
+        for piece in load:
+            piece = piece["at"], piece["from"], piece["to"]
+            if piece[0] == 0 == pieces[-1][0]:
+                pieces[-1] = piece
+            elif pieces[-1][0] < piece[0] <= self.LATEST:
+                pieces.append(piece)
+        self.knots, done = [], 0
+        for i, (at, begin, end) in enumerate(pieces):
+            lasts = pieces[i + 1][0] - at if i + 1 < len(pieces) else None
+            # Twice the integral, in millionths of a microsecond.
+            self.knots.append((at, done, begin, end, lasts))
+            done += (begin + end) * (lasts or 0)
+
+    def nominal(self, t):
+        if t < 0:
+            return t
+        at, done, begin, end, lasts = [knot for knot in self.knots if knot[0] <= t][-1]
+        x = t - at
+        bend = (end - begin) * x * x // lasts if lasts else 0
+        return (done + 2 * begin * x + bend) // (2 * self.NOMINAL)
+
+    def real(self, nominal):
+        """The first microsecond at which so much nominal time has passed."""
+        wanted = 2 * self.NOMINAL * nominal
+        before = [knot for knot in self.knots if knot[1] < wanted]
+        if not before:
+            return 0
+        at, done, begin, end, lasts = before[-1]
+        if lasts is None or begin == end:
+            return at - (done - wanted) // (2 * begin)
+        low, high = 0, lasts
+        while high - low > 1:
+            x = (low + high) // 2
+            if 2 * begin * lasts * x + (end - begin) * x * x >= (wanted - done) * lasts:
+                high = x
+            else:
+                low = x
+        return at + high
+
+
 class Series:
     """The readings of one stream of one asset."""
 
-    def __init__(self, stream, state, stop):
-        self.state, self.stop = state, stop
+    def __init__(self, stream, state, warp, stop):
+        self.state, self.warp, self.stop = state, warp, stop
         self.every = max(1, micros(stream["every"]))
         self.phase = below(state, self.every, 1, 0) if stream["phase"] == "random" else 0
         self.jitter = min(micros(stream["jitter"]), self.every // 2)
 
     def at(self, seq):
+        return self.warp.real(self.nominal(seq))
+
+    def nominal(self, seq):
         shift = below(self.state, 2 * self.jitter + 1, 2, seq) - self.jitter
         return max(0, self.phase + seq * self.every + shift)
 
     def before(self, t):
-        t = min(t, self.stop)
+        t = self.warp.nominal(min(t, self.stop) - 1) + 1
         count = max(0, max(0, t - self.phase) // self.every - 1)
-        while self.at(count) < t:
+        while self.nominal(count) < t:
             count += 1
         return count
 
@@ -80,7 +129,10 @@ class Schedule:
         last = plan["phases"][-1]
         end = last["end"]
         self.stop = micros(last["start"] if "quiesced" in end else end["at"])
-        self.fleets = [(named(mix(plan["seed"]), name), fleet) for name, fleet in plan["fleets"].items()]
+        root = mix(plan["seed"])
+        self.fleets = [
+            (named(root, name), Warp(fleet.get("load", [])), fleet) for name, fleet in plan["fleets"].items()
+        ]
         self.known = {}
 
     def series(self, asset, stream):
@@ -90,11 +142,11 @@ class Schedule:
         return self.known[key]
 
     def find(self, asset, stream):
-        for state, fleet in self.fleets:
+        for state, warp, fleet in self.fleets:
             number = asset - fleet["first"]
             if 0 <= number < fleet["assets"] and stream < len(fleet["streams"]):
                 spec = fleet["streams"][stream]
-                return Series(spec, then(named(state, spec["name"]), number), self.stop)
+                return Series(spec, then(named(state, spec["name"]), number), warp, self.stop)
         return None
 
 

@@ -32,6 +32,10 @@ pub struct Bits(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Share(pub u32);
 
+/// A multiple of some rate, `3x` or `130%`, in millionths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Multiple(pub u32);
+
 /// A factor, such as `5x` or `0.8x`, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Times(pub u64);
@@ -50,6 +54,7 @@ const BITS: &[(&str, u128)] =
     &[("bit", 1), ("kbit", 1_000), ("Mbit", 1_000_000), ("Gbit", 1_000_000_000)];
 const SHARE: &[(&str, u128)] = &[("%", 10_000)];
 const TIMES: &[(&str, u128)] = &[("x", 1_000)];
+const MULTIPLE: &[(&str, u128)] = &[("x", 1_000_000), ("%", 10_000)];
 /// 100 years in nanoseconds: longer is a slip of the pen.
 const TIME_MAX: u128 = 3_155_760_000 * 1_000_000_000;
 
@@ -161,6 +166,21 @@ impl Quantity for Share {
     }
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}%", f64::from(self.0) / 1e4)
+    }
+}
+
+impl Quantity for Multiple {
+    const WHAT: &'static str = "a multiple of a rate";
+    const WRITE: &'static str = "`3x`, `0.5x`, `70%`, `130%`";
+    const NAME: &'static str = "Multiple";
+    const PATTERN: &'static str = r"^[0-9]+(\.[0-9]+)?(x|%)$";
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        u32::try_from(scaled(text, MULTIPLE)?)
+            .map(Self)
+            .map_err(|_| Wrong::Range("that is too large"))
+    }
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x", f64::from(self.0) / 1e6)
     }
 }
 
@@ -353,4 +373,4 @@ macro_rules! quantities {
     )+};
 }
 
-quantities!(Time, Size, Frequency, Bits, Share, Times);
+quantities!(Time, Size, Frequency, Bits, Share, Multiple, Times);

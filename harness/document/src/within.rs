@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     Complaint,
-    units::{Bits, Share, Size, Time, Times},
+    units::{Bits, Multiple, Share, Size, Time, Times},
 };
 
 /// Amounts of [`Time`], in nanoseconds.
@@ -55,7 +55,7 @@ macro_rules! quantities {
     )+};
 }
 
-quantities!(Size(u64), Share(u32), Times(u64), Bits(u64),);
+quantities!(Size(u64), Share(u32), Multiple(u32), Times(u64), Bits(u64),);
 
 /// In nanoseconds; no duration is longer than a u64 of them.
 impl Amount for Time {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use model::{NodeId, ServiceId, ShardId};
+use model::{Micros, NodeId, ServiceId, ShardId, load::Warp};
 
 use std::collections::BTreeSet;
 
@@ -112,7 +112,10 @@ pub struct Stream {
     pub fleet: usize,
     /// Its number within its fleet, as in an identity.
     pub number: u16,
+    /// At the nominal rate.
     pub period: Us,
+    /// What the load of its fleet makes of its time.
+    pub load: Warp,
     /// `ack: required`: outages and latencies are made of its acks.
     pub required: bool,
     /// Outages and staleness of this stream count for its asset.
@@ -390,9 +393,20 @@ impl Facts {
         (0..self.streams.len()).filter(|s| self.streams[*s].gated)
     }
 
-    /// The slowest of the gated streams; 0 without one.
+    /// The slowest of the gated streams from the first effect on, under their load; 0 without one.
     pub(crate) fn slowest_gated(&self) -> Us {
-        self.gated().map(|s| self.streams[s].period).max().unwrap_or(0)
+        self.gated().map(|s| self.slowest(&self.streams[s])).max().unwrap_or(0)
+    }
+
+    /// The longest that the stream waits between two readings from the first effect on.
+    pub(crate) fn slowest(&self, stream: &Stream) -> Us {
+        let from = self.first_effect().unwrap_or(self.start);
+        stream.load.slowest(Micros(stream.period), (Micros(from), Micros(self.stop))).0
+    }
+
+    /// Whether any fleet sends at another than its nominal rate at some time.
+    pub(crate) fn has_load(&self) -> bool {
+        self.streams.iter().any(|s| !s.load.is_nominal())
     }
 
     /// Readings per (asset, stream), in order of identity, each group with the index of its first reading.

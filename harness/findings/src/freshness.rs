@@ -1,6 +1,6 @@
 //! Section 2: how old the newest visible reading is, and observers that show an older value after a newer one.
 
-use model::Identity;
+use model::{Identity, Micros};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Observer, Us};
@@ -64,11 +64,15 @@ fn staleness(facts: &Facts, o: &Observer) -> (Vec<Vec<Span>>, i128) {
             facts.stop,
         );
         excess += integral(&ideal) - integral(&seen);
-        let patience = (19 * stream.period / 10).max(stream.period + facts.slo);
+        let patience = |since: Us| {
+            let period = stream.load.interval(Micros(since), Micros(stream.period)).0;
+            (period.saturating_mul(19) / 10).max(period.saturating_add(facts.slo))
+        };
+        let stale_from = |since: Us| since.saturating_add(patience(since));
         for (begin, los) in facts.contact(asset).iter() {
             let late = seen
                 .iter()
-                .map(|(a, b, u)| ((*a).max((*u).max(*begin) + patience), (*b).min(*los)));
+                .map(|(a, b, u)| ((*a).max(stale_from((*u).max(*begin))), (*b).min(*los)));
             stale[asset].extend(late.filter(|(a, b)| a < b));
         }
     }

@@ -20,6 +20,18 @@ fn ten_million_readings() {
     assert_eq!(found.loss.count, 0);
 }
 
+fn status() -> facts::Stream {
+    facts::Stream {
+        name: "status".into(),
+        fleet: 0,
+        number: 0,
+        period: SECOND,
+        load: model::load::Warp::default(),
+        required: true,
+        gated: true,
+    }
+}
+
 fn facts() -> Facts {
     let asset = |i: u32| facts::Asset {
         id: i,
@@ -65,14 +77,7 @@ fn facts() -> Facts {
         services: vec![store()],
         fleets: vec![facts::Fleet { name: "terminals".into(), service: 0 }],
         assets: (0..ASSETS).map(asset).collect(),
-        streams: vec![facts::Stream {
-            name: "status".into(),
-            fleet: 0,
-            number: 0,
-            period: SECOND,
-            required: true,
-            gated: true,
-        }],
+        streams: vec![status()],
         observers: vec![log],
         phases: vec![phase("baseline", 0, effect, true), phase("fault", effect, heal, false)],
         changes: vec![

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use model::{
     KindSpec, Plan, Topology,
+    load::Load,
     plan::{
         Ack, Backoff, BackoffJitter, Connection, FORMAT, Fleet, OnFull, Payload, Phase, PhaseEnd,
         PhaseKind, Recorder, ReplayOrder, Safety, Source, Stream, StreamPhase,
@@ -53,6 +54,7 @@ pub fn fleet(assets: u32, streams: Vec<Stream>) -> Fleet {
         failover: BTreeMap::new(),
         cells: BTreeMap::from([("west".into(), "west/terminals".into())]),
         streams,
+        load: Load::default(),
         connection: Connection {
             connect_timeout: SECOND,
             request_timeout: SECOND,

@@ -1,6 +1,7 @@
 //! Floor 0: the words of the project as data. No I/O, no clock, no randomness, no policy.
 //!
 //! * `plan`: a scenario after reading and checking
+//! * `written`: where its parts are written
 //! * `phase`: the stretches of its timeline
 //! * `topology`: places, and the links between them
 //! * `ways`: which nodes may serve an asset
@@ -11,6 +12,7 @@
 //! * `role`: what a server can be to a shard
 //! * `quality`: what a link does to packets
 //! * `track`: a link that changes by the clock
+//! * `load`: how many times its nominal rate a fleet sends
 //! * `schedule`: when each reading is meant to exist
 //! * `event`: the journal of a run
 //! * `ledger`: who a reading is, what became of it, who saw it
@@ -23,6 +25,7 @@ pub mod envelope;
 pub mod event;
 mod hidden;
 pub mod ledger;
+pub mod load;
 pub mod names;
 mod phase;
 pub mod plan;
@@ -35,6 +38,7 @@ pub mod topology;
 pub mod track;
 pub mod units;
 mod ways;
+mod written;
 
 pub use conditions::{
     Claim, ClockCondition, Conditions, Cut, CutForm, DiskCondition, FleetCondition, FleetState,

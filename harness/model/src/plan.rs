@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     time::Duration,
 };
 
@@ -13,10 +12,14 @@ use serde_json::Value;
 use crate::{
     CellId, End, FleetId, NodeId, ObserverId, RegionId, ServiceId, ShardId, StreamId, Topology,
     WindowId, ZoneId,
-    topology::{Cell, Node, pairs},
+    load::Load,
+    topology::{Cell, Node},
 };
 
-pub use crate::phase::{Phase, PhaseEnd, PhaseKind};
+pub use crate::{
+    phase::{Phase, PhaseEnd, PhaseKind},
+    written::{Line, Written},
+};
 
 /// Version of the stored form: of the plan, and with it of everything else in a run folder.
 pub const FORMAT: u32 = 3;
@@ -56,33 +59,6 @@ pub struct Source {
     pub written: Written,
 }
 
-/// Where those parts of a plan are written that a lab may be unable to do. A part that no file names is not listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
-    pub windows: BTreeMap<WindowId, Line>,
-    /// Each direction of each pair of `links`.
-    #[serde(with = "pairs")]
-    pub links: BTreeMap<(RegionId, RegionId), Line>,
-    /// The `access` of each fleet that has one.
-    pub access: BTreeMap<FleetId, Line>,
-}
-
-/// A place in a file of the scenario, line and column from 1.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Line {
-    pub file: String,
-    pub line: u32,
-    /// In characters.
-    pub column: u32,
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column } = self;
-        write!(f, "{file}:{line}:{column}")
-    }
-}
-
 /// A kind of a catalog with its parameters, in the canonical form that the kind itself gave them: all defaults filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KindSpec {
@@ -105,6 +81,9 @@ pub struct Fleet {
     pub cells: BTreeMap<RegionId, CellId>,
     /// In the order of their numbers.
     pub streams: Vec<Stream>,
+    /// Nominal unless the plan says otherwise.
+    #[serde(default, skip_serializing_if = "Load::is_nominal")]
+    pub load: Load,
     pub connection: Connection,
     pub recorder: Recorder,
     /// Probes judge `rto.service` only.

@@ -7,11 +7,15 @@
 //! Reading `i` of asset `a` and stream `s` is generated at `t_i = phi(a, s) + i * every + J_i`, with `phi` uniform in `[0, every)`
 //! (zero when aligned) and `J_i` uniform in `[-jitter, jitter]`, never accumulated. A jitter above half the interval is cut to that:
 //! readings are numbered in order of their intended times.
+//!
+//! A fleet with a load sends along [nominal time](crate::load::Warp): the same `t_i` is reached earlier where the rate is above the nominal one,
+//! later where it is below. Intervals, phases and jitter stretch and shrink together, so that the order holds, and without a load nothing changes.
 
 use std::{collections::BTreeMap, f64::consts::TAU, time::Duration};
 
 use crate::{
     FleetId, Micros, Plan, envelope,
+    load::Warp,
     plan::{Backoff, BackoffJitter, Fleet, Payload, Stream, StreamPhase},
 };
 
@@ -99,12 +103,14 @@ pub struct Schedule {
 struct FleetSchedule {
     assets: u32,
     draws: Draws,
+    warp: Warp,
     streams: Vec<(Stream, Draws)>,
 }
 
 /// The readings of one stream of one asset.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Series {
+pub struct Series<'a> {
+    warp: &'a Warp,
     phase: i64,
     every: i64,
     jitter: i64,
@@ -129,10 +135,10 @@ impl Schedule {
     }
 
     /// The series of a stream (numbered within its fleet); None where the plan has none.
-    pub fn series(&self, asset: u32, stream: u16) -> Option<Series> {
+    pub fn series(&self, asset: u32, stream: u16) -> Option<Series<'_>> {
         let (number, fleet) = self.fleet(asset)?;
         let (stream, draws) = fleet.streams.get(usize::from(stream))?;
-        Some(Series::new(stream, draws.then(u64::from(number)), self.stop))
+        Some(Series::new(stream, draws.then(u64::from(number)), &fleet.warp, self.stop))
     }
 
     /// Draws that belong to the asset itself: backoff, failback.
@@ -142,14 +148,14 @@ impl Schedule {
     }
 
     /// Every series, by asset and stream.
-    pub fn all(&self) -> impl Iterator<Item = (u32, u16, Series)> + '_ {
+    pub fn all(&self) -> impl Iterator<Item = (u32, u16, Series<'_>)> + '_ {
         self.fleets.iter().flat_map(move |(first, fleet)| {
             (0..fleet.assets).flat_map(move |number| {
                 (0u16..).zip(&fleet.streams).map(move |(index, (stream, draws))| {
                     (
                         first + number,
                         index,
-                        Series::new(stream, draws.then(u64::from(number)), self.stop),
+                        Series::new(stream, draws.then(u64::from(number)), &fleet.warp, self.stop),
                     )
                 })
             })
@@ -168,12 +174,13 @@ impl FleetSchedule {
         let draws = root.named(name.as_str());
         let streams =
             fleet.streams.iter().map(|stream| (stream.clone(), draws.named(stream.name.as_str())));
-        Self { assets: fleet.assets, draws, streams: streams.collect() }
+        let warp = Warp::of(&fleet.load);
+        Self { assets: fleet.assets, draws, warp, streams: streams.collect() }
     }
 }
 
-impl Series {
-    fn new(stream: &Stream, draws: Draws, stop: Micros) -> Self {
+impl<'a> Series<'a> {
+    fn new(stream: &Stream, draws: Draws, warp: &'a Warp, stop: Micros) -> Self {
         let every = Micros::after(stream.every).0.max(1);
         let phase = match stream.phase {
             StreamPhase::Random => {
@@ -182,6 +189,7 @@ impl Series {
             StreamPhase::Aligned => 0,
         };
         Self {
+            warp,
             phase,
             every,
             jitter: Micros::after(stream.jitter).0.min(every / 2),
@@ -193,6 +201,11 @@ impl Series {
 
     /// Intended time of a reading, also past the stop.
     pub fn at(&self, seq: u64) -> Micros {
+        self.warp.real(self.nominal(seq))
+    }
+
+    /// The same in nominal time.
+    fn nominal(&self, seq: u64) -> Micros {
         let grid = i64::try_from(seq)
             .unwrap_or(i64::MAX)
             .saturating_mul(self.every)
@@ -204,11 +217,13 @@ impl Series {
 
     /// How many readings are intended before `t` and before the stop: the `seq` of the first one that is not.
     pub fn before(&self, t: Micros) -> u64 {
-        let t = t.min(self.stop);
+        // What is intended before `t` is due by the microsecond before it.
+        let last = Micros(t.min(self.stop).0.saturating_sub(1));
+        let t = Micros(self.warp.nominal(last).0.saturating_add(1));
         let grid = t.0.saturating_sub(self.phase).max(0) / self.every;
         // Jitter moves a reading by half an interval at most, so the answer is one of the neighbours.
         let mut count = u64::try_from(grid).expect("cut at zero above").saturating_sub(1);
-        while self.at(count) < t {
+        while self.nominal(count) < t {
             count += 1;
         }
         count
@@ -220,7 +235,7 @@ impl Series {
     }
 
     /// Intended times, in order.
-    pub fn times(self) -> impl Iterator<Item = (u64, Micros)> {
+    pub fn times(self) -> impl Iterator<Item = (u64, Micros)> + 'a {
         (0..).map(move |seq| (seq, self.at(seq))).take_while(move |(_, at)| *at < self.stop)
     }
 

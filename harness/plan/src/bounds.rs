@@ -1,7 +1,7 @@
 //! How much a drill may hold. Each limit is looked at before anything is made of what it counts.
 
 use document::{Problem, Problems, Sp, Span};
-use model::Plan;
+use model::{Micros, Plan, load::Warp};
 
 use crate::grammar::Scenario;
 
@@ -73,9 +73,9 @@ pub(crate) fn tolerable(asked: Option<Sp<u32>>, regions: usize, problems: &mut P
 
 /// Readings that fall due while assets send.
 pub(crate) fn readings(plan: &Plan, at: Span, problems: &mut Problems) {
-    let stop = plan.stop().as_nanos();
     let of_fleets = plan.fleets.values().flat_map(|fleet| {
-        let each = fleet.streams.iter().map(|stream| stop / stream.every.as_nanos().max(1));
+        let sends = Warp::of(&fleet.load).nominal(Micros::after(plan.stop())).elapsed().as_nanos();
+        let each = fleet.streams.iter().map(move |stream| sends / stream.every.as_nanos().max(1));
         each.map(|each| each * u128::from(fleet.assets))
     });
     let count: u128 = of_fleets.sum();
@@ -83,7 +83,7 @@ pub(crate) fn readings(plan: &Plan, at: Span, problems: &mut Problems) {
         let message = format!("{count} readings fall due in this drill");
         let problem = Problem::new("range", at, message).label("more than can be kept and judged");
         problems.push(problem.help(format!(
-            "At most {READINGS_MAX}: take fewer assets, longer intervals or shorter phases"
+            "At most {READINGS_MAX}: take fewer assets, longer intervals, less load or shorter phases"
         )));
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use document::{Problem, Problems, Span, units::Time};
 use model::{
     FleetId, Micros, Plan, RegionId,
+    load::Warp,
     plan::{Ack, Opening, PhaseKind, Window},
 };
 use seams::gate::{Recovers, Rests};
@@ -17,15 +18,23 @@ use crate::{
     windows::{earliest_open, latest_close},
 };
 
-/// The slowest interval of a stream that gates judge, probes aside.
+/// The slowest interval of a stream that gates judge from the first fault on, under its load, probes aside.
 pub(crate) fn slowest_period(plan: &Plan) -> Duration {
-    let streams =
-        plan.fleets.values().filter(|fleet| !fleet.probe).flat_map(|fleet| &fleet.streams);
-    streams
-        .filter(|stream| stream.ack == Ack::Required)
-        .map(|stream| stream.every)
-        .max()
-        .unwrap_or_default()
+    let first = plan.windows.iter().map(earliest_open).min().unwrap_or_default();
+    slowest_within(plan, first, plan.stop())
+}
+
+/// The same in a span.
+pub(crate) fn slowest_within(plan: &Plan, from: Duration, to: Duration) -> Duration {
+    let span = (Micros::after(from), Micros::after(to));
+    let fleets = plan.fleets.values().filter(|fleet| !fleet.probe);
+    let slowest = fleets.flat_map(|fleet| {
+        let (warp, streams) = (Warp::of(&fleet.load), fleet.streams.iter());
+        streams
+            .filter(|stream| stream.ack == Ack::Required)
+            .map(move |stream| warp.slowest(Micros::after(stream.every), span).elapsed())
+    });
+    slowest.max().unwrap_or_default()
 }
 
 /// The interval of the readings by which a recovery is judged: that of a service by a probe, where there is one.

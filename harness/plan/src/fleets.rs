@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use document::{Ids, Kind, Node, Problem, Problems, Sp, Span, parse, read_as};
 use model::{
     CellId, FleetId, KindSpec, LinkQuality, RegionId, ServiceId, Track,
-    plan::{self, Ack, BackoffJitter, Fleet, OnFull, ReplayOrder, Stream, StreamPhase},
+    load::Load,
+    plan::{self, Ack, BackoffJitter, Fleet, Phase, Stream, StreamPhase},
     topology::Cell,
 };
 
@@ -16,6 +17,7 @@ use crate::{
     catalogs::Catalogs,
     grammar, kinds, names,
     observers::OBSERVERS,
+    recorders, shapes,
     tracks::{self, Clockwork},
 };
 
@@ -43,6 +45,7 @@ pub(crate) struct Builder<'a> {
     pub(crate) built: &'a mut Built,
     pub(crate) cells: Cells,
     pub(crate) clockwork: Clockwork,
+    pub(crate) phases: &'a [Phase],
     pub(crate) fleets: BTreeMap<FleetId, Fleet>,
     /// First asset id that is free.
     pub(crate) next: u32,
@@ -93,8 +96,8 @@ impl Builder<'_> {
         let streams = self.streams(name, raw.streams.as_ref());
         let cells = self.cells_of(name, &home, raw.access.as_ref());
         let connection = self.connection(&raw.connection, raw.failback.as_ref(), name.span);
-        let recorder = recorder(&raw.recorder);
-        self.holds_one(&raw.recorder, &recorder, &streams);
+        let load = shapes::build(&raw.load, self.phases, self.problems);
+        let recorder = recorders::build(&raw.recorder, &streams, self.problems);
         let fleet = Fleet {
             service,
             driver,
@@ -104,28 +107,13 @@ impl Builder<'_> {
             failover,
             cells,
             streams,
+            load,
             connection,
             recorder,
             probe: false,
         };
         self.next = self.next.saturating_add(assets);
         self.fleets.insert(name.as_str().into(), fleet);
-    }
-
-    /// A recorder that holds no reading would drop each one as it comes.
-    fn holds_one(
-        &mut self,
-        raw: &grammar::Recorder,
-        recorder: &plan::Recorder,
-        streams: &[Stream],
-    ) {
-        let Some(capacity) = raw.capacity else { return };
-        let largest = streams.iter().map(|stream| u64::from(stream.payload.p99)).max().unwrap_or(0);
-        if recorder.capacity_bytes < largest {
-            let message = format!("`{}` do not hold one reading of {largest} B", *capacity);
-            let problem = Problem::new("range", capacity.span, message).label("too small");
-            self.problems.push(problem.help(format!("Write at least `{largest}B`")));
-        }
     }
 
     /// One small reading per shard and region: as many assets per region as there are shards.
@@ -161,7 +149,7 @@ impl Builder<'_> {
             attempts: 1,
             ..own
         };
-        let recorder = recorder(&grammar::Recorder::default());
+        let recorder = recorders::build(&grammar::Recorder::default(), &[], self.problems);
         let assets = home.values().sum();
         let fleet = Fleet {
             service,
@@ -172,6 +160,7 @@ impl Builder<'_> {
             failover,
             cells,
             streams: vec![stream],
+            load: Load::default(),
             connection,
             recorder,
             probe: true,
@@ -414,16 +403,6 @@ impl Builder<'_> {
             attempts: raw.attempts.map_or(2, Into::into),
             failback: Some(failback),
         }
-    }
-}
-
-fn recorder(raw: &grammar::Recorder) -> plan::Recorder {
-    plan::Recorder {
-        capacity_bytes: raw.capacity.map_or(64 << 20, |size| size.0),
-        on_full: raw.on_full.unwrap_or(OnFull::DropOldest),
-        order: raw.replay.order.unwrap_or(ReplayOrder::LiveFirst),
-        rate: raw.replay.rate.map_or(5.0, |rate| rate.as_f64()),
-        mark_stored: raw.replay.mark != Some(grammar::Mark::Live),
     }
 }
 

@@ -13,6 +13,10 @@ use schemars::JsonSchema;
 use seams::links::{Jitter, Loss};
 use serde::{Deserialize, Deserializer, de};
 
+mod load;
+
+pub(crate) use self::load::{Bursts, Diurnal, Ramp, Rate, Shape, Steps};
+
 /// Between two readings of a stream.
 pub(crate) type Every = Within<Time, MS, DAY>;
 /// How long somebody waits for somebody else.
@@ -192,6 +196,9 @@ pub(crate) struct Fleet {
     /// The hop between an asset and its region.
     pub(crate) access: Option<Quality>,
     pub(crate) streams: Option<Sp<BTreeMap<Sp<String>, Stream>>>,
+    /// How many times the nominal rate of its streams it sends, per phase. Default: `1x`.
+    #[serde(default)]
+    pub(crate) load: Vec<Sp<Shape>>,
     #[serde(default)]
     pub(crate) connection: Connection,
     #[serde(default)]

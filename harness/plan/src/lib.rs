@@ -21,6 +21,8 @@
 //! * `services`: what only a service can answer
 //! * `traffic`: who sends: the section as a whole
 //! * `fleets`: who sends, from where, what
+//! * `shapes`: how many times its nominal rate a fleet sends
+//! * `recorders`: what waits on board
 //! * `homes`: where the assets of a fleet live, and where they go
 //! * `observers`: who reads back
 //! * `phases`: the timeline
@@ -66,9 +68,11 @@ mod names;
 mod observers;
 mod phases;
 mod places;
+mod recorders;
 mod schema;
 mod services;
 mod settings;
+mod shapes;
 mod shared;
 mod stack;
 mod tracks;

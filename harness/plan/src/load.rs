@@ -106,8 +106,9 @@ impl Reading {
         let mut built = stack
             .map(|stack| stack::build(stack, root, catalogs, clockwork, problems))
             .unwrap_or_default();
+        let traffic = raw.traffic.as_ref();
         let (mut cells, fleets, theta) =
-            traffic::build(root, raw.traffic.as_ref(), catalogs, clockwork, &mut built, problems);
+            traffic::build(root, traffic, catalogs, clockwork, &phases, &mut built, problems);
         let fault_parts = raw.faults.unwrap_or_default();
         let hit: Vec<&str> = fault_parts
             .iter()

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use document::{Node, Problems, Sp};
-use model::{FleetId, plan::Fleet};
+use model::{
+    FleetId,
+    plan::{Fleet, Phase},
+};
 
 use crate::{
     addresses, bounds, built::Built, catalogs::Catalogs, fleets, grammar, names, tracks::Clockwork,
@@ -20,6 +23,7 @@ pub(crate) fn build(
     raw: Option<&Sp<grammar::Traffic>>,
     catalogs: &Catalogs,
     clockwork: Clockwork,
+    phases: &[Phase],
     built: &mut Built,
     problems: &mut Problems,
 ) -> (addresses::Cells, Fleets, Duration) {
@@ -27,7 +31,7 @@ pub(crate) fn build(
     let theta = raw.deadline.map_or(THETA, Into::into);
     let (cells, fleets) = (addresses::Cells::default(), Fleets::new());
     let mut builder =
-        fleets::Builder { catalogs, built, cells, clockwork, fleets, next: 0, problems };
+        fleets::Builder { catalogs, built, cells, clockwork, phases, fleets, next: 0, problems };
     match raw.fleets.as_ref().and_then(|part| root.find(part.id)) {
         Some(fleets) if !fleets.entries().is_empty() => {
             let count = fleets.entries().len();

@@ -2,10 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use document::units::Time;
+use document::units::{Multiple, Time};
 use model::{
-    Plan,
-    plan::{Gate, ReplayOrder, Window},
+    Micros, Plan,
+    load::Warp,
+    plan::{Gate, Phase, ReplayOrder, Window},
 };
 use seams::gate::{Recovers, Rests};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::{
     blast_radius,
     catalogs::Catalogs,
     due::Due,
-    feasibility::{period_for, slowest_period},
+    feasibility::{period_for, slowest_period, slowest_within},
     forecast::{self, Forecast},
     services,
     windows::{earliest_open, latest_close},
@@ -79,16 +80,31 @@ pub(crate) fn beside(proofs: &[Forecast], plan: &Plan, catalogs: &Catalogs) -> V
             }
         }
     }
-    let slowest = slowest_period(plan);
-    if let Some(phase) = plan.baseline()
-        && phase.end.latest() - phase.start < slowest * 8
-    {
-        warn(
-            phase.name.as_str(),
-            format!("is shorter than 8 intervals of the slowest stream ({})", Time(slowest * 8)),
-        );
+    if let Some(phase) = plan.baseline() {
+        baseline(phase, plan, &mut warn);
     }
     warnings
+}
+
+/// What everything is compared with must be long enough, and one thing.
+fn baseline(phase: &Phase, plan: &Plan, warn: &mut impl FnMut(&str, String)) {
+    let (from, to) = (phase.start, phase.end.latest());
+    let slowest = slowest_within(plan, from, to);
+    if to - from < slowest * 8 {
+        let message =
+            format!("is shorter than 8 intervals of the slowest stream ({})", Time(slowest * 8));
+        warn(phase.name.as_str(), message);
+    }
+    for (name, fleet) in &plan.fleets {
+        let (least, most) = Warp::of(&fleet.load).rates((Micros::after(from), Micros::after(to)));
+        if least != most {
+            let (least, most) = (Multiple(least), Multiple(most));
+            let message = format!(
+                "is the baseline, and the load of `{name}` goes from {least} to {most} in it: percentiles of it are of no one load; keep it level"
+            );
+            warn(phase.name.as_str(), message);
+        }
+    }
 }
 
 /// A fault is asked for, and nobody says how long assets may be out.

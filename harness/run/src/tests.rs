@@ -5,6 +5,7 @@ use std::{fs, process::Command, sync::Arc, time::Duration};
 use model::{
     Attempt, Event, Identity, Micros, NodeIndex, Plan, Row, Sighting,
     ledger::Fate,
+    load::{Load, Piece},
     plan::{Ack, Payload, Stream, StreamPhase},
     schedule::Schedule,
 };
@@ -46,10 +47,13 @@ fn acked(identity: Identity, ready: Micros) -> Row {
 
 /// Four seconds of a run of ten: everything acked but readings of asset 3, of which nothing is known; asset 4 with two attempts.
 fn written(runs: &std::path::Path) -> (Folder, Vec<Row>) {
-    let plan = sample(8, streams());
-    let folder = Folder::create(runs, "sample", &plan, "scenario: sample\n").expect("a folder");
+    written_by(&sample(8, streams()), runs)
+}
+
+fn written_by(plan: &Plan, runs: &std::path::Path) -> (Folder, Vec<Row>) {
+    let folder = Folder::create(runs, "sample", plan, "scenario: sample\n").expect("a folder");
     folder.point_latest().expect("a link");
-    let schedule = Arc::new(Schedule::new(&plan));
+    let schedule = Arc::new(Schedule::new(plan));
     let mut ledger = folder.append_ledger(schedule.clone()).expect("a ledger");
     let observer =
         folder.append_sightings(&"log/west".into(), schedule.clone()).expect("sightings");
@@ -190,8 +194,23 @@ fn the_python_reader_agrees() {
         println!("skipped: no python3");
         return;
     }
+    let mut shaped = sample(8, streams());
+    let piece = |at, from, to| Piece { at: Micros(at), from, to };
+    let load = vec![
+        piece(0, 100_000, 3_000_000),
+        piece(1_234_567, 3_000_000, 3_000_000),
+        piece(2_000_001, 5_000_000, 333_333),
+        piece(3_000_000, 700_000, 700_000),
+    ];
+    shaped.fleets.values_mut().for_each(|fleet| fleet.load = Load(load.clone()));
+    agree(&sample(8, streams()), script);
+    agree(&shaped, script);
+}
+
+fn agree(plan: &Plan, script: &str) {
     let runs = tempfile::tempdir().expect("a directory");
-    let (folder, _) = written(runs.path());
+    let (folder, expected) = written_by(plan, runs.path());
+    assert!(expected.len() > 50, "{} rows", expected.len());
     let loaded = Loaded::open(folder.path()).expect("a run");
     let lines = |file: std::path::PathBuf| -> Vec<serde_json::Value> {
         let output = Command::new("python3")

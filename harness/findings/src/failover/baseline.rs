@@ -23,8 +23,8 @@ pub struct BackToBaseline {
     pub width: Option<Us>,
 }
 
-/// p99 and p50 of the waits, and the good readings, of one window.
-type Figures = (Us, Us, usize);
+/// p99 and p50 of the waits, and the good readings, of one window: how many, or under a load that changes, their share of those due.
+type Figures = (Us, Us, f64);
 
 pub(crate) fn back_to_baseline(
     facts: &Facts,
@@ -63,7 +63,7 @@ struct Band {
 
 impl Band {
     fn holds(&self, (p99, p50, good): Figures) -> bool {
-        time(p99) <= self.p99_max && time(p50) <= self.p50_max && good as f64 >= self.good_min
+        time(p99) <= self.p99_max && time(p50) <= self.p50_max && good >= self.good_min
     }
 }
 
@@ -93,7 +93,7 @@ fn baseline_band(facts: &Facts, e: &Episode, assets: &BTreeSet<usize>) -> Option
     let band = Band {
         p99_max: 1.25 * ranked(|f| time(f.0), 0.95)?,
         p50_max: 1.25 * ranked(|f| time(f.1), 0.95)?,
-        good_min: 0.95 * ranked(|f| f.2 as f64, 0.05)?,
+        good_min: 0.95 * ranked(|f| f.2, 0.05)?,
     };
     Some((width, band))
 }
@@ -115,7 +115,8 @@ fn cut<'a>(readings: &[&'a Reading], start: Us, end: Us, width: Us) -> Vec<Vec<&
 fn figures(facts: &Facts, readings: &[&Reading]) -> Option<Figures> {
     let mut waits: Vec<Us> = readings.iter().map(|r| r.ack_latency()).collect();
     waits.sort_unstable();
-    let good = readings.iter().filter(|r| r.live() && facts.good(r)).count();
+    let good = readings.iter().filter(|r| r.live() && facts.good(r)).count() as f64;
+    let good = if facts.has_load() { good / readings.len().max(1) as f64 } else { good };
     Some((nearest_rank(&waits, 0.99)?, nearest_rank(&waits, 0.5)?, good))
 }
 

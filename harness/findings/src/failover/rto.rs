@@ -101,7 +101,7 @@ fn slowest_period(facts: &Facts) -> Us {
     let mut owes = vec![false; facts.fleets.len()];
     facts.fleet().for_each(|a| owes[facts.assets[a].fleet] = true);
     let streams = facts.streams.iter().filter(|s| s.gated && owes[s.fleet]);
-    streams.map(|s| s.period).max().unwrap_or(0)
+    streams.map(|s| facts.slowest(s)).max().unwrap_or(0)
 }
 
 /// Whether every asset had a gated reading due in the span: else its silence says nothing.

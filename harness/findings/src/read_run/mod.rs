@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use model::plan::{Ack, PhaseEnd, read_back_of};
 use model::{
     AssetRow, Event, FleetId, LabEvent, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting,
+    load::Warp,
 };
 
 use self::index::{Index, place};
@@ -135,13 +136,14 @@ impl Recorded<'_> {
 
     /// In the order in which [`Index`] numbers them.
     fn streams(&self, index: &Index) -> Vec<facts::Stream> {
-        let one = |fleet: usize, number: u16, s: &model::plan::Stream| {
+        let one = |fleet: usize, number: u16, load: &Warp, s: &model::plan::Stream| {
             let required = s.ack == Ack::Required;
             facts::Stream {
                 name: s.name.to_string(),
                 fleet,
                 number,
                 period: Micros::after(s.every).0,
+                load: load.clone(),
                 required,
                 gated: required,
             }
@@ -149,7 +151,8 @@ impl Recorded<'_> {
         let mut streams = Vec::new();
         for (name, fleet) in fleets_in_order(self.plan) {
             let at = index.fleet(name).expect("the index holds every fleet of the plan");
-            streams.extend((0..).zip(&fleet.streams).map(|(number, s)| one(at, number, s)));
+            let load = Warp::of(&fleet.load);
+            streams.extend((0..).zip(&fleet.streams).map(|(number, s)| one(at, number, &load, s)));
         }
         streams
     }

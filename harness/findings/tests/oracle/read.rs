@@ -254,6 +254,7 @@ fn stream(i: usize, name: &str, s: &Stream) -> facts::Stream {
         fleet: 0,
         number: i as u16,
         period: s.period,
+        load: model::load::Warp::default(),
         required,
         gated: s.gated,
     }

@@ -1,8 +1,24 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::load::{Load, NOMINAL, Piece};
 
-fn series(every: u64, jitter: u64, phase: StreamPhase, seed: u64, stop: i64) -> Series {
+static LEVEL: LazyLock<Warp> = LazyLock::new(Warp::default);
+
+fn series(every: u64, jitter: u64, phase: StreamPhase, seed: u64, stop: i64) -> Series<'static> {
+    warped(every, jitter, phase, seed, stop, &LEVEL)
+}
+
+fn warped(
+    every: u64,
+    jitter: u64,
+    phase: StreamPhase,
+    seed: u64,
+    stop: i64,
+    warp: &Warp,
+) -> Series<'_> {
     let stream = Stream {
         name: "status".into(),
         every: Duration::from_micros(every),
@@ -11,7 +27,22 @@ fn series(every: u64, jitter: u64, phase: StreamPhase, seed: u64, stop: i64) -> 
         payload: Payload { p50: 450, p99: 900 },
         ack: crate::plan::Ack::Required,
     };
-    Series::new(&stream, Draws::of(seed).named("terminals"), Micros(stop))
+    Series::new(&stream, Draws::of(seed).named("terminals"), warp, Micros(stop))
+}
+
+/// Rates from a hundredth to a thousand times the nominal one, in pieces that may touch or be a microsecond long.
+fn loads() -> impl Strategy<Value = Warp> {
+    let rate = || prop_oneof![10_000u32..4_000_000, 10_000u32..1_000_000_000];
+    let piece = (prop_oneof![1i64..50, 1i64..5_000_000], rate(), rate(), any::<bool>());
+    prop::collection::vec(piece, 0..6).prop_map(|pieces| {
+        let mut at = 0;
+        let pieces = pieces.into_iter().map(|(lasts, from, to, level)| {
+            let piece = Piece { at: Micros(at), from, to: if level { from } else { to } };
+            at += lasts;
+            piece
+        });
+        Warp::of(&Load(pieces.collect()))
+    })
 }
 
 proptest! {
@@ -28,6 +59,45 @@ proptest! {
             prop_assert!(off.abs() <= series.jitter || at.0 == 0);
         }
         prop_assert!(series.phase < every as i64);
+    }
+
+    /// A load keeps the order, `before` agrees with counting, and nominal time goes forth and back.
+    #[test]
+    fn a_load_keeps_the_order(warp in loads(), every in 100u64..2_000_000, jitter in 0u64..1_000_000, seed: u64, t in -5i64..30_000_000) {
+        let stop = warp.real(Micros(400 * every as i64)).0.min(20_000_000);
+        let series = warped(every, jitter, StreamPhase::Random, seed, stop, &warp);
+        let times: Vec<_> = series.times().collect();
+        prop_assert!(times.is_sorted_by_key(|(_, at)| *at));
+        prop_assert_eq!(series.count(), times.len() as u64);
+        prop_assert_eq!(series.before(Micros(t)), times.iter().filter(|(_, at)| at.0 < t).count() as u64);
+        for (seq, at) in times {
+            // Several may share a microsecond; none of them is intended before it.
+            prop_assert!(series.before(at) <= seq && seq < series.before(Micros(at.0 + 1)));
+        }
+    }
+
+    /// Of each stream as many readings fall into a span as the integral of the rate says, to within one.
+    #[test]
+    fn a_load_counts_what_its_integral_says(warp in loads(), every in 100u64..2_000_000, seed: u64, from in 0i64..10_000_000, lasts in 0i64..10_000_000) {
+        let series = warped(every, 0, StreamPhase::Random, seed, i64::MAX, &warp);
+        let (from, to) = (Micros(from), Micros(from + lasts));
+        let counted = (series.before(to) - series.before(from)) as f64;
+        let exact = (warp.nominal(to).0 - warp.nominal(from).0) as f64 / every as f64;
+        prop_assert!((counted - exact).abs() <= 1.0 + 1.0 / every as f64, "{} are not {}", counted, exact);
+    }
+
+    /// `real` is the first moment at which so much nominal time has passed, and the rate is between its bounds.
+    #[test]
+    fn nominal_time_goes_forth_and_back(warp in loads(), n in 0i64..50_000_000, t in 0i64..30_000_000, every in 1i64..1_000_000) {
+        let at = warp.real(Micros(n));
+        prop_assert!(warp.nominal(at).0 >= n);
+        prop_assert!(at.0 == 0 || warp.nominal(Micros(at.0 - 1)).0 < n);
+        let (t, every) = (Micros(t), Micros(every));
+        let next = warp.interval(t, every);
+        let (least, most) = warp.rates((t, t + Duration::from_micros(next.0.max(1).unsigned_abs())));
+        prop_assert!(next.0 as f64 <= (every.0 + 1) as f64 * 1e6 / f64::from(least) + 2.0);
+        prop_assert!(next.0 as f64 >= (every.0 - 1) as f64 * 1e6 / f64::from(most) - 2.0);
+        prop_assert!(next.0 <= warp.slowest(Micros(every.0 + 1), (t, t + Duration::from_micros(next.0.max(1).unsigned_abs()))).0 + 1);
     }
 
     #[test]
@@ -79,7 +149,7 @@ fn draws_have_their_distributions() {
                     payload: Payload { p50: 450, p99: 900 },
                     ack: crate::plan::Ack::Required,
                 };
-                let series = Series::new(&stream, root.then(asset), Micros::MAX);
+                let series = Series::new(&stream, root.then(asset), &LEVEL, Micros::MAX);
                 quarters[usize::try_from(series.phase / 1_000_000)
                     .expect("a phase is not negative")] += 1;
                 series.payload(asset)
@@ -100,3 +170,68 @@ fn draws_are_pinned() {
     assert_eq!(draws.bits(Purpose::Phase, 0), PINNED);
 }
 const PINNED: u64 = 15_599_530_652_163_757_417;
+
+/// A ramp from nothing much to twice the nominal rate: of many assets, each tenth of it holds as many more than the one before.
+#[test]
+fn a_ramp_of_many_assets_is_a_straight_line() {
+    let end = Micros(10_000_000);
+    let warp = Warp::of(&Load(vec![
+        Piece { at: Micros::ZERO, from: 0, to: 2 * NOMINAL },
+        Piece { at: end, from: NOMINAL, to: NOMINAL },
+    ]));
+    let (root, mut tenths) = (Draws::of(3), [0u32; 10]);
+    let stream = Stream {
+        name: "s".into(),
+        every: Duration::from_millis(500),
+        phase: StreamPhase::Random,
+        jitter: Duration::from_millis(50),
+        payload: Payload { p50: 450, p99: 900 },
+        ack: crate::plan::Ack::Required,
+    };
+    for asset in 0..5_000 {
+        for (_, at) in Series::new(&stream, root.then(asset), &warp, end).times() {
+            tenths[usize::try_from(at.0 / 1_000_000).expect("not negative")] += 1;
+        }
+    }
+    // 5,000 assets at 2/s are 10,000/s: in the k-th second 2,000 k + 1,000.
+    for (k, count) in (0u32..).zip(tenths) {
+        let exact = 2_000 * k + 1_000;
+        assert!(count.abs_diff(exact) <= exact / 20, "{count} are not {exact}: {tenths:?}");
+    }
+}
+
+/// A doubled rate halves the time, an even ramp gives the square root, and no load is no change.
+#[test]
+fn nominal_time_is_the_integral_of_the_rate() {
+    let double = Warp::of(&Load(vec![Piece { at: Micros(10), from: 2_000_000, to: 2_000_000 }]));
+    let real: Vec<i64> = [9, 10, 11, 12, 30].map(|n| double.real(Micros(n)).0).into();
+    assert_eq!(real, [9, 10, 11, 11, 20]);
+    let ramp = Warp::of(&Load(vec![
+        Piece { at: Micros::ZERO, from: 0, to: 2_000_000 },
+        Piece { at: Micros(1_000_000), from: NOMINAL, to: NOMINAL },
+    ]));
+    let real: Vec<i64> = [0, 250_000, 1_000_000, 1_000_001].map(|n| ramp.real(Micros(n)).0).into();
+    assert_eq!(real, [0, 500_000, 1_000_000, 1_000_001]);
+    assert_eq!(ramp.rates((Micros(250_000), Micros(500_000))), (500_000, 1_000_000));
+    let level = Warp::of(&Load(vec![Piece { at: Micros::ZERO, from: NOMINAL, to: NOMINAL }]));
+    assert!(level.is_nominal());
+}
+
+/// Changed bytes of a record are read without harm: times out of order, rates of nothing, times beyond all plans.
+#[test]
+fn a_damaged_load_does_no_harm() {
+    let piece = |at, from, to| Piece { at: Micros(at), from, to };
+    let warp = Warp::of(&Load(vec![
+        piece(5, u32::MAX, 0),
+        piece(3, 1, 1),
+        piece(i64::MAX, 7, 7),
+        piece(-4, 9, 9),
+        piece(1_000, 0, 0),
+    ]));
+    for n in [0, 1, 1_000_000, i64::MAX] {
+        assert!(warp.real(Micros(n)) >= Micros::ZERO);
+        assert!(warp.nominal(Micros(n)) >= Micros::ZERO);
+    }
+    assert_eq!(warp.real(Micros(i64::MAX)), Micros::MAX);
+    assert_eq!(warp.slowest(Micros(5), (Micros(2_000), Micros(3_000))), Micros::MAX);
+}

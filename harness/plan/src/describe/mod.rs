@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use document::units::Time;
+use document::units::{Multiple, Time};
 use model::{
-    NodeId, Plan, RegionId, ServiceId,
+    FleetId, Micros, NodeId, Plan, RegionId, ServiceId,
+    load::{NOMINAL, Warp},
     plan::{Closing, Opening, PhaseEnd},
 };
 use serde::Serialize;
@@ -52,6 +53,8 @@ pub struct PhaseLine {
     pub quiesces: bool,
     pub measured: bool,
     pub steady: bool,
+    /// Of each fleet whose load is not the nominal one, the lowest and the highest, such as `1x to 3x`.
+    pub load: BTreeMap<FleetId, String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -93,7 +96,10 @@ pub struct FleetLine {
     /// Its assets are probes, which judge `rto.service` and stand in no other figure.
     pub probe: bool,
     pub assets: u32,
+    /// At the nominal rates of its streams.
     pub readings_per_s: f64,
+    /// At the highest load of the run.
+    pub peak_readings_per_s: f64,
     pub driver: String,
     /// Assets that must be connected anew within one connect timeout when its largest home region is lost, per second.
     pub connects_per_s: f64,
@@ -112,7 +118,7 @@ pub fn describe(plan: &Plan, catalogs: &Catalogs) -> Description {
         sha256: plan.source.sha256.clone(),
         lab: plan.lab.kind.clone(),
         lasts_s_max: plan.latest_end().as_secs_f64(),
-        phases: plan.phases.iter().map(phase).collect(),
+        phases: plan.phases.iter().map(|it| phase(it, plan)).collect(),
         faults: faults(&due, catalogs),
         services: services(plan),
         regions: regions(plan),
@@ -122,8 +128,20 @@ pub fn describe(plan: &Plan, catalogs: &Catalogs) -> Description {
     }
 }
 
-fn phase(phase: &model::plan::Phase) -> PhaseLine {
+/// In millionths of the nominal rate; nominal where no load is written.
+fn rates(fleet: &model::plan::Fleet, from: Duration, to: Duration) -> (u32, u32) {
+    Warp::of(&fleet.load).rates((Micros::after(from), Micros::after(to)))
+}
+
+fn phase(phase: &model::plan::Phase, plan: &Plan) -> PhaseLine {
+    let (from, to) = (phase.start, phase.end.latest());
+    let load = |(name, fleet): (&FleetId, &model::plan::Fleet)| match rates(fleet, from, to) {
+        (NOMINAL, NOMINAL) => None,
+        (least, most) if least == most => Some((name.clone(), Multiple(least).to_string())),
+        (least, most) => Some((name.clone(), format!("{} to {}", Multiple(least), Multiple(most)))),
+    };
     PhaseLine {
+        load: plan.fleets.iter().filter_map(load).collect(),
         name: phase.name.to_string(),
         from_s: phase.start.as_secs_f64(),
         to_s: phase.end.latest().as_secs_f64(),
@@ -219,14 +237,17 @@ fn regions(plan: &Plan) -> BTreeMap<RegionId, RegionLine> {
 }
 
 fn fleets(plan: &Plan) -> Vec<FleetLine> {
-    let line = |(name, fleet): (&model::FleetId, &model::plan::Fleet)| {
+    let line = |(name, fleet): (&FleetId, &model::plan::Fleet)| {
+        let nominal: f64 = fleet.streams.iter().map(|stream| per_second(stream.every)).sum();
+        let (_, peak) = rates(fleet, Duration::ZERO, plan.stop());
+        let nominal = f64::from(fleet.assets) * nominal;
         let largest = fleet.home.values().max().copied().unwrap_or(0);
         FleetLine {
             name: name.to_string(),
             probe: fleet.probe,
             assets: fleet.assets,
-            readings_per_s: f64::from(fleet.assets)
-                * fleet.streams.iter().map(|stream| per_second(stream.every)).sum::<f64>(),
+            readings_per_s: nominal,
+            peak_readings_per_s: nominal * f64::from(peak) / f64::from(NOMINAL),
             driver: format!("{} to {}", fleet.driver.kind, fleet.service),
             connects_per_s: f64::from(largest)
                 / fleet.connection.connect_timeout.as_secs_f64().max(1e-3),

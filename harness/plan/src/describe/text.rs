@@ -78,6 +78,9 @@ impl Description {
                 phase.name,
                 marks.join(", ")
             )?;
+            for (fleet, load) in &phase.load {
+                writeln!(f, "{:33}load of {fleet}: {load}", "")?;
+            }
         }
         Ok(())
     }
@@ -95,7 +98,12 @@ fn write_service(service: &ServiceLine, f: &mut fmt::Formatter<'_>) -> fmt::Resu
 }
 
 fn write_fleet(fleet: &FleetLine, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let FleetLine { name, probe, assets, readings_per_s, driver, connects_per_s, replay } = fleet;
+    let FleetLine { name, probe, assets, readings_per_s, driver, connects_per_s, replay, .. } =
+        fleet;
+    let peak = match fleet.peak_readings_per_s {
+        peak if peak > *readings_per_s => format!(" ({peak:.1} at its highest load)"),
+        _ => String::new(),
+    };
     if *probe {
         let what = "no assets, and in no figure but `rto.service`";
         return writeln!(
@@ -105,7 +113,7 @@ fn write_fleet(fleet: &FleetLine, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     writeln!(
         f,
-        "  fleet {name}: {assets} assets, {readings_per_s:.1} readings/s by {driver}; losing its largest region asks for {connects_per_s:.0} connects/s; replay at {replay}x on top of live"
+        "  fleet {name}: {assets} assets, {readings_per_s:.1} readings/s{peak} by {driver}; losing its largest region asks for {connects_per_s:.0} connects/s; replay at {replay}x on top of live"
     )
 }
 
