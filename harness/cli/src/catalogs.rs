@@ -4,7 +4,8 @@ use plan::Catalogs;
 use seams::catalog::System;
 
 /// One line per system.
-pub(crate) static SYSTEMS: &[&System] = &[&reference::SYSTEM, &etcd::SYSTEM, &pretend::SYSTEM];
+pub(crate) static SYSTEMS: &[&System] =
+    &[&reference::SYSTEM, &basic::SYSTEM, &etcd::SYSTEM, &pretend::SYSTEM];
 
 /// What `plan` reads scenarios with.
 pub(crate) fn catalogs() -> Catalogs {

@@ -41,7 +41,6 @@ const LATER: &[(&str, &str)] = &[
     ("clock", "the fault `clock`"),
     ("stress", "the fault `stress`"),
     ("dns", "the fault `dns`"),
-    ("http", "the kind `http`"),
     ("asset", "the fault `asset`"),
     ("command", "the fault `command`"),
     ("kafka", "the system `kafka`"),

@@ -22,9 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    CLIENT_PORT, PING_EVERY, PING_TIMEOUT, calls,
-    keys::Keys,
-    verdict,
+    CLIENT_PORT, PING_EVERY, PING_TIMEOUT, calls, keys, verdict,
     wire::{self, Keepalive, Wire},
 };
 
@@ -33,7 +31,6 @@ pub(crate) struct EtcdDial {
     connect_timeout: Duration,
     network: Arc<dyn Network>,
     clock: Clock,
-    keys: Rc<RefCell<Keys>>,
     lines: RefCell<BTreeMap<(End, NodeIndex), Weak<Line>>>,
     silent: Rc<Silent>,
 }
@@ -60,7 +57,7 @@ const GIVEN_UP: &str = "the connection was given up";
 
 /// One asset on a line.
 pub(crate) struct EtcdSession {
-    keys: Rc<RefCell<Keys>>,
+    run: u64,
     node: NodeIndex,
     clock: Clock,
     network: Arc<dyn Network>,
@@ -77,8 +74,7 @@ impl EtcdDial {
         clock: Clock,
     ) -> Self {
         let (lines, silent) = (RefCell::default(), Rc::default());
-        let keys = Rc::new(RefCell::new(Keys::of(site.run)));
-        Self { site, connect_timeout, network, clock, keys, lines, silent }
+        Self { site, connect_timeout, network, clock, lines, silent }
     }
 
     /// The line that stands or is being made, or a new one.
@@ -116,9 +112,9 @@ impl Connect for EtcdDial {
             State::Ended(why) => Err(why),
             State::Opening => Err(GIVEN_UP),
             State::Up(wire) => {
-                let (keys, silent) = (self.keys.clone(), self.silent.clone());
-                let (clock, network) = (self.clock.clone(), self.network.clone());
-                Ok(EtcdSession { keys, node, clock, network, wire, line, silent })
+                let (run, clock, silent) = (self.site.run, self.clock.clone(), self.silent.clone());
+                let network = self.network.clone();
+                Ok(EtcdSession { run, node, clock, network, wire, line, silent })
             }
         }
     }
@@ -130,8 +126,8 @@ impl Session for EtcdSession {
     }
 
     async fn send(&self, attempt: Attempt) -> Answer {
-        let key = self.keys.borrow_mut().key(&attempt.identity, attempt.number);
-        match calls::put(&self.wire, key, attempt.payload).await {
+        let key = keys::key(self.run, &attempt.identity, attempt.number);
+        match calls::put(&self.wire, key.into(), attempt.payload).await {
             Ok(revision) => {
                 let at = self.clock.stamp(self.wire.last_read());
                 let position = Some(revision);

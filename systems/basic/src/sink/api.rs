@@ -7,7 +7,7 @@
 //! | `POST /null`, `GET /null` | 204: read and forgotten, for tools that send no readings |
 //! | `GET /health` | 200 with JSON: version and counts |
 //!
-//! A binary reading is 40 bytes, little endian: `position u64, run u64, asset u32, stream u16, boot u16, seq u64, attempt u16`, and 6 zero bytes.
+//! A binary reading is that of `reading`.
 //! `wetdress-passed` is what to ask after next: everything up to there was shown. Up to `wetdress-forgotten` readings are missing: they are no longer kept.
 
 use std::{fmt::Write, str::FromStr, time::Duration};
@@ -24,15 +24,13 @@ use seams::monotonic_ns;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{kept::Reading, shared::Shared};
+use super::shared::Shared;
+use crate::reading::{FORGOTTEN, PASSED, POSITION, Reading};
 
 const PAYLOAD_MAX: usize = 1 << 20;
 const LIMIT: usize = 10_000;
 const LIMIT_MAX: usize = 100_000;
 const WAIT_MAX: Duration = Duration::from_secs(30);
-const POSITION: &str = "wetdress-position";
-const PASSED: &str = "wetdress-passed";
-const FORGOTTEN: &str = "wetdress-forgotten";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -112,7 +110,7 @@ async fn read(shared: &Shared, query: &str) -> Answer {
     drop(state);
     let answer = match text("format") {
         Some("json") => typed("application/x-ndjson", lines(&page.readings)),
-        _ => typed("application/octet-stream", frames(&page.readings)),
+        _ => typed("application/octet-stream", Reading::write_all(&page.readings).into()),
     };
     with(with(answer, PASSED, page.passed), FORGOTTEN, forgotten)
 }
@@ -136,22 +134,6 @@ async fn unless_stalled(shared: &Shared) {
 
 fn number<T: FromStr>(text: Option<&str>) -> Option<T> {
     text?.parse().ok()
-}
-
-fn frames(readings: &[Reading]) -> Bytes {
-    let mut body = Vec::with_capacity(readings.len() * 40);
-    for Reading { position, run, identity, attempt } in readings {
-        let Identity { asset, stream, boot, seq } = identity;
-        body.extend(position.to_le_bytes());
-        body.extend(run.to_le_bytes());
-        body.extend(asset.to_le_bytes());
-        body.extend(stream.to_le_bytes());
-        body.extend(boot.to_le_bytes());
-        body.extend(seq.to_le_bytes());
-        body.extend(attempt.to_le_bytes());
-        body.extend([0; 6]);
-    }
-    body.into()
 }
 
 fn lines(readings: &[Reading]) -> Bytes {

@@ -6,16 +6,9 @@
 
 use std::collections::VecDeque;
 
-use model::{Identity, envelope::Envelope};
+use model::envelope::Envelope;
 
-/// One reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) position: u64,
-    pub(super) run: u64,
-    pub(super) identity: Identity,
-    pub(super) attempt: u16,
-}
+use crate::reading::Reading;
 
 /// Readings after a position.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,7 +100,7 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use model::Micros;
+    use model::{Identity, Micros};
 
     use super::*;
 
