@@ -1,21 +1,26 @@
 //! The easy way to write a driver: one async session per connection. [`SessionLane`] turns it into a [`Lane`].
 //!
-//! It spawns a local task per session and per reading under way, so it belongs inside a tokio `LocalSet`. No deadline, no retry and
-//! no backoff here: those are the fleet's. It refuses nothing: a session that is full keeps its readings waiting in their futures.
+//! It spawns a local task per session, so it belongs inside a tokio `LocalSet`; readings under way are polled by the lane itself. No
+//! deadline, no retry and no backoff here: those are the fleet's. It refuses nothing: a session that is full keeps its readings waiting
+//! in their futures.
 
 use std::{
     cell::RefCell,
     fmt,
     future::Future,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use model::{Identity, Micros, NodeIndex, Outcome};
-use tokio::task::{AbortHandle, spawn_local, yield_now};
+use tokio::task::{AbortHandle, spawn_local};
 
+use self::places::{Places, Taken, Woken};
 use crate::{Batch, Clock, ConnId, ConnectRequest, Disconnect, Lane, Progress};
+
+mod places;
 
 /// Makes sessions. It may hold what they share, such as one connection per node.
 pub trait Connect: 'static {
@@ -90,15 +95,16 @@ pub struct SessionLane<C: Connect> {
 
 struct State<S> {
     clock: Clock,
+    woken: Arc<Woken>,
     inner: RefCell<Inner<S>>,
 }
 
 struct Inner<S> {
     /// By connection.
     slots: Vec<Slot<S>>,
+    places: Places<S>,
     /// What was said, and the life of the connection of which it was said.
     out: Vec<(u32, Progress)>,
-    waker: Option<Waker>,
 }
 
 /// A connection's place.
@@ -113,23 +119,15 @@ struct Held<S> {
     /// The task that connects and then waits for the end.
     life: AbortHandle,
     session: Option<Rc<S>>,
-    under_way: UnderWay,
-}
-
-/// Readings of a session, by a place that each task knows.
-#[derive(Default)]
-struct UnderWay {
-    places: Vec<Option<(u32, AbortHandle)>>,
-    free: Vec<u32>,
+    under_way: Taken,
 }
 
 impl<C: Connect> SessionLane<C> {
     pub fn new(connect: C, clock: Clock) -> Self {
-        let inner = Inner { slots: Vec::new(), out: Vec::new(), waker: None };
-        Self {
-            connect: Rc::new(connect),
-            state: Rc::new(State { clock, inner: RefCell::new(inner) }),
-        }
+        let woken = Arc::<Woken>::default();
+        let places = Places::new(woken.clone());
+        let inner = RefCell::new(Inner { slots: Vec::new(), places, out: Vec::new() });
+        Self { connect: Rc::new(connect), state: Rc::new(State { clock, woken, inner }) }
     }
 }
 
@@ -139,7 +137,7 @@ impl<C: Connect> Lane for SessionLane<C> {
             self.disconnect(request.conn, Disconnect::Close);
             let task = live(self.connect.clone(), self.state.clone(), request.clone());
             let life = spawn_local(task).abort_handle();
-            let held = Held { life, session: None, under_way: UnderWay::default() };
+            let held = Held { life, session: None, under_way: Taken::default() };
             self.state.inner.borrow_mut().slot(request.conn).held = Some(held);
         }
     }
@@ -149,8 +147,9 @@ impl<C: Connect> Lane for SessionLane<C> {
         let slot = inner.slot(conn);
         slot.life = slot.life.wrapping_add(1);
         let Some(held) = slot.held.take() else { return };
+        inner.places.drop_all(held.under_way);
         drop(inner);
-        held.stop();
+        held.life.abort();
         if let Some(session) = held.session {
             session.disconnect(how);
         }
@@ -159,7 +158,7 @@ impl<C: Connect> Lane for SessionLane<C> {
     fn submit(&mut self, batch: Batch<'_>, _refused: &mut Vec<u32>) {
         let at = self.state.clock.now();
         let mut inner = self.state.inner.borrow_mut();
-        let Inner { slots, out, .. } = &mut *inner;
+        let Inner { slots, places, out } = &mut *inner;
         for reading in batch.readings {
             let (ticket, conn) = (reading.ticket, reading.conn);
             let held = slots.get_mut(conn.0 as usize).and_then(|slot| slot.held.as_mut());
@@ -176,14 +175,8 @@ impl<C: Connect> Lane for SessionLane<C> {
                 number: reading.attempt,
                 payload: batch.share(reading),
             };
-            let (state, place) = (self.state.clone(), held.under_way.place());
-            let task = spawn_local(async move {
-                let answer = session.send(attempt).await;
-                state.answered(conn, place, ticket, answer);
-            });
-            held.under_way.begin(place, ticket, task.abort_handle());
+            places.begin(session, attempt, (conn, ticket), &mut held.under_way);
         }
-        inner.wake();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<Progress>) -> Poll<()> {
@@ -193,10 +186,11 @@ impl<C: Connect> Lane for SessionLane<C> {
         out.extend(said.drain(..).filter(|said| inner.is_current(said)).map(|(_, what)| what));
         // Its room is kept.
         inner.out = said;
+        inner.take_turn(out);
         if out.len() > before {
             return Poll::Ready(());
         }
-        inner.waker = Some(cx.waker().clone());
+        self.state.woken.listen(cx.waker());
         Poll::Pending
     }
 
@@ -206,8 +200,10 @@ impl<C: Connect> Lane for SessionLane<C> {
 
 impl<C: Connect> Drop for SessionLane<C> {
     fn drop(&mut self) {
-        for held in self.state.inner.borrow_mut().slots.drain(..).filter_map(|slot| slot.held) {
-            held.stop();
+        let inner = &mut *self.state.inner.borrow_mut();
+        for held in inner.slots.drain(..).filter_map(|slot| slot.held) {
+            inner.places.drop_all(held.under_way);
+            held.life.abort();
         }
     }
 }
@@ -227,10 +223,7 @@ async fn live<C: Connect>(connect: Rc<C>, state: Rc<State<C::Session>>, request:
         Ok(session) => {
             let session = Rc::new(session);
             state.up(request.conn, session.clone());
-            let why = session.closed().await;
-            // Answers that were read before the end are handed out before it.
-            yield_now().await;
-            why
+            session.closed().await
         }
     };
     state.down(request.conn, why);
@@ -244,16 +237,8 @@ impl<S: Session> State<S> {
         if let Some(held) = &mut slot.held {
             held.session = Some(session);
             let life = slot.life;
-            inner.say(life, Progress::Up { conn, node });
-        }
-    }
-
-    fn answered(&self, conn: ConnId, place: u32, ticket: u32, answer: Answer) {
-        let mut inner = self.inner.borrow_mut();
-        if let Some(held) = &mut inner.slot(conn).held
-            && held.under_way.end(place, ticket)
-        {
-            inner.say(0, answer.to(ticket));
+            inner.out.push((life, Progress::Up { conn, node }));
+            self.woken.wake(None);
         }
     }
 
@@ -263,17 +248,16 @@ impl<S: Session> State<S> {
         let slot = inner.slot(conn);
         let life = slot.life;
         let Some(held) = slot.held.take() else { return };
-        held.stop();
-        let mut lost: Vec<u32> = held.under_way.all().map(|(ticket, _)| *ticket).collect();
-        lost.sort_unstable();
-        for ticket in lost {
-            inner.say(0, Answer::unknown(at).to(ticket));
+        for (ticket, answer) in inner.places.end_all(held.under_way) {
+            inner.out.push((0, answer.unwrap_or(Answer::unknown(at)).to(ticket)));
         }
-        inner.say(life, Progress::Down { conn, why });
+        inner.out.push((life, Progress::Down { conn, why }));
+        drop(inner);
+        self.woken.wake(None);
     }
 }
 
-impl<S> Inner<S> {
+impl<S: Session> Inner<S> {
     fn slot(&mut self, conn: ConnId) -> &mut Slot<S> {
         let place = conn.0 as usize;
         if self.slots.len() <= place {
@@ -292,51 +276,18 @@ impl<S> Inner<S> {
         }
     }
 
-    fn say(&mut self, life: u32, progress: Progress) {
-        self.out.push((life, progress));
-        self.wake();
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+    /// Polls the readings that can go on, and says what was answered.
+    fn take_turn(&mut self, out: &mut Vec<Progress>) {
+        let turn = self.places.turn();
+        for number in &turn {
+            if let Some((conn, ticket, answer)) = self.places.poll(*number) {
+                if let Some(held) = &mut self.slots[conn.0 as usize].held {
+                    self.places.end(*number, &mut held.under_way);
+                }
+                out.push(answer.to(ticket));
+            }
         }
-    }
-}
-
-impl<S> Held<S> {
-    fn stop(&self) {
-        self.life.abort();
-        self.under_way.all().for_each(|(_, task)| task.abort());
-    }
-}
-
-impl UnderWay {
-    /// A free place.
-    fn place(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            self.places.len() as u32 - 1
-        })
-    }
-
-    fn begin(&mut self, place: u32, ticket: u32, task: AbortHandle) {
-        self.places[place as usize] = Some((ticket, task));
-    }
-
-    /// True if the reading was under way at that place.
-    fn end(&mut self, place: u32, ticket: u32) -> bool {
-        let Some(there) = self.places.get_mut(place as usize) else { return false };
-        let is_there = there.as_ref().is_some_and(|(of, _)| *of == ticket);
-        if is_there {
-            *there = None;
-            self.free.push(place);
-        }
-        is_there
-    }
-
-    fn all(&self) -> impl Iterator<Item = &(u32, AbortHandle)> {
-        self.places.iter().flatten()
+        self.places.turned(turn);
     }
 }
 

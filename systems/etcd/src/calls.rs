@@ -5,7 +5,7 @@ use std::future::Future;
 use prost::bytes::Bytes;
 use seams::SystemError;
 use tokio::time::timeout;
-use tonic::{Request, Status, Streaming, codegen::tokio_stream};
+use tonic::{Request, Status, Streaming, codegen::tokio_stream, metadata::MetadataValue};
 
 use crate::{
     CALL_TIMEOUT, keys,
@@ -27,7 +27,7 @@ const PAGE: i64 = 1000;
 /// Puts a key, and returns the revision at which it was applied. A member without a leader refuses at once (`hasleader`).
 pub(crate) async fn put(wire: &Wire, key: Bytes, value: Bytes) -> Result<u64, Status> {
     let mut request = Request::new(PutRequest { key, value });
-    request.metadata_mut().insert("hasleader", "true".parse().expect("plain ASCII"));
+    request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));
     let answer = kv(wire).put(request).await?.into_inner();
     answer
         .header

@@ -22,7 +22,9 @@ use tokio::{
 };
 
 use crate::{
-    CLIENT_PORT, PING_EVERY, PING_TIMEOUT, calls, keys, verdict,
+    CLIENT_PORT, PING_EVERY, PING_TIMEOUT, calls,
+    keys::Keys,
+    verdict,
     wire::{self, Keepalive, Wire},
 };
 
@@ -31,6 +33,7 @@ pub(crate) struct EtcdDial {
     connect_timeout: Duration,
     network: Arc<dyn Network>,
     clock: Clock,
+    keys: Rc<RefCell<Keys>>,
     lines: RefCell<BTreeMap<(End, NodeIndex), Weak<Line>>>,
     silent: Rc<Silent>,
 }
@@ -57,7 +60,7 @@ const GIVEN_UP: &str = "the connection was given up";
 
 /// One asset on a line.
 pub(crate) struct EtcdSession {
-    run: u64,
+    keys: Rc<RefCell<Keys>>,
     node: NodeIndex,
     clock: Clock,
     network: Arc<dyn Network>,
@@ -74,7 +77,8 @@ impl EtcdDial {
         clock: Clock,
     ) -> Self {
         let (lines, silent) = (RefCell::default(), Rc::default());
-        Self { site, connect_timeout, network, clock, lines, silent }
+        let keys = Rc::new(RefCell::new(Keys::of(site.run)));
+        Self { site, connect_timeout, network, clock, keys, lines, silent }
     }
 
     /// The line that stands or is being made, or a new one.
@@ -112,9 +116,9 @@ impl Connect for EtcdDial {
             State::Ended(why) => Err(why),
             State::Opening => Err(GIVEN_UP),
             State::Up(wire) => {
-                let (run, clock, silent) = (self.site.run, self.clock.clone(), self.silent.clone());
-                let network = self.network.clone();
-                Ok(EtcdSession { run, node, clock, network, wire, line, silent })
+                let (keys, silent) = (self.keys.clone(), self.silent.clone());
+                let (clock, network) = (self.clock.clone(), self.network.clone());
+                Ok(EtcdSession { keys, node, clock, network, wire, line, silent })
             }
         }
     }
@@ -126,8 +130,8 @@ impl Session for EtcdSession {
     }
 
     async fn send(&self, attempt: Attempt) -> Answer {
-        let key = keys::key(self.run, &attempt.identity, attempt.number);
-        match calls::put(&self.wire, key.into(), attempt.payload).await {
+        let key = self.keys.borrow_mut().key(&attempt.identity, attempt.number);
+        match calls::put(&self.wire, key, attempt.payload).await {
             Ok(revision) => {
                 let at = self.clock.stamp(self.wire.last_read());
                 let position = Some(revision);

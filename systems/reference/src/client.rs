@@ -4,7 +4,12 @@ use std::{io, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, StatusCode, client::conn::http1, header, http};
+use hyper::{
+    Method, Request, StatusCode, Uri,
+    client::conn::http1,
+    header::{self, HeaderValue},
+    http,
+};
 use hyper_util::rt::TokioIo;
 use seams::Disconnect;
 use tokio::{
@@ -34,7 +39,7 @@ const SILENT: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Client {
     sender: http1::SendRequest<Full<Bytes>>,
-    host: String,
+    host: HeaderValue,
     /// How to part; dropped without a word it is a close.
     part: Option<oneshot::Sender<Disconnect>>,
     gone: watch::Receiver<()>,
@@ -44,7 +49,8 @@ impl Client {
     pub async fn over(stream: TcpStream) -> Result<Self, ClientError> {
         let host =
             stream.peer_addr().and_then(|peer| stream.set_nodelay(true).map(|()| peer.to_string()));
-        let host = host.map_err(ClientError::Connect)?;
+        let host = HeaderValue::try_from(host.map_err(ClientError::Connect)?)
+            .map_err(|error| ClientError::Connect(io::Error::other(error)))?;
         let (sender, mut connection) = http1::handshake(TokioIo::new(stream)).await?;
         let (how_to_part, told) = oneshot::channel();
         let (alive, gone) = watch::channel(());
@@ -72,23 +78,30 @@ impl Client {
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Answer, ClientError> {
-        self.exchange(Method::GET, path, Bytes::new()).await
+        let uri = path.parse().map_err(|error: http::uri::InvalidUri| {
+            ClientError::Answer(format!("`{path}`: {error}"))
+        })?;
+        self.exchange(Method::GET, uri, Bytes::new()).await
     }
 
-    pub async fn post(&mut self, path: &str, body: Bytes) -> Result<Answer, ClientError> {
-        self.exchange(Method::POST, path, body).await
+    /// `path` is one that is written in a program: it is not read anew for each request.
+    ///
+    /// # Panics
+    /// If `path` is no path.
+    pub async fn post(&mut self, path: &'static str, body: Bytes) -> Result<Answer, ClientError> {
+        self.exchange(Method::POST, Uri::from_static(path), body).await
     }
 
     async fn exchange(
         &mut self,
         method: Method,
-        path: &str,
+        uri: Uri,
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        let request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
-        let request = request
-            .body(Full::new(body))
-            .map_err(|error| ClientError::Answer(error.to_string()))?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        request.headers_mut().insert(header::HOST, self.host.clone());
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();
         Ok(Answer::from_parts(head, body.collect().await?.to_bytes()))

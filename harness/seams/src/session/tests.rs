@@ -1,7 +1,11 @@
 use std::{future::poll_fn, time::Duration};
 
 use model::End;
-use tokio::{sync::Notify, task::LocalSet, time::Instant};
+use tokio::{
+    sync::Notify,
+    task::{LocalSet, yield_now},
+    time::Instant,
+};
 
 use super::*;
 use crate::{Origin, Outgoing};
@@ -173,23 +177,4 @@ fn what_was_about_to_be_said_of_a_connection_is_not_said_of_the_next() {
         lane.connect(&[request(2)]);
         assert_eq!(next(lane).await, [Progress::Up { conn: ConnId(2), node: NodeIndex(1) }]);
     });
-}
-
-#[test]
-fn places_of_answered_readings_are_used_again() {
-    let mut under_way = UnderWay::default();
-    played(async |_| {
-        let task = spawn_local(std::future::pending::<()>()).abort_handle();
-        for ticket in 0..3 {
-            let place = under_way.place();
-            under_way.begin(place, ticket, task.clone());
-        }
-        assert!(under_way.end(1, 1) && !under_way.end(1, 1), "once");
-        assert!(!under_way.end(0, 7), "somebody else's");
-        let place = under_way.place();
-        under_way.begin(place, 3, task.clone());
-        assert_eq!((place, under_way.places.len()), (1, 3));
-    });
-    let tickets: Vec<u32> = under_way.all().map(|(ticket, _)| *ticket).collect();
-    assert_eq!(tickets, [0, 3, 2]);
 }

@@ -11,10 +11,12 @@ use std::{
 use async_trait::async_trait;
 use model::{Micros, NodeId, NodeIndex, Outcome};
 use seams::{
-    Batch, Clock, ConnId, ConnectRequest, Disconnect, Driver, Lane, Network, Origin, Progress,
+    Answer, Attempt, Batch, Clock, ConnId, Connect, ConnectRequest, Disconnect, Driver, Lane,
+    Network, Origin, Progress, Session, SessionLane,
 };
 use tokio::{
     net::{TcpStream, UdpSocket},
+    task::yield_now,
     time::Sleep,
 };
 
@@ -114,6 +116,45 @@ impl Lane for OutageLane {
         Poll::Ready(())
     }
     fn abandon(&mut self, _: u32) {}
+}
+
+/// Sessions that let everybody in, and ack when they are polled a second time.
+#[derive(Debug)]
+pub(crate) struct Sessions;
+
+impl Driver for Sessions {
+    fn policy(&self) -> String {
+        "sessions in memory".into()
+    }
+    fn lane(&self, _: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
+        Box::new(SessionLane::new(Connector(clock.clone()), clock))
+    }
+}
+
+struct Connector(Clock);
+
+impl Connect for Connector {
+    type Session = Acks;
+    async fn connect(&self, _: &ConnectRequest) -> Result<Acks, &'static str> {
+        Ok(Acks(self.0.clone()))
+    }
+}
+
+struct Acks(Clock);
+
+impl Session for Acks {
+    fn node(&self) -> NodeIndex {
+        NodeIndex(0)
+    }
+    async fn send(&self, _: Attempt) -> Answer {
+        yield_now().await;
+        let by = Some(NodeIndex(0));
+        Answer { outcome: Outcome::Acked, at: self.0.now(), by, position: None }
+    }
+    async fn closed(&self) -> &'static str {
+        std::future::pending().await
+    }
+    fn disconnect(&self, _: Disconnect) {}
 }
 
 #[derive(Debug)]

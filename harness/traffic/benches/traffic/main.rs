@@ -3,6 +3,7 @@
 //! | name | lane | figure |
 //! |---|---|---|
 //! | `sink` | acks at once | CPU per reading (of the process, and of the sending thread), memory per asset, how late the generator and its loop were |
+//! | `sessions` | a `SessionLane` whose sessions ack when they are polled again | as `sink` |
 //! | `outage` | takes nothing for three seconds, then loses every connection at once | longest stall of the sending loop |
 //!
 //! `outage` has a goal: 100 ms for 40 000 assets.
@@ -21,8 +22,9 @@ use seams::{Clock, Driver, LoadReport, Traffic, Wanted};
 use tokio::sync::{mpsc, watch};
 use traffic::{Fleets, Setup, Thread};
 
-use crate::lanes::{NoGround, Outage, Sink};
+use crate::lanes::{NoGround, Outage, Sessions, Sink};
 
+mod allocations;
 mod lanes;
 #[path = "../../src/tests/sample.rs"]
 mod sample;
@@ -33,48 +35,77 @@ mod world {
     }
 }
 
-/// The first word of a row that has a process of its own.
-const SINK_ROW: &str = "sink-row";
 const STALL_MAX: Duration = Duration::from_millis(100);
 const GOAL_ASSETS: u32 = 40_000;
+
+/// The lane of a row that has a process of its own, whose first word is its name.
+#[derive(Clone, Copy)]
+enum InMemory {
+    Sink,
+    Sessions,
+}
+
+impl InMemory {
+    const ALL: [Self; 2] = [Self::Sink, Self::Sessions];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sink => "sink",
+            Self::Sessions => "sessions",
+        }
+    }
+
+    fn driver(self) -> Arc<dyn Driver> {
+        match self {
+            Self::Sink => Arc::new(Sink),
+            Self::Sessions => Arc::new(Sessions),
+        }
+    }
+}
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let number = |word: &String| word.parse().context("it is our own process that asks");
     if let [row, assets, every_ms] = &words[..]
-        && row == SINK_ROW
+        && let Some(lane) = InMemory::ALL.into_iter().find(|lane| lane.name() == row)
     {
-        return sink_row(number(assets)?, number(every_ms)?);
+        return row_of(lane, number(assets)?, number(every_ms)?);
     }
     let quick = words.iter().any(|word| word == "--quick");
-    sink(quick)?;
+    in_memory(quick)?;
     outage(quick)
 }
 
-fn sink(quick: bool) -> Result<()> {
+fn in_memory(quick: bool) -> Result<()> {
     println!(
-        "sink     assets  readings/s  us CPU each  of the sender  B an asset  generator late p50, p99, max ms  loop late p50, p99, max ms"
+        "           assets  readings/s  us CPU each  of the sender  allocations each (bytes)  B an asset  generator late p50, p99, max ms  loop late p50, p99, max ms"
     );
     let all = [(10_000, 1_000), (100_000, 1_000), (1_000_000, 10_000)];
-    for (assets, every_ms) in all.into_iter().take(if quick { 1 } else { 3 }) {
-        // A process of its own: memory that an earlier row left to the allocator would hide what this one takes.
-        let row = Command::new(std::env::current_exe()?)
-            .args([SINK_ROW, &assets.to_string(), &every_ms.to_string()])
-            .status()?;
-        ensure!(row.success(), "{assets} assets: {row}");
+    for lane in InMemory::ALL {
+        for (assets, every_ms) in all.into_iter().take(if quick { 1 } else { 3 }) {
+            // A process of its own: memory that an earlier row left to the allocator would hide what this one takes.
+            let row = Command::new(std::env::current_exe()?)
+                .args([lane.name(), &assets.to_string(), &every_ms.to_string()])
+                .status()?;
+            ensure!(row.success(), "{assets} assets: {row}");
+        }
     }
     Ok(())
 }
 
-fn sink_row(assets: u32, every_ms: u32) -> Result<()> {
+fn row_of(lane: InMemory, assets: u32, every_ms: u32) -> Result<()> {
     let mut plan = sample::plan(assets, world::ms(8_000));
     let every = world::ms(every_ms.into());
     sample::fleet(&mut plan).streams = vec![sample::stream("status", every)];
-    let Ran { report, cpu, memory, .. } = run(plan, Arc::new(Sink))?;
-    let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / report.generated as f64;
+    let Ran { report, cpu, memory, allocations, .. } = run(plan, lane.driver())?;
+    let generated = report.generated as f64;
+    let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / generated;
     let (all, sender) = (each(cpu), each(report.cpu.context("its thread is its own")?));
+    let of_half = |count: u64| count as f64 / (generated / 2.0);
+    let allocated = format!("{:.2} ({:.0})", of_half(allocations.0), of_half(allocations.1));
     println!(
-        "     {assets:>10}  {:>10}  {all:>11.2}  {sender:>13.2}  {:>10}  {:>31}  {:>26}",
+        "{:<8} {assets:>8}  {:>10}  {all:>11.2}  {sender:>13.2}  {allocated:>24}  {:>10}  {:>31}  {:>26}",
+        lane.name(),
         report.generated / 8,
         memory / u64::from(assets),
         late(&report.schedule_lag),
@@ -114,6 +145,8 @@ struct Ran {
     cpu: Duration,
     /// By how much the process had grown in the middle of the run, in bytes: everything counts that the traffic made it hold.
     memory: u64,
+    /// In the second half of the run: how often memory was asked for, and for how many bytes.
+    allocations: (u64, u64),
     /// How long after its planned end the run was over.
     beyond: Duration,
 }
@@ -137,13 +170,16 @@ fn run(plan: Plan, driver: Arc<dyn Driver>) -> Result<Ran> {
         fleets.arm(clock.clone(), wanted, seen).await;
         clock.until(Micros::after(stop / 2)).await;
         let memory = resident()?.saturating_sub(before);
+        let made = allocations::so_far();
         clock.until(Micros::after(stop)).await;
+        let now = allocations::so_far();
+        let allocations = (now.0 - made.0, now.1 - made.1);
         let latest = stop + world::ms(1_000);
         let drains = Instant::now();
         let report = fleets.drain(Micros::after(latest)).await;
         ensure!(report.trouble.is_none(), "the generator had trouble: {:?}", report.trouble);
         let beyond = drains.elapsed().saturating_sub(world::ms(1_000));
-        Ok(Ran { report, cpu: cpu().saturating_sub(spent), memory, beyond })
+        Ok(Ran { report, cpu: cpu().saturating_sub(spent), memory, allocations, beyond })
     })
 }
 
