@@ -7,16 +7,31 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::sh;
 
+mod peers;
+
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// The packet fabric against a veth pair: throughput, CPU, delay, cuts, loss. Four minutes at most.
     Fabric(Fabric),
-    /// The load generator against lanes in memory: CPU per reading, its own lateness, what an outage of everybody costs. A minute.
-    Traffic {
-        /// The smallest sink and the largest outage only.
-        #[arg(long)]
-        quick: bool,
-    },
+    /// The load generator, alone and beside other load generators that are installed: CPU, latencies that are true, memory, pacing.
+    /// Ten minutes at most.
+    Traffic(Traffic),
+}
+
+#[derive(Args)]
+pub(crate) struct Traffic {
+    /// Fewer and shorter measurements, and the fastest peers only: a minute and a half at most.
+    #[arg(long)]
+    quick: bool,
+    /// Only measurements whose name holds this word, such as `truth`.
+    #[arg(long)]
+    only: Option<String>,
+    /// Where the figures go; without it a new file in target/bench.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Installs the peers by apt, cargo and go, into target/peers where the client allows, and measures nothing.
+    #[arg(long)]
+    install_peers: bool,
 }
 
 #[derive(Args)]
@@ -48,11 +63,8 @@ enum Engine {
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
     match bench {
         Bench::Fabric(asked) => fabric(root, asked),
-        Bench::Traffic { quick } => {
-            let mut words = named("traffic");
-            words.extend(quick.then(|| "--quick".to_owned()));
-            cargo(root, &words)
-        }
+        Bench::Traffic(asked) if asked.install_peers => peers::install(root),
+        Bench::Traffic(asked) => traffic(root, asked),
     }
 }
 
@@ -74,10 +86,26 @@ fn fabric(root: &Path, asked: &Fabric) -> Result<()> {
     if let Some(engine) = asked.engine.and_then(|engine| engine.to_possible_value()) {
         words.extend(["--engine".to_owned(), engine.get_name().to_owned()]);
     }
-    if let Some(only) = &asked.only {
+    rest(root, words, asked.only.as_ref(), asked.json.as_ref())
+}
+
+fn traffic(root: &Path, asked: &Traffic) -> Result<()> {
+    let mut words = named("traffic");
+    words.extend(asked.quick.then(|| "--quick".to_owned()));
+    rest(root, words, asked.only.as_ref(), asked.json.as_ref())
+}
+
+/// What all benches understand.
+fn rest(
+    root: &Path,
+    mut words: Vec<String>,
+    only: Option<&String>,
+    json: Option<&PathBuf>,
+) -> Result<()> {
+    if let Some(only) = only {
         words.extend(["--only".to_owned(), only.clone()]);
     }
-    if let Some(json) = &asked.json {
+    if let Some(json) = json {
         // Cargo runs a bench in the folder of its package.
         let json = std::path::absolute(json).context("failed to read the path")?;
         words.extend([

@@ -1,7 +1,8 @@
-//! Lanes in memory.
+//! Lanes in memory, and the network of those that are not.
 
 use std::{
     future::Future,
+    io,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -15,7 +16,7 @@ use seams::{
     Network, Origin, Progress, Session, SessionLane,
 };
 use tokio::{
-    net::{TcpStream, UdpSocket},
+    net::{TcpSocket, TcpStream, UdpSocket},
     task::yield_now,
     time::Sleep,
 };
@@ -157,18 +158,19 @@ impl Session for Acks {
     fn disconnect(&self, _: Disconnect) {}
 }
 
+/// One server, whoever is asked for.
 #[derive(Debug)]
-pub(crate) struct NoGround;
+pub(crate) struct Loopback(pub(crate) SocketAddr);
 
 #[async_trait]
-impl Network for NoGround {
-    fn address(&self, _: &NodeId, port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], port).into()
+impl Network for Loopback {
+    fn address(&self, _: &NodeId, _: u16) -> SocketAddr {
+        self.0
     }
-    async fn tcp(&self, _: &Origin, _: SocketAddr) -> std::io::Result<TcpStream> {
-        Err(std::io::ErrorKind::Unsupported.into())
+    async fn tcp(&self, _: &Origin, to: SocketAddr) -> io::Result<TcpStream> {
+        TcpSocket::new_v4()?.connect(to).await
     }
-    async fn udp(&self, _: &Origin) -> std::io::Result<UdpSocket> {
-        Err(std::io::ErrorKind::Unsupported.into())
+    async fn udp(&self, _: &Origin) -> io::Result<UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
