@@ -2,11 +2,12 @@
 //!
 //! | name | figure |
 //! |---|---|
-//! | `VERSION.CONNECTIONS.memory` | user memory of an idle connection: by how much the process has grown, per connection |
-//! | `VERSION.CONNECTIONS.memory_used` | the same after each connection has sent several readings |
-//! | `VERSION.CONNECTIONS.cpu` | CPU of the process per reading, open loop: lane and sockets alone, without fleets and ledger |
-//! | `VERSION.CONNECTIONS.latency_p50`, `_p99` | from the moment at which a reading was due to its ack |
-//! | `VERSION.CONNECTIONS.lost` | readings that were not acked |
+//! | `VERSION.CONNECTIONS.RATE.memory` | user memory of an idle connection: by how much the process has grown, per connection |
+//! | `VERSION.CONNECTIONS.RATE.memory_used` | the same after each connection has sent several readings |
+//! | `VERSION.CONNECTIONS.RATE.cpu` | CPU of the process per reading, open loop: lane and sockets alone, without fleets and ledger |
+//! | `VERSION.CONNECTIONS.RATE.latency_p50`, `_p99` | from the moment at which a reading was due to its ack |
+//! | `VERSION.CONNECTIONS.RATE.lost` | readings that were not acked |
+//! | `VERSION.CONNECTIONS.RATE.server_memory` | the sink's own, per connection |
 //!
 //! A line of JSON each: `name`, `value`, `unit`. `--quick` for a tenth of the connections and of the time.
 #![allow(clippy::print_stdout, reason = "a bench talks to the person who runs it")]
@@ -59,10 +60,11 @@ struct Row {
     seconds: u32,
 }
 
-const ROWS: [Row; 3] = [
+const ROWS: [Row; 4] = [
     Row { version: "http1", connections: 15_000, rate: 2_500, seconds: 18 },
     Row { version: "http1", connections: 64, rate: 5_000, seconds: 8 },
     Row { version: "http2", connections: 8, rate: 5_000, seconds: 8 },
+    Row { version: "http2", connections: 8, rate: 20_000, seconds: 4 },
 ];
 
 #[derive(Parser)]
@@ -77,14 +79,14 @@ fn main() -> Result<(), Failed> {
         Some(SERVE) => serve(),
         Some(ROW) => {
             let row = ROWS[words[1].parse::<usize>()?].scaled(words[2] == "quick");
-            LocalSet::new().block_on(&runtime()?, row.measure(words[3].parse()?))
+            LocalSet::new().block_on(&runtime()?, row.measure(words[3].parse()?, &words[4]))
         }
         _ => {
             let size = if words.iter().any(|word| word == "--quick") { "quick" } else { "whole" };
             let (mut server, address) = server()?;
             let rows = (0..ROWS.len()).try_for_each(|row| -> Result<(), Failed> {
                 // A process of its own: memory that an earlier row left to the allocator would hide what this one takes.
-                let own = [ROW, &row.to_string(), size, &address];
+                let own = [ROW, &row.to_string(), size, &address, &server.id().to_string()];
                 let ended = Command::new(std::env::current_exe()?).args(own).status()?;
                 if ended.success() { Ok(()) } else { Err(format!("row {row}: {ended}").into()) }
             });
@@ -135,14 +137,14 @@ impl Row {
     }
 
     fn say(&self, name: &str, value: f64, unit: &str) {
-        let name = format!("{}.{}.{name}", self.version, self.connections);
+        let name = format!("{}.{}.{}.{name}", self.version, self.connections, self.rate);
         println!(
             "{}",
             json!({"name": name, "value": (value * 100.0).round() / 100.0, "unit": unit})
         );
     }
 
-    async fn measure(self, server: SocketAddr) -> Result<(), Failed> {
+    async fn measure(self, server: SocketAddr, process: &str) -> Result<(), Failed> {
         let maximum = getrlimit(Resource::Nofile).maximum;
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
         let readings = (self.rate * self.seconds) as usize;
@@ -150,20 +152,22 @@ impl Row {
         sender.connect(0..1).await?;
         sender.send_all(1, 1_000).await?;
         sender.latencies.clear();
-        let before = resident()?;
+        let (before, servers) = (resident("self")?, resident(process)?);
         let mut from = 1;
         while from < self.connections {
             let until = self.connections.min(from + AT_ONCE);
             sender.connect(from..until).await?;
             from = until;
         }
-        let each = |now: u64| now.saturating_sub(before) as f64 / f64::from(self.connections);
-        let idle = each(resident()?);
+        let each =
+            |now: u64, before: u64| now.saturating_sub(before) as f64 / f64::from(self.connections);
+        let idle = each(resident("self")?, before);
         let spent = cpu();
         sender.send_all(readings as u32, self.rate).await?;
         let spent = cpu().saturating_sub(spent);
         self.say("memory", idle, "B");
-        self.say("memory_used", each(resident()?), "B");
+        self.say("memory_used", each(resident("self")?, before), "B");
+        self.say("server_memory", each(resident(process)?, servers), "B");
         self.say("cpu", spent.as_secs_f64() * 1e6 / readings as f64, "us");
         sender.latencies.sort_unstable();
         let last = sender.latencies.len().saturating_sub(1);
@@ -221,35 +225,26 @@ impl Sender {
     /// Sends so many readings at a rate, whatever comes back, and waits for their ends.
     async fn send_all(&mut self, readings: u32, rate: u32) -> Result<(), Failed> {
         let (mut arena, mut batch, mut refused) = (vec![], vec![], vec![]);
+        // What a full connection refused is offered again, as a fleet would; its latency goes on.
+        let mut held: Vec<u32> = vec![];
         let first = self.clock.now().0 + 1_000;
         let began = self.sent;
         let mut ended = 0;
         while ended < readings {
             let now = self.clock.now().0;
             let due = |n: u32| first + i64::from(n) * 1_000_000 / i64::from(rate);
+            let mut offered = std::mem::take(&mut held);
             while self.sent - began < readings && due(self.sent - began) <= now {
-                let (ticket, conn) = (self.sent, self.sent % self.up);
-                let identity = Identity { asset: conn, stream: 0, boot: 1, seq: ticket.into() };
-                let start = arena.len() as u32;
-                write(identity, &mut arena);
-                let length = arena.len() as u32 - start;
-                batch.push(Outgoing {
-                    ticket,
-                    conn: ConnId(conn),
-                    identity,
-                    attempt: 1,
-                    start,
-                    length,
-                });
+                offered.push(self.sent);
                 self.sent += 1;
+            }
+            for ticket in &offered {
+                batch.push(write(*ticket, ticket % self.up, &mut arena));
             }
             if !batch.is_empty() {
                 let shared = Bytes::from(std::mem::take(&mut arena));
                 self.lane.submit(Batch { readings: &batch, arena: &shared }, &mut refused);
-                // A connection that is full here would be one that is a whole round late.
-                self.lost += refused.len() as u32;
-                ended += refused.len() as u32;
-                refused.clear();
+                held.extend(refused.drain(..).map(|index| offered[index as usize]));
                 batch.clear();
             }
             let next = self.clock.instant(Micros(due(self.sent - began)));
@@ -281,10 +276,14 @@ impl Sender {
     }
 }
 
-fn write(identity: Identity, arena: &mut Vec<u8>) {
+fn write(ticket: u32, conn: u32, arena: &mut Vec<u8>) -> Outgoing {
+    let identity = Identity { asset: conn, stream: 0, boot: 1, seq: ticket.into() };
     let (generated, device_time) = (Micros::ZERO, Micros::ZERO);
+    let start = arena.len() as u32;
     Envelope { run: 1, identity, attempt: 1, stored: false, generated, device_time }
         .write(144, arena);
+    let length = arena.len() as u32 - start;
+    Outgoing { ticket, conn: ConnId(conn), identity, attempt: 1, start, length }
 }
 
 /// One node.
@@ -324,9 +323,9 @@ fn cpu() -> Duration {
     Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
 }
 
-/// Memory of this process, in bytes.
-fn resident() -> Result<u64, Failed> {
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
+/// Memory of a process, in bytes.
+fn resident(process: &str) -> Result<u64, Failed> {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm"))?;
     let pages = statm.split(' ').nth(1).ok_or("statm has a second figure")?;
     Ok(pages.parse::<u64>()? * rustix::param::page_size() as u64)
 }

@@ -19,15 +19,14 @@ use hyper::{
     body::Incoming,
     header::{CONTENT_TYPE, HeaderValue},
 };
-use model::{Identity, envelope::Envelope};
+use model::Identity;
 use seams::monotonic_ns;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::shared::Shared;
+use super::shared::{PAYLOAD_MAX, Shared};
 use crate::reading::{FORGOTTEN, PASSED, POSITION, Reading};
 
-const PAYLOAD_MAX: usize = 1 << 20;
 const LIMIT: usize = 10_000;
 const LIMIT_MAX: usize = 100_000;
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -61,33 +60,23 @@ async fn body(request: Request<Incoming>) -> Option<Bytes> {
 }
 
 async fn post(shared: &Shared, request: Request<Incoming>) -> Answer {
-    let envelope = body(request).await.and_then(|body| Envelope::read(&body).ok());
-    unless_stalled(shared).await;
-    let now_ns = monotonic_ns();
-    let mut state = shared.state();
-    let Some(envelope) = envelope else {
-        state.counts.refused += 1;
-        return failure(StatusCode::BAD_REQUEST, "no intact envelope within the first 1 MiB");
-    };
-    let position = state.kept.add(&envelope, now_ns / 1000);
-    state.counts.readings += 1;
-    state.stamp(Some(&envelope), now_ns);
-    drop(state);
-    shared.stored.notify_waiters();
-    with(empty(), POSITION, position)
+    let body = body(request).await;
+    shared.unless_stalled().await;
+    match shared.store(&body.unwrap_or_default()) {
+        Some(position) => with(empty(), POSITION, position),
+        None => failure(StatusCode::BAD_REQUEST, "no intact envelope within the first 1 MiB"),
+    }
 }
 
 async fn null(shared: &Shared, request: Request<Incoming>) -> Answer {
     let _forgotten = body(request).await;
-    unless_stalled(shared).await;
-    let mut state = shared.state();
-    state.counts.nulls += 1;
-    state.stamp(None, monotonic_ns());
+    shared.unless_stalled().await;
+    shared.forget();
     empty()
 }
 
 async fn read(shared: &Shared, query: &str) -> Answer {
-    unless_stalled(shared).await;
+    shared.unless_stalled().await;
     let text =
         |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
     let after = number(text("after")).unwrap_or(0);
@@ -124,12 +113,6 @@ fn health(shared: &Shared) -> Answer {
         "counts": state.counts,
     });
     typed("application/json", text.to_string().into())
-}
-
-async fn unless_stalled(shared: &Shared) {
-    if let Some(stall) = &shared.stall {
-        stall.over().await;
-    }
 }
 
 fn number<T: FromStr>(text: Option<&str>) -> Option<T> {

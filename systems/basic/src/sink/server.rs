@@ -17,7 +17,10 @@ use tokio::{
 use super::{
     api,
     args::SinkArgs,
+    fast,
+    fast::NotPlain,
     kept::Kept,
+    rewound::Rewound,
     shared::{Counts, Shared, State},
     stall::Stall,
     stamps::Stamps,
@@ -157,8 +160,7 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Infallible {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let shared = shared.clone();
-                tokio::spawn(async move { connection(stream, &shared).await });
+                tokio::spawn(connection(stream, shared.clone()));
             }
             Err(_) => sleep(PAUSE).await,
         }
@@ -166,7 +168,7 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Infallible {
 }
 
 /// One connection to its end; the client's trouble is the client's to see.
-async fn connection(stream: TcpStream, shared: &Arc<Shared>) {
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     // Without it answers could wait for the client's acknowledgement; a socket that refuses it is already gone.
     let _ = stream.set_nodelay(true);
     {
@@ -175,6 +177,14 @@ async fn connection(stream: TcpStream, shared: &Arc<Shared>) {
         state.counts.connections += 1;
         state.counts.connections_max = state.counts.connections_max.max(state.open);
     }
+    match fast::serve(stream, &shared).await {
+        // A task of its own: this one stays small for all that never need it.
+        Ok(Some(other)) => drop(tokio::spawn(by_hyper(other, shared))),
+        Ok(None) | Err(_) => shared.state().open -= 1,
+    }
+}
+
+async fn by_hyper(NotPlain { stream, read }: NotPlain, shared: Arc<Shared>) {
     let service = service_fn(|request| {
         let shared = shared.clone();
         async move { Ok::<_, Infallible>(api::answer(&shared, request).await) }
@@ -182,6 +192,7 @@ async fn connection(stream: TcpStream, shared: &Arc<Shared>) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().auto_date_header(false);
     builder.http2().auto_date_header(false).max_concurrent_streams(STREAMS);
+    let stream = Rewound { stream, before: read };
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
     shared.state().open -= 1;
 }

@@ -6,10 +6,14 @@ use std::{
 };
 
 use model::envelope::Envelope;
+use seams::monotonic_ns;
 use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::{kept::Kept, stall::Stall, stamps::Stamps};
+
+/// Longer payloads are refused.
+pub(super) const PAYLOAD_MAX: usize = 1 << 20;
 
 /// What a sink has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,7 +38,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
-    pub(super) stall: Option<Stall>,
+    stall: Option<Stall>,
     /// A reading was stored.
     pub(super) stored: Notify,
 }
@@ -57,13 +61,44 @@ impl Shared {
         Self { state: Mutex::new(state), stall, stored: Notify::new() }
     }
 
+    /// Waits for the end of a stall, if there is one.
+    pub(super) async fn unless_stalled(&self) {
+        if let Some(stall) = &self.stall {
+            stall.over().await;
+        }
+    }
+
+    /// Stores a payload, and says where; None if it is no intact reading.
+    pub(super) fn store(&self, payload: &[u8]) -> Option<u64> {
+        let envelope = Envelope::read(payload).ok();
+        let now_ns = monotonic_ns();
+        let mut state = self.state();
+        let Some(envelope) = envelope else {
+            state.counts.refused += 1;
+            return None;
+        };
+        let position = state.kept.add(&envelope, now_ns / 1000);
+        state.counts.readings += 1;
+        state.stamp(Some(&envelope), now_ns);
+        drop(state);
+        self.stored.notify_waiters();
+        Some(position)
+    }
+
+    /// A body that is not kept.
+    pub(super) fn forget(&self) {
+        let mut state = self.state();
+        state.counts.nulls += 1;
+        state.stamp(None, monotonic_ns());
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    pub(super) fn stamp(&mut self, envelope: Option<&Envelope>, now_ns: u64) {
+    fn stamp(&mut self, envelope: Option<&Envelope>, now_ns: u64) {
         if let Some(stamps) = &mut self.stamps
             && let Err(error) = stamps.add(envelope, now_ns)
         {

@@ -16,6 +16,7 @@ use model::{
 use seams::{Clock, Observer, Origin, Progress, SightingSink, Vantage};
 use serde_json::json;
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     task::{AbortHandle, spawn_local},
     time::Instant,
@@ -187,5 +188,30 @@ fn an_observer_sees_what_any_of_the_nodes_took_and_passes_the_end_of_all() {
         let last = observer.read_back(network, &vantage, back.clone()).await.expect("they answer");
         assert_eq!(back.seqs(), all);
         assert!(last.iter().all(|(shard, last)| head[shard] <= *last));
+    });
+}
+
+/// Plain requests are answered by hand and others by hyper: whoever asks sees one server.
+#[test]
+fn requests_of_all_sorts_are_answered_in_order_on_one_connection() {
+    local(async {
+        let (address, _) = start(&[]);
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        let mut client = socket.connect(address).await.expect("it listens");
+        let plain = "POST /null HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc";
+        let chunked = "POST /null HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        let wrong = "POST /readings HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc";
+        let last = "GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        let all = [plain, wrong, plain, chunked, wrong, plain, last].concat();
+        // In two pieces that end within a request.
+        let (first, second) = all.split_at(plain.len() + 20);
+        client.write_all(first.as_bytes()).await.expect("open");
+        client.write_all(second.as_bytes()).await.expect("open");
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).await.expect("it closes after the last one");
+        let statuses: Vec<&str> =
+            answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        assert_eq!(statuses, ["204", "400", "204", "204", "400", "204", "200"], "{answers}");
+        assert!(answers.contains("\"nulls\":4") && answers.contains("\"refused\":2"), "{answers}");
     });
 }
