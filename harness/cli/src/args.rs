@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use basic::SinkArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use document::units::{Multiple, Time};
 use plan::Setting;
 
 /// Chaos and load testing for replicated platforms: real servers, real traffic, real failures, before the release.
@@ -74,6 +75,8 @@ pub(crate) enum Command {
         #[arg(long)]
         into: Option<PathBuf>,
     },
+    /// Find what the stack of a scenario carries: its load goes up in steps, without a fault.
+    Capacity(Capacity),
     /// Receive readings over HTTP/1.1 and HTTP/2 on one port, and let them be read back: for benches, tests, and a first try.
     Sink(SinkArgs),
     /// Print the JSON schema of scenarios, for editors.
@@ -115,6 +118,30 @@ pub(crate) struct Run {
     /// When to keep the packets around the effect of each fault, in `packets/` of the run folder.
     #[arg(long, value_enum, default_value_t = Packets::OnFailure)]
     pub(crate) packets: Packets,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Capacity {
+    #[command(flatten)]
+    pub(crate) scenario: Scenario,
+    /// Where runs are kept.
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// Set a parameter of the scenario's lab, as for `run`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) lab: Vec<Setting>,
+    /// Load of the last step, as a multiple of the nominal rates; the first step is at 1x, and each is the same multiple of the one before.
+    #[arg(long, default_value = "16x")]
+    pub(crate) to: Multiple,
+    /// How many steps.
+    #[arg(long, default_value_t = 13)]
+    pub(crate) steps: u32,
+    /// How long each step lasts.
+    #[arg(long, default_value = "10s")]
+    pub(crate) step: Time,
+    /// A step holds while the p99 of its acks is at most this many times that of the first step.
+    #[arg(long, default_value_t = 4.0)]
+    pub(crate) factor: f64,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

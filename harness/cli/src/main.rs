@@ -7,6 +7,7 @@
 //! * `labs`: the labs of this build
 //! * `run`: `wetdress run`
 //! * `scenario`: a scenario from the command line, with its mistakes
+//! * `machine`: what a plan asks of this machine
 //! * `judge`: from a run folder to verdicts and reports
 //! * `doctor`: what this machine can do, tried
 //! * `commands`: commands that only read and print, one file each
@@ -23,6 +24,7 @@ mod doctor;
 mod exit;
 mod judge;
 mod labs;
+mod machine;
 mod panics;
 mod progress;
 mod run;
@@ -86,6 +88,7 @@ fn dispatch(command: Command, color: bool) -> Result<Exit, Exit> {
         Command::Explain { kind, all, into } => {
             commands::explain(kind.as_deref(), all, into.as_deref())
         }
+        Command::Capacity(args) => commands::capacity(&args, color),
         Command::Sink(args) => commands::sink(&args),
         Command::Schema => commands::schema(),
         Command::List { json } => commands::list(json),

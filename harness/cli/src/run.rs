@@ -5,6 +5,7 @@ use std::{fs, path::Path, sync::Arc, time::SystemTime};
 use drill::{Cast, Drill, DrillError, Journal, Kinds, Lacking, Load, chain, run_number};
 use findings::Verdict;
 use model::Plan;
+use plan::Setting;
 use run::{State, Summary};
 use seams::{Clock, Ended, Entered, LabError, LabKind, LabSetup, MakeLab, Traffic};
 use traffic::{Fleets, Setup, Thread};
@@ -14,7 +15,7 @@ use crate::{
     catalogs::{SYSTEMS, catalogs},
     console,
     exit::Exit,
-    judge, labs, panics,
+    judge, labs, machine, panics,
     progress::Progress,
     scenario::{self, Read},
 };
@@ -24,17 +25,42 @@ use crate::{
 /// # Errors
 /// It did not get so far, or what was found could not be said: this is the exit code.
 pub(crate) fn run(args: &args::Run, color: bool) -> Result<Exit, Exit> {
-    let Read { mut plan, text } = scenario::read(&args.scenario, color)?;
-    if let Err(mistakes) = plan::set_lab(&mut plan, &args.lab, &catalogs()) {
+    let Read { plan, text } = scenario::read(&args.scenario, color)?;
+    let asked = Asked { text: &text, lab: &args.lab, runs: &args.runs, quiet: args.scenario.json };
+    let (folder, ended) = record(plan, &asked, color)?;
+    conclude(args, &folder, ended)
+}
+
+/// How a plan is to be run.
+pub(crate) struct Asked<'a> {
+    /// Of the scenario.
+    pub(crate) text: &'a str,
+    pub(crate) lab: &'a [Setting],
+    pub(crate) runs: &'a Path,
+    /// Nothing is told while it runs.
+    pub(crate) quiet: bool,
+}
+
+/// Runs a plan to its end, or to whatever ends it, and closes its folder; nothing is judged.
+///
+/// # Errors
+/// It did not begin: this is the exit code.
+pub(crate) fn record(
+    mut plan: Plan,
+    asked: &Asked<'_>,
+    color: bool,
+) -> Result<(run::Folder, Exit), Exit> {
+    let Asked { text, lab, runs, quiet } = *asked;
+    if let Err(mistakes) = plan::set_lab(&mut plan, lab, &catalogs()) {
         console::talk(mistakes.render(color).trim_end());
         return Err(Exit::Usage);
     }
+    machine::carries(&plan)?;
     let lab = labs::CATALOG.find(&plan.lab.kind).expect("the plan was read with this catalog");
-    let folder = folder(&args.runs, &plan, &text)?;
+    let folder = folder(runs, &plan, text)?;
     panics::of_run(folder.path());
     // Where the file system has no locks, nobody can see that the run goes on, and nothing else is lost.
     let _held = folder.hold().ok();
-    let quiet = args.scenario.json;
     if !quiet {
         console::talk(&format!(
             "{}: about {} s; run folder {}",
@@ -44,7 +70,8 @@ pub(crate) fn run(args: &args::Run, color: bool) -> Result<Exit, Exit> {
         ));
     }
     let ended = panics::caught(|| enter(lab.make, plan, folder.clone(), quiet));
-    conclude(args, &folder, close(&folder, ended.unwrap_or(Exit::BrokeOff)))
+    let ended = close(&folder, ended.unwrap_or(Exit::BrokeOff));
+    Ok((folder, ended))
 }
 
 fn folder(runs: &Path, plan: &Plan, scenario: &str) -> Result<run::Folder, Exit> {

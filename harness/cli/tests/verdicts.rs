@@ -136,3 +136,32 @@ fn test_cases_have_names_of_their_own() {
     assert_eq!(unique.len(), names.len(), "{names:?}");
     assert!(names.iter().all(|name| name.contains("classname=\"junit-names\"")), "{names:?}");
 }
+
+/// In a model without a limit every step holds: a lower bound, the line for the scenario, and a run folder as any.
+#[test]
+fn capacity_goes_up_in_steps_and_gives_the_line_for_the_scenario() {
+    let runs = tempfile::tempdir().expect("a temporary folder");
+    let drill = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../scenarios/drills/pretend-region-loss.yaml");
+    let capacity = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wetdress"));
+        command.arg("capacity").arg(&drill).arg("--runs").arg(runs.path()).args(more);
+        command.output().expect("the binary starts")
+    };
+    let out = capacity(&["--steps", "3", "--to", "4x", "--step", "5s", "--json"]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(0), "{said}");
+    let found: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(found["line"], "capacity: {readings: 480/s}", "{found}");
+    assert_eq!(found["capacity"]["knee"], serde_json::Value::Null);
+    let steps = found["capacity"]["steps"].as_array().expect("steps");
+    let due: Vec<u64> = steps.iter().filter_map(|step| step["due"].as_u64()).collect();
+    assert_eq!(due.len(), 3, "{found}");
+    for (due, asked) in due.iter().zip([600u64, 1_200, 2_400]) {
+        assert!(due.abs_diff(asked) <= 120, "one reading of each asset either way: {found}");
+    }
+    assert!(runs.path().join("latest/run.json").exists(), "{said}");
+    let refused = capacity(&["--to", "1x"]);
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not above 1x"));
+}

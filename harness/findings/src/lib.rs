@@ -25,12 +25,14 @@
 //! * `delivered`: what arrived of all that was generated
 //! * `duplicates`: at more than one position
 //! * `order`: reordering
+//! * `capacity`: what a stack carries, from a load that goes up in steps
 //! * `chart`: what charts draw, per second
 //! * `intervals`: intervals, and the rank of percentiles
 //! * `format`: quantities as a person reads them
 //! * `unasked`: whether anybody looked
 //! * `shards`: which shard of which service a reading went to
 
+pub mod capacity;
 mod chart;
 mod classes;
 mod delivered;

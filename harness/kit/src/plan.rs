@@ -34,6 +34,7 @@ pub fn of(fleet: Fleet) -> Plan {
         fleets: BTreeMap::from([("terminals".into(), fleet)]),
         observers: BTreeMap::new(),
         theta: SECOND,
+        capacity: None,
         phases: vec![phase("all", Duration::ZERO, PhaseEnd::At(10 * SECOND))],
         windows: Vec::new(),
         safety: Safety::default(),

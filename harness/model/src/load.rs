@@ -31,6 +31,17 @@ impl Load {
     }
 }
 
+/// What the stack carries, as the scenario says: all fleets together send to it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// mu: readings per second that it acks in time.
+    pub readings_per_s: f64,
+    /// C: connections per second that one region accepts, where that is known.
+    pub connects_per_s: Option<f64>,
+    /// Q: connections that may wait to be accepted, where that is known.
+    pub queue: Option<u32>,
+}
+
 /// What a load makes of time. **Nominal time** is the integral of the rate: it passes as fast as a clock at the nominal rate, and twice
 /// as fast at `2x`. A reading that is due at `n` without a load is due under it once `n` microseconds of nominal time have passed.
 ///

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     CellId, End, FleetId, NodeId, ObserverId, RegionId, ServiceId, ShardId, StreamId, Topology,
     WindowId, ZoneId,
-    load::Load,
+    load::{Capacity, Load},
     topology::{Cell, Node},
 };
 
@@ -39,6 +39,9 @@ pub struct Plan {
     pub observers: BTreeMap<ObserverId, Observer>,
     /// Availability deadline: a reading acked later than this is not good.
     pub theta: Duration,
+    /// Where the scenario names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
     /// In order; the first begins at zero, each begins where the one before it ends.
     pub phases: Vec<Phase>,
     /// In order of the file.

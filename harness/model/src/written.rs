@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FleetId, RegionId, WindowId, topology::pairs};
 
-/// Where those parts of a plan are written that a lab may be unable to do. A part that no file names is not listed.
+/// Where those parts of a plan are written that a lab or a machine may be unable to do. A part that no file names is not listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     pub windows: BTreeMap<WindowId, Line>,
@@ -15,6 +15,8 @@ pub struct Written {
     pub links: BTreeMap<(RegionId, RegionId), Line>,
     /// The `access` of each fleet that has one.
     pub access: BTreeMap<FleetId, Line>,
+    #[serde(default)]
+    pub fleets: BTreeMap<FleetId, Line>,
 }
 
 /// A place in a file of the scenario, line and column from 1.

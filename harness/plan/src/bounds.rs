@@ -1,7 +1,6 @@
 //! How much a drill may hold. Each limit is looked at before anything is made of what it counts.
 
 use document::{Problem, Problems, Sp, Span};
-use model::{Micros, Plan, load::Warp};
 
 use crate::grammar::Scenario;
 
@@ -72,13 +71,7 @@ pub(crate) fn tolerable(asked: Option<Sp<u32>>, regions: usize, problems: &mut P
 }
 
 /// Readings that fall due while assets send.
-pub(crate) fn readings(plan: &Plan, at: Span, problems: &mut Problems) {
-    let of_fleets = plan.fleets.values().flat_map(|fleet| {
-        let sends = Warp::of(&fleet.load).nominal(Micros::after(plan.stop())).elapsed().as_nanos();
-        let each = fleet.streams.iter().map(move |stream| sends / stream.every.as_nanos().max(1));
-        each.map(|each| each * u128::from(fleet.assets))
-    });
-    let count: u128 = of_fleets.sum();
+pub(crate) fn readings(count: u128, at: Span, problems: &mut Problems) {
     if count > READINGS_MAX {
         let message = format!("{count} readings fall due in this drill");
         let problem = Problem::new("range", at, message).label("more than can be kept and judged");

@@ -30,11 +30,19 @@ pub(crate) fn slowest_within(plan: &Plan, from: Duration, to: Duration) -> Durat
     let fleets = plan.fleets.values().filter(|fleet| !fleet.probe);
     let slowest = fleets.flat_map(|fleet| {
         let (warp, streams) = (Warp::of(&fleet.load), fleet.streams.iter());
-        streams
-            .filter(|stream| stream.ack == Ack::Required)
-            .map(move |stream| warp.slowest(Micros::after(stream.every), span).elapsed())
+        streams.filter(|stream| stream.ack == Ack::Required).map(move |stream| {
+            match warp.is_nominal() {
+                true => stream.every,
+                false => whole_ms(warp.slowest(Micros::after(stream.every), span).elapsed()),
+            }
+        })
     });
     slowest.max().unwrap_or_default()
+}
+
+/// Rounded up, as a person would say it.
+fn whole_ms(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX))
 }
 
 /// The interval of the readings by which a recovery is judged: that of a service by a probe, where there is one.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, de};
 
 mod load;
 
-pub(crate) use self::load::{Bursts, Diurnal, Ramp, Rate, Shape, Steps};
+pub(crate) use self::load::{Bursts, Capacity, Diurnal, Ramp, Rate, Shape, Steps};
 
 /// Between two readings of a stream.
 pub(crate) type Every = Within<Time, MS, DAY>;
@@ -162,6 +162,8 @@ pub(crate) struct Traffic {
     pub(crate) fleets: Option<Part>,
     /// Small readings of the harness's own, one per shard and region: resolution where assets are slow.
     pub(crate) probe: Option<Sp<Probe>>,
+    /// What the stack carries, all fleets together: `plan` then prints how loaded the drill is. `wetdress capacity` finds it.
+    pub(crate) capacity: Option<Capacity>,
     /// A reading that is acked later than this counts as not good. Default: `1s`.
     pub(crate) deadline: Option<Patience>,
 }

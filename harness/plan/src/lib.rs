@@ -31,6 +31,8 @@
 //! * `due`: readings that fall due
 //! * `feasibility`: what no run of a plan could decide
 //! * `backlog`: what piles up on assets
+//! * `ratios`: what a small lab must share with a big fleet
+//! * `capacity`: a run that looks for what a stack carries
 //! * `warnings`: what is perhaps not meant
 //! * `settings`: what the command line sets
 //! * `written`: where the parts of a plan are written
@@ -49,6 +51,7 @@ mod blast_radius;
 mod bounds;
 mod built;
 mod canonical;
+mod capacity;
 mod catalogs;
 mod describe;
 mod due;
@@ -68,6 +71,7 @@ mod names;
 mod observers;
 mod phases;
 mod places;
+mod ratios;
 mod recorders;
 mod schema;
 mod services;
@@ -81,12 +85,14 @@ mod warnings;
 mod windows;
 mod written;
 
+pub use capacity::{Stair, capacity_run};
 pub use catalogs::{Catalogs, Family, Known};
 pub use describe::{Description, describe};
 pub use explain::{explain, list, reference};
 pub use files::{Unreadable, read_text};
 pub use load::{Input, expand, load, load_input};
 pub use mistakes::{Mistake, Mistakes};
+pub use ratios::Ratios;
 pub use schema::schema;
 pub use settings::{Setting, set_lab};
 pub use warnings::{Warning, warnings};

@@ -10,7 +10,7 @@ use model::{
 };
 
 use crate::{
-    bounds, canonical,
+    bounds, canonical, capacity,
     catalogs::Catalogs,
     feasibility, gates, grammar, kinds,
     mistakes::{First, Mistakes},
@@ -143,11 +143,10 @@ impl Reading {
             .into_iter()
             .filter_map(|(name, running)| Some((name, running.spec?)))
             .collect();
-        let name = raw.scenario?.value;
         let plan = Plan {
             format: FORMAT,
             seed,
-            scenario: name,
+            scenario: raw.scenario?.value,
             summary: raw.summary,
             source: self.source(root, input, &windows),
             lab: built.lab?,
@@ -156,6 +155,7 @@ impl Reading {
             fleets,
             observers,
             theta,
+            capacity: raw.traffic.as_ref().and_then(|traffic| traffic.capacity).map(Into::into),
             phases,
             windows,
             safety: Safety {
@@ -167,7 +167,7 @@ impl Reading {
         };
         if self.problems.is_empty() {
             let at = raw.traffic.map_or(root.span, |traffic| traffic.span);
-            bounds::readings(&plan, at, &mut self.problems);
+            bounds::readings(capacity::readings(&plan), at, &mut self.problems);
             let max = safety.max_duration.map(|max| max.span);
             feasibility::refuse(&plan, &gates, max, catalogs, &mut self.problems);
         }

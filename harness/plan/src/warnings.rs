@@ -17,6 +17,7 @@ use crate::{
     due::Due,
     feasibility::{period_for, slowest_period, slowest_within},
     forecast::{self, Forecast},
+    ratios::{self, Ratios},
     services,
     windows::{earliest_open, latest_close},
 };
@@ -37,11 +38,13 @@ impl fmt::Display for Warning {
 
 /// Everything worth a second look, in the order of gates, faults, phases.
 pub fn warnings(plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
-    beside(&forecast::of_gates(&Due::new(plan), catalogs), plan, catalogs)
+    let due = Due::new(plan);
+    beside(&forecast::of_gates(&due, catalogs), &due, catalogs)
 }
 
 /// The same, for whoever has the forecasts of the plan's gates already.
-pub(crate) fn beside(proofs: &[Forecast], plan: &Plan, catalogs: &Catalogs) -> Vec<Warning> {
+pub(crate) fn beside(proofs: &[Forecast], due: &Due<'_>, catalogs: &Catalogs) -> Vec<Warning> {
+    let plan = due.plan;
     let mut warnings = vec![];
     let mut warn =
         |about: &str, message: String| warnings.push(Warning { about: about.to_owned(), message });
@@ -82,6 +85,10 @@ pub(crate) fn beside(proofs: &[Forecast], plan: &Plan, catalogs: &Catalogs) -> V
     }
     if let Some(phase) = plan.baseline() {
         baseline(phase, plan, &mut warn);
+    }
+    let ratios = ratios::of(due, catalogs);
+    for remark in ratios.iter().flat_map(Ratios::remarks) {
+        warn("traffic", remark);
     }
     warnings
 }

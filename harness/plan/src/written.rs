@@ -28,6 +28,7 @@ pub(crate) fn written(root: &Node, sources: &Sources, windows: &[Window]) -> Wri
         written.links.insert((from.into(), to.into()), at);
     }
     for fleet in below("traffic", "fleets") {
+        written.fleets.insert(fleet.key.text.as_str().into(), line(fleet.key.span));
         if let Some(access) = fleet.value.entry("access") {
             written.access.insert(fleet.key.text.as_str().into(), line(access.key.span));
         }

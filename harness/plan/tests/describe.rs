@@ -46,6 +46,51 @@ fn a_plan_says_what_it_would_do() {
     assert_eq!(data["regions"]["us-west"]["assets"], 100);
 }
 
+/// 300 readings/s of 300 assets in three regions, 100 in each.
+#[test]
+fn a_capacity_gives_ratios() {
+    let with =
+        |capacity: &str| DRILL.replace("traffic:", &format!("traffic:\n  capacity: {capacity}"));
+    let text = with("{readings: 1000/s, connects: 10/s, queue: 150}").replace(
+        "status: {every: 1s}}",
+        "status: {every: 1s}}, load: [{during: outage, rate: 2x}]",
+    );
+    let description = describe(&load(&text), &kinds::catalogs());
+    let ratios = serde_json::to_value(description.ratios).expect("ratios are data");
+    let near = |name: &str, value: f64| {
+        let found = ratios[name].as_f64().unwrap_or(f64::NAN);
+        assert!((found - value).abs() < 1e-9, "{name} is {found}, not {value}");
+    };
+    near("rho", 0.3);
+    near("rho_fault", 0.9);
+    near("herd", 2.0);
+    near("queue", 3.0);
+    near("replay", 5.0);
+    assert!(description.to_string().contains("rho 0.300: 300.0 of 1000.0 readings/s"));
+    let remarks = |capacity: &str| told(&with(capacity)).join("\n");
+    assert!(!remarks("{readings: 1000/s}").contains("`traffic`"));
+    assert!(remarks("{readings: 300/s}").contains("overloaded by plan"));
+    assert!(remarks("{readings: 440/s}").contains("once a region is lost"));
+    assert!(remarks("{readings: 9000/s}").contains("shows nothing of a loaded one"));
+    assert!(remarks("{readings: 1000/s, connects: 90/s}").contains("no reconnect storm"));
+}
+
+/// The slowest interval under a load is what an outage is known to, from the first fault on.
+#[test]
+fn a_load_stretches_what_gates_rest_on_and_a_baseline_is_level() {
+    let with = |load: &str| {
+        DRILL.replace("status: {every: 1s}}", &format!("status: {{every: 1s}}}}, load: [{load}]"))
+    };
+    let proof =
+        |shape: &str| describe(&load(&with(shape)), &kinds::catalogs()).gates[0].can_prove.clone();
+    assert!(proof("{during: outage, rate: 80%}").contains("to about 1250ms"));
+    assert!(proof("{during: baseline, rate: 20%}").contains("to about 1s"), "before the fault");
+    let level = told(&with("{during: baseline, rate: 2x}")).join("\n");
+    assert!(!level.contains("keep it level"), "{level}");
+    let ramp = told(&with("{during: baseline, ramp: {to: 2x}}")).join("\n");
+    assert!(ramp.contains("goes from 1x to 2x"), "{ramp}");
+}
+
 #[test]
 fn a_gate_below_the_stacks_timers_is_told() {
     let text = DRILL.replace("rto: 5s", "rto: 3s");

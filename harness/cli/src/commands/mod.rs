@@ -1,5 +1,6 @@
 //! Commands that only read and print, one file each.
 
+mod capacity;
 mod check;
 mod explain;
 mod judge;
@@ -9,6 +10,7 @@ mod report;
 mod schema;
 mod sink;
 
+pub(crate) use capacity::capacity;
 pub(crate) use check::check;
 pub(crate) use explain::explain;
 pub(crate) use judge::judge;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{args::Scenario, catalogs::catalogs, console, exit::Exit, scenario};
+use crate::{args::Scenario, catalogs::catalogs, console, exit::Exit, machine, scenario};
 
 pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Result<Exit, Exit> {
     if expand {
@@ -11,6 +11,7 @@ pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Result<Exit, E
     }
     let plan = scenario::read(args, color)?.plan;
     let described = plan::describe(&plan, &catalogs());
+    machine::carries(&plan)?;
     if args.json {
         console::json(&json!({"plan": plan, "described": described}))?;
     } else {

@@ -21,6 +21,7 @@ use crate::{
     catalogs::Catalogs,
     due::Due,
     forecast::{self, Forecast},
+    ratios::{self, Ratios},
     warnings::{self, Warning},
     windows::{earliest_open, latest_close},
 };
@@ -41,6 +42,8 @@ pub struct Description {
     pub services: Vec<ServiceLine>,
     pub regions: BTreeMap<RegionId, RegionLine>,
     pub fleets: Vec<FleetLine>,
+    /// Where the scenario names the capacity of its stack.
+    pub ratios: Option<Ratios>,
     pub gates: Vec<Forecast>,
     pub warnings: Vec<Warning>,
 }
@@ -123,7 +126,8 @@ pub fn describe(plan: &Plan, catalogs: &Catalogs) -> Description {
         services: services(plan),
         regions: regions(plan),
         fleets: fleets(plan),
-        warnings: warnings::beside(&gates, plan, catalogs),
+        ratios: ratios::of(&due, catalogs),
+        warnings: warnings::beside(&gates, &due, catalogs),
         gates,
     }
 }

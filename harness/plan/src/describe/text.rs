@@ -40,6 +40,9 @@ impl fmt::Display for Description {
             )?;
         }
         self.fleets.iter().try_for_each(|fleet| write_fleet(fleet, f))?;
+        if let Some(ratios) = &self.ratios {
+            write!(f, "\nRatios, by the capacity that the scenario names\n{ratios}")?;
+        }
         writeln!(f, "\nWhat the gates can prove")?;
         for gate in &self.gates {
             writeln!(f, "  {:<24} {} {}", gate.gate, gate.params, gate.can_prove)?;

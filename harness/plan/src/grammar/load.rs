@@ -2,7 +2,7 @@
 
 use document::{
     Sp,
-    units::{Multiple, Time},
+    units::{Frequency, Multiple, Time},
     within::{DAY, MS, SECOND, Within},
 };
 use schemars::JsonSchema;
@@ -68,4 +68,26 @@ pub(crate) struct Bursts {
     pub(crate) every: Within<Time, { 10 * MS }, DAY>,
     /// The rate between bursts. Default: `1x`.
     pub(crate) between: Option<Rate>,
+}
+
+/// What the stack carries.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Capacity {
+    /// Readings that it acks in time.
+    readings: Frequency,
+    /// Connections that one region accepts.
+    connects: Option<Frequency>,
+    /// Connections that may wait there to be accepted.
+    queue: Option<u32>,
+}
+
+impl From<Capacity> for model::load::Capacity {
+    fn from(raw: Capacity) -> Self {
+        Self {
+            readings_per_s: raw.readings.per_second(),
+            connects_per_s: raw.connects.map(Frequency::per_second),
+            queue: raw.queue,
+        }
+    }
 }
