@@ -1,7 +1,7 @@
 //! Self-honesty: how packets travelled, how late the harness itself was, what an echo beside the stack and the machine say.
 
 use findings::{format, standstill};
-use model::event::Health;
+use model::event::{Health, SenderHealth};
 
 use crate::{
     RunView,
@@ -44,12 +44,23 @@ fn of(health: &Health, simulated: bool) -> Vec<Row> {
     let stood = [health.loop_lag_p50_us, health.loop_lag_p99_us, health.loop_lag_max_us];
     let mut rows =
         vec![("generator late by", quantiles(late)), ("sending loop late by", quantiles(stood))];
+    rows.extend((1..).zip(&health.senders).map(|(number, sender)| of_a_sender(number, sender)));
     if !simulated {
         rows.extend(of_the_lab(health));
     }
     rows.extend(health.degraded.iter().map(|why| ("degraded", why.clone())));
     rows.extend(health.notes.iter().map(|note| ("note", note.clone())));
     rows
+}
+
+fn of_a_sender(number: u32, sender: &SenderHealth) -> Row {
+    let span = |us: u64| span(i64::try_from(us).unwrap_or(i64::MAX));
+    let sent = format::count(sender.generated, "reading", "readings");
+    let late = span(sender.schedule_lag_p99_us);
+    let (stood, cpu) = (span(sender.loop_lag_p99_us), sender.cpu_us.map(span));
+    let cpu = cpu.map_or(String::new(), |cpu| format!("; {cpu} of CPU"));
+    let words = format!("{number}: {sent}, late by p99 {late}, its loop by p99 {stood}{cpu}");
+    ("sending thread", words)
 }
 
 fn of_the_lab(health: &Health) -> Vec<Row> {

@@ -10,6 +10,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
+use seams::panics_are_contained;
 use tokio::sync::Notify;
 
 use crate::console;
@@ -28,6 +29,10 @@ pub(crate) fn tell() {
         let said = said(panic);
         let folder = FOLDER.get().map(PathBuf::as_path);
         console::error(&sentence(&said, folder));
+        if panics_are_contained() {
+            // The run goes on without the thread, and its record says what is missing.
+            return;
+        }
         if let Some(folder) = folder {
             // Others of this run read it there. What cannot be kept was told.
             let file = OpenOptions::new().create(true).append(true).open(folder.join(KEPT));

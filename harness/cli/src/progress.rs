@@ -145,6 +145,10 @@ fn words(event: &Event) -> Option<String> {
         Event::Lab(LabEvent::ProcessExited { node, process, status, asked: false }) => {
             format!("{process} on {node} ended unasked: {status}")
         }
+        Event::SenderLost { assets, why } => {
+            let count: usize = assets.iter().map(ExactSizeIterator::len).sum();
+            format!("a sender was lost with {count} assets: {why}")
+        }
         Event::Lab(LabEvent::Standstill { from, to }) => {
             format!("the harness itself stood still for {:.1} s", to.since(*from).as_secs_f64())
         }

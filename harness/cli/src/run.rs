@@ -246,8 +246,9 @@ async fn drill(
         }
     };
     let thread = if kind.simulated() { Thread::Callers } else { Thread::Own };
-    let traffic = Box::new(move |Load { plan, run, network, drivers, folder }| {
-        let fleets = Fleets::new(Setup { plan, run, network, drivers, folder }, thread)?;
+    let traffic = Box::new(move |Load { plan, run, network, drivers, folder, senders }| {
+        let setup = Setup { plan, run, network, drivers, folder, senders };
+        let fleets = Fleets::new(setup, thread)?;
         Ok(Box::new(fleets) as Box<dyn Traffic>)
     });
     let ended = Drill { plan, cast, kind, lab, folder, journal, traffic }.run(stop).await;

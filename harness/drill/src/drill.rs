@@ -6,18 +6,19 @@ use std::{
     error::Error,
     fmt,
     future::Future,
+    num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
     time::Duration,
 };
 
 use model::{
     Event, FleetId, Lever, Micros, NodeId, Plan, ServiceId, Stamped,
-    event::Health,
+    event::{Health, SenderHealth},
     schedule::{Draws, Purpose},
 };
 use seams::{
     Addresses, CountedNetwork, Driver, Histogram, Lab, LabKind, LoadReport, LocalErrors, Network,
-    OpenLab, Process, Traffic, Wanted,
+    OpenLab, Process, Sent, Traffic, Wanted,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -36,6 +37,9 @@ use crate::{
 
 /// Between arming and the first intended moment: sending threads start, roles are asked for.
 const ARM_AHEAD: Duration = Duration::from_millis(500);
+/// Unless the plan says otherwise.
+const CORES_OF_A_SENDER: usize = 4;
+const SENDERS_MAX: usize = 8;
 /// What reading back may take beyond the plan's latest end.
 const READ_BACK_WITHIN: Duration = Duration::from_secs(30);
 
@@ -77,6 +81,8 @@ pub struct Load {
     /// One per fleet.
     pub drivers: BTreeMap<FleetId, Arc<dyn Driver>>,
     pub folder: run::Folder,
+    /// How many threads send.
+    pub senders: NonZeroU32,
 }
 
 /// Number of a run, part of every envelope: readings of another run are strangers.
@@ -134,7 +140,8 @@ struct Stage<'a> {
 impl Stage<'_> {
     async fn play(self, cast: Cast, traffic: MakeTraffic) -> Result<(), DrillError> {
         let Cast { services, drivers, observers, windows } = cast;
-        self.kind.has_room(&room(&self.plan, &drivers, &windows))?;
+        let senders = senders(&self.plan, self.kind.simulated());
+        self.kind.has_room(&room(&self.plan, &drivers, &windows, senders))?;
         let offers = self.lab.offers().await;
         let lacking = offers::lacking(&self.plan, &windows, &offers);
         if !lacking.is_empty() {
@@ -164,7 +171,8 @@ impl Stage<'_> {
         }))?;
         let observing = Observing::begin(&plan, &observers, &network, &events, &folder)?;
         let run = run_number(&folder, &plan);
-        let load = Load { plan: plan.clone(), run, network: network.clone(), drivers, folder };
+        let load =
+            Load { plan: plan.clone(), run, network: network.clone(), drivers, folder, senders };
         let mut traffic = traffic(load).map_err(DrillError::Traffic)?;
         let clock = events.clock();
         clock.arm(tokio::time::Instant::now() + ARM_AHEAD);
@@ -192,12 +200,9 @@ impl Stage<'_> {
             .await
             .expect("one task was spawned")
             .map_err(|error| DrillError::Panicked(error.to_string()))?;
-        if let Some(why) = report.trouble.clone() {
-            let part = "a part of what became of the readings".to_owned();
-            events.now(Event::Unwritten { part, why });
-        }
+        let all_well = record_trouble(&report, &events);
         close(lab.as_ref(), left, &report, local_errors, &events).await;
-        report.trouble.map_or(Ok(()), |trouble| Err(DrillError::Trouble(trouble)))
+        all_well
     }
 
     async fn open(
@@ -233,6 +238,25 @@ impl Stage<'_> {
         for (service, policy) in policies {
             self.events.now(Event::ClientPolicy { service, policy });
         }
+    }
+}
+
+/// Records what went wrong with the load itself.
+///
+/// # Errors
+/// Trouble with which no run is whole. A sender that was lost is none as long as another one came to its end.
+fn record_trouble(report: &LoadReport, events: &EventSink) -> Result<(), DrillError> {
+    if let Some(why) = report.trouble() {
+        let part = "a part of what became of the readings".to_owned();
+        events.now(Event::Unwritten { part, why: why.to_owned() });
+    }
+    for (assets, why) in report.lost() {
+        events.now(Event::SenderLost { assets: assets.to_vec(), why: why.to_owned() });
+    }
+    match (report.trouble(), report.ended().next()) {
+        (Some(trouble), _) => Err(DrillError::Trouble(trouble.to_owned())),
+        (None, None) => Err(DrillError::Trouble("every sending thread has ended".to_owned())),
+        (None, Some(_)) => Ok(()),
     }
 }
 
@@ -273,7 +297,7 @@ async fn rest(
     let read = observing.read_back(latest.max(clock.now()) + READ_BACK_WITHIN).await;
     observing.end().await;
     // The conductor may have stopped waiting at the latest end of the plan.
-    let _not_waited_for = tell.send(report.complete && passed && read);
+    let _not_waited_for = tell.send(report.complete() && passed && read);
     report
 }
 
@@ -290,16 +314,28 @@ fn processes(
     all.map(|(node, of_node)| (node, without_service(of_node))).collect()
 }
 
-/// What lab and generator know of their own faults. Percentiles are taken here, of all senders together.
+/// As many as the plan says; else one for every four cores, since the stack under test needs them too, and one where time is a model.
+fn senders(plan: &Plan, simulated: bool) -> NonZeroU32 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let ours = if simulated { 1 } else { (cores / CORES_OF_A_SENDER).clamp(1, SENDERS_MAX) };
+    let ours = u32::try_from(ours).ok().and_then(NonZeroU32::new);
+    plan.threads.or(ours).unwrap_or(NonZeroU32::MIN)
+}
+
+/// What lab and generator know of their own faults. Percentiles are taken here, of all senders together; the latest sender decides
+/// whether the generator was late, since a quarter of the assets must not hide behind the others.
 fn health(mut lab: Health, report: &LoadReport) -> Health {
     let quantiles =
         |lag: &Histogram| (lag.value_at_quantile(0.5), lag.value_at_quantile(0.99), lag.max());
     let (schedule_lag_p50_us, schedule_lag_p99_us, schedule_lag_max_us) =
-        quantiles(&report.schedule_lag);
-    let (loop_lag_p50_us, loop_lag_p99_us, loop_lag_max_us) = quantiles(&report.loop_lag);
-    for (what, us) in
-        [("generator sent", schedule_lag_p99_us), ("sending loop came round", loop_lag_p99_us)]
-    {
+        quantiles(&report.schedule_lag());
+    let (loop_lag_p50_us, loop_lag_p99_us, loop_lag_max_us) = quantiles(&report.loop_lag());
+    let senders: Vec<SenderHealth> = report.ended().map(sender_health).collect();
+    let latest = |of: fn(&SenderHealth) -> u64| senders.iter().map(of).max().unwrap_or(0);
+    for (what, us) in [
+        ("generator sent", latest(|sender| sender.schedule_lag_p99_us)),
+        ("sending loop came round", latest(|sender| sender.loop_lag_p99_us)),
+    ] {
         if us > Health::LATE_US {
             let late = Duration::from_micros(us);
             lab.degraded.push(format!("The {what} {late:?} late at its p99."));
@@ -313,9 +349,19 @@ fn health(mut lab: Health, report: &LoadReport) -> Health {
         loop_lag_p99_us,
         loop_lag_max_us,
         generator_cpu_us: report
-            .cpu
-            .filter(|_| report.generated > 0)
-            .map(|cpu| cpu.as_secs_f64() * 1e6 / report.generated as f64),
+            .cpu()
+            .filter(|_| report.generated() > 0)
+            .map(|cpu| cpu.as_secs_f64() * 1e6 / report.generated() as f64),
+        senders: if senders.len() > 1 { senders } else { Vec::new() },
         ..lab
+    }
+}
+
+fn sender_health(sent: &Sent) -> SenderHealth {
+    SenderHealth {
+        generated: sent.generated,
+        schedule_lag_p99_us: sent.schedule_lag.value_at_quantile(0.99),
+        loop_lag_p99_us: sent.loop_lag.value_at_quantile(0.99),
+        cpu_us: sent.cpu.and_then(|cpu| cpu.as_micros().try_into().ok()),
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! Every asset has an address of its own, so no fleet comes near the ports of one: those of a destination are counted per address.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use model::{FleetId, Lever, Plan, plan::Window};
 use seams::{Driver, Fault, Room};
@@ -25,15 +25,19 @@ pub(crate) fn room(
     plan: &Plan,
     drivers: &BTreeMap<FleetId, Arc<dyn Driver>>,
     windows: &[(Window, Box<dyn Fault>)],
+    senders: NonZeroU32,
 ) -> Room {
     let silenced = |(window, fault): &&(Window, Box<dyn Fault>)| {
         levers(plan, window, fault.as_ref()).contains(&Lever::Silence)
     };
     let silenced = windows.iter().filter(silenced).count() as u64;
     let of_fleet = |(name, fleet): (&FleetId, &model::plan::Fleet)| {
-        let at_once = drivers
-            .get(name)
-            .map_or(fleet.assets.into(), |driver| driver.connections(fleet.assets));
+        let senders = senders.get();
+        let of_sender = |number| {
+            let asked = fleet.connections_of(&fleet.share(number, senders));
+            drivers.get(name).map_or(asked.into(), |driver| driver.connections(asked))
+        };
+        let at_once: u64 = (0..senders).map(of_sender).sum();
         let cells = fleet.cells.values().filter_map(|cell| plan.topology.cells.get(cell));
         let losses = cells.map(|cell| losses(&cell.track.contacts(plan.latest_end()))).max();
         at_once * (1 + losses.unwrap_or(0) + silenced)

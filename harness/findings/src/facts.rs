@@ -312,6 +312,17 @@ pub struct Happened {
     /// Parts of the record that could not be written, and why. Older documents do not say.
     #[serde(default)]
     pub unwritten: Vec<(String, String)>,
+    /// Assets whose sender was lost, and why: nothing of them is among the facts. Older documents do not say.
+    #[serde(default)]
+    pub censored: Vec<Censored>,
+}
+
+/// Assets of a sender that was lost in the middle of the run. What became of their readings is not known, so they count neither as good
+/// nor as lost.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Censored {
+    pub assets: Vec<std::ops::Range<u32>>,
+    pub why: String,
 }
 
 /// A service is fully redundant from this moment, or no longer.

@@ -3,7 +3,7 @@
 use model::event::{Health, LocalError};
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Facts, NEVER, ObserverKind, Phase, Proof, SECOND, Us};
+use crate::facts::{Censored, Facts, NEVER, ObserverKind, Phase, Proof, SECOND, Us};
 use crate::failover::Reached;
 use crate::findings::Findings;
 use crate::format;
@@ -22,6 +22,7 @@ pub struct Void {
 pub enum Reason {
     BrokeOff,
     Unwritten,
+    SenderLost,
     NoProof,
     NoBaseline,
     NothingVisible,
@@ -48,6 +49,15 @@ pub(crate) fn voids(facts: &Facts, found: &Findings) -> Vec<Void> {
     }
     for (part, why) in &facts.happened.unwritten {
         say(Reason::Unwritten, format!("The record is not whole: {part} is missing, {why}."));
+    }
+    for Censored { assets, why } in &facts.happened.censored {
+        let count: usize = assets.iter().map(ExactSizeIterator::len).sum();
+        let ids = assets.iter().map(|ids| format!("{} to {}", ids.start, ids.end - 1));
+        let ids = ids.collect::<Vec<_>>().join(", ");
+        let sentence = format!(
+            "A sender was lost ({why}): what became of its {count} assets ({ids}) is not known, and only the others are judged."
+        );
+        say(Reason::SenderLost, sentence);
     }
     for w in facts.happened.windows.iter().filter(|w| w.proof == Proof::Unproven) {
         say(

@@ -393,7 +393,8 @@ impl Drill {
         for r in &self.events {
             journal.append(r.at, r.event.clone()).expect("an event");
         }
-        let mut ledger = folder.append_ledger(schedule.clone()).expect("a ledger");
+        let mut files = folder.append_sender(0, schedule.clone()).expect("a sender's files");
+        let ledger = &mut files.ledger;
         self.rows.iter().for_each(|row| ledger.push(row.clone()).expect("a row"));
         ledger.cut(Micros(STOP)).expect("a chunk");
         for (name, seen) in &self.sightings {
@@ -401,8 +402,7 @@ impl Drill {
             seen.iter().for_each(|s| ink.saw(*s));
             ink.cut().expect("a chunk");
         }
-        drop(folder.append_counts().expect("counters"));
-        drop(folder.append_latency().expect("latencies"));
+        drop(files);
         folder.close().expect("a manifest");
         run::Loaded::open(folder.path()).expect("a whole folder")
     }

@@ -1,6 +1,9 @@
 //! The control plane's journal: one closed enum, stamped at the source, numbered by one writer. Tens of events per run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +12,16 @@ use crate::{
     CellId, End, HeldRole, Lever, Link, Micros, NodeId, ObserverId, PhaseId, RegionId, ServiceId,
     ShardId, WindowId,
 };
+
+impl Event {
+    /// Assets whose sender this event says was lost.
+    pub fn lost_assets(&self) -> Option<&[Range<u32>]> {
+        match self {
+            Self::SenderLost { assets, .. } => Some(assets),
+            _ => None,
+        }
+    }
+}
 
 /// One numbered event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,6 +131,11 @@ pub enum Event {
     /// A read-back could not be made.
     ReadBackFailed {
         observer: ObserverId,
+        why: String,
+    },
+    /// A sender of the traffic is lost: what became of its assets from some moment on is not known.
+    SenderLost {
+        assets: Vec<Range<u32>>,
         why: String,
     },
     /// A part of the record could not be written: what it would have shown is not known.
@@ -281,6 +299,9 @@ pub struct Health {
     /// CPU time of the sending threads per reading that was generated, in microseconds; None where it was not measured.
     #[serde(default)]
     pub generator_cpu_us: Option<f64>,
+    /// Each sending thread by itself, where there are several.
+    #[serde(default)]
+    pub senders: Vec<SenderHealth>,
     /// TCP congestion control in use in the lab, as a place of its own says.
     pub congestion: String,
     pub notes: Vec<String>,
@@ -347,6 +368,16 @@ impl LocalError {
         Self::NoBuffers,
         Self::NoMemory,
     ];
+}
+
+/// What one of several sending threads knows of itself, in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SenderHealth {
+    pub generated: u64,
+    pub schedule_lag_p99_us: u64,
+    pub loop_lag_p99_us: u64,
+    /// Of the whole run.
+    pub cpu_us: Option<u64>,
 }
 
 impl Health {

@@ -2,6 +2,7 @@
 //!
 //! * `plan`: a scenario after reading and checking
 //! * `written`: where its parts are written
+//! * `fleet`: how its assets are told apart
 //! * `phase`: the stretches of its timeline
 //! * `topology`: places, and the links between them
 //! * `ways`: which nodes may serve an asset
@@ -23,6 +24,7 @@
 pub mod conditions;
 pub mod envelope;
 pub mod event;
+mod fleet;
 mod hidden;
 pub mod ledger;
 pub mod load;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
     time::Duration,
 };
 
@@ -42,6 +43,9 @@ pub struct Plan {
     /// Where the scenario names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
+    /// How many threads send; None: as suits the machine that runs the plan. Whatever their number, the same readings are sent.
+    #[serde(default)]
+    pub threads: Option<NonZeroU32>,
     /// In order; the first begins at zero, each begins where the one before it ends.
     pub phases: Vec<Phase>,
     /// In order of the file.
@@ -139,12 +143,19 @@ pub struct Connection {
     /// After this long without an answer an attempt is Unknown.
     pub request_timeout: Duration,
     pub backoff: Backoff,
+    /// How many assets send over one connection, as behind a gateway; at least 1. The last one of a home may carry fewer.
+    #[serde(default = "one")]
+    pub shared_by: u32,
     /// Unanswered readings of one asset; the next one waits in its recorder.
     pub max_inflight: u16,
     /// Attempts in a row that fail (connects or requests) before the asset moves on along its failover list.
     pub attempts: u16,
     /// How long an asset stays on a failover region at least before it tries its home again, and over what time the fleet spreads its return.
     pub failback: Option<Failback>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -460,24 +471,5 @@ impl Plan {
     pub fn baseline(&self) -> Option<&Phase> {
         let steady = || self.phases.iter().filter(|phase| phase.steady);
         steady().find(|phase| phase.kind == PhaseKind::Baseline).or_else(|| steady().next())
-    }
-}
-
-impl Fleet {
-    /// Home region of an asset of this fleet and its number within the cell; None for an id of another fleet.
-    pub fn home_of(&self, asset: u32) -> Option<(&RegionId, u32)> {
-        let mut left = asset.checked_sub(self.first)?;
-        for (region, count) in &self.home {
-            match left.checked_sub(*count) {
-                None => return Some((region, left)),
-                Some(rest) => left = rest,
-            }
-        }
-        None
-    }
-
-    pub fn cell_of(&self, asset: u32) -> Option<(End, u32)> {
-        let (region, host) = self.home_of(asset)?;
-        Some((End::Cell(self.cells.get(region)?.clone()), host))
     }
 }

@@ -14,7 +14,7 @@
 use std::{collections::BTreeMap, f64::consts::TAU, time::Duration};
 
 use crate::{
-    FleetId, Micros, Plan, envelope,
+    FleetId, Identity, Micros, Plan, envelope,
     load::Warp,
     plan::{Backoff, BackoffJitter, Fleet, Payload, Stream, StreamPhase},
 };
@@ -139,6 +139,11 @@ impl Schedule {
         let (number, fleet) = self.fleet(asset)?;
         let (stream, draws) = fleet.streams.get(usize::from(stream))?;
         Some(Series::new(stream, draws.then(u64::from(number)), &fleet.warp, self.stop))
+    }
+
+    /// Who a reading is. Its boot says how often its asset had booted when it was generated: no plan has reboots yet.
+    pub fn identity(&self, asset: u32, stream: u16, seq: u64) -> Identity {
+        Identity { asset, stream, boot: 1, seq }
     }
 
     /// Draws that belong to the asset itself: backoff, failback.

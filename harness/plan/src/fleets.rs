@@ -399,6 +399,7 @@ impl Builder<'_> {
             connect_timeout: or(raw.connect_timeout, 5),
             request_timeout: or(raw.request_timeout, 1),
             backoff: plan::Backoff { base, factor, max, jitter },
+            shared_by: raw.shared_by.map_or(1, Into::into),
             max_inflight: raw.max_inflight.map_or(16, Into::into),
             attempts: raw.attempts.map_or(2, Into::into),
             failback: Some(failback),

@@ -166,6 +166,8 @@ pub(crate) struct Traffic {
     pub(crate) capacity: Option<Capacity>,
     /// A reading that is acked later than this counts as not good. Default: `1s`.
     pub(crate) deadline: Option<Patience>,
+    /// How many threads send: from 1 to 64; each has its share of the assets of every fleet. Default: one for every four cores, up to 8.
+    pub(crate) threads: Option<Within<u32, 1, 64>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -261,6 +263,8 @@ pub(crate) struct Connection {
     pub(crate) request_timeout: Option<Patience>,
     #[serde(default)]
     pub(crate) backoff: Backoff,
+    /// How many assets send over one connection, as behind a gateway. Default: 1, a connection of its own for each.
+    pub(crate) shared_by: Option<std::num::NonZeroU32>,
     /// Unanswered readings of one asset. Default: 16.
     pub(crate) max_inflight: Option<std::num::NonZeroU16>,
     /// Failed attempts in a row before the asset moves on along its failover list. Default: 2.

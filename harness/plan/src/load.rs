@@ -1,6 +1,6 @@
 //! From text to Plan: reads, merges, and lets each section build its part.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use document::{Ids, Node, Problems, Sources, Sp, read_as};
 use model::{
@@ -109,6 +109,7 @@ impl Reading {
         let traffic = raw.traffic.as_ref();
         let (mut cells, fleets, theta) =
             traffic::build(root, traffic, catalogs, clockwork, &phases, &mut built, problems);
+        let threads = traffic.and_then(|traffic| NonZeroU32::new(*traffic.threads?));
         let fault_parts = raw.faults.unwrap_or_default();
         let hit: Vec<&str> = fault_parts
             .iter()
@@ -156,6 +157,7 @@ impl Reading {
             observers,
             theta,
             capacity: raw.traffic.as_ref().and_then(|traffic| traffic.capacity).map(Into::into),
+            threads,
             phases,
             windows,
             safety: Safety {

@@ -22,6 +22,36 @@ pub struct Folder {
     path: PathBuf,
 }
 
+/// What one sender appends to.
+#[derive(Debug)]
+pub struct SenderFiles {
+    pub ledger: Ledger,
+    pub latency: Latency,
+    pub counts: Counts,
+}
+
+/// Where the files of one sender lie: those of the first in the run folder itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SenderPaths {
+    folder: PathBuf,
+    first: bool,
+}
+
+impl SenderPaths {
+    pub fn readings(&self) -> PathBuf {
+        let within = if self.first { "ledger/readings.chunks" } else { "readings.chunks" };
+        self.folder.join(within)
+    }
+
+    pub fn latency(&self) -> PathBuf {
+        self.folder.join("latency.hlog")
+    }
+
+    pub fn counters(&self) -> PathBuf {
+        self.folder.join("counters.jsonl")
+    }
+}
+
 /// A run goes on in this folder.
 #[derive(Debug)]
 pub struct Held {
@@ -120,17 +150,35 @@ impl Folder {
         Journal::open(self.events())
     }
 
-    pub fn append_counts(&self) -> Result<Counts, RunError> {
-        Counts::open(self.counters())
+    /// The files of a sender, by its number from 0; `schedule` is that of the folder's plan.
+    pub fn append_sender(
+        &self,
+        number: u32,
+        schedule: Arc<Schedule>,
+    ) -> Result<SenderFiles, RunError> {
+        let of = self.sender(number);
+        if number > 0 {
+            fs::create_dir_all(&of.folder).map_err(RunError::io("create", &of.folder))?;
+        }
+        Ok(SenderFiles {
+            ledger: Ledger::open(of.readings(), schedule)?,
+            latency: Latency::open(of.latency())?,
+            counts: Counts::open(of.counters())?,
+        })
     }
 
-    pub fn append_latency(&self) -> Result<Latency, RunError> {
-        Latency::open(self.latency())
+    /// Where the files of a sender lie.
+    pub fn sender(&self, number: u32) -> SenderPaths {
+        let folder = match number {
+            0 => self.path.clone(),
+            _ => self.path.join("senders").join(number.to_string()),
+        };
+        SenderPaths { folder, first: number == 0 }
     }
 
-    /// The ledger of readings; `schedule` is that of the folder's plan.
-    pub fn append_ledger(&self, schedule: Arc<Schedule>) -> Result<Ledger, RunError> {
-        Ledger::open(self.readings(), schedule)
+    /// How many senders have written: at least one.
+    pub fn senders(&self) -> u32 {
+        (1..).take_while(|number| self.sender(*number).folder.is_dir()).count() as u32 + 1
     }
 
     pub fn append_sightings(
@@ -170,14 +218,6 @@ impl Folder {
         self.path.join("shards.jsonl")
     }
 
-    pub fn counters(&self) -> PathBuf {
-        self.path.join("counters.jsonl")
-    }
-
-    pub fn latency(&self) -> PathBuf {
-        self.path.join("latency.hlog")
-    }
-
     /// One file per server process goes here.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")
@@ -186,10 +226,6 @@ impl Folder {
     /// Packets around the effects of faults, one pcapng file each; absent where none were written.
     pub fn packets(&self) -> PathBuf {
         self.path.join("packets")
-    }
-
-    pub fn readings(&self) -> PathBuf {
-        self.ledger_folder().join("readings.chunks")
     }
 
     /// Characters of an observer's name that a file name should not have become `_`.

@@ -31,7 +31,7 @@ mod tests;
 
 pub use counts::{Count, Counted, Counts};
 pub use error::RunError;
-pub use folder::{Folder, Held};
+pub use folder::{Folder, Held, SenderFiles, SenderPaths};
 pub use journal::Journal;
 pub use latency::{Histogram, Interval, Latency, histogram};
 pub use ledger::{Ledger, Sightings};

@@ -1,6 +1,6 @@
 //! A run folder read back, also one of a run that was killed in the middle.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, ops::Range, path::Path, sync::Arc};
 
 use model::{
     AssetRow, Attempts, Event, Identity, Micros, ObserverId, Plan, Record, Row, ShardRow, Sighting,
@@ -34,6 +34,7 @@ pub struct Loaded {
     pub events: Vec<Record>,
     pub assets: Vec<AssetRow>,
     pub shards: Vec<ShardRow>,
+    /// Of one sender after the other.
     pub counts: Vec<Count>,
     closed: bool,
 }
@@ -74,7 +75,7 @@ impl Loaded {
             events,
             assets: lines::read(&folder.assets(), absent)?.values,
             shards: lines::read(&folder.shards(), absent)?.values,
-            counts: lines::read(&folder.counters(), absent)?.values,
+            counts: counts(&folder, absent)?,
             folder,
             closed,
         })
@@ -90,47 +91,87 @@ impl Loaded {
         absent(self.closed, &self.events)
     }
 
-    /// The rows as they were written, in the order of their chunks. [`Readings::until`] says at the end how far the schedule had come.
-    pub fn rows(&self) -> Result<Readings, RunError> {
-        Readings::open(&self.folder.readings(), self.schedule.clone(), self.absent())
+    /// The rows of a sender as they were written, in the order of their chunks. [`Readings::until`] says at the end how far the schedule
+    /// had come.
+    pub fn rows(&self, sender: u32) -> Result<Readings, RunError> {
+        let path = self.folder.sender(sender).readings();
+        Readings::open(&path, self.schedule.clone(), self.absent())
     }
 
     /// Every reading that was generated, exactly once, by identity. Of a run that was killed, what happened in its last second is not
-    /// known: readings without a row are `Pending`, without an attempt.
+    /// known: readings without a row are `Pending`, without an attempt. So are those of a sender that was lost.
     ///
     /// # Errors
-    /// The ledger is damaged, or has no row of a reading although the run came to its end.
+    /// A ledger is damaged, or has no row of a reading although its sender came to its end.
     pub fn readings(&self) -> Result<Generated, RunError> {
-        let mut rows = self.rows()?;
-        let mut written: Vec<Row> = rows.by_ref().collect::<Result<_, _>>()?;
+        let mut written = Vec::new();
+        // Per sender: how far it came, and the path of its ledger, which can lack nothing.
+        let mut senders = Vec::new();
+        for sender in 0..self.folder.senders() {
+            let mut rows = self.rows(sender)?;
+            for row in rows.by_ref() {
+                written.push(row?);
+            }
+            senders.push(rows.until());
+        }
         written.sort_by_key(|row| row.identity);
-        self.complete(written, rows.until())
+        self.complete(written, &senders)
     }
 
-    fn complete(&self, written: Vec<Row>, until: Micros) -> Result<Generated, RunError> {
+    /// `until`: by sender.
+    fn complete(&self, written: Vec<Row>, until: &[Micros]) -> Result<Generated, RunError> {
         let absent = self.absent();
         let mut all = Vec::with_capacity(written.len());
         let mut written = written.into_iter().peekable();
+        let shares = self.shares(until.len() as u32);
+        let lost = self.lost_assets();
+        let mut shares = shares.iter().peekable();
         for (asset, stream, series) in self.schedule.all() {
+            while shares.next_if(|(assets, _)| assets.end <= asset).is_some() {}
+            let Some((_, sender)) = shares.peek().filter(|(assets, _)| assets.contains(&asset))
+            else {
+                continue;
+            };
+            let is_lost = lost.iter().any(|assets| assets.contains(&asset));
+            let until = until[*sender as usize];
             for (seq, ready) in series.times().take_while(|(_, at)| *at < until) {
-                let identity = Identity { asset, stream, boot: 1, seq };
+                let identity = self.schedule.identity(asset, stream, seq);
                 while let Some(row) = written.next_if(|row| row.identity < identity) {
                     all.push(row);
                 }
                 let row = written.next_if(|row| row.identity == identity);
-                if row.is_none() && absent == Absent::IsLost {
-                    let why = format!("it has no row of the reading {identity:?}");
+                if row.is_none() && absent == Absent::IsLost && !is_lost {
+                    let path = self.folder.sender(*sender).readings();
+                    let name = path.strip_prefix(self.folder.path()).unwrap_or(&path);
                     return Err(RunError::not_whole(
                         self.folder.path(),
-                        "ledger/readings.chunks",
-                        why,
+                        &name.display().to_string(),
+                        format!("it has no row of the reading {identity:?}"),
                     ));
                 }
                 all.push(row.unwrap_or_else(|| pending(identity, ready)));
             }
         }
         all.extend(written);
+        let until = until.iter().copied().max().unwrap_or_default();
         Ok(Generated { rows: all, until })
+    }
+
+    /// The ids of assets by sender, in order.
+    fn shares(&self, senders: u32) -> Vec<(Range<u32>, u32)> {
+        let fleets = self.plan.fleets.values();
+        let shares = fleets.flat_map(|fleet| {
+            (0..senders).map(move |sender| (fleet.share(sender, senders), sender))
+        });
+        let mut shares: Vec<_> = shares.filter(|(assets, _)| !assets.is_empty()).collect();
+        shares.sort_unstable_by_key(|(assets, _)| assets.start);
+        shares
+    }
+
+    /// Assets whose sender was lost.
+    fn lost_assets(&self) -> Vec<Range<u32>> {
+        let lost = self.events.iter().filter_map(|record| record.event.lost_assets());
+        lost.flatten().cloned().collect()
     }
 
     /// What an observer saw, in chunks of about a second; the sightings of one asset are in the order in which it saw them.
@@ -148,10 +189,22 @@ impl Loaded {
         })
     }
 
-    /// Latencies from the intended time, per second and `fleet/home`.
+    /// Latencies from the intended time, per second and `fleet/home`, of one sender after the other.
     pub fn latencies(&self) -> Result<Vec<Interval>, RunError> {
-        latency::read(&self.folder.latency(), self.absent())
+        let mut all = Vec::new();
+        for sender in 0..self.folder.senders() {
+            all.extend(latency::read(&self.folder.sender(sender).latency(), self.absent())?);
+        }
+        Ok(all)
     }
+}
+
+fn counts(folder: &Folder, absent: Absent) -> Result<Vec<Count>, RunError> {
+    let mut all = Vec::new();
+    for sender in 0..folder.senders() {
+        all.extend(lines::read(&folder.sender(sender).counters(), absent)?.values);
+    }
+    Ok(all)
 }
 
 /// All readings of a run.

@@ -15,7 +15,7 @@ use crate::RunError;
 /// Version of `manifest.json`.
 const FORMAT: u32 = 1;
 /// What a run records: files, and folders with all that is in them.
-const RECORDED: [&str; 11] = [
+const RECORDED: [&str; 12] = [
     "plan.yaml",
     "scenario.yaml",
     "events.jsonl",
@@ -25,6 +25,7 @@ const RECORDED: [&str; 11] = [
     "latency.hlog",
     "panic.txt",
     "ledger",
+    "senders",
     "logs",
     "packets",
 ];

@@ -54,7 +54,7 @@ fn written_by(plan: &Plan, runs: &std::path::Path) -> (Folder, Vec<Row>) {
     let folder = Folder::create(runs, "sample", plan, "scenario: sample\n").expect("a folder");
     folder.point_latest().expect("a link");
     let schedule = Arc::new(Schedule::new(plan));
-    let mut ledger = folder.append_ledger(schedule.clone()).expect("a ledger");
+    let mut ledger = folder.append_sender(0, schedule.clone()).expect("files").ledger;
     let observer =
         folder.append_sightings(&"log/west".into(), schedule.clone()).expect("sightings");
     let mut expected = vec![];
@@ -143,15 +143,13 @@ fn counters_and_latencies_come_back() {
     let folder = Folder::create(runs.path(), "drill", &sample(1, streams()), "").expect("a folder");
     let of = Counted::Fabric([("packets".to_owned(), 3)].into());
     let count = Count { at: Micros(1_000_000), of };
-    folder
-        .append_counts()
-        .expect("counters")
-        .append(&[count.clone(), count.clone()])
-        .expect("two lines");
+    let plan = sample(1, streams());
+    let mut files = folder.append_sender(0, Arc::new(Schedule::new(&plan))).expect("files");
+    files.counts.append(&[count.clone(), count.clone()]).expect("two lines");
     let mut latencies = histogram();
     latencies.record_n(4_321, 10).expect("in range");
     for second in 0..2 {
-        let mut log = folder.append_latency().expect("a log");
+        let log = &mut files.latency;
         log.append(
             "terminals/us west",
             Micros(second * 1_000_000),
@@ -175,13 +173,13 @@ fn counters_and_latencies_come_back() {
 fn damage_before_the_end_is_told() {
     let runs = tempfile::tempdir().expect("a directory");
     let (folder, _) = written(runs.path());
-    let mut bytes = fs::read(folder.readings()).expect("a ledger");
+    let mut bytes = fs::read(folder.sender(0).readings()).expect("a ledger");
     bytes[40] ^= 1;
-    fs::write(folder.readings(), bytes).expect("a ledger");
-    fs::write(folder.counters(), "{}\n").expect("counters");
+    fs::write(folder.sender(0).readings(), bytes).expect("a ledger");
+    fs::write(folder.sender(0).counters(), "{}\n").expect("counters");
     let error = Loaded::open(folder.path()).expect_err("a bad line");
     assert!(error.to_string().contains("line 1"), "{error}");
-    fs::remove_file(folder.counters()).expect("it was there");
+    fs::remove_file(folder.sender(0).counters()).expect("it was there");
     let error = Loaded::open(folder.path()).expect("a run").readings().expect_err("a bad chunk");
     assert!(error.to_string().contains("checksum"), "{error}");
 }
@@ -221,8 +219,11 @@ fn agree(plan: &Plan, script: &str) {
         let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
         text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     };
-    let rows: Vec<Row> = loaded.rows().expect("a ledger").collect::<Result<_, _>>().expect("rows");
-    assert_eq!(lines(folder.readings()), rows.iter().map(|row| json!(row)).collect::<Vec<_>>());
+    let rows: Vec<Row> = loaded.rows(0).expect("a ledger").collect::<Result<_, _>>().expect("rows");
+    assert_eq!(
+        lines(folder.sender(0).readings()),
+        rows.iter().map(|row| json!(row)).collect::<Vec<_>>()
+    );
     let seen = loaded.sightings(&"log/west".into()).expect("sightings");
     assert_eq!(
         lines(folder.sightings(&"log/west".into())),

@@ -16,9 +16,9 @@ pub trait Driver: fmt::Debug + Send + Sync {
     /// What this client does by itself (connections, rotation, keepalive), in sentences; printed in the report.
     fn policy(&self) -> String;
 
-    /// How many connections the lane of a fleet of so many assets has open at once, at the most.
-    fn connections(&self, assets: u32) -> u64 {
-        assets.into()
+    /// How many sockets a lane that is asked for so many connections has open at once, at the most.
+    fn connections(&self, asked: u32) -> u64 {
+        asked.into()
     }
 
     /// One thread's share. Called on the sending thread, inside its tokio runtime and `LocalSet`.
@@ -45,7 +45,7 @@ pub struct ConnectRequest {
 impl ConnectRequest {
     /// A number for [`Site::nth_in`](crate::Site::nth_in): neighbours go to different nodes, and each attempt goes to the next one.
     pub fn turn(&self) -> u32 {
-        self.assets.start.wrapping_add(self.attempt)
+        (self.assets.start / self.assets.len().max(1) as u32).wrapping_add(self.attempt)
     }
 }
 

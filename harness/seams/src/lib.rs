@@ -9,12 +9,14 @@
 //! * `observer`: reads back what became visible
 //! * `traffic`: the load
 //! * `local_errors`: what this machine refuses its own sockets; `room`: what a run needs of it
+//! * `contained`: panics that end a thread and not the run
 //! * `pulse`: whether a loop of the harness stood still
 //! * `gate`: what a gate rests on
 //! * `clock`: microseconds since the run's start
 
 pub mod catalog;
 mod clock;
+mod contained;
 mod driver;
 mod fault;
 pub mod gate;
@@ -32,6 +34,7 @@ mod traffic;
 
 pub use catalog::{Catalog, Kind};
 pub use clock::{Clock, monotonic_ns};
+pub use contained::{contain_panics, panics_are_contained};
 pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress};
 pub use fault::{Fault, Moment, Objection};
 pub use lab::{Lab, LabError, OpenLab, Wanted};
@@ -46,4 +49,4 @@ pub use service::{
     SystemError, Timer, processes,
 };
 pub use session::{Answer, Attempt, Connect, Session, SessionLane};
-pub use traffic::{Histogram, LoadReport, Traffic};
+pub use traffic::{Histogram, LoadReport, SenderReport, Sent, Traffic};

@@ -269,6 +269,7 @@ mod tests {
         plan::Connection {
             connect_timeout: PATIENCE,
             request_timeout: Duration::from_secs(5),
+            shared_by: 1,
             backoff: Backoff { base: BASE, factor: 2.0, max: Duration::from_secs(60), jitter },
             max_inflight: 4,
             attempts: 2,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{CellId, Micros, Plan};
+use model::{CellId, Micros, Plan, plan::Fleet};
 
 /// When the assets of a cell are in contact.
 #[derive(Clone, Debug)]
@@ -14,8 +14,13 @@ pub(crate) struct Contact {
 }
 
 impl Contact {
+    /// One for each home of a fleet.
+    pub(crate) fn of_homes(plan: &Plan, fleet: &Fleet) -> Vec<Self> {
+        fleet.home.keys().map(|home| Self::of(plan, fleet.cells.get(home))).collect()
+    }
+
     /// Always, for a cell without slots that are down.
-    pub(crate) fn of(plan: &Plan, cell: Option<&CellId>) -> Self {
+    fn of(plan: &Plan, cell: Option<&CellId>) -> Self {
         let end = plan.latest_end();
         let cell = cell.and_then(|name| plan.topology.cells.get(name));
         let spans =

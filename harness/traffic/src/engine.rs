@@ -4,7 +4,7 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 
 use model::{LabEvent, Micros, Stamped};
 use rustix::time::{ClockId, clock_gettime};
-use seams::{Clock, LoadReport, Progress, Pulse, Wanted};
+use seams::{Clock, Progress, Pulse, Sent, Wanted};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::yield_now,
@@ -16,7 +16,7 @@ use crate::{fleet::Fleet, recording::Record, thread::Thread};
 #[derive(Debug)]
 pub(crate) struct Drain {
     pub(crate) latest: Micros,
-    pub(crate) answer: oneshot::Sender<LoadReport>,
+    pub(crate) answer: oneshot::Sender<Sent>,
 }
 
 pub(crate) struct Engine {
@@ -200,19 +200,18 @@ impl Engine {
             self.fleets.iter_mut().flat_map(|fleet| &mut fleet.cohorts),
         );
         let trouble = self.record.writing.finish();
-        let report = LoadReport {
+        let sent = Sent {
             complete,
             generated: self.record.generated,
             acked: self.record.acked,
             schedule_lag: self.record.lag,
             loop_lag: self.record.loop_lag,
             cpu: (self.thread == Thread::Own).then(|| thread_cpu().saturating_sub(spent)),
-            lost: Vec::new(),
             trouble,
         };
         if let Some(drain) = drain {
             // Nobody may be waiting any more; everything is written all the same.
-            let _nobody_waits = drain.answer.send(report);
+            let _nobody_waits = drain.answer.send(sent);
         }
     }
 }

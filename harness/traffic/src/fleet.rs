@@ -1,4 +1,4 @@
-//! A range of a fleet's assets: generates by the schedule, sends through its lane, owns every deadline and retry.
+//! A range of a fleet's assets and of the connections that carry them: generates by the schedule, sends through its lane, owns every deadline and retry.
 //!
 //! * A reading generated while its asset is online waits for a free place only and goes out as live; one recorded without a
 //!   connection, or tried in vain, is replayed: paced per asset at `rate` times the nominal rate of its streams, beside the live ones.
@@ -9,10 +9,10 @@
 //!   `orders`).
 //! * The recorder drops only what waits: what is under way keeps its place.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
 
 use model::{
-    FleetId, FleetState, Micros, Plan,
+    FleetState, Identity, Micros, Plan,
     plan::{self, ReplayOrder},
     schedule::Schedule,
 };
@@ -20,10 +20,12 @@ use seams::{Clock, ConnId, Lane};
 
 use crate::{
     asset::Asset,
+    carrier::Carrier,
     connection::{Effects, Event, Rules, State, Wake},
     contact::Contact,
     in_flight::{Flight, InFlight},
     outbox::Outbox,
+    prepared::{Prepared, generate_later},
     recorder::Reading,
     recording::{HomeGroup, Record},
     timers::{Timer, Timers},
@@ -34,7 +36,7 @@ const REPLAY_GAP_MIN: Duration = Duration::from_micros(100);
 
 pub(crate) struct Fleet {
     pub(crate) plan: plan::Fleet,
-    /// Of the range: asset `n` here has the id `first + n`, and the connection `n` of the lane.
+    /// Of the range: asset `n` here has the id `first + n`.
     pub(crate) first: u32,
     pub(crate) schedule: Arc<Schedule>,
     pub(crate) clock: Clock,
@@ -42,6 +44,8 @@ pub(crate) struct Fleet {
     pub(crate) lane: Box<dyn Lane>,
     pub(crate) timers: Timers,
     pub(crate) assets: Vec<Asset>,
+    /// By the number of their connection in the lane; in order of assets, and so of cohorts.
+    pub(crate) carriers: Vec<Carrier>,
     pub(crate) cohorts: Vec<HomeGroup>,
     /// One per cohort.
     pub(crate) contacts: Vec<Contact>,
@@ -51,23 +55,27 @@ pub(crate) struct Fleet {
     pub(crate) outbox: Outbox,
     /// Time between two replayed readings of an asset; None: never.
     pub(crate) replay_gap: Option<Duration>,
+    /// Assets of connections that have come up, which hold something and have not looked yet what they may send.
+    woken: VecDeque<u32>,
+    /// When the next of them look.
+    wake_at: Micros,
     stopped: bool,
 }
 
+/// How many assets look at a time what they may send: what is due meanwhile comes between them.
+const WOKEN_PART: usize = 512;
+
 impl Fleet {
-    /// `assets` is a part of the ids of the fleet, or all of them.
     pub(crate) fn new(
-        name: &FleetId,
+        prepared: Prepared,
         whole: &Plan,
-        assets: Range<u32>,
         schedule: Arc<Schedule>,
         clock: Clock,
         run: u64,
         lane: Box<dyn Lane>,
     ) -> Self {
-        let plan = &whole.fleets[name];
-        let contacts =
-            plan.home.keys().map(|home| Contact::of(whole, plan.cells.get(home))).collect();
+        let Prepared { name, first, assets, carriers, timers } = prepared;
+        let plan = &whole.fleets[&name];
         let nominal: f64 =
             plan.streams.iter().map(|stream| 1.0 / stream.every.as_secs_f64().max(1e-6)).sum();
         let replay_gap = Duration::try_from_secs_f64(1.0 / (plan.recorder.rate * nominal))
@@ -78,45 +86,35 @@ impl Fleet {
                 plan.failover.get(home).into_iter().flatten().filter(|region| *region != home);
             HomeGroup::new(name.clone(), std::iter::once(home).chain(others).cloned().collect())
         });
-        let cohorts = cohorts.collect();
-        // Homes own their assets one after the other.
-        let of_home = plan
-            .home
-            .values()
-            .zip(0..)
-            .flat_map(|(count, cohort)| std::iter::repeat_n(cohort, *count as usize));
-        let (before, count) = ((assets.start - plan.first) as usize, assets.len());
-        let mine = of_home.skip(before).take(count);
         Self {
             plan: plan.clone(),
-            first: assets.start,
+            first,
             schedule,
             clock,
             run,
             lane,
-            timers: Timers::default(),
-            assets: mine.map(|cohort| Asset { cohort, ..Asset::default() }).collect(),
+            timers,
+            assets,
+            carriers,
             states: vec![FleetState::default(); plan.home.len()],
-            cohorts,
-            contacts,
+            cohorts: cohorts.collect(),
+            contacts: Contact::of_homes(whole, plan),
             in_flight: InFlight::default(),
             outbox: Outbox::default(),
             replay_gap,
+            woken: VecDeque::new(),
+            wake_at: Micros::ZERO,
             stopped: false,
         }
     }
 
-    /// Sets the first timers: every series, and every asset's way to its home, spread as the backoff spreads first tries.
+    /// Every connection sets out for its home, spread as the backoff spreads first tries.
     pub(crate) fn begin(&mut self, now: Micros, record: &mut Record) {
-        self.watch_contacts();
-        for asset in 0..self.assets.len() as u32 {
-            let cohort = usize::from(self.assets[asset as usize].cohort);
+        for conn in 0..self.carriers.len() as u32 {
+            let cohort = usize::from(self.carriers[conn as usize].cohort);
             let online = self.states[cohort] == FleetState::Online;
             if online && self.contacts[cohort].holds(now.max(Micros::ZERO)) {
-                self.happens(asset, Event::Begins, now, record);
-            }
-            for stream in 0..self.plan.streams.len() as u16 {
-                self.generate_later(asset, stream, 0);
+                self.happens(conn, Event::Begins, now, record);
             }
         }
     }
@@ -130,7 +128,8 @@ impl Fleet {
     pub(crate) fn next(&mut self) -> Option<Micros> {
         let timer = self.timers.next().map(|(at, _)| at);
         let deadline = self.in_flight.next_deadline().map(|(at, _)| at);
-        [timer, deadline, self.outbox.next()].into_iter().flatten().min()
+        let woken = (!self.woken.is_empty()).then_some(self.wake_at);
+        [timer, deadline, self.outbox.next(), woken].into_iter().flatten().min()
     }
 
     /// Everything that is due, in order: deadlines have their place among timers.
@@ -139,7 +138,7 @@ impl Fleet {
             let timer = self.timers.next().filter(|(at, _)| *at <= now);
             let deadline = self.in_flight.next_deadline().filter(|(at, _)| *at <= now);
             match (timer, deadline) {
-                (None, None) => return,
+                (None, None) => return self.wake_some(now),
                 (timer, Some(deadline)) if timer.is_none_or(|timer| deadline < timer) => {
                     if let Some(ticket) = self.in_flight.pop_deadline() {
                         self.overdue(ticket, now, record);
@@ -152,6 +151,15 @@ impl Fleet {
                 }
             }
         }
+    }
+
+    /// Some of the assets of connections that have come up look what they may send.
+    fn wake_some(&mut self, now: Micros) {
+        for _ in 0..WOKEN_PART {
+            let Some(asset) = self.woken.pop_front() else { return };
+            self.pump(asset, now);
+        }
+        self.wake_at = now;
     }
 
     /// The loop was not there for so long: nobody's patience runs out in a time in which no answer was read.
@@ -174,8 +182,8 @@ impl Fleet {
             }
             Timer::Acquired { cohort } => self.signal_acquired(cohort, at, record),
             Timer::Lost { cohort } => self.signal_lost(cohort, at, record),
-            Timer::Connection { asset, epoch, why } => {
-                if self.assets[asset as usize].connection.epoch != epoch {
+            Timer::Connection { conn, epoch, why } => {
+                if self.carriers[conn as usize].connection.epoch != epoch {
                     return;
                 }
                 let event = match why {
@@ -183,13 +191,12 @@ impl Fleet {
                     Wake::OutOfPatience => Event::OutOfPatience,
                     Wake::GoesHome => Event::GoesHome,
                 };
-                self.happens(asset, event, now, record);
-                self.leave_if_answered(asset, now, record);
+                self.happens(conn, event, now, record);
+                self.leave_if_answered(conn, now, record);
             }
             Timer::Replay { asset, epoch } => {
-                let state = &mut self.assets[asset as usize];
-                if state.connection.epoch == epoch {
-                    state.pace.timer = 0;
+                if self.carrier_of(asset).connection.epoch == epoch {
+                    self.assets[asset as usize].recorder.timer_ran_out();
                     self.pump(asset, now);
                 }
             }
@@ -197,63 +204,80 @@ impl Fleet {
     }
 
     /// Tells a connection what happens to it, and does what follows.
-    pub(crate) fn happens(&mut self, asset: u32, event: Event, now: Micros, record: &mut Record) {
-        let draws = self.schedule.asset(self.first + asset).expect("the asset is of this plan");
-        let places = self.cohort_of(asset).regions.len() as u16;
+    pub(crate) fn happens(&mut self, conn: u32, event: Event, now: Micros, record: &mut Record) {
+        let carrier = &mut self.carriers[conn as usize];
+        let cohort = &mut self.cohorts[usize::from(carrier.cohort)];
+        let named = self.first + carrier.assets.start;
+        let draws = self.schedule.asset(named).expect("the asset is of this plan");
+        let places = cohort.regions.len() as u16;
         let rules = Rules { plan: &self.plan.connection, places, draws };
-        let state = &mut self.assets[asset as usize];
-        let Effects { trouble, hang_up, ask, wake, up } = state.connection.step(event, now, &rules);
-        let epoch = state.connection.epoch;
+        let then = carrier.connection.step(event, now, &rules);
+        let Effects { trouble, hang_up, ask, wake, up } = then;
+        let epoch = carrier.connection.epoch;
+        let carried = carrier.assets.clone();
         if trouble {
-            state.pace.behind = false;
+            carrier.up.troubles = carrier.up.troubles.wrapping_add(1);
         }
         if let Some(hang_up) = hang_up {
-            self.outbox.forget(ConnId(asset));
+            self.outbox.forget(ConnId(conn));
             if let Some(how) = hang_up.how {
-                self.lane.disconnect(ConnId(asset), how);
+                self.lane.disconnect(ConnId(conn), how);
             }
-            self.cohort_mut(asset).connected -= u64::from(hang_up.stood);
-            self.recall(asset, hang_up.cut, record);
+            if hang_up.stood {
+                cohort.connected -= carried.len() as u64;
+            }
+            self.recall(conn, hang_up.cut, record);
         }
         if let Some(before) = ask {
-            self.outbox.ask(asset, epoch, before);
+            self.outbox.ask(conn, epoch, before);
         }
         if let Some((at, why)) = wake {
-            self.timers.set(at, Timer::Connection { asset, epoch, why });
+            self.timers.set(at, Timer::Connection { conn, epoch, why });
         }
-        if let Some(from) = up {
-            let pace = &mut self.assets[asset as usize].pace;
-            (pace.at, pace.behind) = (from, from < now);
-            self.cohort_mut(asset).connected += 1;
-            self.pump(asset, now);
+        if let Some(since) = up {
+            self.stands(conn, carried, since, now);
         }
     }
 
-    /// One that is leaving goes when everything under way is answered.
-    pub(crate) fn leave_if_answered(&mut self, asset: u32, now: Micros, record: &mut Record) {
-        let state = &self.assets[asset as usize];
-        if state.connection.state == State::Leaving && state.under_way.is_empty() {
-            self.happens(asset, Event::AllAnswered, now, record);
+    /// A connection has come up.
+    fn stands(&mut self, conn: u32, carried: Range<u32>, since: Micros, now: Micros) {
+        let Carrier { up, cohort, .. } = &mut self.carriers[conn as usize];
+        up.since = since;
+        self.cohorts[usize::from(*cohort)].connected += carried.len() as u64;
+        if self.woken.is_empty() {
+            self.wake_at = now;
+        }
+        for asset in carried {
+            if self.assets[asset as usize].recorder.connected(up, now) {
+                self.woken.push_back(asset);
+            }
+        }
+        self.wake_some(now);
+    }
+
+    /// A connection that is leaving goes when everything under way is answered.
+    pub(crate) fn leave_if_answered(&mut self, conn: u32, now: Micros, record: &mut Record) {
+        let Carrier { connection, under_way, .. } = &self.carriers[conn as usize];
+        if connection.state == State::Leaving && *under_way == 0 {
+            self.happens(conn, Event::AllAnswered, now, record);
         }
     }
 
-    pub(crate) fn cohort_of(&self, asset: u32) -> &HomeGroup {
-        &self.cohorts[usize::from(self.assets[asset as usize].cohort)]
+    pub(crate) fn identity(&self, asset: u32, reading: &Reading) -> Identity {
+        self.schedule.identity(self.first + asset, reading.stream, reading.seq)
+    }
+
+    pub(crate) fn conn_of(&self, asset: u32) -> u32 {
+        self.assets[asset as usize].conn
+    }
+
+    fn carrier_of(&self, asset: u32) -> &Carrier {
+        &self.carriers[self.conn_of(asset) as usize]
     }
 
     pub(crate) fn cohort_mut(&mut self, asset: u32) -> &mut HomeGroup {
-        &mut self.cohorts[usize::from(self.assets[asset as usize].cohort)]
-    }
-
-    fn generate_later(&mut self, asset: u32, stream: u16, seq: u64) {
-        let series = self
-            .schedule
-            .series(self.first + asset, stream)
-            .expect("the asset and the stream are of this plan");
-        let at = series.at(seq);
-        if at < self.schedule.stop() {
-            self.timers.set(at, Timer::Generate { asset, stream, seq });
-        }
+        let cohort = self.carrier_of(asset).cohort;
+        &mut self.cohorts[usize::from(cohort)]
     }
 
     fn generate(
@@ -268,13 +292,13 @@ impl Fleet {
         if self.stopped {
             return;
         }
-        self.generate_later(asset, stream, seq + 1);
-        let series = self
-            .schedule
-            .series(self.first + asset, stream)
+        let (schedule, first) = (&self.schedule, self.first);
+        generate_later(schedule, &mut self.timers, first, asset, stream, seq + 1);
+        let series = schedule
+            .series(first + asset, stream)
             .expect("the asset and the stream are of this plan");
         let bytes = series.payload(seq);
-        let ready = self.contacts[usize::from(self.assets[asset as usize].cohort)].from(generated);
+        let ready = self.contacts[usize::from(self.carrier_of(asset).cohort)].from(generated);
         let reading = Reading::new(stream, seq, generated, ready, bytes);
         record.generated += 1;
         record.undecided += 1;
@@ -291,10 +315,11 @@ impl Fleet {
         }
         let room = self.has_room(asset);
         let state = &mut self.assets[asset as usize];
+        let connection = &self.carriers[state.conn as usize].connection;
         let behind =
             self.plan.recorder.order == ReplayOrder::OldestFirst && state.recorder.has_stored();
-        let online = state.connection.state == State::Online;
-        let offline = !online && state.connection.acquired.get().is_none();
+        let online = connection.state == State::Online;
+        let offline = !online && connection.acquired.get().is_none();
         if offline || behind || ready > generated {
             state.recorder.push_stored(reading);
         } else if online && room && !state.recorder.has_live() {
@@ -308,36 +333,37 @@ impl Fleet {
     }
 
     fn has_room(&self, asset: u32) -> bool {
-        self.assets[asset as usize].under_way.len()
-            < usize::from(self.plan.connection.max_inflight.max(1))
+        self.assets[asset as usize].under_way.len() < self.plan.connection.max_inflight.max(1)
     }
 
     /// Sends what may go.
     pub(crate) fn pump(&mut self, asset: u32, now: Micros) {
         loop {
             let room = self.has_room(asset);
-            let state = &mut self.assets[asset as usize];
-            if state.connection.state != State::Online || !room {
+            let Asset { conn, recorder, .. } = &mut self.assets[asset as usize];
+            let Carrier { connection, up, .. } = &self.carriers[*conn as usize];
+            if connection.state != State::Online || !room {
                 return;
             }
-            if let Some(reading) = state.recorder.pop_live() {
+            if let Some(reading) = recorder.pop_live() {
                 self.send(asset, reading, false);
                 continue;
             }
-            let Some(gap) = self.replay_gap.filter(|_| state.recorder.has_stored()) else {
-                state.pace.behind = false;
+            let Some(gap) = self.replay_gap.filter(|_| recorder.has_stored()) else {
+                recorder.caught_up();
                 return;
             };
-            if now < state.pace.at {
-                let epoch = state.connection.epoch;
-                if std::mem::replace(&mut state.pace.timer, epoch) != epoch {
-                    self.timers.set(state.pace.at, Timer::Replay { asset, epoch });
+            let pace = recorder.pace(up);
+            if now < pace.at {
+                let epoch = connection.epoch;
+                if std::mem::replace(&mut pace.timer, epoch) != epoch {
+                    self.timers.set(pace.at, Timer::Replay { asset, epoch });
                 }
                 return;
             }
-            state.pace.take(now, gap);
+            pace.take(now, gap, up);
             let order = self.plan.recorder.order;
-            let mut reading = state.recorder.pop_stored(order).expect("it has something stored");
+            let mut reading = recorder.pop_stored(order).expect("it has something stored");
             reading.stored = self.plan.recorder.mark_stored;
             reading.cut = false;
             // Others of its silence may have been dropped: then its turn comes earlier.
@@ -347,8 +373,10 @@ impl Fleet {
     }
 
     fn send(&mut self, asset: u32, reading: Reading, idle: bool) {
-        let ticket = self.in_flight.insert(Flight { asset, reading, handed: false, idle });
-        self.assets[asset as usize].under_way.push(ticket);
+        let Asset { conn, under_way, .. } = &mut self.assets[asset as usize];
+        self.carriers[*conn as usize].under_way += 1;
+        let flight = Flight { asset, reading, handed: false, idle };
+        let ticket = self.in_flight.insert(flight, under_way);
         self.outbox.push(ticket);
     }
 }

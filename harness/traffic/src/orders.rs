@@ -36,7 +36,7 @@ impl Fleet {
         }
     }
 
-    /// How many had a connection that they lost by it.
+    /// How many assets had a connection that they lost by it.
     fn moves(&mut self, cohort: u16, before: FleetState, now: Micros, record: &mut Record) -> u64 {
         let event = match self.states[usize::from(cohort)] {
             FleetState::Disconnected => Event::SentAway(Disconnect::Close),
@@ -50,15 +50,18 @@ impl Fleet {
             return 0;
         }
         let mut hit = 0;
-        for asset in self.members(cohort) {
-            hit += u64::from(self.assets[asset as usize].connection.stands());
-            self.happens(asset, event, now, record);
+        for conn in self.carriers_of(cohort) {
+            let carrier = &self.carriers[conn as usize];
+            if carrier.connection.stands() {
+                hit += carrier.assets.len() as u64;
+            }
+            self.happens(conn, event, now, record);
         }
         hit
     }
 }
 
-/// The proof: connections of assets, each of which stood.
+/// The proof: assets, the connection of each of which stood.
 fn say(seen: &mpsc::UnboundedSender<Stamped>, lever: Lever, cell: CellId, count: u64, now: Micros) {
     let at = Place::Cell(cell);
     let what = LabEvent::Hit { lever, at, count, first: now, established: count };

@@ -19,7 +19,7 @@ const TRIES: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// Connections to ask for: asset, epoch, how often it was asked for before.
+    /// Connections to ask for: which, its epoch, how often it was asked for before.
     pub(crate) asks: Vec<(u32, u32, u32)>,
     /// Tickets, in order of sending.
     pub(crate) ready: Vec<u32>,
@@ -35,8 +35,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn ask(&mut self, asset: u32, epoch: u32, before: u32) {
-        self.asks.push((asset, epoch, before));
+    pub(crate) fn ask(&mut self, conn: u32, epoch: u32, before: u32) {
+        self.asks.push((conn, epoch, before));
     }
 
     pub(crate) fn push(&mut self, ticket: u32) {

@@ -4,6 +4,7 @@ use model::{Micros, NodeIndex, Outcome, ledger::Fate, plan::Ack};
 use seams::Progress;
 
 use crate::{
+    asset::Asset,
     connection::Event,
     fleet::Fleet,
     in_flight::Flight,
@@ -25,7 +26,7 @@ impl Fleet {
                     Outcome::Acked => self.acked(flight, at, by, position, record),
                     Outcome::Refused | Outcome::Unknown => {
                         self.not_acked(flight, outcome, record);
-                        self.happens(asset, Event::Failed, now, record);
+                        self.happens(self.conn_of(asset), Event::Failed, now, record);
                     }
                 }
                 self.has_place(asset, now, record);
@@ -35,13 +36,10 @@ impl Fleet {
 
     /// Takes an attempt out of the air.
     fn land(&mut self, ticket: u32) -> Option<Flight> {
-        let flight = self.in_flight.remove(ticket)?;
-        let under_way = &mut self.assets[flight.asset as usize].under_way;
-        // At most `max_inflight` of them, and mostly the first.
-        if let Some(place) = under_way.iter().position(|other| *other == ticket) {
-            under_way.remove(place);
-        }
-        Some(flight)
+        let asset = self.in_flight.get(ticket)?.asset as usize;
+        let Asset { conn, under_way, .. } = &mut self.assets[asset];
+        self.carriers[*conn as usize].under_way -= 1;
+        self.in_flight.remove(ticket, under_way)
     }
 
     fn sent(&mut self, ticket: u32, at: Micros, now: Micros, record: &mut Record) {
@@ -68,9 +66,9 @@ impl Fleet {
         record: &mut Record,
     ) {
         let Flight { asset, reading, .. } = flight;
-        let state = &mut self.assets[asset as usize];
-        state.connection.acked();
-        let cohort = &mut self.cohorts[usize::from(state.cohort)];
+        let carrier = &mut self.carriers[self.assets[asset as usize].conn as usize];
+        carrier.connection.acked();
+        let cohort = &mut self.cohorts[usize::from(carrier.cohort)];
         cohort.acked += 1;
         record.acked += 1;
         if self.plan.streams[usize::from(reading.stream)].ack == Ack::Required {
@@ -108,30 +106,35 @@ impl Fleet {
         self.lane.abandon(ticket);
         let asset = flight.asset;
         self.not_acked(flight, Outcome::Unknown, record);
-        self.happens(asset, Event::Failed, now, record);
+        self.happens(self.conn_of(asset), Event::Failed, now, record);
         self.has_place(asset, now, record);
     }
 
     /// One reading less is under way.
     fn has_place(&mut self, asset: u32, now: Micros, record: &mut Record) {
         self.pump(asset, now);
-        self.leave_if_answered(asset, now, record);
+        self.leave_if_answered(self.conn_of(asset), now, record);
     }
 
-    /// Ends every attempt of an asset whose connection is gone. What the lane never took was not an attempt.
+    /// Ends every attempt of the assets of a connection that is gone. What the lane never took was not an attempt.
     /// `cut`: only loss of signal is to blame.
-    pub(crate) fn recall(&mut self, asset: u32, cut: bool, record: &mut Record) {
-        for ticket in std::mem::take(&mut self.assets[asset as usize].under_way) {
-            let Some(mut flight) = self.in_flight.remove(ticket) else { continue };
-            flight.reading.cut = cut;
-            if flight.handed {
-                self.lane.abandon(ticket);
-                self.not_acked(flight, Outcome::Unknown, record);
-            } else {
-                self.assets[asset as usize].recorder.push_stored(flight.reading);
+    pub(crate) fn recall(&mut self, conn: u32, cut: bool, record: &mut Record) {
+        let carrier = &mut self.carriers[conn as usize];
+        carrier.under_way = 0;
+        for asset in carrier.assets.clone() {
+            while let Some((ticket, mut flight)) =
+                self.in_flight.pop_first(&mut self.assets[asset as usize].under_way)
+            {
+                flight.reading.cut = cut;
+                if flight.handed {
+                    self.lane.abandon(ticket);
+                    self.not_acked(flight, Outcome::Unknown, record);
+                } else {
+                    self.assets[asset as usize].recorder.push_stored(flight.reading);
+                }
             }
+            self.assets[asset as usize].recorder.shelve(cut);
         }
-        self.assets[asset as usize].recorder.shelve(cut);
     }
 
     pub(crate) fn drop_reading(&mut self, asset: u32, reading: Reading, record: &mut Record) {
@@ -144,33 +147,35 @@ impl Fleet {
             cohort.dropped += 1;
             Fate::Dropped
         };
-        record.row(self.first + asset, reading, End::of(fate));
+        record.row(self.identity(asset, &reading), reading, End::of(fate));
     }
 
     fn finish(&mut self, asset: u32, reading: Reading, end: End, record: &mut Record) {
         self.assets[asset as usize].recorder.settled(&reading);
         self.cohort_mut(asset).backlog -= 1;
         record.undecided -= 1;
-        record.row(self.first + asset, reading, end);
+        record.row(self.identity(asset, &reading), reading, end);
     }
 
     /// The run is over: every reading that is left gets its row, and every asset goes.
     pub(crate) fn end(&mut self, now: Micros, record: &mut Record) {
         for asset in 0..self.assets.len() as u32 {
             let mut left: Vec<Reading> = Vec::new();
-            for ticket in std::mem::take(&mut self.assets[asset as usize].under_way) {
-                let Some(mut flight) = self.in_flight.remove(ticket) else { continue };
+            let state = &mut self.assets[asset as usize];
+            while let Some((_, mut flight)) = self.in_flight.pop_first(&mut state.under_way) {
                 flight.reading.unsure |= flight.handed;
                 left.push(flight.reading);
             }
-            left.extend(self.assets[asset as usize].recorder.empty());
+            left.extend(state.recorder.empty());
             for reading in left {
                 // Every attempt got a definite no: that is an outcome. A reading that was never sent, or may have arrived, has none.
                 let fate =
                     if reading.refused && !reading.unsure { Fate::Refused } else { Fate::Pending };
-                record.row(self.first + asset, reading, End::of(fate));
+                record.row(self.identity(asset, &reading), reading, End::of(fate));
             }
-            self.happens(asset, Event::RunEnds, now, record);
+        }
+        for conn in 0..self.carriers.len() as u32 {
+            self.happens(conn, Event::RunEnds, now, record);
         }
         self.outbox.clear();
     }

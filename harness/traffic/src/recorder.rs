@@ -7,6 +7,8 @@ use model::{
     plan::{self, OnFull, ReplayOrder},
 };
 
+use crate::{carrier::Up, pace::Pace};
+
 /// A reading without a final outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
@@ -44,7 +46,7 @@ type Waiting = BTreeMap<(Micros, u16, u64), Reading>;
 pub(crate) struct Recorder {
     /// Under way and waiting.
     bytes: u64,
-    /// None where nothing ever waited: of a million assets that are answered, nearly all.
+    /// None where nothing waits and nothing is replayed: of a million assets that are answered, nearly all.
     waiting: Option<Box<Queues>>,
 }
 
@@ -55,12 +57,8 @@ struct Queues {
     /// Recorded without a connection, or tried in vain: to be replayed.
     stored: Waiting,
     refused: Waiting,
-}
-
-impl Queues {
-    fn is_empty(&self) -> bool {
-        self.live.is_empty() && self.stored.is_empty() && self.refused.is_empty()
-    }
+    /// None before anything was to be replayed.
+    pace: Option<Pace>,
 }
 
 impl Recorder {
@@ -88,6 +86,36 @@ impl Recorder {
     /// An admitted reading has its final outcome.
     pub(crate) fn settled(&mut self, reading: &Reading) {
         self.bytes -= u64::from(reading.bytes);
+        if self.bytes == 0 {
+            // After an outage of everybody their memory comes back. What is replayed keeps its pace until it is settled.
+            self.waiting = None;
+        }
+    }
+
+    /// The pace of the replay; `up` is that of the asset's connection.
+    pub(crate) fn pace(&mut self, up: &Up) -> &mut Pace {
+        self.queues().pace.get_or_insert_with(|| Pace::since(up))
+    }
+
+    /// Its connection stands now. Whether something may wait.
+    pub(crate) fn connected(&mut self, up: &Up, now: Micros) -> bool {
+        let Some(queues) = &mut self.waiting else { return false };
+        queues.pace.get_or_insert_default().begins(up, now);
+        true
+    }
+
+    /// Nothing is left to replay.
+    pub(crate) fn caught_up(&mut self) {
+        if let Some(pace) = self.waiting.as_mut().and_then(|queues| queues.pace.as_mut()) {
+            pace.behind = None;
+        }
+    }
+
+    /// The timer of the replay has run out.
+    pub(crate) fn timer_ran_out(&mut self) {
+        if let Some(pace) = self.waiting.as_mut().and_then(|queues| queues.pace.as_mut()) {
+            pace.timer = 0;
+        }
     }
 
     pub(crate) fn push_live(&mut self, reading: Reading) {
@@ -112,10 +140,6 @@ impl Recorder {
         };
         let queues = self.waiting.as_mut()?;
         let (_, reading) = pop(&mut queues.stored).or_else(|| pop(&mut queues.refused))?;
-        if queues.is_empty() {
-            // After an outage of everybody their memory comes back.
-            self.waiting = None;
-        }
         Some(reading)
     }
 
@@ -123,7 +147,7 @@ impl Recorder {
     /// its moment, in the order of the replay. What loss of signal cut off takes a moment too, where it comes between them, and was ready
     /// all along: were its turn nobody's, every silent one after it would be sent that much after its moment. What trouble of the platform
     /// left takes none.
-    pub(crate) fn pace(
+    pub(crate) fn silence_ends(
         &mut self,
         since: Micros,
         until: Micros,
@@ -176,7 +200,7 @@ impl Recorder {
 
     fn pop_oldest(&mut self) -> Option<Reading> {
         let first = |queue: &Waiting| queue.first_key_value().map(|(key, _)| key.0);
-        let Queues { live, stored, refused } = &mut **self.waiting.as_mut()?;
+        let Queues { live, stored, refused, .. } = &mut **self.waiting.as_mut()?;
         match (first(stored), first(refused)) {
             (Some(a), Some(b)) if b < a => refused.pop_first(),
             (Some(_), _) => stored.pop_first(),
@@ -288,7 +312,7 @@ mod tests {
             (20..=22).for_each(|seq| {
                 recorder.push_stored(Reading { ready: Micros(100), ..reading(seq, false) })
             });
-            recorder.pace(lost, until, order, (100..).step_by(10).map(Micros));
+            recorder.silence_ends(lost, until, order, (100..).step_by(10).map(Micros));
             let replayed: Vec<Reading> =
                 std::iter::from_fn(|| recorder.pop_stored(order)).collect();
             let ready: Vec<(u64, i64)> =

@@ -128,8 +128,7 @@ impl Record {
         }
     }
 
-    pub(crate) fn row(&mut self, asset: u32, reading: Reading, end: End) {
-        let identity = Identity { asset, stream: reading.stream, boot: 1, seq: reading.seq };
+    pub(crate) fn row(&mut self, identity: Identity, reading: Reading, end: End) {
         let Reading { ready, attempts, stored, .. } = reading;
         let row = Row {
             identity,

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use model::{Attempt, Identity, Micros, envelope, envelope::Envelope};
+use model::{Attempt, Micros, envelope, envelope::Envelope};
 use seams::{Batch, ConnId, ConnectRequest, Origin, Outgoing};
 
-use crate::{fleet::Fleet, recording::Record};
+use crate::{carrier::Carrier, fleet::Fleet, recording::Record};
 
 impl Fleet {
     /// Hands over what is ready to go.
@@ -18,7 +18,7 @@ impl Fleet {
         let mut ready = std::mem::take(&mut self.outbox.ready);
         for ticket in ready.drain(..) {
             let Some(flight) = self.in_flight.get(ticket) else { continue };
-            let conn = ConnId(flight.asset);
+            let conn = ConnId(self.assets[flight.asset as usize].conn);
             match self.outbox.held.get_mut(&conn) {
                 Some(queue) => queue.push_back(ticket),
                 None => self.pack(ticket),
@@ -36,19 +36,20 @@ impl Fleet {
             return;
         }
         let mut wanted = Vec::with_capacity(self.outbox.asks.len());
-        for (asset, epoch, attempt) in std::mem::take(&mut self.outbox.asks) {
-            let connection = &self.assets[asset as usize].connection;
+        for (conn, epoch, attempt) in std::mem::take(&mut self.outbox.asks) {
+            let Carrier { connection, assets, cohort, .. } = &self.carriers[conn as usize];
             if connection.epoch != epoch {
                 continue;
             }
-            let id = self.first + asset;
+            let assets = self.first + assets.start..self.first + assets.end;
             let (end, host) =
-                self.plan.cell_of(id).expect("plan gives every home of a fleet a cell");
+                self.plan.cell_of(assets.start).expect("plan gives every home of a fleet a cell");
+            let regions = &self.cohorts[usize::from(*cohort)].regions;
             wanted.push(ConnectRequest {
-                conn: ConnId(asset),
-                assets: id..id + 1,
+                conn: ConnId(conn),
+                assets,
                 from: Origin { end, host },
-                region: self.cohort_of(asset).regions[usize::from(connection.place)].clone(),
+                region: regions[usize::from(connection.place)].clone(),
                 attempt,
             });
         }
@@ -102,12 +103,7 @@ impl Fleet {
     fn pack(&mut self, ticket: u32) {
         let Some(flight) = self.in_flight.get(ticket) else { return };
         let reading = &flight.reading;
-        let identity = Identity {
-            asset: self.first + flight.asset,
-            stream: reading.stream,
-            boot: 1,
-            seq: reading.seq,
-        };
+        let identity = self.identity(flight.asset, reading);
         let attempt = u16::try_from(reading.attempts.len() + 1).unwrap_or(u16::MAX);
         let envelope = Envelope {
             run: self.run,
@@ -121,7 +117,7 @@ impl Fleet {
         let start = arena.len();
         envelope.write(reading.bytes as usize - envelope::LENGTH, arena);
         let (start, length) = (start as u32, (arena.len() - start) as u32);
-        let conn = ConnId(flight.asset);
+        let conn = ConnId(self.conn_of(flight.asset));
         self.outbox.offer.push(Outgoing { ticket, conn, identity, attempt, start, length });
     }
 

@@ -8,27 +8,17 @@
 //! `ReplayOrder::OldestFirst` it waits behind what silence recorded, ready since it was generated: that wait is the price of the order.
 //! Trouble of the platform moves none of that: what it left takes no step.
 
+use std::ops::Range;
+
 use model::{FleetState, Micros};
 
-use crate::{connection::Event, fleet::Fleet, recording::Record, timers::Timer};
+use crate::{connection::Event, fleet::Fleet, recording::Record};
 
 impl Fleet {
-    /// Sets the timers of every edge. They come before all others: at an edge, the new state holds.
-    pub(crate) fn watch_contacts(&mut self) {
-        for (contact, cohort) in self.contacts.iter().zip(0..) {
-            for (at, acquired) in contact.edges() {
-                self.timers.set(
-                    at,
-                    if acquired { Timer::Acquired { cohort } } else { Timer::Lost { cohort } },
-                );
-            }
-        }
-    }
-
     /// Loss of signal. What was under way may have arrived; nobody concludes anything about the region.
     pub(crate) fn signal_lost(&mut self, cohort: u16, at: Micros, record: &mut Record) {
-        for asset in self.members(cohort) {
-            self.happens(asset, Event::SignalLost, at, record);
+        for conn in self.carriers_of(cohort) {
+            self.happens(conn, Event::SignalLost, at, record);
         }
     }
 
@@ -41,10 +31,12 @@ impl Fleet {
                 self.replay_gap.map_or(never, |gap| at + gap.saturating_mul(turn))
             });
             let recorder = &mut self.assets[asset as usize].recorder;
-            recorder.pace(since, until, self.plan.recorder.order, moments);
-            // Who is kept away comes when that ends.
-            if self.states[usize::from(cohort)] == FleetState::Online {
-                self.happens(asset, Event::SignalAcquired, at, record);
+            recorder.silence_ends(since, until, self.plan.recorder.order, moments);
+        }
+        // Who is kept away comes when that ends.
+        if self.states[usize::from(cohort)] == FleetState::Online {
+            for conn in self.carriers_of(cohort) {
+                self.happens(conn, Event::SignalAcquired, at, record);
             }
         }
     }
@@ -56,8 +48,19 @@ impl Fleet {
         over.map(|(_, cohort)| cohort.backlog).sum()
     }
 
-    pub(crate) fn members(&self, cohort: u16) -> std::ops::Range<u32> {
-        let first = self.assets.partition_point(|asset| asset.cohort < cohort) as u32;
-        first..self.assets.partition_point(|asset| asset.cohort <= cohort) as u32
+    /// The connections of the assets of a home.
+    pub(crate) fn carriers_of(&self, cohort: u16) -> Range<u32> {
+        let first = self.carriers.partition_point(|carrier| carrier.cohort < cohort) as u32;
+        first..self.carriers.partition_point(|carrier| carrier.cohort <= cohort) as u32
+    }
+
+    /// The assets of a home.
+    fn members(&self, cohort: u16) -> Range<u32> {
+        let Range { start, end } = self.carriers_of(cohort);
+        let carriers = &self.carriers[start as usize..end as usize];
+        match (carriers.first(), carriers.last()) {
+            (Some(first), Some(last)) => first.assets.start..last.assets.end,
+            _ => 0..0,
+        }
     }
 }

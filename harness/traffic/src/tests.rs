@@ -6,6 +6,7 @@ mod full;
 mod lateness;
 mod roster;
 mod sample;
+mod senders;
 mod silence;
 mod truth;
 mod world;

@@ -13,7 +13,7 @@ use model::Micros;
 
 use crate::connection::Wake;
 
-/// Assets go by their number within the fleet. `epoch` is that of the asset's connection: a timer of an older one is void.
+/// Assets and connections go by their numbers within the fleet. `epoch` is that of the connection: a timer of an older one is void.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
     Generate {
@@ -22,7 +22,7 @@ pub(crate) enum Timer {
         seq: u64,
     },
     Connection {
-        asset: u32,
+        conn: u32,
         epoch: u32,
         why: Wake,
     },
@@ -49,8 +49,25 @@ pub(crate) struct Timers {
     near: BinaryHeap<Reverse<Due>>,
     opened: i64,
     /// By slot, all later than `opened`.
-    far: BTreeMap<i64, Vec<Due>>,
+    far: BTreeMap<i64, Slot>,
     number: u64,
+}
+
+/// What is due within one millisecond.
+#[derive(Debug, Default)]
+struct Slot {
+    intended: Vec<Intended>,
+    others: Vec<Due>,
+}
+
+/// The next reading of a series. There is one for every stream of every asset, so it is kept in 12 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Intended {
+    asset: u32,
+    seq: u32,
+    stream: u16,
+    /// Microseconds since the beginning of its slot.
+    offset: u16,
 }
 
 impl Default for Timers {
@@ -78,25 +95,55 @@ impl PartialOrd for Due {
     }
 }
 
+impl Intended {
+    /// None where it is another timer, or of a series so long that it does not fit.
+    fn of(at: Micros, timer: Timer) -> Option<Self> {
+        let Timer::Generate { asset, stream, seq } = timer else { return None };
+        let offset = u16::try_from(at.0.rem_euclid(SLOT)).expect("a slot has 1,000 microseconds");
+        Some(Self { asset, seq: u32::try_from(seq).ok()?, stream, offset })
+    }
+
+    fn due(self, slot: i64) -> (Micros, Timer) {
+        let Self { asset, seq, stream, offset } = self;
+        let at = Micros(slot * SLOT + i64::from(offset));
+        (at, Timer::Generate { asset, stream, seq: seq.into() })
+    }
+}
+
 impl Timers {
     pub(crate) fn set(&mut self, at: Micros, timer: Timer) {
-        let due = Due { at, number: self.number(), timer };
         let slot = at.0.div_euclid(SLOT);
-        if slot <= self.opened {
-            self.near.push(Reverse(due));
+        if slot > self.opened
+            && let Some(intended) = Intended::of(at, timer)
+        {
+            self.far.entry(slot).or_default().intended.push(intended);
         } else {
-            self.far.entry(slot).or_default().push(due);
+            let due = Due { at, number: self.number(), timer };
+            self.put(due);
         }
     }
 
-    /// Moves those that are `meant` by this much. Looks at every one of them.
+    fn put(&mut self, due: Due) {
+        let slot = due.at.0.div_euclid(SLOT);
+        if slot <= self.opened {
+            self.near.push(Reverse(due));
+        } else {
+            self.far.entry(slot).or_default().others.push(due);
+        }
+    }
+
+    /// Moves those that are `meant` by this much. Looks at every one of them, but for intended readings, which never move.
     pub(crate) fn postpone(&mut self, by: Duration, meant: impl Fn(&Timer) -> bool) {
-        let far = std::mem::take(&mut self.far).into_values().flatten();
-        let all: Vec<Due> = far.chain(self.near.drain().map(|Reverse(due)| due)).collect();
-        self.opened = i64::MIN;
-        for Due { at, number, timer } in all {
-            let at = if meant(&timer) { at + by } else { at };
-            self.far.entry(at.0.div_euclid(SLOT)).or_default().push(Due { at, number, timer });
+        let mut moved = Vec::new();
+        for slot in self.far.values_mut() {
+            moved.extend(slot.others.extract_if(.., |due| meant(&due.timer)));
+        }
+        let (near, others): (Vec<_>, Vec<_>) =
+            self.near.drain().partition(|Reverse(due)| meant(&due.timer));
+        self.near = others.into();
+        moved.extend(near.into_iter().map(|Reverse(due)| due));
+        for due in moved {
+            self.put(Due { at: due.at + by, ..due });
         }
     }
 
@@ -108,11 +155,15 @@ impl Timers {
 
     /// When the next one is due, and its number.
     pub(crate) fn next(&mut self) -> Option<(Micros, u64)> {
-        if self.near.is_empty()
-            && let Some((slot, timers)) = self.far.pop_first()
+        while self.near.is_empty()
+            && let Some((slot, Slot { intended, others })) = self.far.pop_first()
         {
             self.opened = slot;
-            self.near.extend(timers.into_iter().map(Reverse));
+            self.near.extend(others.into_iter().map(Reverse));
+            for (at, timer) in intended.into_iter().map(|intended| intended.due(slot)) {
+                let number = self.number();
+                self.near.push(Reverse(Due { at, number, timer }));
+            }
         }
         self.near.peek().map(|Reverse(due)| (due.at, due.number))
     }
@@ -129,6 +180,22 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_intended_reading_is_small_and_keeps_its_moment() {
+        assert_eq!(size_of::<Intended>(), 12);
+        let mut timers = Timers::default();
+        let series = [(-1, 7), (999, 8), (1_000, u64::from(u32::MAX) + 1)];
+        for (at, seq) in series {
+            timers.set(Micros(at), Timer::Generate { asset: 1, stream: 2, seq });
+        }
+        timers.postpone(Duration::from_secs(1), |_| true);
+        // A number beyond 32 bits is kept as any other timer, and moves with them.
+        for (at, seq) in [(-1, 7), (999, 8), (1_001_000, u64::from(u32::MAX) + 1)] {
+            let timer = Timer::Generate { asset: 1, stream: 2, seq };
+            assert_eq!(timers.pop(Micros(i64::MAX)), Some((Micros(at), timer)));
+        }
+    }
 
     /// Against a sorted list, with timers set while others run out.
     #[test]

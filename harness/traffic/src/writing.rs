@@ -12,20 +12,12 @@ use std::{
 };
 
 use model::{Micros, Row};
-use run::{Count, Counts, Histogram, Latency, Ledger, RunError};
+use run::{Count, Histogram, RunError, SenderFiles};
 
 /// Rows that are handed over at once.
 const PAGE_ROWS: usize = 4_096;
 /// Pages that may wait to be written, about 1 KiB per eight rows.
 const PAGES_MAX: usize = 256;
-
-/// The files of one sender.
-#[derive(Debug)]
-pub(crate) struct Files {
-    pub(crate) ledger: Ledger,
-    pub(crate) latency: Latency,
-    pub(crate) counts: Counts,
-}
 
 /// A stretch of time, usually a second, of which everything was handed over.
 #[derive(Debug)]
@@ -56,7 +48,7 @@ pub(crate) struct Writing {
 impl Writing {
     /// # Errors
     /// Where no thread can be started.
-    pub(crate) fn begin(files: Files) -> io::Result<Self> {
+    pub(crate) fn begin(files: SenderFiles) -> io::Result<Self> {
         let (pages, written) = sync_channel(PAGES_MAX);
         let thread = thread::Builder::new().name("recording".into());
         let thread = thread.spawn(move || write(files, &written))?;
@@ -113,32 +105,30 @@ impl Drop for Writing {
     }
 }
 
-fn write(mut files: Files, pages: &Receiver<Page>) -> Option<RunError> {
+fn write(mut files: SenderFiles, pages: &Receiver<Page>) -> Option<RunError> {
     let mut trouble = None;
     for page in pages {
-        if let Err(error) = files.write(page) {
+        if let Err(error) = write_page(&mut files, page) {
             trouble.get_or_insert(error);
         }
     }
     trouble
 }
 
-impl Files {
-    /// Everything is tried, whatever failed before it.
-    fn write(&mut self, page: Page) -> Result<(), RunError> {
-        match page {
-            Page::Rows(rows) => {
-                rows.into_iter().map(|row| self.ledger.push(row)).fold(Ok(()), Result::and)
+/// Everything is tried, whatever failed before it.
+fn write_page(files: &mut SenderFiles, page: Page) -> Result<(), RunError> {
+    match page {
+        Page::Rows(rows) => {
+            rows.into_iter().map(|row| files.ledger.push(row)).fold(Ok(()), Result::and)
+        }
+        Page::Ends(Stretch { from, until, counts, latencies }) => {
+            let length: Duration = until.since(from);
+            let mut written = Ok(());
+            for (tag, histogram) in latencies {
+                written = written.and(files.latency.append(&tag, from, length, &histogram));
             }
-            Page::Ends(Stretch { from, until, counts, latencies }) => {
-                let length: Duration = until.since(from);
-                let mut written = Ok(());
-                for (tag, histogram) in latencies {
-                    written = written.and(self.latency.append(&tag, from, length, &histogram));
-                }
-                written = written.and(self.counts.append(&counts));
-                written.and(self.ledger.cut(until))
-            }
+            written = written.and(files.counts.append(&counts));
+            written.and(files.ledger.cut(until))
         }
     }
 }

@@ -53,9 +53,9 @@ impl Driver for Sender {
     }
 
     /// One per cell and member; a fleet has a cell in each region at the most.
-    fn connections(&self, assets: u32) -> u64 {
+    fn connections(&self, asked: u32) -> u64 {
         let lines = self.site.topology.regions.len() * self.site.nodes().count();
-        u64::from(assets).min(lines as u64)
+        u64::from(asked).min(lines as u64)
     }
 
     fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {

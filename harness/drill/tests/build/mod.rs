@@ -72,8 +72,9 @@ impl Build {
             let cast =
                 Cast::new(&plan, kinds, run_number(&to, &plan)).expect("kinds of this build");
             let journal = Journal::open(&to, Clock::unarmed(), Arc::new(())).expect("a new folder");
-            let traffic = Box::new(move |Load { plan, run, network, drivers, folder }| {
-                let fleets = Fleets::new(Setup { plan, run, network, drivers, folder }, thread)?;
+            let traffic = Box::new(move |Load { plan, run, network, drivers, folder, senders }| {
+                let setup = Setup { plan, run, network, drivers, folder, senders };
+                let fleets = Fleets::new(setup, thread)?;
                 Ok(Box::new(fleets) as Box<dyn Traffic>)
             });
             let plan = Arc::new(plan);

@@ -139,7 +139,7 @@ impl Drill {
         let played = PRETEND.play(self.plan);
         played.result.as_ref().unwrap_or_else(|error| panic!("{error}"));
         let loaded = played.loaded();
-        let rows = loaded.rows().expect("a ledger").map(|row| row.expect("a whole ledger"));
+        let rows = loaded.rows(0).expect("a ledger").map(|row| row.expect("a whole ledger"));
         let acked = rows.filter(|row| row.fate == Fate::Acked).map(|row| Acked {
             asset: row.identity.asset,
             sent: row.attempts.last().expect("acked is sent").sent,

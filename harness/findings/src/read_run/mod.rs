@@ -114,9 +114,12 @@ impl Recorded<'_> {
         }
     }
 
-    /// Those whose fleet the plan has.
+    /// Those whose fleet the plan has, and whose sender came to its end.
     fn known_assets(&self) -> impl Iterator<Item = &AssetRow> {
-        self.assets.iter().filter(|a| self.plan.fleets.contains_key(&a.fleet))
+        let lost: Vec<_> =
+            self.events.iter().filter_map(|r| r.event.lost_assets()).flatten().collect();
+        let known = self.assets.iter().filter(|a| self.plan.fleets.contains_key(&a.fleet));
+        known.filter(move |a| !lost.iter().any(|lost| lost.contains(&a.asset)))
     }
 
     /// The moment at which everything was decided; of a plan that does not wait for it, its end; of a run that broke off, the last
@@ -230,6 +233,10 @@ fn note(happened: &mut Happened, t: Us, event: &Event) {
         Event::Lab(LabEvent::DiskStalled { from, to }) => happened.disk_stalls.push((from.0, to.0)),
         Event::ReadBackFailed { observer, why } => {
             happened.not_read_back.push((observer.to_string(), why.clone()))
+        }
+        Event::SenderLost { assets, why } => {
+            let (assets, why) = (assets.clone(), why.clone());
+            happened.censored.push(facts::Censored { assets, why });
         }
         Event::Unwritten { part, why } => happened.unwritten.push((part.clone(), why.clone())),
         Event::Quiesced { complete } => happened.quiesced = *complete,

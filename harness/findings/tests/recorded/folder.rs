@@ -22,6 +22,35 @@ fn a_part_of_the_record_that_could_not_be_written_voids_the_run() {
     assert!(sentence.contains("what log saw") && sentence.contains("no space left"), "{sentence}");
 }
 
+/// What became of them nobody knows: they are neither good nor lost, the others are judged, and the run is no pass.
+#[test]
+fn assets_of_a_lost_sender_are_censored_and_named_and_the_others_judged() {
+    let mut drill = Drill::clean();
+    let before = drill.judge().0;
+    let lost = [drill.assets[0].asset, drill.assets[1].asset];
+    let is_lost = |asset: u32| lost.contains(&asset);
+    // Half of what they had acked is nowhere to be seen, and the rest was never acked.
+    drill.seen(&["log", "now", "log.read_back"], |seen| {
+        seen.retain(|s| !is_lost(s.identity.asset) || s.identity.seq < 5);
+    });
+    for row in drill.rows.iter_mut().filter(|row| is_lost(row.identity.asset)) {
+        if row.identity.seq > 20 {
+            (row.acked, row.fate) = (None, model::ledger::Fate::Pending);
+        }
+    }
+    let assets = lost.map(|asset| asset..asset + 1).to_vec();
+    drill.tell(0, Event::SenderLost { assets, why: "it was planted".into() });
+    let (found, verdicts) = drill.judge();
+    assert!(found.loss.lost.is_empty() && found.loss.unseen.is_empty());
+    assert!(found.loss.acked < before.loss.acked, "the others are counted");
+    assert_eq!(verdicts.verdict, Verdict::Inconclusive);
+    assert!(verdicts.gates.iter().all(|gate| gate.verdict != Verdict::Fail), "{verdicts:?}");
+    assert!(verdicts.gates.iter().any(|gate| gate.verdict == Verdict::Pass));
+    let [void] = &verdicts.voids[..] else { panic!("one reason: {:?}", verdicts.voids) };
+    assert_eq!(void.reason, Reason::SenderLost);
+    assert!(void.sentence.contains("its 2 assets") && void.sentence.contains("it was planted"));
+}
+
 /// Whoever was to say what the folder holds was killed before: what is missing there is not known.
 #[test]
 fn a_folder_that_nobody_closed_is_no_pass() {

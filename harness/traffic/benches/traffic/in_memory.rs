@@ -13,10 +13,10 @@ use crate::{
     rows::{Goal, Row},
 };
 
-const STALL_MAX_MS: f64 = 100.0;
-const STALLED: u32 = 40_000;
+const STALL_MAX_MS: f64 = 50.0;
+const STALLED: u32 = 100_000;
 
-/// A sink of 10 000, 100 000 and a million assets; the same through sessions.
+/// A sink of 10 000, 100 000 and a million assets over eight connections; each with a session of its own.
 pub(crate) fn lanes(bench: &Bench) -> Result<Vec<Row>> {
     let second = Duration::from_secs(1);
     let all = [(10_000, second), (100_000, second), (1_000_000, 10 * second)];
@@ -64,7 +64,7 @@ fn figures(name: &str, found: &Found, assets: u32, is_goal: bool) -> Vec<Row> {
 pub(crate) fn outage(bench: &Bench) -> Result<Vec<Row>> {
     let lasts = Duration::from_secs(6);
     let mut rows = vec![];
-    for assets in [5_000, 20_000, STALLED].into_iter().skip(if bench.quick { 2 } else { 0 }) {
+    for assets in [10_000, 40_000, STALLED].into_iter().skip(if bench.quick { 2 } else { 0 }) {
         let to = To::Outage { lost_at_ms: 4_000 };
         let found =
             Asked::new(to, assets, Duration::from_secs(1), lasts, bench.scratch.path()).run()?;
@@ -86,8 +86,8 @@ pub(crate) fn recording(bench: &Bench) -> Result<Vec<Row>> {
     ));
     let folder = run::Folder::create(bench.scratch.path(), "recording", &plan, "")?;
     let schedule = Arc::new(Schedule::new(&plan));
-    let (mut ledger, mut latency) =
-        (folder.append_ledger(schedule.clone())?, folder.append_latency()?);
+    let run::SenderFiles { mut ledger, mut latency, .. } =
+        folder.append_sender(0, schedule.clone())?;
     let all: Vec<_> = schedule.all().collect();
     let (mut spent, mut written) = (Duration::ZERO, 0u64);
     for second in 0..seconds {
@@ -115,7 +115,7 @@ pub(crate) fn recording(bench: &Bench) -> Result<Vec<Row>> {
         spent += cpu().saturating_sub(before);
     }
     ensure!(written > 0, "nothing was recorded");
-    let bytes = std::fs::metadata(folder.readings())?.len() as f64 / written as f64;
+    let bytes = std::fs::metadata(folder.sender(0).readings())?.len() as f64 / written as f64;
     let ns = spent.as_secs_f64() * 1e9 / written as f64;
     Ok(vec![
         Row::new("recording, all in: a reading", ns, "ns").goal(Goal::AtMost(50.0)),

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -31,6 +32,8 @@ use crate::{
 
 /// The first word of a process that runs one.
 pub(crate) const WORD: &str = "run";
+/// They carry everybody whose connection is shared.
+const CONNECTIONS: u32 = 8;
 /// Of a reading's payload.
 pub(crate) const BODY_BYTES: u32 = 200;
 
@@ -106,6 +109,10 @@ impl Asked {
         let mut fleet = kit::plan::fleet(self.assets, vec![stream]);
         let connection = &mut fleet.connection;
         connection.max_inflight = 16;
+        connection.shared_by = match self.to {
+            To::Sink => self.assets.div_ceil(CONNECTIONS),
+            To::Sessions | To::Outage { .. } | To::Http { .. } => 1,
+        };
         connection.connect_timeout = Duration::from_secs(10);
         connection.request_timeout = Duration::from_secs(30);
         // Each asset connects at some moment of this time.
@@ -149,7 +156,9 @@ fn play(asked: &Asked) -> Result<Found> {
     let (driver, network) = driver(&asked.to, &plan)?;
     let folder = run::Folder::create(&asked.runs, "run", &plan, "")?;
     let drivers = plan.fleets.keys().map(|fleet| (fleet.clone(), driver.clone())).collect();
-    let setup = Setup { plan: Arc::new(plan), run: 7, network, drivers, folder: folder.clone() };
+    let (senders, folder_of_run) = (NonZeroU32::MIN, folder.clone());
+    let setup =
+        Setup { plan: Arc::new(plan), run: 7, network, drivers, folder: folder_of_run, senders };
     let before = resident()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
@@ -166,17 +175,18 @@ fn play(asked: &Asked) -> Result<Found> {
         let allocations = allocations::so_far() - made;
         let drains = Instant::now();
         let report: LoadReport = fleets.drain(Micros::after(asked.lasts + asked.drains)).await;
-        ensure!(report.trouble.is_none(), "the generator had trouble: {:?}", report.trouble);
-        let ledger = std::fs::metadata(folder.readings()).context("failed to find the ledger")?;
+        ensure!(report.trouble().is_none(), "the generator had trouble: {:?}", report.trouble());
+        let ledger =
+            std::fs::metadata(folder.sender(0).readings()).context("failed to find the ledger")?;
         Ok(Found {
-            generated: report.generated,
-            acked: report.acked,
+            generated: report.generated(),
+            acked: report.acked(),
             cpu: cpu().saturating_sub(spent),
-            senders: report.cpu,
+            senders: report.cpu(),
             memory,
             allocations,
-            late: three(&report.schedule_lag),
-            loop_late: three(&report.loop_lag),
+            late: three(&report.schedule_lag()),
+            loop_late: three(&report.loop_lag()),
             ledger_bytes: ledger.len(),
             beyond: drains.elapsed().saturating_sub(asked.drains),
             origin_ns: clock.origin_ns().context("the clock has an origin")?,

@@ -28,7 +28,7 @@ impl Truth {
         let answered = answers(stamps)?;
         let loaded = Loaded::open(&found.folder).context("failed to read the run")?;
         let (mut said, mut was, mut unanswered) = (vec![], vec![], 0);
-        for row in loaded.rows()? {
+        for row in loaded.rows(0)? {
             let row = row?;
             let intended = row.ready;
             if let Some(acked) = row.acked {

@@ -44,7 +44,7 @@ fn assets_stay_away_and_their_wait_counts() {
     ];
     for (state, how, lever) in states {
         let played = away(state);
-        assert!(played.report.complete);
+        assert!(played.report.complete());
         let left: Vec<_> = {
             let disconnects = played.world.disconnects.lock().expect("no panic");
             disconnects.iter().filter(|(when, ..)| *when < at(20_000)).copied().collect()
@@ -81,7 +81,7 @@ fn who_is_let_back_out_of_contact_comes_with_the_next_signal() {
     passes(&mut plan, &[(0, 8), (20, 90)]);
     let world = World { wanted: wanted(FleetState::Disconnected), ..World::default() };
     let played = play(plan, world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     assert_eq!(knocks(&played, 10), [at(20_000)]);
 }
 
@@ -91,7 +91,7 @@ fn who_is_kept_away_when_signal_comes_stays_away() {
     passes(&mut plan, &[(0, 4), (7, 90)]);
     let world = World { wanted: wanted(FleetState::Silent), ..World::default() };
     let played = play(plan, world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     assert_eq!(knocks(&played, 10), [at(10_000)]);
     assert_eq!(played.seen, [], "nobody had a connection to lose");
 }

@@ -83,7 +83,7 @@ fn a_refusal_is_tried_again_and_is_final_only_at_the_end() {
         ..World::default()
     };
     let played = play(plan(3, ms(10_000)), world);
-    assert!(!played.report.complete);
+    assert!(!played.report.complete());
     for row in rows(&played) {
         let expected = if poison(row.identity.seq) { Fate::Refused } else { Fate::Acked };
         assert_eq!(row.fate, expected);
@@ -106,7 +106,7 @@ fn a_full_recorder_drops_and_says_so() {
             ..World::default()
         };
         let played = play(plan, world);
-        assert!(played.report.complete, "what was kept is replayed");
+        assert!(played.report.complete(), "what was kept is replayed");
         let west: Vec<Row> =
             rows(&played).into_iter().filter(|row| row.identity.asset == 12).collect();
         let kept: Vec<u64> =
@@ -144,7 +144,7 @@ fn an_asset_moves_on_after_failures_and_comes_home() {
         ..World::default()
     };
     let played = play(plan(3, ms(40_000)), world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     for asset in [10, 11] {
         let heard: Vec<_> = played
             .heard()
@@ -215,7 +215,7 @@ fn reconnects_keep_the_bounds_of_the_backoff() {
         terminals.connection.backoff.base = ms(50);
         let world = World { opens: Box::new(|_| Some(false)), ..World::default() };
         let played = play(plan, world);
-        assert_eq!(played.report.acked, 0);
+        assert_eq!(played.report.acked(), 0);
         for asset in 10..30 {
             let knocks = played.knocks(asset);
             assert!(knocks.len() > 10);
@@ -247,7 +247,7 @@ fn nobody_waits_longer_than_the_connect_timeout() {
     for pair in knocks.windows(2).take(3) {
         assert!(pair[1].at.since(pair[0].at) >= ms(500));
     }
-    assert!(played.report.complete);
+    assert!(played.report.complete());
 }
 
 /// Ten seconds without a connection, then: live ones at their moments, the stored ones beside them at five times the nominal rate.
@@ -256,7 +256,7 @@ fn a_backlog_is_replayed_at_its_rate_beside_the_live_ones() {
     let down = between(0, 10_000);
     let world = World { opens: Box::new(move |knock| Some(!down(knock.at))), ..World::default() };
     let played = play(plan(4, ms(30_000)), world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     for asset in 10..14 {
         let mine: Vec<_> = played
             .heard()
@@ -290,7 +290,7 @@ fn oldest_first_keeps_the_order_and_newest_first_turns_it() {
         let world =
             World { opens: Box::new(move |knock| Some(!down(knock.at))), ..World::default() };
         let played = play(plan, world);
-        assert!(played.report.complete);
+        assert!(played.report.complete());
         let seqs: Vec<u64> = played
             .heard()
             .iter()
@@ -313,7 +313,7 @@ fn no_asset_has_more_under_way_than_it_may() {
     let world =
         World { replies: Box::new(|_| Reply::After(ms(50), Outcome::Acked)), ..World::default() };
     let played = play(plan, world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     for asset in 10..13 {
         let sent: Vec<Micros> = played
             .heard()
@@ -350,7 +350,7 @@ fn streams_that_ask_for_less_are_done_sooner() {
         ..World::default()
     };
     let played = play(plan, world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     for row in rows(&played) {
         let expected = match (row.identity.stream, row.identity.seq) {
             (1, 3) => Fate::Refused,

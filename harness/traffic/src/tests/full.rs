@@ -20,7 +20,7 @@ fn latencies_of_the_others(full: bool) -> Vec<Duration> {
         ..World::default()
     };
     let played = play(plan, world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     let rows = played.loaded.readings().expect("readings").rows;
     let others = rows.iter().filter(|row| row.identity.asset % 2 == 1);
     let mut latencies: Vec<Duration> =
@@ -59,7 +59,7 @@ fn work_grows_with_the_fleet_and_not_with_its_square() {
             ..World::default()
         };
         let played = play(plan, world);
-        assert!(played.report.complete);
+        assert!(played.report.complete());
         let all = *played.world.offered.lock().expect("no panic");
         all as f64 / f64::from(assets)
     };
@@ -76,7 +76,7 @@ fn the_loops_own_stall_is_counted_where_no_reading_shows_it() {
         ..World::default()
     };
     let played = play(plan(3, ms(10_000)), world);
-    let (schedule, own) = (&played.report.schedule_lag, &played.report.loop_lag);
+    let (schedule, own) = (&played.report.schedule_lag(), &played.report.loop_lag());
     assert_eq!(schedule.len(), 0);
     assert!((1_290_000..1_310_000).contains(&own.max()), "{}", own.max());
     // 1.3 of 70 seconds, and of the last hundredth of them the half.

@@ -11,7 +11,7 @@ use super::{
 
 /// How late the generator says it was, at the most, and of how many readings it can say so.
 fn late(played: &Played) -> (Duration, u64) {
-    let lag = &played.report.schedule_lag;
+    let lag = &played.report.schedule_lag();
     (Duration::from_micros(lag.max()), lag.len())
 }
 

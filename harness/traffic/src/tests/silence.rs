@@ -64,7 +64,7 @@ pub(super) fn in_span(t: Micros, from: u64, to: u64) -> bool {
 #[test]
 fn silence_moves_the_moment_at_which_a_reading_is_ready() {
     let played = play(plan_with(&[(0, 10), (20, 60)], ms(40_000)), World::default());
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     let gap = 200_000; // five times the nominal rate of one reading per second
     let mut recorded = 0;
     for row in rows(&played, 10) {
@@ -168,7 +168,7 @@ fn what_was_under_way_at_loss_of_signal_delays_no_silent_reading() {
             ..World::default()
         };
         let played = play(plan, world);
-        assert!(played.report.complete);
+        assert!(played.report.complete());
         let rows = rows(&played, 10);
         for lost in [10_000, 30_000] {
             let cut: Vec<&Row> = rows
@@ -199,7 +199,7 @@ fn loss_of_signal_sends_nobody_to_another_region() {
     let world =
         World { replies: Box::new(|_| Reply::After(ms(700), Outcome::Acked)), ..World::default() };
     let played = play(plan, world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     assert!(
         played
             .heard()
@@ -217,7 +217,7 @@ fn a_pass_too_short_to_empty_the_recorder_leaves_the_rest_for_the_next() {
         let mut plan = plan_with(&[(0, 1), (21, 23), (41, 90)], ms(60_000));
         fleet(&mut plan).recorder.order = order;
         let played = play(plan, World::default());
-        assert!(played.report.complete);
+        assert!(played.report.complete());
         let mut silent: Vec<Row> = rows(&played, 10);
         silent.retain(|row| row.ready > generated(&played, row));
         silent.sort_by_key(|row| row.ready);
@@ -250,7 +250,7 @@ fn without_another_pass_nothing_is_sent_and_the_drain_does_not_wait() {
             "never: the end of the plan"
         );
     }
-    assert!(!played.report.complete, "it says so");
+    assert!(!played.report.complete(), "it says so");
     let last = played.loaded.counts.iter().map(|count| count.at).max();
     assert!(last < Some(at(32_000)), "it ended at {last:?}");
 }
@@ -262,7 +262,7 @@ fn what_a_full_recorder_drops_in_silence_is_not_waited_for() {
     (terminals.recorder.capacity_bytes, terminals.recorder.on_full) = (1_050, OnFull::DropOldest);
     terminals.streams[0].payload = model::plan::Payload { p50: 100, p99: 100 };
     let played = play(plan, World::default());
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     let rows = rows(&played, 10);
     assert_eq!(
         rows.iter().filter(|row| row.fate == Fate::Dropped && row.attempts.is_empty()).count(),
@@ -282,7 +282,7 @@ fn the_first_connection_after_silence_delays_no_live_reading_behind_the_replay()
         let mut plan = plan_with(&[(0, 10), (20, 90)], ms(40_000));
         fleet(&mut plan).recorder.order = order;
         let played = play(with_a_fast_stream(plan), slow_to_greet());
-        assert!(played.report.complete);
+        assert!(played.report.complete());
         let mut longest = Duration::ZERO;
         for row in rows(&played, 10) {
             let waited = row.acked.expect("acked").since(row.ready);
@@ -319,7 +319,7 @@ fn the_replay_makes_up_for_the_first_connection_also_behind_live_readings() {
     let world =
         World { replies: Box::new(|_| Reply::After(ms(20), Outcome::Acked)), ..slow_to_greet() };
     let played = play(with_a_fast_stream(plan), world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     let mut silent = rows(&played, 10);
     silent.retain(|row| row.ready > generated(&played, row));
     assert!(silent.iter().any(|row| row.ready >= at(24_000)), "five seconds at twenty per second");
@@ -347,7 +347,7 @@ fn the_replay_does_not_make_up_for_trouble_after_the_first_connection() {
         ..slow_to_greet()
     };
     let played = play(with_a_fast_stream(plan), world);
-    assert!(played.report.complete);
+    assert!(played.report.complete());
     let heard = played.heard();
     let replayed =
         heard.iter().filter(|heard| heard.envelope.identity.asset == 10 && heard.envelope.stored);

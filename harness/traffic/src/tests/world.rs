@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     net::SocketAddr,
+    num::NonZeroU32,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -261,6 +262,7 @@ pub(super) fn play(plan: Plan, world: World) -> Played {
 
 /// Asks for the drain at `stop`.
 pub(super) fn play_until(stop: Duration, plan: Plan, world: World, thread: Thread) -> Played {
+    let senders = plan.threads.unwrap_or(NonZeroU32::MIN);
     let paused = thread == Thread::Callers;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -279,6 +281,7 @@ pub(super) fn play_until(stop: Duration, plan: Plan, world: World, thread: Threa
         network: Arc::new(NoGround),
         drivers,
         folder: folder.clone(),
+        senders,
     };
     let asked = world.clone();
     let (report, seen) = LocalSet::new().block_on(&runtime, async {
