@@ -26,7 +26,7 @@ use std::{
 };
 
 use kit::{Corpus, Random};
-use model::Plan;
+use model::{Micros, Plan, load::Warp};
 
 /// The short round of a plain test run.
 const FEW: u64 = 60;
@@ -63,12 +63,11 @@ fn file() -> String {
 
 /// Whether a drill is small enough to be played here.
 fn small(plan: &Plan) -> bool {
-    let stop = plan.stop().as_nanos();
+    let stop = Micros::after(plan.stop());
     let streams = plan.fleets.values().flat_map(|fleet| {
-        fleet
-            .streams
-            .iter()
-            .map(|stream| stop / stream.every.as_nanos().max(1) * u128::from(fleet.assets))
+        let sends = Warp::of(&fleet.load).nominal(stop).elapsed().as_nanos();
+        let each = fleet.streams.iter().map(move |stream| sends / stream.every.as_nanos().max(1));
+        each.map(|each| each * u128::from(fleet.assets))
     });
     let shards = |service: &model::KindSpec| service.params["shards"].as_u64().unwrap_or(12);
     let copies: u64 = plan.services.values().map(shards).sum::<u64>();

@@ -235,3 +235,38 @@ fn a_damaged_load_does_no_harm() {
     assert_eq!(warp.real(Micros(i64::MAX)), Micros::MAX);
     assert_eq!(warp.slowest(Micros(5), (Micros(2_000), Micros(3_000))), Micros::MAX);
 }
+
+/// A load belongs to its fleet: more assets, or another fleet beside it, change nobody's schedule, and so does who sends a part of them.
+#[test]
+fn nobody_else_changes_what_an_asset_sends_under_a_load() {
+    let warp = Warp::of(&Load(vec![
+        Piece { at: Micros(3), from: 500_000, to: 4_000_000 },
+        Piece { at: Micros(2_000_000), from: 700_000, to: 700_000 },
+    ]));
+    let stream = Stream {
+        name: "s".into(),
+        every: Duration::from_millis(100),
+        phase: StreamPhase::Random,
+        jitter: Duration::from_millis(30),
+        payload: Payload { p50: 450, p99: 900 },
+        ack: crate::plan::Ack::Required,
+    };
+    let draws = Draws::of(1).named("terminals");
+    let fleet = |assets| FleetSchedule {
+        assets,
+        draws,
+        warp: warp.clone(),
+        streams: vec![(stream.clone(), draws.named("s"))],
+    };
+    let stop = Micros(5_000_000);
+    let few = Schedule { stop, fleets: BTreeMap::from([(0, fleet(3))]) };
+    let other = FleetSchedule { warp: Warp::default(), ..fleet(9) };
+    let many = Schedule { stop, fleets: BTreeMap::from([(0, fleet(40)), (40, other)]) };
+    let times = |schedule: &Schedule, asset| -> Vec<_> {
+        schedule.series(asset, 0).expect("it is there").times().collect()
+    };
+    for asset in 0..3 {
+        assert_eq!(times(&few, asset), times(&many, asset));
+    }
+    assert_ne!(times(&many, 0), times(&many, 40), "the other fleet is at its nominal rate");
+}
