@@ -124,11 +124,14 @@ impl Asked {
         connection.backoff.max = Duration::from_secs(60);
         let nodes = [(NodeId::from("a"), node())].into();
         let end = PhaseEnd::At(self.lasts);
-        Plan {
-            topology: Topology { nodes, ..Topology::default() },
-            phases: vec![kit::plan::phase("all", Duration::ZERO, end)],
-            ..kit::plan::of(fleet)
+        let mut phases = vec![kit::plan::phase("all", Duration::ZERO, end)];
+        // Whoever lost everybody has nothing to wait for.
+        if !matches!(self.to, To::Outage { .. }) {
+            let latest = self.lasts + self.drains;
+            let end = PhaseEnd::Quiesced { latest };
+            phases.push(kit::plan::phase("verify", self.lasts, end));
         }
+        Plan { topology: Topology { nodes, ..Topology::default() }, phases, ..kit::plan::of(fleet) }
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn cost(bench: &Bench) -> Result<Vec<Row>> {
             seconds,
             connections: CONNECTIONS,
             always_on_s: None,
-            corrected: true,
+            corrected: false,
         };
         let Some(outcome) = bench.peer(peer, program, &load) else { continue };
         let theirs = us_each(outcome.cpu, outcome.requests);
