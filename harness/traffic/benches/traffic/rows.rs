@@ -72,8 +72,8 @@ impl Row {
 impl std::fmt::Display for Goal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::AtMost(most) => write!(f, "at most {most}"),
-            Self::AtLeast(least) => write!(f, "at least {least}"),
+            Self::AtMost(most) => write!(f, "at most {}", short(*most)),
+            Self::AtLeast(least) => write!(f, "at least {}", short(*least)),
             Self::ReportOnly => f.write_str("-"),
         }
     }
