@@ -13,8 +13,11 @@ use model::{
 
 use crate::{console, exit::Exit, labs};
 
-/// What an asset costs that shares its connection: `cargo xtask bench traffic` says how much it is, and a connection of its own costs more.
-const BYTES_OF_AN_ASSET: u64 = 256;
+/// What the sending threads hold of an asset, of the next reading of each of its streams, and of a connection: what
+/// `cargo xtask bench traffic` shows is more, and a driver adds what it holds itself.
+const BYTES_OF_AN_ASSET: u64 = 32;
+const BYTES_OF_A_STREAM: u64 = 12;
+const BYTES_OF_A_CONNECTION: u64 = 64;
 /// CPU time of the generator for one reading, driver and record left out: what `cargo xtask bench traffic` shows into a sink is more.
 const US_OF_A_READING: f64 = 1.5;
 
@@ -64,7 +67,7 @@ fn refused(plan: &Plan, simulated: bool, machine: &Machine) -> Vec<String> {
         written.map_or(String::new(), |line| format!("{line}: "))
     };
     let assets: u64 = plan.fleets.values().map(|fleet| u64::from(fleet.assets)).sum();
-    let needed = assets * BYTES_OF_AN_ASSET;
+    let needed: u64 = plan.fleets.values().map(bytes).sum();
     if let Some(memory) = machine.memory.filter(|memory| needed > *memory) {
         let mib = |bytes: u64| bytes >> 20;
         lines.push(format!(
@@ -86,6 +89,13 @@ fn refused(plan: &Plan, simulated: bool, machine: &Machine) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Memory that the sending threads need for a fleet.
+fn bytes(fleet: &Fleet) -> u64 {
+    let of_streams = fleet.streams.len() as u64 * BYTES_OF_A_STREAM;
+    let connections = u64::from(fleet.assets.div_ceil(fleet.connection.shared_by.max(1)));
+    u64::from(fleet.assets) * (BYTES_OF_AN_ASSET + of_streams) + connections * BYTES_OF_A_CONNECTION
 }
 
 /// Readings per second at the highest load of the run.
@@ -112,13 +122,13 @@ mod tests {
     #[test]
     fn what_fits_is_let_in_and_what_does_not_is_told_with_its_line() {
         let machine = Machine { cores: 2, memory: Some(1 << 20) };
-        assert!(refused(&plan(4_096, Duration::from_secs(1)), false, &machine).is_empty());
-        let lines = refused(&plan(4_097, Duration::from_millis(1)), false, &machine);
+        assert!(refused(&plan(9_709, Duration::from_secs(1)), false, &machine).is_empty());
+        let lines = refused(&plan(9_710, Duration::from_millis(1)), false, &machine);
         assert!(lines.iter().all(|line| line.starts_with("drill.yaml:7:5: ")), "{lines:?}");
-        assert!(lines[0].contains("4097 assets need 1 MiB"), "{lines:?}");
-        assert!(lines[1].contains("4097000 readings/s"), "{lines:?}");
+        assert!(lines[0].contains("9710 assets need 1 MiB"), "{lines:?}");
+        assert!(lines[1].contains("9710000 readings/s"), "{lines:?}");
         let unknown = Machine { cores: 2, memory: None };
-        assert!(refused(&plan(4_097, Duration::from_millis(1)), true, &unknown).is_empty());
+        assert!(refused(&plan(9_710, Duration::from_millis(1)), true, &unknown).is_empty());
     }
 
     #[test]
