@@ -27,7 +27,7 @@ pub struct Ratios {
     pub rho: f64,
     /// At the highest load during a fault, with one of R regions lost: times R / (R - 1). None with one region or no fault.
     pub rho_fault: Option<f64>,
-    /// H = N / (C * T): assets of the largest home, over what is accepted within a connect timeout. None where C is not known.
+    /// H = N / (C * T): connections of the largest home, over what is accepted within a connect timeout. None where C is not known.
     pub herd: Option<f64>,
     /// q = Q / (C * T): how many connect timeouts the last one waits in a full queue. None where C or Q is not known.
     pub queue: Option<f64>,
@@ -101,8 +101,11 @@ fn under_a_fault(plan: &Plan) -> Option<f64> {
 
 fn largest_home(plan: &Plan) -> f64 {
     let mut homes = BTreeMap::new();
-    for (home, assets) in fleets(plan).flat_map(|fleet| &fleet.home) {
-        *homes.entry(home).or_insert(0.0) += f64::from(*assets);
+    for fleet in fleets(plan) {
+        for (home, assets) in &fleet.home {
+            let connections = assets.div_ceil(fleet.connection.shared_by.max(1));
+            *homes.entry(home).or_insert(0.0) += f64::from(connections);
+        }
     }
     homes.into_values().fold(0.0, f64::max)
 }
@@ -149,7 +152,10 @@ impl fmt::Display for Ratios {
             writeln!(f, "  rho_f {rho:.3}: at the highest load of a fault, one region less")?;
         }
         if let Some(herd) = herd {
-            writeln!(f, "  H {herd:.2}: assets of the largest home per connects within a timeout")?;
+            writeln!(
+                f,
+                "  H {herd:.2}: connections of the largest home per connects within a timeout"
+            )?;
         }
         if let Some(queue) = queue {
             writeln!(f, "  q {queue:.2}: connect timeouts that a full queue takes")?;

@@ -28,7 +28,7 @@ enum Beside {
     After(&'static str),
     /// A new line above the first one that begins with this.
     Before(&'static str),
-    /// Within a list: right before the end, in the line that holds the beginning or in the one below it.
+    /// Within a list: right before the end that follows the beginning, however the list is wrapped.
     Within { begin: &'static str, end: &'static str },
 }
 
@@ -85,7 +85,7 @@ pub(super) const SYSTEM: Folder = Folder {
     lines: &crate_lines(
         Line {
             file: "harness/cli/src/catalogs.rs",
-            beside: Beside::Within { begin: "SYSTEMS: &[&System] = &[", end: "]" },
+            beside: Beside::Within { begin: "SYSTEMS: &[&System] =", end: "]" },
             text: ", &MODULE::SYSTEM",
         },
         "NAME = { package = \"wetdress-NAME\", path = \"systems/NAME\" }",
@@ -140,10 +140,9 @@ impl Beside {
                 lines.insert(first, new.to_owned());
             }
             Self::Within { begin, end } => {
-                let line = lines.iter_mut().find(|line| line.contains(begin))?;
-                let from = line.find(begin)? + begin.len();
-                let at = from + line[from..].find(end)?;
-                line.insert_str(at, new);
+                let from = text.find(begin)? + begin.len();
+                let at = from + text[from..].find(end)?;
+                return Some(format!("{}{new}{}", &text[..at], &text[at..]));
             }
         }
         Some(lines.join("\n") + "\n")
@@ -159,5 +158,8 @@ fn lines_find_their_places() {
     let within = Beside::Within { begin: "kinds: &[", end: "]" };
     let list = within.with("x &[1], kinds: &[a, b] };\n", ", c");
     assert_eq!(list.as_deref(), Some("x &[1], kinds: &[a, b, c] };\n"));
+    let wrapped = Beside::Within { begin: "KINDS: &[Kind] =", end: "]" };
+    let list = wrapped.with("const KINDS: &[Kind] =\n    &[a, b];\n", ", c");
+    assert_eq!(list.as_deref(), Some("const KINDS: &[Kind] =\n    &[a, b, c];\n"));
     assert_eq!(Beside::Before("q").with("a\n", "NEW"), None);
 }

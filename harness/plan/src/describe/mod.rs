@@ -246,6 +246,7 @@ fn fleets(plan: &Plan) -> Vec<FleetLine> {
         let (_, peak) = rates(fleet, Duration::ZERO, plan.stop());
         let nominal = f64::from(fleet.assets) * nominal;
         let largest = fleet.home.values().max().copied().unwrap_or(0);
+        let largest = largest.div_ceil(fleet.connection.shared_by.max(1));
         FleetLine {
             name: name.to_string(),
             probe: fleet.probe,
