@@ -32,6 +32,7 @@ use crate::{
 
 /// The first word of a process that runs one.
 pub(crate) const WORD: &str = "run";
+const JITTER: Duration = Duration::from_millis(50);
 /// They carry everybody whose connection is shared.
 const CONNECTIONS: u32 = 8;
 /// Of a reading's payload.
@@ -102,7 +103,9 @@ impl Asked {
     fn plan(&self) -> Plan {
         let every = self.every;
         let stream = Stream {
-            jitter: every / 2,
+            // As always-on assets have it. A jitter of half an interval would put an eighth of all first readings into the first instant,
+            // since nothing is intended before the run.
+            jitter: JITTER.min(every / 2),
             payload: model::plan::Payload { p50: BODY_BYTES, p99: BODY_BYTES },
             ..kit::plan::stream("status", every)
         };
