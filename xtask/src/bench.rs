@@ -29,6 +29,9 @@ pub(crate) struct Traffic {
     /// Where the figures go; without it a new file in target/bench.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// With the profile of the tests, whose crates are built already: figures are larger than in a release, and so are missed goals.
+    #[arg(long)]
+    dev: bool,
     /// Installs the peers by apt, cargo and go, into target/peers where the client allows, and measures nothing.
     #[arg(long)]
     install_peers: bool,
@@ -91,6 +94,12 @@ fn fabric(root: &Path, asked: &Fabric) -> Result<()> {
 
 fn traffic(root: &Path, asked: &Traffic) -> Result<()> {
     let mut words = named("traffic");
+    if asked.dev {
+        // The features of the whole workspace are those that the tests were built with.
+        let tested =
+            ["bench", "--quiet", "--profile=dev", "--workspace", "--bench", "traffic", "--"];
+        words = tested.map(str::to_owned).into();
+    }
     words.extend(asked.quick.then(|| "--quick".to_owned()));
     rest(root, words, asked.only.as_ref(), asked.json.as_ref())
 }

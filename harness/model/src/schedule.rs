@@ -211,13 +211,18 @@ impl<'a> Series<'a> {
 
     /// The same in nominal time.
     fn nominal(&self, seq: u64) -> Micros {
-        let grid = i64::try_from(seq)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(self.every)
-            .saturating_add(self.phase);
+        let grid = self.grid(seq);
+        if self.jitter == 0 {
+            return Micros(grid.max(0));
+        }
         let width = 2 * self.jitter.unsigned_abs() + 1;
         let shift = self.draws.below(width, Purpose::Jitter, seq).cast_signed() - self.jitter;
         Micros(grid.saturating_add(shift).max(0))
+    }
+
+    /// Without jitter.
+    fn grid(&self, seq: u64) -> i64 {
+        i64::try_from(seq).unwrap_or(i64::MAX).saturating_mul(self.every).saturating_add(self.phase)
     }
 
     /// How many readings are intended before `t` and before the stop: the `seq` of the first one that is not.
@@ -225,10 +230,14 @@ impl<'a> Series<'a> {
         // What is intended before `t` is due by the microsecond before it.
         let last = Micros(t.min(self.stop).0.saturating_sub(1));
         let t = Micros(self.warp.nominal(last).0.saturating_add(1));
-        let grid = t.0.saturating_sub(self.phase).max(0) / self.every;
-        // Jitter moves a reading by half an interval at most, so the answer is one of the neighbours.
-        let mut count = u64::try_from(grid).expect("cut at zero above").saturating_sub(1);
-        while self.nominal(count) < t {
+        if t.0 <= 0 {
+            return 0;
+        }
+        // What jitter cannot bring to `t` is before it without a draw; what jitter cannot bring before `t` is not. Few are between.
+        let surely = t.0.saturating_sub(self.phase).saturating_sub(self.jitter);
+        let mut count =
+            surely.saturating_add(self.every - 1).max(0).unsigned_abs() / self.every.unsigned_abs();
+        while self.grid(count).saturating_sub(self.jitter) < t.0 && self.nominal(count) < t {
             count += 1;
         }
         count
