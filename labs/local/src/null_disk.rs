@@ -15,7 +15,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use model::{LabEvent, event::Health};
+use model::{LabEvent, Micros, event::Health};
 
 use crate::{events::LabEvents, lock::lock};
 
@@ -130,7 +130,7 @@ impl Prober {
     }
 
     fn write(&self) -> io::Result<()> {
-        let (from, since) = (self.events.clock.now(), Instant::now());
+        let since = Instant::now();
         lock(&self.tally).waiting = Some(since);
         self.file.write_all_at(&BLOCK, 0)?;
         // The file's times change with it, so that a journal of the file system is waited for, too, as it is by a growing log.
@@ -138,7 +138,10 @@ impl Prober {
         let took = since.elapsed();
         lock(&self.tally).written(took);
         if took >= TOLD_FROM {
-            self.events.publish(LabEvent::DiskStalled { from, to: self.events.clock.now() });
+            // The run's clock may have been armed meanwhile, which moves its origin: the length is the write's own.
+            let to = self.events.clock.now();
+            let from = Micros(to.0 - i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
+            self.events.publish(LabEvent::DiskStalled { from, to });
         }
         Ok(())
     }
