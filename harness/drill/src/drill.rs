@@ -322,26 +322,15 @@ fn senders(plan: &Plan, simulated: bool) -> NonZeroU32 {
     plan.threads.or(ours).unwrap_or(NonZeroU32::MIN)
 }
 
-/// What lab and generator know of their own faults. Percentiles are taken here, of all senders together; the latest sender decides
-/// whether the generator was late, since a quarter of the assets must not hide behind the others.
-fn health(mut lab: Health, report: &LoadReport) -> Health {
+/// What lab and generator know of their own faults. Percentiles are taken here, of all senders together and of each.
+fn health(lab: Health, report: &LoadReport) -> Health {
     let quantiles =
         |lag: &Histogram| (lag.value_at_quantile(0.5), lag.value_at_quantile(0.99), lag.max());
     let (schedule_lag_p50_us, schedule_lag_p99_us, schedule_lag_max_us) =
         quantiles(&report.schedule_lag());
     let (loop_lag_p50_us, loop_lag_p99_us, loop_lag_max_us) = quantiles(&report.loop_lag());
     let senders: Vec<SenderHealth> = report.ended().map(sender_health).collect();
-    let latest = |of: fn(&SenderHealth) -> u64| senders.iter().map(of).max().unwrap_or(0);
-    for (what, us) in [
-        ("generator sent", latest(|sender| sender.schedule_lag_p99_us)),
-        ("sending loop came round", latest(|sender| sender.loop_lag_p99_us)),
-    ] {
-        if us > Health::LATE_US {
-            let late = Duration::from_micros(us);
-            lab.degraded.push(format!("The {what} {late:?} late at its p99."));
-        }
-    }
-    Health {
+    let mut health = Health {
         schedule_lag_p50_us,
         schedule_lag_p99_us,
         schedule_lag_max_us,
@@ -354,7 +343,17 @@ fn health(mut lab: Health, report: &LoadReport) -> Health {
             .map(|cpu| cpu.as_secs_f64() * 1e6 / report.generated() as f64),
         senders: if senders.len() > 1 { senders } else { Vec::new() },
         ..lab
+    };
+    for (what, us) in [
+        ("generator sent", health.schedule_lag_p99_us_of_latest()),
+        ("sending loop came round", health.loop_lag_p99_us_of_latest()),
+    ] {
+        if us > Health::LATE_US {
+            let late = Duration::from_micros(us);
+            health.degraded.push(format!("The {what} {late:?} late at its p99."));
+        }
     }
+    health
 }
 
 fn sender_health(sent: &Sent) -> SenderHealth {

@@ -89,8 +89,8 @@ fn generator(facts: &Facts, p99_max: Us) -> Vec<String> {
     let late = |us: u64| crate::format::duration(Us::try_from(us).unwrap_or(NEVER));
     if let Some(health) = &facts.happened.health {
         for (what, lag) in [
-            ("readings were sent", health.schedule_lag_p99_us),
-            ("its sending loop was", health.loop_lag_p99_us),
+            ("readings were sent", health.schedule_lag_p99_us_of_latest()),
+            ("its sending loop was", health.loop_lag_p99_us_of_latest()),
         ] {
             if lag > allowed {
                 let (lag, allowed) = (late(lag), late(allowed));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Plan, event::SenderHealth};
+use model::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -183,21 +183,9 @@ fn void_if_late(facts: &Facts, gate: &dyn Gate, judged: Judgement) -> Judgement 
     }
     let Some(limit) = gate.time_limit(facts.theta) else { return judged };
     let allowed = (limit / 20).max(2_000);
-    // One sender of several that is late is late for its own assets, however punctual the others are.
-    let latest = |merged: u64, of: fn(&SenderHealth) -> u64| {
-        health.senders.iter().map(of).fold(merged, u64::max)
-    };
     let late = [
-        (
-            "the generator was",
-            "late",
-            latest(health.schedule_lag_p99_us, |sender| sender.schedule_lag_p99_us),
-        ),
-        (
-            "the sending loop was",
-            "late",
-            latest(health.loop_lag_p99_us, |sender| sender.loop_lag_p99_us),
-        ),
+        ("the generator was", "late", health.schedule_lag_p99_us_of_latest()),
+        ("the sending loop was", "late", health.loop_lag_p99_us_of_latest()),
         ("the fabric was", "late", health.fabric_late_p99_us),
         ("the null target took", "to answer", health.null_p99_us),
     ];

@@ -383,4 +383,17 @@ pub struct SenderHealth {
 impl Health {
     /// Own lateness at the p99 above which a run is degraded, in microseconds.
     pub const LATE_US: u64 = 2_000;
+
+    /// p99 of the schedule lag, of the latest sender: one of several that is late is late for its own assets, however punctual the others
+    /// are, and must not hide behind them.
+    pub fn schedule_lag_p99_us_of_latest(&self) -> u64 {
+        let of_each = self.senders.iter().map(|sender| sender.schedule_lag_p99_us);
+        of_each.fold(self.schedule_lag_p99_us, u64::max)
+    }
+
+    /// p99 of the sending loop's own lateness, of the latest sender.
+    pub fn loop_lag_p99_us_of_latest(&self) -> u64 {
+        let of_each = self.senders.iter().map(|sender| sender.loop_lag_p99_us);
+        of_each.fold(self.loop_lag_p99_us, u64::max)
+    }
 }
