@@ -94,15 +94,15 @@ fn refused(plan: &Plan, simulated: bool, machine: &Machine) -> Vec<String> {
 /// Memory that the sending threads need for a fleet.
 fn bytes(fleet: &Fleet) -> u64 {
     let of_streams = fleet.streams.len() as u64 * BYTES_OF_A_STREAM;
-    let connections = u64::from(fleet.assets.div_ceil(fleet.connection.shared_by.max(1)));
+    let of_home = |assets: &u32| u64::from(fleet.connections_of(*assets));
+    let connections: u64 = fleet.home.values().map(of_home).sum();
     u64::from(fleet.assets) * (BYTES_OF_AN_ASSET + of_streams) + connections * BYTES_OF_A_CONNECTION
 }
 
 /// Readings per second at the highest load of the run.
 fn peak(fleet: &Fleet, plan: &Plan) -> f64 {
     let (_, most) = Warp::of(&fleet.load).rates((Micros::ZERO, Micros::after(plan.stop())));
-    let each = fleet.streams.iter().map(|stream| 1.0 / stream.every.as_secs_f64().max(1e-6));
-    f64::from(fleet.assets) * each.sum::<f64>() * f64::from(most) / f64::from(NOMINAL)
+    f64::from(fleet.assets) * fleet.nominal_per_s() * f64::from(most) / f64::from(NOMINAL)
 }
 
 #[cfg(test)]

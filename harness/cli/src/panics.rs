@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use seams::panics_are_contained;
+use seams::{panic_text, panics_are_contained};
 use tokio::sync::Notify;
 
 use crate::console;
@@ -76,9 +76,8 @@ fn said(panic: &PanicHookInfo<'_>) -> String {
     text(panic.payload()).replace('\n', " ") + &place.unwrap_or_default()
 }
 
-fn text(payload: &dyn Any) -> &str {
-    let owned = || payload.downcast_ref::<String>().map(String::as_str);
-    payload.downcast_ref::<&str>().copied().or_else(owned).unwrap_or("a value that is no text")
+fn text(payload: &(dyn Any + Send)) -> &str {
+    panic_text(payload).unwrap_or("a value that is no text")
 }
 
 fn sentence(said: &str, folder: Option<&Path>) -> String {

@@ -2,7 +2,7 @@
 //!
 //! * **assets, probes**: what each fleet's driver has open at once ([`seams::Driver::connections`]). A connection that was left without a
 //!   word is kept for a while, so that the other side is not told: a fleet needs its connections once more for every loss of signal
-//!   within [`KEPT`], and for every window that silences assets.
+//!   within [`SILENT_KEPT`], and for every window that silences assets.
 //! * **observers**: the watch, the question for the end beside it, and two files of sightings.
 //! * **nodes**: the question for their roles and the one for redundancy, asked side by side.
 //!
@@ -11,12 +11,10 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use model::{FleetId, Lever, Plan, plan::Window};
-use seams::{Driver, Fault, Room};
+use seams::{Driver, Fault, Room, SILENT_KEPT};
 
 use crate::offers::levers;
 
-/// How long drivers keep a connection that was left without a word, at the most.
-const KEPT: Duration = Duration::from_secs(600);
 const OF_AN_OBSERVER: u64 = 4;
 const OF_A_NODE: u64 = 2;
 
@@ -34,7 +32,7 @@ pub(crate) fn room(
     let of_fleet = |(name, fleet): (&FleetId, &model::plan::Fleet)| {
         let senders = senders.get();
         let of_sender = |number| {
-            let asked = fleet.connections_of(&fleet.share(number, senders));
+            let asked = fleet.connections_of_sender(number, senders).len() as u32;
             drivers.get(name).map_or(asked.into(), |driver| driver.connections(asked))
         };
         let at_once: u64 = (0..senders).map(of_sender).sum();
@@ -52,12 +50,13 @@ pub(crate) fn room(
     }
 }
 
-/// Most losses of signal within [`KEPT`]; the last contact ends with the run.
+/// Most losses of signal within [`SILENT_KEPT`]; the last contact ends with the run.
 fn losses(contacts: &[(Duration, Duration)]) -> u64 {
     let lost: Vec<Duration> =
         contacts.split_last().map_or(vec![], |(_, all)| all.iter().map(|(_, los)| *los).collect());
-    let within =
-        |from: &Duration| lost.iter().filter(|los| (*from..*from + KEPT).contains(los)).count();
+    let within = |from: &Duration| {
+        lost.iter().filter(|los| (*from..*from + SILENT_KEPT).contains(los)).count()
+    };
     lost.iter().map(within).max().unwrap_or(0) as u64
 }
 

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::{End, RegionId, plan::Fleet};
+use crate::{
+    End, RegionId,
+    plan::{Fleet, Stream},
+};
 
 impl Fleet {
     /// Home region of an asset of this fleet and its number within the cell; None for an id of another fleet.
@@ -30,24 +33,33 @@ impl Fleet {
         })
     }
 
-    /// How many connections carry these assets.
-    pub fn connections_of(&self, assets: &Range<u32>) -> u32 {
-        let mine = self
-            .connections()
-            .filter(|(_, carried)| carried.start < assets.end && assets.start < carried.end);
-        mine.count() as u32
+    /// How many connections carry so many assets of one home.
+    pub fn connections_of(&self, assets: u32) -> u32 {
+        assets.div_ceil(self.connection.shared_by.max(1))
     }
 
-    /// The ids of the assets that the sender `number` of `senders` carries: whole connections, and as many as its neighbours have or one
-    /// more. Empty where there are fewer connections than senders.
+    /// The numbers of the connections that the sender `number` of `senders` carries: as many as its neighbours have or one more. Empty
+    /// where there are fewer connections than senders.
+    pub fn connections_of_sender(&self, number: u32, senders: u32) -> Range<usize> {
+        let all: u64 =
+            self.home.values().map(|assets| u64::from(self.connections_of(*assets))).sum();
+        let first = |sender: u32| (all * u64::from(sender) / u64::from(senders.max(1))) as usize;
+        first(number)..first(number + 1)
+    }
+
+    /// The ids of the assets that the sender `number` of `senders` carries: those of its connections.
     pub fn share(&self, number: u32, senders: u32) -> Range<u32> {
-        let all: u64 = self.connections().count() as u64;
-        let nth = |sender: u32| (all * u64::from(sender) / u64::from(senders.max(1))) as usize;
-        let starts = |nth: usize| {
-            let end = self.first + self.assets;
-            self.connections().nth(nth).map_or(end, |(_, assets)| assets.start)
+        let Range { start, end } = self.connections_of_sender(number, senders);
+        let asset = |connection: usize| {
+            let past = self.first + self.assets;
+            self.connections().nth(connection).map_or(past, |(_, assets)| assets.start)
         };
-        starts(nth(number))..starts(nth(number + 1))
+        asset(start)..asset(end)
+    }
+
+    /// Readings per second of one asset at the nominal rate, of all its streams.
+    pub fn nominal_per_s(&self) -> f64 {
+        self.streams.iter().map(Stream::nominal_per_s).sum()
     }
 
     pub fn cell_of(&self, asset: u32) -> Option<(End, u32)> {

@@ -108,6 +108,13 @@ pub struct Stream {
     pub ack: Ack,
 }
 
+impl Stream {
+    /// Readings per second of one asset at the nominal rate.
+    pub fn nominal_per_s(&self) -> f64 {
+        1.0 / self.every.as_secs_f64().max(1e-6)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

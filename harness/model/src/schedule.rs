@@ -204,6 +204,11 @@ impl<'a> Series<'a> {
         }
     }
 
+    /// Nothing is generated at this moment or later.
+    pub fn stop(&self) -> Micros {
+        self.stop
+    }
+
     /// Intended time of a reading, also past the stop.
     pub fn at(&self, seq: u64) -> Micros {
         self.warp.real(self.nominal(seq))

@@ -68,8 +68,7 @@ fn fleets(plan: &Plan) -> impl Iterator<Item = &Fleet> {
 
 /// Readings per second of a fleet at its nominal rate.
 fn nominal(fleet: &Fleet) -> f64 {
-    let each = fleet.streams.iter().map(|stream| 1.0 / stream.every.as_secs_f64().max(1e-6));
-    f64::from(fleet.assets) * each.sum::<f64>()
+    f64::from(fleet.assets) * fleet.nominal_per_s()
 }
 
 /// Readings per second of all fleets over a span.
@@ -103,8 +102,7 @@ fn largest_home(plan: &Plan) -> f64 {
     let mut homes = BTreeMap::new();
     for fleet in fleets(plan) {
         for (home, assets) in &fleet.home {
-            let connections = assets.div_ceil(fleet.connection.shared_by.max(1));
-            *homes.entry(home).or_insert(0.0) += f64::from(connections);
+            *homes.entry(home).or_insert(0.0) += f64::from(fleet.connections_of(*assets));
         }
     }
     homes.into_values().fold(0.0, f64::max)

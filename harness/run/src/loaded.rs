@@ -105,17 +105,17 @@ impl Loaded {
     /// A ledger is damaged, or has no row of a reading although its sender came to its end.
     pub fn readings(&self) -> Result<Generated, RunError> {
         let mut written = Vec::new();
-        // Per sender: how far it came, and the path of its ledger, which can lack nothing.
-        let mut senders = Vec::new();
+        // By sender: how far the schedule had come.
+        let mut until = Vec::new();
         for sender in 0..self.folder.senders() {
             let mut rows = self.rows(sender)?;
             for row in rows.by_ref() {
                 written.push(row?);
             }
-            senders.push(rows.until());
+            until.push(rows.until());
         }
         written.sort_by_key(|row| row.identity);
-        self.complete(written, &senders)
+        self.complete(written, &until)
     }
 
     /// `until`: by sender.

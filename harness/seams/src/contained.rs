@@ -1,6 +1,6 @@
-//! Panics that end a part of a run and not the run: whoever started the thread counts on losing it.
+//! Panics: what they said, and those that end a part of a run and not the run, since whoever started the thread counts on losing it.
 
-use std::cell::Cell;
+use std::{any::Any, cell::Cell};
 
 thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
@@ -14,4 +14,10 @@ pub fn contain_panics() {
 /// Whether a panic of this thread is contained.
 pub fn panics_are_contained() -> bool {
     CONTAINED.get()
+}
+
+/// What a panic said; None where that is no text.
+pub fn panic_text(payload: &(dyn Any + Send)) -> Option<&str> {
+    let owned = || payload.downcast_ref::<String>().map(String::as_str);
+    payload.downcast_ref::<&str>().copied().or_else(owned)
 }

@@ -5,6 +5,7 @@ use std::{
     ops::Range,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -80,6 +81,9 @@ impl<'a> Batch<'a> {
         self.arena.slice(reading.start as usize..(reading.start + reading.length) as usize)
     }
 }
+
+/// Drivers keep a connection that was left without a word for this long, at the most, so that the other side is not told.
+pub const SILENT_KEPT: Duration = Duration::from_secs(600);
 
 /// How a connection is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

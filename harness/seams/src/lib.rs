@@ -34,8 +34,10 @@ mod traffic;
 
 pub use catalog::{Catalog, Kind};
 pub use clock::{Clock, monotonic_ns};
-pub use contained::{contain_panics, panics_are_contained};
-pub use driver::{Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress};
+pub use contained::{contain_panics, panic_text, panics_are_contained};
+pub use driver::{
+    Batch, ConnId, ConnectRequest, Disconnect, Driver, Lane, Outgoing, Progress, SILENT_KEPT,
+};
 pub use fault::{Fault, Moment, Objection};
 pub use lab::{Lab, LabError, OpenLab, Wanted};
 pub use lab_kind::{Body, Ended, Entered, LabKind, LabSetup, MakeLab};

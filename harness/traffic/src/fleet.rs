@@ -25,7 +25,7 @@ use crate::{
     contact::Contact,
     in_flight::{Flight, InFlight},
     outbox::Outbox,
-    prepared::{Prepared, generate_later},
+    prepared::Prepared,
     recorder::Reading,
     recording::{HomeGroup, Record},
     timers::{Timer, Timers},
@@ -76,11 +76,10 @@ impl Fleet {
     ) -> Self {
         let Prepared { name, first, assets, carriers, timers } = prepared;
         let plan = &whole.fleets[&name];
-        let nominal: f64 =
-            plan.streams.iter().map(|stream| 1.0 / stream.every.as_secs_f64().max(1e-6)).sum();
-        let replay_gap = Duration::try_from_secs_f64(1.0 / (plan.recorder.rate * nominal))
-            .ok()
-            .map(|gap| gap.max(REPLAY_GAP_MIN));
+        let replay_gap =
+            Duration::try_from_secs_f64(1.0 / (plan.recorder.rate * plan.nominal_per_s()))
+                .ok()
+                .map(|gap| gap.max(REPLAY_GAP_MIN));
         let cohorts = plan.home.keys().map(|home| {
             let others =
                 plan.failover.get(home).into_iter().flatten().filter(|region| *region != home);
@@ -292,11 +291,11 @@ impl Fleet {
         if self.stopped {
             return;
         }
-        let (schedule, first) = (&self.schedule, self.first);
-        generate_later(schedule, &mut self.timers, first, asset, stream, seq + 1);
-        let series = schedule
-            .series(first + asset, stream)
+        let series = self
+            .schedule
+            .series(self.first + asset, stream)
             .expect("the asset and the stream are of this plan");
+        self.timers.generate_later(&series, asset, stream, seq + 1);
         let bytes = series.payload(seq);
         let ready = self.contacts[usize::from(self.carrier_of(asset).cohort)].from(generated);
         let reading = Reading::new(stream, seq, generated, ready, bytes);

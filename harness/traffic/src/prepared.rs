@@ -58,26 +58,12 @@ impl Prepared {
         }
         for asset in 0..columns.len() as u32 {
             for stream in 0..plan.streams.len() as u16 {
-                generate_later(schedule, &mut timers, first, asset, stream, 0);
+                let series = schedule
+                    .series(first + asset, stream)
+                    .expect("the asset and the stream are of this plan");
+                timers.generate_later(&series, asset, stream, 0);
             }
         }
         Self { name: name.clone(), first, assets: columns, carriers, timers }
-    }
-}
-
-/// Sets the timer of a reading, if the schedule comes that far.
-pub(crate) fn generate_later(
-    schedule: &Schedule,
-    timers: &mut Timers,
-    first: u32,
-    asset: u32,
-    stream: u16,
-    seq: u64,
-) {
-    let series =
-        schedule.series(first + asset, stream).expect("the asset and the stream are of this plan");
-    let at = series.at(seq);
-    if at < schedule.stop() {
-        timers.set(at, Timer::Generate { asset, stream, seq });
     }
 }

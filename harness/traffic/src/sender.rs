@@ -1,7 +1,6 @@
 //! One sending thread: its share of every fleet, its lanes, its files. It needs nothing of the others.
 
 use std::{
-    any::Any,
     collections::BTreeMap,
     fmt, mem,
     ops::Range,
@@ -10,7 +9,7 @@ use std::{
 };
 
 use model::{FleetId, Micros, Stamped, schedule::Schedule};
-use seams::{Clock, Pulse, SenderReport, Sent, Wanted, contain_panics};
+use seams::{Clock, Pulse, SenderReport, Sent, Wanted, contain_panics, panic_text};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, oneshot, watch},
@@ -137,8 +136,10 @@ impl Sender {
         };
         // It answers last of all, so this does not wait.
         let panicked = self.thread.take().and_then(|thread| thread.join().err());
-        let said =
-            panicked.as_deref().and_then(said).map_or(String::new(), |said| format!(": {said}"));
+        let said = panicked
+            .as_deref()
+            .and_then(panic_text)
+            .map_or(String::new(), |said| format!(": {said}"));
         let why = || format!("sending thread {} has ended{said}", self.number + 1);
         SenderReport { assets: self.assets.clone(), sent: sent.ok_or_else(why) }
     }
@@ -165,12 +166,6 @@ impl Sender {
         (self.thread, self.ready) = (Some(thread), Some(ready));
         Ok(())
     }
-}
-
-/// What a panic said.
-fn said(panic: &(dyn Any + Send)) -> Option<&str> {
-    let owned = || panic.downcast_ref::<String>().map(String::as_str);
-    panic.downcast_ref::<&str>().copied().or_else(owned)
 }
 
 impl Share {

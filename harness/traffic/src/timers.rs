@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use model::Micros;
+use model::{Micros, schedule::Series};
 
 use crate::connection::Wake;
 
@@ -120,6 +120,20 @@ impl Timers {
         } else {
             let due = Due { at, number: self.number(), timer };
             self.put(due);
+        }
+    }
+
+    /// Sets the timer of a reading, if the schedule comes that far.
+    pub(crate) fn generate_later(
+        &mut self,
+        series: &Series<'_>,
+        asset: u32,
+        stream: u16,
+        seq: u64,
+    ) {
+        let at = series.at(seq);
+        if at < series.stop() {
+            self.set(at, Timer::Generate { asset, stream, seq });
         }
     }
 

@@ -1,12 +1,9 @@
 //! Connections that were left without a word.
 
-use std::{cell::RefCell, collections::VecDeque, time::Duration};
+use std::{cell::RefCell, collections::VecDeque};
 
-use seams::Disconnect;
+use seams::{Disconnect, SILENT_KEPT};
 use tokio::{net::TcpStream, time::Instant};
-
-/// A connection that is left without a word is kept for this long, so that the other side is not told.
-const SILENT: Duration = Duration::from_secs(600);
 
 /// Connections of a thread that were left without a word.
 #[derive(Debug, Default)]
@@ -21,7 +18,7 @@ impl Silent {
             Disconnect::Reset => drop(stream.set_zero_linger()),
             Disconnect::Silent => {
                 let (now, mut kept) = (Instant::now(), self.0.borrow_mut());
-                while kept.front().is_some_and(|(since, _)| now - *since > SILENT) {
+                while kept.front().is_some_and(|(since, _)| now - *since > SILENT_KEPT) {
                     kept.pop_front();
                 }
                 kept.push_back((now, stream));

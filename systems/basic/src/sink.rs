@@ -3,7 +3,7 @@
 //!
 //! * `args`: what it is told when it starts
 //! * `server`: connections, from the first to the end
-//! * `fast`: the plain requests of HTTP/1.1; `api`: all others, by hyper; `rewound`: what was read before them
+//! * `fast`: the plain requests of HTTP/1.1; `api`: all others, by hyper
 //! * `shared`: what connections share
 //! * `kept`: the readings, in order of arrival
 //! * `stall`: when it does not answer
@@ -15,7 +15,6 @@ mod api;
 mod args;
 mod fast;
 mod kept;
-mod rewound;
 mod server;
 mod shared;
 mod stall;

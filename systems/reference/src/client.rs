@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection to a node, over a stream that the caller brought. It never reconnects and never repeats a request.
 
-use std::{io, time::Duration};
+use std::io;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -11,7 +11,7 @@ use hyper::{
     http,
 };
 use hyper_util::rt::TokioIo;
-use seams::Disconnect;
+use seams::{Disconnect, SILENT_KEPT};
 use tokio::{
     net::TcpStream,
     sync::{oneshot, watch},
@@ -31,9 +31,6 @@ pub enum ClientError {
 
 /// Status, headers, and the whole body.
 pub type Answer = http::Response<Bytes>;
-
-/// A stream that is left without a word is kept for this long, so that the other side is not told.
-const SILENT: Duration = Duration::from_secs(600);
 
 /// The connection ends when this is dropped.
 #[derive(Debug)]
@@ -124,7 +121,7 @@ async fn part(stream: TcpStream, how: Disconnect) {
         Disconnect::Close => {}
         // If the kernel refuses, the other side sees a close.
         Disconnect::Reset => drop(stream.set_zero_linger()),
-        Disconnect::Silent => sleep(SILENT).await,
+        Disconnect::Silent => sleep(SILENT_KEPT).await,
     }
     drop(stream);
 }

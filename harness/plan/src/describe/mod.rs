@@ -200,10 +200,6 @@ fn closes(closing: Closing) -> String {
     }
 }
 
-fn per_second(every: Duration) -> f64 {
-    1.0 / every.as_secs_f64().max(1e-6)
-}
-
 fn services(plan: &Plan) -> Vec<ServiceLine> {
     // A plan that was loaded has no circle.
     let order = plan.topology.start_order().unwrap_or_default();
@@ -231,7 +227,7 @@ fn regions(plan: &Plan) -> BTreeMap<RegionId, RegionLine> {
             let line = lines.entry(region.clone()).or_default();
             line.assets += assets;
             for stream in &fleet.streams {
-                let rate = f64::from(*assets) * per_second(stream.every);
+                let rate = f64::from(*assets) * stream.nominal_per_s();
                 line.readings_per_s += rate;
                 line.bytes_per_s += rate * f64::from(stream.payload.p50);
             }
@@ -242,11 +238,9 @@ fn regions(plan: &Plan) -> BTreeMap<RegionId, RegionLine> {
 
 fn fleets(plan: &Plan) -> Vec<FleetLine> {
     let line = |(name, fleet): (&FleetId, &model::plan::Fleet)| {
-        let nominal: f64 = fleet.streams.iter().map(|stream| per_second(stream.every)).sum();
         let (_, peak) = rates(fleet, Duration::ZERO, plan.stop());
-        let nominal = f64::from(fleet.assets) * nominal;
+        let nominal = f64::from(fleet.assets) * fleet.nominal_per_s();
         let largest = fleet.home.values().max().copied().unwrap_or(0);
-        let largest = largest.div_ceil(fleet.connection.shared_by.max(1));
         FleetLine {
             name: name.to_string(),
             probe: fleet.probe,
@@ -254,7 +248,7 @@ fn fleets(plan: &Plan) -> Vec<FleetLine> {
             readings_per_s: nominal,
             peak_readings_per_s: nominal * f64::from(peak) / f64::from(NOMINAL),
             driver: format!("{} to {}", fleet.driver.kind, fleet.service),
-            connects_per_s: f64::from(largest)
+            connects_per_s: f64::from(fleet.connections_of(largest))
                 / fleet.connection.connect_timeout.as_secs_f64().max(1e-3),
             replay: fleet.recorder.rate,
         }

@@ -1,6 +1,13 @@
 //! A sink from its start to its end.
 
-use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io::{self, Cursor},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -9,6 +16,7 @@ use hyper_util::{
 };
 use rustix::process::{Resource, Rlimit, getppid, getrlimit, setrlimit};
 use tokio::{
+    io::{AsyncReadExt, join},
     net::{TcpListener, TcpSocket, TcpStream},
     signal::unix::{SignalKind, signal},
     time::{interval, sleep},
@@ -20,7 +28,6 @@ use super::{
     fast,
     fast::NotPlain,
     kept::Kept,
-    rewound::Rewound,
     shared::{Counts, Shared, State},
     stall::Stall,
     stamps::Stamps,
@@ -192,7 +199,8 @@ async fn by_hyper(NotPlain { stream, read }: NotPlain, shared: Arc<Shared>) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().auto_date_header(false);
     builder.http2().auto_date_header(false).max_concurrent_streams(STREAMS);
-    let stream = Rewound { stream, before: read };
+    let (rest, answers) = stream.into_split();
+    let stream = join(Cursor::new(read).chain(rest), answers);
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
     shared.state().open -= 1;
 }
