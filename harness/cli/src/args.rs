@@ -62,6 +62,8 @@ pub(crate) enum Command {
     },
     /// Try what this machine can do, and say how to get what is missing.
     Doctor {
+        /// Only what this scenario needs; what is missing for it is then the exit code too.
+        file: Option<PathBuf>,
         #[arg(long)]
         json: bool,
     },

@@ -1,23 +1,35 @@
 //! What this machine can do, tried and not looked up, and what to do about the rest.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use local::doctor::{Finding, State};
+use seams::servers::Requirement;
 use serde_json::json;
 
-use crate::{console, exit::Exit};
+use crate::{args, console, exit::Exit, scenario, servers};
 
-/// Servers of the systems of this build: program, system, how to get it.
-const SERVERS: &[(&str, &str, &str)] =
-    &[("etcd", "etcd", "ci/install-servers, or apt-get install etcd-server")];
-
-/// Exit 0 when a local drill can run here, 4 when not. Servers are told, but only some scenarios need them.
-pub(crate) fn doctor(as_json: bool) -> Result<Exit, Exit> {
+/// Exit 0 when a local drill can run here, 4 when not. Of a scenario: whether that one can. Otherwise servers are told, but only some
+/// scenarios need them.
+pub(crate) fn doctor(file: Option<PathBuf>, as_json: bool, color: bool) -> Result<Exit, Exit> {
     let mut findings = local::doctor::doctor();
+    match file {
+        Some(file) => {
+            let asked = args::Scenario { file, stack: None, seed: None, json: as_json };
+            let plan = scenario::read(&asked, color)?.plan;
+            let needs = servers::of_plan(&plan);
+            findings.extend(needs.iter().map(|(service, need)| {
+                server(&format!("for the service {service}"), need, State::Missing)
+            }));
+        }
+        None => {
+            for (system, needs) in servers::of_every_system() {
+                let whom = format!("for scenarios with the system {system}");
+                findings.extend(needs.iter().map(|need| server(&whom, need, State::Degraded)));
+            }
+        }
+    }
     let able = findings.iter().all(|finding| finding.state != State::Missing);
-    findings
-        .extend(SERVERS.iter().map(|(program, system, remedy)| server(program, system, remedy)));
     if as_json {
         console::json(&json!({"local_lab": able, "findings": findings}))?;
     } else {
@@ -32,21 +44,18 @@ pub(crate) fn doctor(as_json: bool) -> Result<Exit, Exit> {
     Ok(if able { Exit::Pass } else { Exit::NotUp })
 }
 
-fn server(program: &str, system: &str, remedy: &str) -> Finding {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| Path::is_file(file));
-    let what = format!("server `{program}`, for scenarios with the system {system}");
-    match found {
-        Some(file) => {
+/// `lacking` is what it means when the server is not here.
+fn server(whom: &str, need: &Requirement, lacking: State) -> Finding {
+    let what = format!("server `{}`, {whom}", need.path.display());
+    match need.find() {
+        Ok(file) => {
             Finding { what, state: State::Works, found: file.display().to_string(), remedy: None }
         }
-        None => Finding {
+        Err(why) => Finding {
             what,
-            state: State::Degraded,
-            found: "not on PATH".into(),
-            remedy: Some(remedy.into()),
+            state: lacking,
+            found: why,
+            remedy: Some(format!("ci/install-servers {}", need.install)),
         },
     }
 }

@@ -7,7 +7,7 @@
 //! * `labs`: the labs of this build
 //! * `run`: `wetdress run`
 //! * `scenario`: a scenario from the command line, with its mistakes
-//! * `machine`: what a plan asks of this machine
+//! * `machine`: what a plan asks of this machine; `servers`: and of what is installed on it
 //! * `judge`: from a run folder to verdicts and reports
 //! * `doctor`: what this machine can do, tried
 //! * `commands`: commands that only read and print, one file each
@@ -29,6 +29,7 @@ mod panics;
 mod progress;
 mod run;
 mod scenario;
+mod servers;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -84,7 +85,7 @@ fn dispatch(command: Command, color: bool) -> Result<Exit, Exit> {
         Command::Plan { scenario, expand } => commands::plan(&scenario, expand, color),
         Command::Judge { run, judging } => commands::judge(&run, judging),
         Command::Report { run, format } => Ok(commands::report(&run, &format)),
-        Command::Doctor { json } => doctor::doctor(json),
+        Command::Doctor { file, json } => doctor::doctor(file, json, color),
         Command::Explain { kind, all, into } => {
             commands::explain(kind.as_deref(), all, into.as_deref())
         }

@@ -18,6 +18,7 @@ use crate::{
     judge, labs, machine, panics,
     progress::Progress,
     scenario::{self, Read},
+    servers,
 };
 
 /// Runs a scenario to its verdict.
@@ -56,6 +57,7 @@ pub(crate) fn record(
         return Err(Exit::Usage);
     }
     machine::carries(&plan)?;
+    servers::are_installed(&plan)?;
     let lab = labs::CATALOG.find(&plan.lab.kind).expect("the plan was read with this catalog");
     let folder = folder(runs, &plan, text)?;
     panics::of_run(folder.path());

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FleetId, RegionId, WindowId, topology::pairs};
+use crate::{FleetId, RegionId, ServiceId, WindowId, topology::pairs};
 
 /// Where those parts of a plan are written that a lab or a machine may be unable to do. A part that no file names is not listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Written {
     pub access: BTreeMap<FleetId, Line>,
     #[serde(default)]
     pub fleets: BTreeMap<FleetId, Line>,
+    #[serde(default)]
+    pub services: BTreeMap<ServiceId, Line>,
 }
 
 /// A place in a file of the scenario, line and column from 1.

@@ -33,6 +33,9 @@ pub(crate) fn written(root: &Node, sources: &Sources, windows: &[Window]) -> Wri
             written.access.insert(fleet.key.text.as_str().into(), line(access.key.span));
         }
     }
+    for service in below("stack", "services") {
+        written.services.insert(service.key.text.as_str().into(), line(service.key.span));
+    }
     let faults = root.at("faults").map_or(&[][..], Node::items);
     for (window, fault) in windows.iter().zip(faults) {
         written.windows.insert(window.id.clone(), line(fault.span));

@@ -4,7 +4,7 @@
 //! * `fault`: what goes wrong
 //! * `links`: what a link does to packets, as scenarios and faults write it
 //! * `lab`, `lab_kind`, `network`: where the stack runs, what is known of it before, and where sockets are born
-//! * `service`: the system under test
+//! * `service`: the system under test; `servers`: programs that it needs and does not bring along
 //! * `driver`: speaks one protocol to send; `session`: the easy way to write one
 //! * `observer`: reads back what became visible
 //! * `traffic`: the load
@@ -28,6 +28,7 @@ mod network;
 mod observer;
 mod pulse;
 mod room;
+pub mod servers;
 mod service;
 mod session;
 mod traffic;
@@ -50,5 +51,7 @@ pub use service::{
     Addresses, Command, Layout, Process, Restart, Role, RoleName, Service, ServiceRef, Site,
     SystemError, Timer, processes,
 };
-pub use session::{Answer, Attempt, Connect, Session, SessionLane};
+pub use session::{
+    Answer, Attempt, Connect, Lines, Opened, Protocol, Session, SessionLane, Shared,
+};
 pub use traffic::{Histogram, LoadReport, SenderReport, Sent, Traffic};

@@ -9,10 +9,10 @@ use model::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::Network;
+use crate::{Network, servers::Requirement};
 
-/// A program of a node. Paths in `args`, `env` and `files` may hold `{data}`, which the lab replaces by a directory of the node's own
-/// (it survives a restart of the node within the run).
+/// A program of a node. The program, `args`, `env` and `files` may hold `{data}`, which the lab replaces by a directory of the node's own
+/// (it survives a restart of the node within the run), and `{servers}`, the [folder](crate::servers::folder) of installed servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Unique within its node: [`processes`] sees to that where a node runs several services.
@@ -79,7 +79,7 @@ impl JsonSchema for ServiceRef {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
-    /// A name to be found on PATH, or an absolute path. `{self}` is the harness's own executable.
+    /// A name to be found on the [search path](crate::servers::search_path), or an absolute path. `{self}` is the harness's own executable.
     pub program: PathBuf,
     pub args: Vec<String>,
     pub env: BTreeMap<String, String>,
@@ -157,6 +157,13 @@ impl Site {
         self.topology.nodes_of(&self.service)
     }
 
+    /// A node of the service, by its place in the topology.
+    pub fn node(&self, index: u32) -> Option<(NodeIndex, &NodeId)> {
+        let (name, node) = self.topology.nodes.iter().nth(index as usize)?;
+        let index = NodeIndex(u16::try_from(index).ok()?);
+        node.services.contains(&self.service).then_some((index, name))
+    }
+
     /// Where another service of the stack is reached: its nodes, in the order of their names, each with the port that the service calls
     /// by this name. Empty where the stack has no such service, or the service no such port.
     pub fn endpoints(&self, of: &ServiceId, name: &str) -> Vec<(NodeId, u16)> {
@@ -207,6 +214,11 @@ pub trait Layout: fmt::Debug + Send + Sync {
     fn shard_of(&self, asset: u32, stream: u16) -> ShardId;
 
     fn timers(&self) -> Vec<Timer>;
+
+    /// What must be installed. Where something is missing nothing is started.
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![]
+    }
 
     /// How long the servers may take to serve.
     fn ready_within(&self) -> Duration {

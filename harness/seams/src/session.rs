@@ -20,7 +20,10 @@ use tokio::task::{AbortHandle, spawn_local};
 use self::places::{Places, Taken, Woken};
 use crate::{Batch, Clock, ConnId, ConnectRequest, Disconnect, Lane, Progress};
 
+mod lines;
 mod places;
+
+pub use lines::{Lines, Opened, Protocol, Shared};
 
 /// Makes sessions. It may hold what they share, such as one connection per node.
 pub trait Connect: 'static {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use model::{LabEvent, NodeCondition, NodeId, NodeState};
-use seams::{Command, LabError, Process};
+use seams::{Command, LabError, Process, servers};
 use tokio::time::Instant;
 
 use crate::init::{End, Job, Report};
@@ -170,10 +170,7 @@ impl Processes {
         let data = self.data(index);
         let mut env = BTreeMap::from([
             ("HOME".to_owned(), data.to_string_lossy().into_owned()),
-            (
-                "PATH".to_owned(),
-                std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into()),
-            ),
+            ("PATH".to_owned(), servers::search_path().to_string_lossy().into_owned()),
         ]);
         env.extend(command.env.iter().map(|(name, value)| (name.clone(), filled(value, &data))));
         Job {
@@ -294,7 +291,8 @@ fn program(program: &Path, data: &Path) -> PathBuf {
 }
 
 fn filled(text: &str, data: &Path) -> String {
-    text.replace("{data}", &data.to_string_lossy())
+    let filled = text.replace("{data}", &data.to_string_lossy());
+    filled.replace("{servers}", &servers::folder().to_string_lossy())
 }
 
 impl Program {

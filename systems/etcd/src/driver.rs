@@ -7,7 +7,7 @@ use document::{
     within::{HOUR, MS, Within},
 };
 use schemars::JsonSchema;
-use seams::{Clock, Driver, Lane, Network, SessionLane, Site};
+use seams::{Clock, Driver, Lane, Lines, Network, SessionLane, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::{PING_EVERY, PING_TIMEOUT, dial::EtcdDial};
@@ -59,8 +59,8 @@ impl Driver for Sender {
     }
 
     fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
-        let dial =
-            EtcdDial::new(self.site.clone(), self.params.connect_timeout.0, network, clock.clone());
-        Box::new(SessionLane::new(dial, clock))
+        let dial = EtcdDial::new(self.site.clone(), network.clone(), clock.clone());
+        let lines = Lines::new(dial, self.params.connect_timeout.0, network);
+        Box::new(SessionLane::new(lines, clock))
     }
 }

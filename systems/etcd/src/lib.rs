@@ -2,7 +2,7 @@
 //!
 //! * `service`: which programs run, and what members say
 //! * `driver`: how assets send
-//! * `dial`: sessions over shared connections
+//! * `dial`: connections to members, and a put over them
 //! * `verdict`: what a put's answer means
 //! * `observer`: a watch, and a read-back
 //! * `calls`: the few calls that are made

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use seams::{
     Addresses, Command, Layout, Network, Origin, Process, Role, RoleName, Service, Site,
     SystemError, Timer,
+    servers::{Requirement, Versions},
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -32,7 +33,8 @@ pub struct EtcdService(Settings);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// The server: a name to be found on PATH, or an absolute path. Made for 3.4 to 3.6.
+    /// The server: an absolute path, or a name to be found in the folder of installed servers or on PATH: `etcd` is Debian's 3.4,
+    /// `etcd-3.6` what `ci/install-servers etcd` builds. Seen to work with 3.4 to 3.6.
     program: PathBuf,
     /// How often the leader says that it is there.
     heartbeat_interval: Within<Time, MS, { 10 * SECOND }, MS>,
@@ -119,6 +121,11 @@ impl Layout for Cluster {
             timer("heartbeat-interval", *self.params.heartbeat_interval, false),
             timer("election-timeout", *self.params.election_timeout, true),
         ]
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        let versions = Versions { ask: &["--version"], from: (3, 4), to: (3, 6) };
+        vec![Requirement::program(self.params.program.clone(), "etcd").with_versions(versions)]
     }
 }
 

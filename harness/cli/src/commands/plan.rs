@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{args::Scenario, catalogs::catalogs, console, exit::Exit, machine, scenario};
+use crate::{args::Scenario, catalogs::catalogs, console, exit::Exit, machine, scenario, servers};
 
 pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Result<Exit, Exit> {
     if expand {
@@ -17,5 +17,6 @@ pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Result<Exit, E
     } else {
         console::data(&described.to_string())?;
     }
+    servers::are_installed(&plan)?;
     Ok(Exit::Pass)
 }
