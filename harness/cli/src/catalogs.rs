@@ -5,7 +5,7 @@ use seams::catalog::System;
 
 /// One line per system.
 pub(crate) static SYSTEMS: &[&System] =
-    &[&reference::SYSTEM, &basic::SYSTEM, &etcd::SYSTEM, &pretend::SYSTEM];
+    &[&reference::SYSTEM, &basic::SYSTEM, &etcd::SYSTEM, &postgres::SYSTEM, &pretend::SYSTEM];
 
 /// What `plan` reads scenarios with.
 pub(crate) fn catalogs() -> Catalogs {

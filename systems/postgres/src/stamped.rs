@@ -1,0 +1,78 @@
+//! When the newest bytes from a server were read: an ack is timed where its bytes arrive, not where its task gets its turn.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::Instant,
+};
+
+/// The moment of the last successful read of a socket.
+#[derive(Clone, Debug)]
+pub(crate) struct LastRead {
+    opened: Instant,
+    after_us: Arc<AtomicU64>,
+}
+
+impl LastRead {
+    pub(crate) fn new() -> Self {
+        Self { opened: Instant::now(), after_us: Arc::default() }
+    }
+
+    fn stamp(&self) {
+        let after = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.after_us.store(after, Ordering::Relaxed);
+    }
+
+    pub(crate) fn at(&self) -> Instant {
+        self.opened + Duration::from_micros(self.after_us.load(Ordering::Relaxed))
+    }
+}
+
+/// A socket that stamps what it reads.
+#[derive(Debug)]
+pub(crate) struct Stamped {
+    pub(crate) stream: TcpStream,
+    pub(crate) read: LastRead,
+}
+
+impl AsyncRead for Stamped {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.read.stamp();
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Stamped {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
