@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CellId, FleetId, LinkQuality, NodeId, RegionId, ServiceId, Track, ZoneId};
+use crate::{CellId, FleetId, LinkQuality, NodeId, RegionId, ServiceId, ShardId, Track, ZoneId};
 
 /// Everything that has a place. Filled by `plan`, addresses included, so that servers can be configured before anything runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct Service {
     pub endpoints: BTreeMap<String, u16>,
     /// Services that it uses: they are brought up before it.
     pub needs: BTreeSet<ServiceId>,
+    /// All its shards, in its own order: who sends to it or reads from it must know where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardId>,
 }
 
 /// A node by its place among the plan's nodes, in the order of their names, from 0. It is what travels where a name would cost.

@@ -1,16 +1,17 @@
 //! Where services are, and what those of one stack have to do with each other: nodes that they share, services that they need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use document::{Node, Problem, Problems, Sp, Span};
 use model::{NodeId, RegionId, ServiceId, topology, topology::Node as Machine};
+use seams::Objection;
 
 use crate::{
     addresses, bounds,
     built::Built,
     catalogs::Catalogs,
     kinds::{Named, services_named},
-    names, services,
+    names, places, services,
 };
 
 /// Where a service wants to be.
@@ -215,15 +216,22 @@ pub(crate) fn needs(
 ) {
     let layouts = services::layouts(catalogs, &built.services, &built.topology);
     let face = |name: &ServiceId| {
-        let endpoints = layouts.get(name)?.endpoints().iter();
+        let layout = layouts.get(name)?;
+        let endpoints = layout.endpoints().iter();
         let endpoints = endpoints.map(|(name, port)| ((*name).to_owned(), *port)).collect();
-        Some((name.clone(), topology::Service { endpoints, ..Default::default() }))
+        let needs = BTreeSet::new();
+        Some((name.clone(), topology::Service { endpoints, needs, shards: layout.shards() }))
     };
     let faces: BTreeMap<_, _> = built.services.keys().filter_map(face).collect();
     built.topology.services = faces;
-    let mut places = BTreeMap::new();
+    let mut named_at = BTreeMap::new();
     for entry in services.entries() {
         let name = ServiceId::from(entry.key.text.as_str());
+        let objections = layouts.get(&name).map(|layout| layout.check()).unwrap_or_default();
+        for Objection { key, message, help } in objections {
+            let at = places::of(&entry.value, &key).unwrap_or(entry.key.span);
+            problems.push(Problem { help, ..Problem::new("logic", at, message) });
+        }
         for named in named_by(&name, built, catalogs) {
             let at = named.place(&entry.value).unwrap_or(entry.key.span);
             if !names::known("service", &named.service, at, built.service_names(), problems) {
@@ -231,7 +239,7 @@ pub(crate) fn needs(
             }
             problems.extend(no_endpoint(&named, at, built));
             let other = ServiceId::from(named.service.as_str());
-            places.insert((name.clone(), other.clone()), at);
+            named_at.insert((name.clone(), other.clone()), at);
             if let Some(service) = built.topology.services.get_mut(&name) {
                 service.needs.insert(other);
             }
@@ -239,7 +247,7 @@ pub(crate) fn needs(
     }
     if let Err(circle) = built.topology.start_order() {
         let next = circle.get(1).unwrap_or(&circle[0]);
-        let at = places.get(&(circle[0].clone(), next.clone())).copied().unwrap_or(services.span);
+        let at = named_at.get(&(circle[0].clone(), next.clone())).copied().unwrap_or(services.span);
         let all: Vec<&str> = circle.iter().map(ServiceId::as_str).collect();
         let message = match circle.len() {
             1 => format!("service {} needs itself", names::quoted(&all)),

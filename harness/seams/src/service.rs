@@ -9,7 +9,7 @@ use model::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{Network, servers::Requirement};
+use crate::{Network, Objection, servers::Requirement};
 
 /// A program of a node. The program, `args`, `env` and `files` may hold `{data}`, which the lab replaces by a directory of the node's own
 /// (it survives a restart of the node within the run), and `{servers}`, the [folder](crate::servers::folder) of installed servers.
@@ -172,6 +172,11 @@ impl Site {
         self.topology.nodes_of(of).map(|node| (node.clone(), port)).collect()
     }
 
+    /// The shards of this service; empty where nobody has asked it for them yet.
+    pub fn shards(&self) -> &[ShardId] {
+        self.topology.services.get(&self.service).map_or(&[], |service| &service.shards)
+    }
+
     /// The service's nodes in a region, in the order of their names.
     pub fn nodes_in(&self, region: &RegionId) -> impl Iterator<Item = (NodeIndex, &NodeId)> {
         let all = (0..).map(NodeIndex).zip(&self.topology.nodes);
@@ -217,6 +222,11 @@ pub trait Layout: fmt::Debug + Send + Sync {
 
     /// What must be installed. Where something is missing nothing is started.
     fn requirements(&self) -> Vec<Requirement> {
+        vec![]
+    }
+
+    /// What of the parameters cannot be on the nodes that the service has.
+    fn check(&self) -> Vec<Objection> {
         vec![]
     }
 

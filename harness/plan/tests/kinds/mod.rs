@@ -1,5 +1,7 @@
 //! Small kinds to load scenarios with: plan knows no room that has real ones.
 
+mod registry;
+
 use std::{collections::BTreeMap, sync::Arc, task, time::Duration};
 
 use async_trait::async_trait;
@@ -12,13 +14,15 @@ use document::units::{Share, Time};
 use schemars::JsonSchema;
 use seams::{
     Addresses, Clock, Driver, Fault, Kind, Lane, Layout, Moment, Network, Objection, Observer,
-    Process, Role, RoleName, Service, ServiceRef, SystemError, Timer, Vantage,
+    Process, Role, RoleName, Service, SystemError, Timer, Vantage,
     catalog::{Catalog, MakeFault, System, fault, stored},
     gate::{By, Quantile, Recovers, Rests},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wetdress_plan::{Catalogs, Family};
+
+use self::registry::Registry;
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -160,59 +164,6 @@ impl Service for Store {
     }
 }
 
-/// Lives beside a store, or on its nodes.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Registry {
-    /// Where it keeps who leads.
-    #[serde(default)]
-    #[schemars(extend("endpoint" = "client"))]
-    store: Option<ServiceRef>,
-    /// Registries that it copies from.
-    #[serde(default)]
-    copies: Vec<ServiceRef>,
-}
-
-impl Layout for Registry {
-    fn processes(&self, _: &NodeId, _: &dyn Addresses) -> Vec<Process> {
-        vec![]
-    }
-    fn endpoints(&self) -> &'static [(&'static str, u16)] {
-        &[("rest", 8008), ("sql", 5432)]
-    }
-    fn roles(&self) -> &'static [RoleName] {
-        const { &[RoleName::leads("primary"), RoleName::copies("replica")] }
-    }
-    fn shards(&self) -> Vec<ShardId> {
-        vec!["registry".into()]
-    }
-    fn shard_of(&self, _: u32, _: u16) -> ShardId {
-        "registry".into()
-    }
-    fn timers(&self) -> Vec<Timer> {
-        vec![]
-    }
-}
-
-#[async_trait]
-impl Service for Registry {
-    async fn ready(&self, _: &dyn Network) -> Result<(), SystemError> {
-        Ok(())
-    }
-    async fn provision(&self, _: &dyn Network) -> Result<(), SystemError> {
-        Ok(())
-    }
-    async fn version(&self, _: &dyn Network) -> Result<String, SystemError> {
-        Ok("1".into())
-    }
-    async fn believes(&self, _: &dyn Network, _: &NodeId) -> Result<Vec<Role>, SystemError> {
-        Ok(vec![])
-    }
-    async fn redundant(&self, _: &dyn Network) -> Result<bool, SystemError> {
-        Ok(true)
-    }
-}
-
 /// Drivers and observers are only named and read here, never run.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -295,8 +246,8 @@ static STORE: System = System {
                 "{election_timeout: 1s}",
                 |params, _| Ok(Arc::new(stored::<Store>(params)?)),
             ),
-            Kind::new::<Registry>("registry", "Knows who leads.", "{}", |params, _| {
-                Ok(Arc::new(stored::<Registry>(params)?))
+            Kind::new::<Registry>("registry", "Knows who leads.", "{}", |params, site| {
+                Ok(Arc::new(stored::<Registry>(params)?.on(site.nodes().count())))
             }),
         ],
     },
