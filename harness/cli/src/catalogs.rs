@@ -4,8 +4,14 @@ use plan::Catalogs;
 use seams::catalog::System;
 
 /// One line per system.
-pub(crate) static SYSTEMS: &[&System] =
-    &[&reference::SYSTEM, &basic::SYSTEM, &etcd::SYSTEM, &postgres::SYSTEM, &pretend::SYSTEM];
+pub(crate) static SYSTEMS: &[&System] = &[
+    &reference::SYSTEM,
+    &basic::SYSTEM,
+    &etcd::SYSTEM,
+    &kafka::SYSTEM,
+    &postgres::SYSTEM,
+    &pretend::SYSTEM,
+];
 
 /// What `plan` reads scenarios with.
 pub(crate) fn catalogs() -> Catalogs {

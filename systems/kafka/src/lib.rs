@@ -1,0 +1,84 @@
+//! Floor 2: Kafka as service, driver and observer, over connections of our own.
+//!
+//! * `settings`: what a scenario may write of the service
+//! * `properties`: the files that a node starts with
+//! * `service`: which programs run, and what nodes say
+//! * `driver`: how assets send
+//! * `acks`: who must have a record before it is acked
+//! * `dial`: a connection to whoever leads
+//! * `leaders`: every broker is asked who leads
+//! * `verdict`: what a produce's answer means
+//! * `observer`: a fetch without end, and a read-back
+//! * `records`: what a fetched piece of a log holds
+//! * `topic`: partitions as shards, and the newest view of them
+//! * `calls`: the few calls that are made
+//! * `keys`: what a record's key says
+//! * `wire`: Kafka's protocol on a socket of the lab
+//!
+//! Absent on purpose: Kafka's clients with their batching, retries, idempotence and stale metadata; consumer groups, transactions,
+//! compression, TLS and passwords.
+
+mod acks;
+mod calls;
+mod dial;
+mod driver;
+mod keys;
+mod leaders;
+mod observer;
+mod properties;
+mod records;
+mod service;
+mod settings;
+mod topic;
+mod verdict;
+mod wire;
+
+use std::time::Duration;
+
+use seams::catalog::{Catalog, Kind, System, stored};
+
+pub use driver::KafkaDriver;
+pub use observer::KafkaObserver;
+pub use settings::KafkaService;
+
+/// What this room brings.
+pub static SYSTEM: System = System {
+    name: "kafka",
+    lab: None,
+    services: Catalog {
+        noun: "service",
+        kinds: &[Kind::new::<KafkaService>(
+            "kafka",
+            "A Kafka cluster in KRaft mode, broker and controller on each node, with one topic; from `ci/install-servers kafka`.",
+            "{timers: quick, topic: {name: telemetry, partitions: 3, replicas: 3, min_insync: 2}}",
+            |params, site| Ok(stored::<KafkaService>(params)?.on(site)),
+        )],
+    },
+    drivers: Catalog {
+        noun: "driver",
+        kinds: &[Kind::new::<KafkaDriver>(
+            "kafka",
+            "Produces each attempt of a reading as one record to the leader of its asset's partition, without batching or retries.",
+            "{acks: all, connect_timeout: 1s}",
+            |params, site| Ok(stored::<KafkaDriver>(params)?.to(site)),
+        )],
+    },
+    observers: Catalog {
+        noun: "observer",
+        kinds: &[Kind::new::<KafkaObserver>(
+            "kafka",
+            "Fetches every partition up to its high watermark, from its leader or, as a replica, from the node of its own region.",
+            "{}",
+            |params, site| Ok(stored::<KafkaObserver>(params)?.of(site)),
+        )],
+    },
+};
+
+const CLIENT_PORT: u16 = 9092;
+const CONTROLLER_PORT: u16 = 9093;
+
+/// The log that the active controller leads.
+const METADATA_SHARD: &str = "__cluster_metadata-0";
+
+/// Patience of probes, observers and read-backs with one answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,0 +1,97 @@
+//! The files that a node starts with.
+
+use std::{fmt::Write, time::Duration};
+
+use model::{End, NodeId};
+use seams::{Addresses, Site};
+
+use crate::{
+    CLIENT_PORT, CONTROLLER_PORT,
+    settings::{Settings, Timers},
+    topic,
+};
+
+pub(crate) const SERVER_FILE: &str = "{data}/server.properties";
+pub(crate) const LOGGING_FILE: &str = "{data}/log4j2.properties";
+
+/// THE failover timer: a broker that its controller has not heard for this long is fenced, and its partitions are led by others.
+pub(crate) const SESSION_TIMEOUT: &str = "broker.session.timeout.ms";
+
+/// Times in milliseconds, with Kafka's own defaults and with those for short drills.
+const TIMERS_MS: [(&str, u64, u64); 7] = [
+    (SESSION_TIMEOUT, 9_000, 3_000),
+    ("broker.heartbeat.interval.ms", 2_000, 500),
+    ("controller.quorum.election.timeout.ms", 1_000, 500),
+    ("controller.quorum.fetch.timeout.ms", 2_000, 1_000),
+    ("controller.quorum.request.timeout.ms", 2_000, 1_000),
+    ("replica.lag.time.max.ms", 30_000, 3_000),
+    ("replica.socket.timeout.ms", 30_000, 3_000),
+];
+
+/// The timers of a profile, by the names that Kafka's manual has for them.
+pub(crate) fn timers(profile: Timers) -> Vec<(&'static str, Duration)> {
+    let of = |(name, default, quick): (&'static str, u64, u64)| {
+        let ms = match profile {
+            Timers::Default => default,
+            Timers::Quick => quick,
+        };
+        (name, Duration::from_millis(ms))
+    };
+    TIMERS_MS.map(of).into()
+}
+
+/// One per run, so that no node takes another run's disk for its own: 22 characters of base64, as Kafka wants it.
+pub(crate) fn cluster_id(run: u64) -> String {
+    format!("wtdrs{run:016x}A")
+}
+
+/// `server.properties` of a node.
+pub(crate) fn server(params: &Settings, site: &Site, node: &NodeId, at: &dyn Addresses) -> String {
+    let here = End::Node(node.clone());
+    let brokers = || topic::brokers(site);
+    let voters =
+        brokers().map(|(broker, of)| format!("{broker}@{}", at.of(of, CONTROLLER_PORT, &here)));
+    let voters: Vec<String> = voters.collect();
+    let broker = brokers().find(|(_, name)| *name == node).map_or(0, |(broker, _)| broker);
+    let rack = site.topology.nodes.get(node).map(|node| node.region.to_string());
+    let client = format!("PLAINTEXT://{}", at.of(node, CLIENT_PORT, &here));
+    let topic = &params.topic;
+    let fixed = [
+        ("process.roles", "broker,controller".to_owned()),
+        ("node.id", broker.to_string()),
+        ("controller.quorum.voters", voters.join(",")),
+        ("listeners", format!("{client},CONTROLLER://{}", at.of(node, CONTROLLER_PORT, &here))),
+        ("advertised.listeners", client),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
+        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned()),
+        ("log.dirs", "{data}/kafka".to_owned()),
+        ("broker.rack", rack.unwrap_or_default()),
+        ("default.replication.factor", topic.replicas.to_string()),
+        ("min.insync.replicas", topic.min_insync.to_string()),
+        ("auto.create.topics.enable", "false".to_owned()),
+    ];
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        writeln!(text, "{name}={value}").expect("memory takes every line");
+    };
+    fixed.iter().for_each(|(name, value)| line(name, value));
+    // Kafka's own are left to Kafka.
+    if params.timers != Timers::Default {
+        for (name, value) in timers(params.timers) {
+            line(name, &value.as_millis().to_string());
+        }
+    }
+    text
+}
+
+/// `log4j2.properties`: everything to stdout, which the lab keeps.
+pub(crate) const LOGGING: &str = "\
+status=warn
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{HH:mm:ss.SSS} %-5p %c{1}: %m%n
+rootLogger.level=info
+rootLogger.appenderRef.out.ref=out
+";

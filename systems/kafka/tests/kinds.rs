@@ -1,0 +1,147 @@
+//! What a scenario may write for Kafka, and the files that come of it. Needs no Kafka.
+
+use std::sync::Arc;
+
+use document::{Ids, Problems, SourceId, parse};
+use model::{NodeId, ServiceId, Topology, topology};
+use seams::{
+    Service, Site,
+    catalog::{Catalog, Kind},
+};
+use serde_json::Value;
+use wetdress_kafka::SYSTEM;
+
+fn read<M>(kind: &Kind<M>, yaml: &str) -> (Option<Value>, Problems) {
+    let (mut ids, mut problems) = (Ids::default(), Problems::new());
+    let node = parse(yaml, SourceId(0), &mut ids, &mut problems).expect("it is YAML");
+    let params = (kind.read)(&node, &mut problems);
+    (params, problems)
+}
+
+/// Reads every kind's example, and checks that a key it does not know is told.
+fn examples<M>(catalog: &'static Catalog<M>) -> Vec<(&'static Kind<M>, Value)> {
+    let of_kind = |kind: &'static Kind<M>| {
+        let (params, problems) = read(kind, kind.example);
+        assert_eq!(problems, [], "{}", kind.name);
+        assert_eq!(read(kind, "{colour: red}").1.len(), 1, "{}", kind.name);
+        (kind, params.expect("no problem, no loss"))
+    };
+    catalog.kinds.iter().map(of_kind).collect()
+}
+
+fn site() -> Site {
+    let node = |region: &str, last| topology::Node {
+        region: region.into(),
+        zone: None,
+        services: [ServiceId::from("log")].into(),
+        address: [198, 18, 0, last].into(),
+    };
+    let nodes = [("a", "west", 1), ("b", "east", 2), ("c", "north", 3)];
+    let nodes = nodes.map(|(name, region, last)| (NodeId::from(name), node(region, last)));
+    let topology = Topology { nodes: nodes.into(), ..Topology::default() };
+    Site { service: "log".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+}
+
+fn service(yaml: &str) -> Arc<dyn Service> {
+    let kind = SYSTEM.services.find("kafka").expect("it is there");
+    let (params, problems) = read(kind, yaml);
+    assert_eq!(problems, [], "{yaml}");
+    (kind.make)(&params.expect("it is right"), &site()).expect("it can be made")
+}
+
+#[test]
+fn every_kind() {
+    for (kind, params) in examples(&SYSTEM.services) {
+        let service = (kind.make)(&params, &site()).expect("what was read can be made");
+        assert_eq!((service.timers().len(), service.shards().len()), (7, 3));
+    }
+    for (kind, params) in examples(&SYSTEM.drivers) {
+        let policy = (kind.make)(&params, &site()).expect("what was read can be made").policy();
+        assert!(policy.contains("No retry") && policy.contains("`acks: all`"), "{policy}");
+    }
+    for (kind, params) in examples(&SYSTEM.observers) {
+        (kind.make)(&params, &site()).expect("what was read can be made");
+    }
+}
+
+#[test]
+fn what_an_ack_promises_is_in_the_policy() {
+    let kind = SYSTEM.drivers.find("kafka").expect("it is there");
+    for (yaml, promise) in [
+        ("{}", "every replica in sync has the record"),
+        ("{acks: all}", "every replica in sync has the record"),
+        ("{acks: 1}", "the leader alone has the record, and may lose it"),
+    ] {
+        let (params, problems) = read(kind, yaml);
+        assert_eq!(problems, [], "{yaml}");
+        let driver = (kind.make)(&params.expect("it is right"), &site()).expect("it can be made");
+        assert!(driver.policy().contains(promise), "{yaml}");
+    }
+    for yaml in ["{acks: 0}", "{acks: 2}", "{acks: leader}", "{acks: -1}"] {
+        let (_, problems) = read(kind, yaml);
+        let told = problems.len() == 1 && problems[0].message.contains("`all` or `1`");
+        assert!(told, "{yaml}: {problems:?}");
+    }
+}
+
+#[test]
+fn what_could_never_serve_is_refused() {
+    let kind = SYSTEM.services.find("kafka").expect("it is there");
+    for (yaml, why) in [
+        ("{topic: {replicas: 2, min_insync: 3}}", "`min_insync` is 3, and there are 2 replicas"),
+        ("{topic: {partitions: 0}}", "at least `1`"),
+        ("{topic: {name: my/topic}}", "no name of a topic"),
+        ("{topic: {name: ..}}", "no name of a topic"),
+        ("{version: latest}", "no version of Kafka"),
+        ("{heap: 64MiB}", "at least `128MiB`"),
+        ("{timers: slow}", "slow"),
+    ] {
+        let (params, problems) = read(kind, yaml);
+        assert!(
+            problems.len() == 1 && problems[0].message.contains(why),
+            "{yaml}: {params:?} {problems:?}"
+        );
+    }
+    let objections = service("{topic: {replicas: 4}}").check();
+    assert_eq!(objections.len(), 1);
+    assert_eq!(objections[0].key, "topic.replicas");
+    assert_eq!(service("{topic: {replicas: 3}}").check(), []);
+}
+
+#[test]
+fn a_node_is_told_of_all_nodes_and_formats_its_disk_once() {
+    let process =
+        service("{timers: quick, heap: 256MiB}").processes(&"b".into(), &*site().topology);
+    let [process] = &process[..] else { panic!("one process: {process:?}") };
+    let properties = &process.files["{data}/server.properties"];
+    for line in [
+        "process.roles=broker,controller",
+        "node.id=2",
+        "controller.quorum.voters=1@198.18.0.1:9093,2@198.18.0.2:9093,3@198.18.0.3:9093",
+        "listeners=PLAINTEXT://198.18.0.2:9092,CONTROLLER://198.18.0.2:9093",
+        "advertised.listeners=PLAINTEXT://198.18.0.2:9092",
+        "broker.rack=east",
+        "min.insync.replicas=2",
+        "broker.session.timeout.ms=3000",
+    ] {
+        assert!(properties.lines().any(|own| own == line), "{line} is not in\n{properties}");
+    }
+    let args = |command: &seams::Command| command.args.join(" ");
+    let start = args(&process.command);
+    assert!(start.contains("-Xmx256m") && start.contains("-cp {servers}/kafka-4.1.1/*"), "{start}");
+    assert_eq!(process.steps.len(), 1);
+    let format = args(&process.steps[0]);
+    assert!(format.contains("format --cluster-id wtdrs0000000000000007A"), "{format}");
+}
+
+#[test]
+fn kafkas_own_timers_are_left_to_kafka() {
+    let service = service("{}");
+    let process = service.processes(&"a".into(), &*site().topology).remove(0);
+    assert!(!process.files["{data}/server.properties"].contains("timeout"));
+    let bounding: Vec<_> =
+        service.timers().into_iter().filter(|timer| timer.bounds_failover).collect();
+    assert_eq!(bounding.len(), 1);
+    assert_eq!(bounding[0].name, "broker.session.timeout.ms");
+    assert_eq!(bounding[0].value.as_secs(), 9);
+}
