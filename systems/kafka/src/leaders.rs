@@ -25,8 +25,9 @@ pub(crate) async fn ask_everybody(
     patience: Duration,
 ) -> Option<View> {
     let mut asked = JoinSet::new();
-    for node in site.nodes().cloned() {
-        let (network, from, topic) = (network.clone(), from.clone(), topic.to_owned());
+    for node in site.nodes() {
+        let (network, from, node, topic) =
+            (network.clone(), from.clone(), node.clone(), topic.to_owned());
         let ask = async move { ask(&*network, &from, &node, &topic).await };
         asked.spawn(timeout(patience, ask));
     }

@@ -25,8 +25,8 @@ pub(crate) struct Settings {
     pub(crate) version: Version,
     pub(crate) timers: Timers,
     pub(crate) topic: TopicSettings,
-    /// Java's heap of each node, in whole mebibytes.
-    pub(crate) heap: Within<Size, { 128 * MIB }, HEAP_MAX, MIB>,
+    /// Java's heap of each node, in whole mebibytes. Kafka takes half of the least one for its log cleaner at once.
+    pub(crate) heap: Within<Size, { 256 * MIB }, HEAP_MAX, MIB>,
 }
 
 impl Default for Settings {

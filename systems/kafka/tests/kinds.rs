@@ -93,7 +93,7 @@ fn what_could_never_serve_is_refused() {
         ("{topic: {name: my/topic}}", "no name of a topic"),
         ("{topic: {name: ..}}", "no name of a topic"),
         ("{version: latest}", "no version of Kafka"),
-        ("{heap: 64MiB}", "at least `128MiB`"),
+        ("{heap: 128MiB}", "at least `256MiB`"),
         ("{timers: slow}", "slow"),
     ] {
         let (params, problems) = read(kind, yaml);

@@ -56,9 +56,12 @@ pub struct Lines<D: Protocol> {
     dial: Arc<D>,
     connect_timeout: Duration,
     network: Arc<dyn Network>,
-    lines: RefCell<BTreeMap<(End, u32), Weak<Line<D::Wire>>>>,
+    lines: RefCell<Known<D::Wire>>,
     silent: Rc<Silent<D::Wire>>,
 }
+
+/// Connections by their cell and number, as long as anybody holds them.
+type Known<W> = BTreeMap<(End, u32), Weak<Line<W>>>;
 
 /// Connections whose assets left without a word: kept as they are, so that the servers are not told.
 type Silent<W> = RefCell<Vec<Rc<Line<W>>>>;

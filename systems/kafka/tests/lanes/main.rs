@@ -1,0 +1,7 @@
+//! The driver and the observer against a scripted broker on loopback, and against real brokers where they are installed.
+
+mod assets;
+mod broker;
+mod cluster;
+mod lab;
+mod scripted;
