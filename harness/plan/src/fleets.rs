@@ -186,15 +186,17 @@ impl Builder<'_> {
         let named = node
             .at("service")
             .and_then(|value| Some(Sp { value: value.text()?.to_owned(), span: value.span }));
-        let service = self.built.service(named.as_ref(), "driver", node.span, self.problems)?;
+        // Without a service the parameters are read all the same: the key that names it may be among them, misspelt.
+        let service = self.built.service(named.as_ref(), "driver", node.span, self.problems);
         let family = self.catalogs.drivers();
         let rest = node.without(&["kind", "service"]);
         let name = match kinds::kind_of(node) {
             Some((kind, span)) => kinds::find(&family, kind, span, self.problems)?.name,
-            None => self.default_driver_kind(&service, node.span)?,
+            None => self.default_driver_kind(service.as_ref()?, node.span)?,
         };
         let kind = family.find(name).expect("found just above");
         let params = kinds::params(kind, &rest, &["kind", "service"], self.problems)?;
+        let service = service?;
         let service_kind = &self.built.services.get(&service)?.kind;
         if let Some(system) = self.catalogs.system_of(service_kind)
             && system.drivers.find(name).is_none()
