@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use model::{NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Command, Layout, Network, Process, Restart, Role, RoleName, Service, Site,
-    SystemError, Timer, servers::Requirement,
+    Addresses, Command, Layout, Network, Objection, Process, Restart, Role, RoleName, Service,
+    Site, SystemError, Timer, servers::Requirement,
 };
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,17 @@ impl Layout for Server {
     fn requirements(&self) -> Vec<Requirement> {
         settings::requirements(&self.params.programs)
     }
+
+    fn check(&self) -> Vec<Objection> {
+        match self.site.nodes().count() {
+            1 => vec![],
+            nodes => {
+                let message = format!("a PostgreSQL that stands alone, on {nodes} nodes");
+                let help = "Nothing is copied between them: give it one node, or write `kind: patroni` with an etcd";
+                vec![Objection::new("", message).help(help)]
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -152,8 +163,7 @@ impl Server {
             (Some(node), None) => Ok(node),
             _ => Err(SystemError::Answer {
                 doing: format!("find the server of {}", self.site.service),
-                why: "servers that stand alone copy nothing: one node belongs here, or `patroni`"
-                    .to_owned(),
+                why: "it has not exactly one node".to_owned(),
             }),
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::{NodeId, ShardId};
 use seams::{
-    Addresses, Layout, Network, Process, Role, RoleName, Service, Site, SystemError, Timer,
-    servers::Requirement,
+    Addresses, Layout, Network, Objection, Process, Role, RoleName, Service, Site, SystemError,
+    Timer, servers::Requirement,
 };
 
 use crate::{
@@ -68,6 +68,15 @@ impl Layout for Cluster {
     fn requirements(&self) -> Vec<Requirement> {
         self.params.requirements()
     }
+
+    fn check(&self) -> Vec<Objection> {
+        if !self.params.waits_for_a_copy() || self.site.nodes().count() > 1 {
+            return vec![];
+        }
+        let message = "an ack waits for a standby, and there is only one node";
+        let help = "Give it a second node, or write `replication: async`";
+        vec![Objection::new("replication", message).help(help)]
+    }
 }
 
 #[async_trait]
@@ -75,7 +84,7 @@ impl Service for Cluster {
     /// Every member's Patroni names the same members, all of them serve, and PostgreSQL says so too.
     async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
         let nodes: Vec<&NodeId> = self.site.nodes().collect();
-        let waits = self.params.waits_for_a_copy() && nodes.len() > 1;
+        let waits = self.params.waits_for_a_copy();
         for node in &nodes {
             let (_, cluster) = http::get(network, node, "/cluster").await?;
             if let Some(why) = members::trouble(&cluster, nodes.len(), waits) {
@@ -128,8 +137,8 @@ impl Service for Cluster {
     async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError> {
         let (_, standing) = self.primary(network).await?;
         let copies = self.site.nodes().count() - 1;
-        let waits = !self.params.waits_for_a_copy() || copies == 0 || standing.waited_for > 0;
-        Ok(waits && standing.streaming as usize >= copies)
+        let confirmed = !self.params.waits_for_a_copy() || standing.waited_for > 0;
+        Ok(confirmed && standing.streaming as usize >= copies)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Where a reading lies: one row for each attempt that was inserted, never changed, without any key, so that every duplicate is seen.
 //!
 //! `position` is `timeline << 40 | transaction id`: a transaction has one row. Positions of one server's history count up with its
-//! transactions, over a promotion too, and are never used twice: an old primary that comes back on its old timeline goes on below
-//! the positions of the one that took over, which tells their rows apart.
+//! transactions, over a promotion too. Two histories that parted may both use a position (an old primary that was promoted again takes
+//! the number of a timeline that another one took), so positions of one are never compared with those of the other.
 
 use model::Identity;
 
@@ -82,8 +82,7 @@ mod tests {
 
     #[test]
     fn every_identity_comes_back() {
-        let most =
-            Identity { asset: u32::MAX, stream: u16::MAX, boot: u16::MAX.into(), seq: u64::MAX };
+        let most = Identity { asset: u32::MAX, stream: u16::MAX, boot: u16::MAX, seq: u64::MAX };
         assert_eq!(Columns::from(&most).identity(), Some(most));
         assert_eq!(Columns { stream: -1, ..Columns::from(&most) }.identity(), None);
     }

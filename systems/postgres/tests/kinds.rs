@@ -5,7 +5,7 @@ use std::sync::Arc;
 use document::{Ids, Problems, SourceId, parse};
 use model::{NodeId, ServiceId, Topology, topology};
 use seams::{
-    Process, Site,
+    Process, Service, Site,
     catalog::{Catalog, Kind},
 };
 use serde_json::Value;
@@ -52,12 +52,34 @@ fn site() -> Site {
     Site { service: "registry".into(), topology: Arc::new(topology), run: 7, seed: 1 }
 }
 
-fn process(kind: &str, yaml: &str) -> Process {
+fn service(kind: &str, yaml: &str, nodes: usize) -> Arc<dyn Service> {
     let kind = SYSTEM.services.find(kind).expect("it is there");
     let (params, problems) = read(kind, yaml);
     assert_eq!(problems, []);
-    let service = (kind.make)(&params.expect("it is right"), &site()).expect("it can be made");
-    service.processes(&"b".into(), &*site().topology).remove(0)
+    let mut topology = Topology::clone(&site().topology);
+    while topology.nodes.len() > nodes {
+        topology.nodes.pop_last();
+    }
+    let site = Site { topology: Arc::new(topology), ..site() };
+    (kind.make)(&params.expect("it is right"), &site).expect("it can be made")
+}
+
+fn process(kind: &str, yaml: &str) -> Process {
+    service(kind, yaml, 3).processes(&"b".into(), &*site().topology).remove(0)
+}
+
+#[test]
+fn what_the_nodes_cannot_carry_is_refused() {
+    for (kind, yaml, nodes, objections) in [
+        ("postgres", "{}", 1, 0),
+        ("postgres", "{}", 3, 1),
+        ("patroni", "{etcd: locks, replication: sync}", 3, 0),
+        ("patroni", "{etcd: locks, replication: sync}", 1, 1),
+        ("patroni", "{etcd: locks}", 1, 0),
+    ] {
+        let said = service(kind, yaml, nodes).check();
+        assert_eq!(said.len(), objections, "{kind} {yaml} on {nodes} nodes: {said:?}");
+    }
 }
 
 #[test]
