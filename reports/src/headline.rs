@@ -28,7 +28,9 @@ pub(crate) fn headline(run: &RunView<'_>) -> String {
         Verdict::Pass => String::new(),
         _ => format!("; cause: {}", run.judgement.exit_reason.trim_end_matches('.')),
     };
-    format!("{}: {ready}. {}{cause}.", subject(run), said.join("; "))
+    let expected = run.judgement.expected.as_ref();
+    let expected = expected.map_or(String::new(), |expected| format!("; {}", expected.sentence));
+    format!("{}: {ready}. {}{cause}{expected}.", subject(run), said.join("; "))
 }
 
 /// A number that nobody could see is not 0.

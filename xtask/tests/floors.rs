@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("wetdress-basic", 2),
     ("wetdress-etcd", 2),
     ("wetdress-postgres", 2),
+    ("wetdress-nats", 2),
     ("wetdress-local", 2),
     ("wetdress-pretend", 2),
     ("wetdress-drill", 3),

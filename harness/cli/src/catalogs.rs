@@ -9,6 +9,7 @@ pub(crate) static SYSTEMS: &[&System] = &[
     &basic::SYSTEM,
     &etcd::SYSTEM,
     &kafka::SYSTEM,
+    &nats::SYSTEM,
     &postgres::SYSTEM,
     &pretend::SYSTEM,
 ];

@@ -6,6 +6,7 @@ use model::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::expected::Expected;
 use crate::facts::{Facts, Us};
 use crate::findings::Findings;
 use crate::format;
@@ -25,6 +26,9 @@ pub struct Verdicts {
     /// In the order of the plan, defaults last.
     pub gates: Vec<GateVerdict>,
     pub voids: Vec<Void>,
+    /// Where the scenario names a result that is known to come out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
     /// Figures come from a model of a stack, not from one.
     pub simulated: bool,
 }
@@ -76,8 +80,13 @@ pub fn judge(facts: &Facts, found: &Findings, plan: &Plan) -> Result<Verdicts, J
     let voids = voids(facts, found);
     let least = if voids.is_empty() { Verdict::Pass } else { Verdict::Inconclusive };
     let verdict = Verdict::worst(gates.iter().map(|g| g.verdict), least);
+    let expected = plan.expected_failures.as_ref().map(|fails| {
+        let kinds: Vec<_> = gates.iter().map(|gate| (gate.kind.as_str(), gate.verdict)).collect();
+        Expected::of(fails, verdict, &kinds)
+    });
     Ok(Verdicts {
         verdict,
+        expected,
         exit_reason: exit_reason(verdict, &gates, &voids),
         gates,
         voids,

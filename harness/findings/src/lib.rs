@@ -7,7 +7,7 @@
 //! * `facts`: the input of every figure
 //! * `reading`: one reading, and what can be said of it alone
 //! * `findings`: everything that the run shows
-//! * `judge`: from findings to verdicts
+//! * `judge`: from findings to verdicts; `expected`: drills whose failure is known
 //! * `gates`: what the user demands
 //! * `verdict`: what a gate says, and a run
 //! * `voids`: what voids a run
@@ -37,6 +37,7 @@ mod chart;
 mod classes;
 mod delivered;
 mod duplicates;
+mod expected;
 pub mod facts;
 mod failover;
 mod findings;
@@ -66,6 +67,7 @@ pub use chart::{Charts, PerSecond};
 pub use classes::Class;
 pub use delivered::Delivered;
 pub use duplicates::Duplicates;
+pub use expected::Expected;
 pub use facts::Facts;
 pub use failover::Reached;
 pub use failover::affected::Affected;

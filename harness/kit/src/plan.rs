@@ -40,6 +40,7 @@ pub fn of(fleet: Fleet) -> Plan {
         windows: Vec::new(),
         safety: Safety::default(),
         gates: Vec::new(),
+        expected_failures: None,
         reports: Vec::new(),
     }
 }

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use seams::links::{Jitter, Loss};
 use serde::{Deserialize, Deserializer, de};
 
+pub(crate) mod expect;
 mod load;
 
 pub(crate) use self::load::{Bursts, Capacity, Diurnal, Ramp, Rate, Shape, Steps};
@@ -55,6 +56,8 @@ pub(crate) struct Scenario {
     pub(crate) safety: Option<Safety>,
     /// What must hold. Gates that every drill has are added unless they are given here.
     pub(crate) gates: Option<Vec<Part>>,
+    /// What is known to come out, where that is not a pass: `run` then ends well when exactly so it came out.
+    pub(crate) expect: Option<expect::Expect>,
     /// How the run is shown.
     pub(crate) reports: Option<Vec<Sp<String>>>,
 }

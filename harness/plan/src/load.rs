@@ -1,11 +1,11 @@
 //! From text to Plan: reads, merges, and lets each section build its part.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
-use document::{Ids, Node, Problems, Sources, Sp, read_as};
+use document::{Ids, Node, Problems, Sources, Sp, Span, read_as};
 use model::{
     Plan,
-    plan::{FORMAT, Safety, Source, Window},
+    plan::{FORMAT, Gate, Safety, Source, Window},
     schedule::Draws,
 };
 
@@ -121,6 +121,7 @@ impl Reading {
             observers::Builder { root, catalogs, built: &mut built, cells: &mut cells, problems };
         let observers = observing.build(raw.observers.as_ref(), &hit, &fleets);
         let layouts = services::layouts(catalogs, &built.services, &built.topology);
+        services::check(&layouts, root, problems);
         let windows =
             windows::Builder { catalogs, built: &built, layouts, phases: &phases, problems }
                 .build(&fault_parts, root);
@@ -165,6 +166,9 @@ impl Reading {
                 max_duration: safety.max_duration.map(|max| max.value.into()),
             },
             gates: gates.iter().map(|(gate, _)| gate.clone()).collect(),
+            expected_failures: raw
+                .expect
+                .map(|expect| expected(expect, &gates, catalogs, &mut self.problems)),
             reports,
         };
         if self.problems.is_empty() {
@@ -195,6 +199,22 @@ fn sections(raw: &grammar::Scenario, root: &Node, problems: &mut Problems) {
             names::missing("the scenario", key, root.span, example, problems);
         }
     }
+}
+
+/// The kinds of gates that are known to fail; each must be one that the drill has.
+fn expected(
+    raw: grammar::expect::Expect,
+    gates: &[(Gate, Option<Span>)],
+    catalogs: &Catalogs,
+    problems: &mut Problems,
+) -> Vec<String> {
+    let written = gates.iter().map(|(gate, _)| gate.spec.kind.as_str());
+    let kinds: BTreeSet<&str> =
+        written.chain(catalogs.default_gates.iter().map(|(kind, _)| *kind)).collect();
+    for gate in &raw.fails {
+        names::known("gate", gate, gate.span, kinds.iter().copied(), problems);
+    }
+    raw.fails.into_iter().map(|gate| gate.value).collect()
 }
 
 fn reports(

@@ -45,11 +45,11 @@ impl dyn Fault + '_ {
     }
 }
 
-/// What is wrong with a fault's parameters. The texts are whole sentences without a full stop, names in backticks.
+/// What is wrong with the parameters of a fault or a service. The texts are whole sentences without a full stop, names in backticks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objection {
     /// The parameter that the objection is about, as a path of keys and of places in lists, such as `between.0.of`; empty for the
-    /// fault as a whole. The scenario reader finds the place in the text by it.
+    /// kind as a whole. The scenario reader finds the place in the text by it.
     pub key: String,
     pub message: String,
     /// What to do.
