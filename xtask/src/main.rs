@@ -5,6 +5,7 @@
 //! * `bench`: figures beside a named peer
 //! * `fuzz`: changed inputs for whatever reads bytes
 //! * `new`: another kind
+//! * `scenarios`: shipped scenarios, run for real
 #![allow(clippy::print_stdout, reason = "a chore talks to the person who runs it")]
 
 mod bench;
@@ -12,6 +13,7 @@ mod check;
 mod fuzz;
 mod new;
 mod reference;
+mod scenarios;
 
 use std::{
     path::{Path, PathBuf},
@@ -37,6 +39,8 @@ enum Chore {
     Bench(bench::Bench),
     /// Hands changed inputs to the scenario reader and to the packet path; prints the seed, and keeps the input that breaks one.
     Fuzz(fuzz::Fuzz),
+    /// Runs shipped scenarios for real, checks that each ends as it should, and shows a table of their figures.
+    Scenarios(scenarios::Scenarios),
     /// Adds a kind: one file and its line in the catalog.
     #[command(subcommand)]
     New(New),
@@ -63,6 +67,7 @@ fn main() -> Result<()> {
         Chore::Reference { check } => reference::run(&root, check),
         Chore::Bench(asked) => bench::run(&root, &asked),
         Chore::Fuzz(asked) => fuzz::run(&root, &asked),
+        Chore::Scenarios(asked) => scenarios::run(&root, &asked),
         Chore::New(New::Fault { name }) => new::fault(&root, &name),
         Chore::New(New::Gate { name }) => new::gate(&root, &name),
         Chore::New(New::Report { name }) => new::report(&root, &name),

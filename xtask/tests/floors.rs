@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("wetdress-reference", 2),
     ("wetdress-basic", 2),
     ("wetdress-etcd", 2),
+    ("wetdress-kafka", 2),
     ("wetdress-postgres", 2),
     ("wetdress-nats", 2),
     ("wetdress-local", 2),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, de};
 
 pub(crate) mod expect;
 mod load;
+mod safety;
 
 pub(crate) use self::load::{Bursts, Capacity, Diurnal, Ramp, Rate, Shape, Steps};
 
@@ -53,7 +54,7 @@ pub(crate) struct Scenario {
     pub(crate) phases: Option<Vec<Sp<Phase>>>,
     /// What goes wrong, and when.
     pub(crate) faults: Option<Vec<Part>>,
-    pub(crate) safety: Option<Safety>,
+    pub(crate) safety: Option<safety::Safety>,
     /// What must hold. Gates that every drill has are added unless they are given here.
     pub(crate) gates: Option<Vec<Part>>,
     /// What is known to come out, where that is not a pass: `run` then ends well when exactly so it came out.
@@ -432,21 +433,4 @@ pub(crate) struct When {
 pub(crate) enum EventName {
     RoleChanged,
     ProcessExited,
-}
-
-/// How much may break.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Safety {
-    #[serde(default)]
-    pub(crate) tolerates: Tolerates,
-    /// A plan that could last longer is refused.
-    pub(crate) max_duration: Option<Sp<Time>>,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Tolerates {
-    /// Regions that may be lost while the service must still serve. Default: 1.
-    pub(crate) regions: Option<Sp<u32>>,
 }

@@ -121,7 +121,6 @@ impl Reading {
             observers::Builder { root, catalogs, built: &mut built, cells: &mut cells, problems };
         let observers = observing.build(raw.observers.as_ref(), &hit, &fleets);
         let layouts = services::layouts(catalogs, &built.services, &built.topology);
-        services::check(&layouts, root, problems);
         let windows =
             windows::Builder { catalogs, built: &built, layouts, phases: &phases, problems }
                 .build(&fault_parts, root);

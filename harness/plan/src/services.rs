@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use document::{Node, Problem, Problems};
 use model::{KindSpec, ServiceId, Topology};
-use seams::{Layout, Objection, Site};
+use seams::{Layout, Site};
 
 use crate::{
     built::{Built, Running},
     catalogs::Catalogs,
-    places,
 };
 
 /// Layouts by the names of their services.
@@ -27,18 +25,6 @@ pub(crate) fn layouts(
         Some((name.clone(), layout))
     });
     made.collect()
-}
-
-/// Tells what the services themselves find wrong with their parameters, where each of them is written.
-pub(crate) fn check(layouts: &Layouts, root: &Node, problems: &mut Problems) {
-    for (name, layout) in layouts {
-        let written = root.at("stack").and_then(|stack| stack.at("services"));
-        let params = written.and_then(|services| services.at(name.as_str())).unwrap_or(root);
-        for Objection { key, message, help } in layout.check() {
-            let place = places::of(params, &key).unwrap_or(params.span);
-            problems.push(Problem { help, ..Problem::new("logic", place, message) });
-        }
-    }
 }
 
 /// The layout of a spec.

@@ -220,11 +220,6 @@ pub trait Layout: fmt::Debug + Send + Sync {
 
     fn timers(&self) -> Vec<Timer>;
 
-    /// What is wrong with the parameters on these nodes, beyond what their types already refuse: more copies than nodes, say.
-    fn check(&self) -> Vec<Objection> {
-        vec![]
-    }
-
     /// What must be installed. Where something is missing nothing is started.
     fn requirements(&self) -> Vec<Requirement> {
         vec![]
