@@ -17,7 +17,7 @@ use crate::sh;
 
 #[derive(Args)]
 pub(crate) struct Scenarios {
-    /// `drills`, `gates`, `all`, or `ci`: those that ci/drills.txt lists.
+    /// `drills`, `gates`, `flagship`, `all`, or `ci`: those that ci/drills.txt lists.
     #[arg(long)]
     run: String,
     /// Only files with this in their names.
@@ -104,10 +104,16 @@ fn files(root: &Path, asked: &Scenarios) -> Result<Vec<PathBuf>> {
             .collect())
     };
     let all = match asked.run.as_str() {
-        "drills" | "gates" => folder(&asked.run)?,
-        "all" => [vec![scenarios.join("first.yaml")], folder("drills")?, folder("gates")?].concat(),
+        "drills" | "gates" | "flagship" => folder(&asked.run)?,
+        "all" => [
+            vec![scenarios.join("first.yaml")],
+            folder("drills")?,
+            folder("gates")?,
+            folder("flagship")?,
+        ]
+        .concat(),
         "ci" => listed(root)?,
-        other => bail!("nothing is called {other}: there is drills, gates, all and ci"),
+        other => bail!("nothing is called {other}: there is drills, gates, flagship, all and ci"),
     };
     let named = |path: &PathBuf| path.to_string_lossy().contains(&asked.only);
     let files: Vec<_> = all.into_iter().filter(named).collect();
