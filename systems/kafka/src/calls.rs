@@ -2,7 +2,7 @@
 //!
 //! Versions are the last ones that name topics by name; every broker from 3.0 to 4.x speaks them.
 
-use std::future::Future;
+use std::{future::Future, time::SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::{
@@ -41,7 +41,7 @@ const FETCH_BYTES: i32 = 4 << 20;
 const CONSUMER: BrokerId = BrokerId(-1);
 
 /// Why a call was not answered as hoped.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(crate) enum CallError {
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -51,28 +51,40 @@ pub(crate) enum CallError {
     Silent,
 }
 
-/// One record to append.
+/// Records to append to one partition, with their keys.
 pub(crate) struct Produce<'a> {
     pub(crate) topic: &'a str,
     pub(crate) partition: i32,
-    pub(crate) key: Bytes,
-    pub(crate) value: Bytes,
-    /// Milliseconds since 1970, as every record has.
-    pub(crate) timestamp: i64,
+    pub(crate) records: Vec<(Bytes, Bytes)>,
     /// -1: every replica in sync; 1: the leader alone.
     pub(crate) acks: i16,
     /// How long the broker waits for the other replicas.
     pub(crate) timeout_ms: i32,
 }
 
-/// Appends one record as a batch of its own, and returns its offset.
-pub(crate) async fn produce(
+/// What a broker said of a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said {
+    /// Its offset, or why there is none.
+    pub(crate) appended: Result<u64, ResponseError>,
+    pub(crate) at: Instant,
+}
+
+impl Said {
+    /// Of the record at this place of the batch. Its records lie behind each other, or nowhere.
+    pub(crate) fn of(self, place: u64) -> Self {
+        Self { appended: self.appended.map(|base| base + place), ..self }
+    }
+}
+
+/// Appends records as one batch, all or none of them; what is said is said of the first one. On its way when this returns.
+pub(crate) fn produce(
     wire: &Wire,
     of: Produce<'_>,
-) -> Result<Answered<Result<u64, ResponseError>>, CallError> {
+) -> impl Future<Output = Result<Said, CallError>> + Send + use<> {
     let partition = PartitionProduceData::default()
         .with_index(of.partition)
-        .with_records(Some(batch(of.key, of.value, of.timestamp)));
+        .with_records(Some(batch(of.records, now_ms())));
     let topic = TopicProduceData::default()
         .with_name(topic_name(of.topic))
         .with_partition_data(vec![partition]);
@@ -80,18 +92,22 @@ pub(crate) async fn produce(
         .with_acks(of.acks)
         .with_timeout_ms(of.timeout_ms)
         .with_topic_data(vec![topic]);
-    let Answered { response, at } = wire.call(&request, 9).await?;
-    let said = response.responses.first().and_then(|topic| topic.partition_responses.first());
-    let said = said.ok_or(CallError::Silent)?;
-    let response = match said.error_code.err() {
-        None => Ok(offset(said.base_offset)),
-        Some(error) => Err(error),
-    };
-    Ok(Answered { response, at })
+    let answer = wire.call(&request, 9);
+    async move {
+        let Answered { response, at } = answer.await?;
+        let said = response.responses.first().and_then(|topic| topic.partition_responses.first());
+        let said = said.ok_or(CallError::Silent)?;
+        let appended = match said.error_code.err() {
+            None => Ok(offset(said.base_offset)),
+            Some(error) => Err(error),
+        };
+        Ok(Said { appended, at })
+    }
 }
 
-pub(crate) fn batch(key: Bytes, value: Bytes, timestamp: i64) -> Bytes {
-    let record = Record {
+/// A batch as it is written; `timestamp` in milliseconds since 1970.
+pub(crate) fn batch(records: Vec<(Bytes, Bytes)>, timestamp: i64) -> Bytes {
+    let record = |(offset, (key, value))| Record {
         transactional: false,
         control: false,
         delete_horizon: false,
@@ -99,18 +115,26 @@ pub(crate) fn batch(key: Bytes, value: Bytes, timestamp: i64) -> Bytes {
         producer_id: NO_PRODUCER_ID,
         producer_epoch: NO_PRODUCER_EPOCH,
         timestamp_type: TimestampType::Creation,
-        offset: 0,
-        sequence: NO_SEQUENCE,
+        offset,
+        // The encoder takes records for one batch as long as their sequences grow with their offsets.
+        sequence: NO_SEQUENCE.wrapping_add(i32::try_from(offset).unwrap_or(0)),
         timestamp,
         key: Some(key),
         value: Some(value),
         headers: IndexMap::new(),
     };
+    let records: Vec<Record> = (0..).zip(records).map(record).collect();
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
     let mut bytes = BytesMut::with_capacity(512);
-    RecordBatchEncoder::encode(&mut bytes, [&record], &options)
-        .expect("one record without compression is a batch");
+    RecordBatchEncoder::encode(&mut bytes, &records, &options)
+        .expect("records without compression are a batch");
     bytes.freeze()
+}
+
+/// As records carry it. Nothing that is measured comes from it.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The broker's own view of a topic. It asks nobody for it.

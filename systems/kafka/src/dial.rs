@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use kafka_protocol::error::ResponseError;
@@ -17,13 +17,12 @@ use tokio::{
 
 use crate::{
     CLIENT_PORT,
-    acks::Acks,
-    calls::{self, CallError, Produce},
+    calls::{self, CallError},
     keys,
     leaders::Asked,
+    sender::{Sender, Terms},
     topic::{self, Topic, View},
-    verdict,
-    wire::{self, Wire},
+    verdict, wire,
 };
 
 /// The whole lane goes away.
@@ -32,9 +31,7 @@ const GIVEN_UP: &str = "the connection was given up";
 pub(crate) struct KafkaDial {
     pub(crate) site: Site,
     pub(crate) topic: Topic,
-    pub(crate) acks: Acks,
-    /// How long the leader waits for the other replicas, in milliseconds.
-    pub(crate) broker_timeout_ms: i32,
+    pub(crate) terms: Terms,
     /// How long it waits for every broker's word on who leads.
     pub(crate) patience: Duration,
     pub(crate) clock: Clock,
@@ -55,7 +52,7 @@ pub(crate) struct Leaders {
 #[derive(Clone, Debug)]
 struct Leader {
     node: NodeIndex,
-    wire: Wire,
+    sender: Sender,
 }
 
 impl Protocol for KafkaDial {
@@ -113,19 +110,11 @@ impl Protocol for KafkaDial {
         let Some(leader) = leaders.of.get(&partition) else {
             return Answer::refused(self.clock.now());
         };
-        let produce = Produce {
-            topic: &self.topic.name,
-            partition,
-            key: keys::key(self.site.run, &attempt.identity, attempt.number),
-            value: attempt.payload,
-            timestamp: now_ms(),
-            acks: self.acks.code(),
-            timeout_ms: self.broker_timeout_ms,
-        };
-        match calls::produce(&leader.wire, produce).await {
-            Ok(answered) => {
-                let at = self.clock.stamp(answered.at);
-                let (outcome, position) = match answered.response {
+        let key = keys::key(self.site.run, &attempt.identity, attempt.number);
+        match leader.sender.append(partition, key, attempt.payload).await {
+            Ok(said) => {
+                let at = self.clock.stamp(said.at);
+                let (outcome, position) = match said.appended {
                     Ok(offset) => (Outcome::Acked, Some(offset)),
                     Err(error) => (self.failed(leaders, error), None),
                 };
@@ -178,19 +167,13 @@ impl KafkaDial {
         if !partitions.iter().all(leads) {
             return Err("the broker does not know that it leads");
         }
-        Ok((Leader { node, wire }, driving))
+        Ok((Leader { node, sender: Sender::new(wire, self.terms.clone()) }, driving))
     }
 
     fn failed(&self, leaders: &Leaders, error: ResponseError) -> Outcome {
         if verdict::sends_away(error) {
             leaders.sent_away.notify_one();
         }
-        verdict::of_error(error, self.acks)
+        verdict::of_error(error, self.terms.acks)
     }
-}
-
-/// As records carry it. Nothing that is measured comes from it.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

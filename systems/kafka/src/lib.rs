@@ -6,6 +6,7 @@
 //! * `driver`: how assets send
 //! * `acks`: who must have a record before it is acked
 //! * `dial`: a connection to whoever leads
+//! * `sender`: records on their way over a connection
 //! * `leaders`: every broker is asked who leads
 //! * `verdict`: what a produce's answer means
 //! * `observer`: a fetch without end, and a read-back
@@ -15,7 +16,7 @@
 //! * `keys`: what a record's key says
 //! * `wire`: Kafka's protocol on a socket of the lab
 //!
-//! Absent on purpose: Kafka's clients with their batching, retries, idempotence and stale metadata; consumer groups, transactions,
+//! Absent on purpose: Kafka's clients with their retries, idempotence and stale metadata; consumer groups, transactions,
 //! compression, TLS and passwords.
 
 mod acks;
@@ -27,6 +28,7 @@ mod leaders;
 mod observer;
 mod properties;
 mod records;
+mod sender;
 mod service;
 mod settings;
 mod topic;
@@ -58,8 +60,8 @@ pub static SYSTEM: System = System {
         noun: "driver",
         kinds: &[Kind::new::<KafkaDriver>(
             "kafka",
-            "Produces each attempt of a reading as one record to the leader of its asset's partition, without batching or retries.",
-            "{acks: all, connect_timeout: 1s}",
+            "Produces each attempt of a reading as one record to the leader of its asset's partition, without retries.",
+            "{acks: all, batch: 1, connect_timeout: 1s}",
             |params, site| Ok(stored::<KafkaDriver>(params)?.to(site)),
         )],
     },

@@ -93,7 +93,7 @@ mod tests {
         let mut value = vec![];
         envelope.write(100, &mut value);
         value[80] ^= u8::from(damaged);
-        let batch = calls::batch(keys::key(RUN, &identity, 1), value.into(), 0);
+        let batch = calls::batch(vec![(keys::key(RUN, &identity, 1), value.into())], 0);
         let mut bytes = BytesMut::from(&batch[..]);
         // The base offset is the broker's to write, and no part of the checksum.
         bytes[..8].copy_from_slice(&base.to_be_bytes());
@@ -110,6 +110,23 @@ mod tests {
         assert_eq!(seen.collect::<Vec<_>>(), [(1, Some(6), false), (2, Some(7), true)]);
         let (foreign, next) = read(RUN + 1, log.into(), 0);
         assert!(next == 8 && foreign.iter().all(|found| found.reading.is_none()));
+    }
+
+    #[test]
+    fn records_of_one_batch_lie_behind_each_other() {
+        let records: Vec<(Bytes, Bytes)> = (0..3)
+            .map(|seq| {
+                let identity = Identity { asset: 4, stream: 0, boot: 1, seq };
+                (keys::key(RUN, &identity, 1), Bytes::new())
+            })
+            .collect();
+        let mut batch = BytesMut::from(&calls::batch(records, 0)[..]);
+        batch[..8].copy_from_slice(&9_i64.to_be_bytes());
+        let (found, next) = read(RUN, batch.freeze(), 10);
+        assert_eq!(next, 12);
+        let seen: Vec<_> = found.iter().filter_map(|found| found.sighting(Micros::ZERO)).collect();
+        let seen = seen.iter().map(|seen| (seen.identity.seq, seen.position));
+        assert_eq!(seen.collect::<Vec<_>>(), [(1, Some(10)), (2, Some(11))]);
     }
 
     #[test]

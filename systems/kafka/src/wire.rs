@@ -99,22 +99,26 @@ pub(crate) async fn open(
 }
 
 impl Wire {
-    /// Writes one request, once, and waits for its response for as long as the connection stands.
-    pub(crate) async fn call<R: Request>(
+    /// Writes one request, once: it is on its way when this returns, behind those before it. Resolves with its response, for as long as
+    /// anybody holds the connection and it stands.
+    pub(crate) fn call<R: Request>(
         &self,
         request: &R,
         version: i16,
-    ) -> Result<Answered<R::Response>, WireError> {
+    ) -> impl Future<Output = Result<Answered<R::Response>, WireError>> + Send + use<R> {
         let correlation = self.next.fetch_add(1, Ordering::Relaxed);
         let frame = frame(request, version, correlation);
         let (tell, told) = oneshot::channel();
-        self.asked.send(Asked { correlation, frame, tell }).map_err(|_| WireError::NotSent)?;
-        let (mut frame, at) = told.await.unwrap_or(Err(WireError::Broken))?;
-        let header = R::Response::header_version(version);
-        let response = ResponseHeader::decode(&mut frame, header)
-            .and_then(|_| R::Response::decode(&mut frame, version))
-            .map_err(|_| WireError::Garbled)?;
-        Ok(Answered { response, at })
+        let taken = self.asked.send(Asked { correlation, frame, tell });
+        async move {
+            taken.map_err(|_| WireError::NotSent)?;
+            let (mut frame, at) = told.await.unwrap_or(Err(WireError::Broken))?;
+            let header = R::Response::header_version(version);
+            let response = ResponseHeader::decode(&mut frame, header)
+                .and_then(|_| R::Response::decode(&mut frame, version))
+                .map_err(|_| WireError::Garbled)?;
+            Ok(Answered { response, at })
+        }
     }
 }
 

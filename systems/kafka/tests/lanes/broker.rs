@@ -54,8 +54,8 @@ pub(crate) struct Broker {
     script: Mutex<Script>,
     /// Accepts connections and says nothing.
     pub(crate) stands_still: AtomicBool,
-    /// Keys of the records that were produced, in order of arrival.
-    produced: Mutex<Vec<String>>,
+    /// Keys of the records that were produced, in order of arrival, by request.
+    produced: Mutex<Vec<Vec<String>>>,
 }
 
 impl Broker {
@@ -83,6 +83,10 @@ impl Broker {
     }
 
     pub(crate) fn produced(&self) -> Vec<String> {
+        self.requests().concat()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Vec<String>> {
         self.produced.lock().expect("no test panicked").clone()
     }
 
@@ -121,12 +125,14 @@ impl Broker {
             let mut records = partition.records.clone().expect("there is a batch");
             let records = RecordBatchDecoder::decode(&mut records).expect("a batch").records;
             let mut produced = self.produced.lock().expect("no test panicked");
+            let base = produced.iter().map(Vec::len).sum::<usize>();
             let keys = records.iter().map(|record| record.key.clone().expect("there is a key"));
-            produced.extend(keys.map(|key| String::from_utf8(key.to_vec()).expect("a text")));
+            let keys = keys.map(|key| String::from_utf8(key.to_vec()).expect("a text"));
+            produced.push(keys.collect());
             let partition = PartitionProduceResponse::default()
                 .with_index(partition.index)
                 .with_error_code(code)
-                .with_base_offset(produced.len() as i64 - 1);
+                .with_base_offset(base as i64);
             let topic = TopicProduceResponse::default()
                 .with_name(topic.name.clone())
                 .with_partition_responses(vec![partition]);
@@ -204,7 +210,8 @@ pub(crate) fn driver(params: Value) -> Arc<dyn Driver> {
         .insert("log".into(), topology::Service { shards, ..topology::Service::default() });
     let site = Site { service: "log".into(), topology: Arc::new(topology), run: RUN, seed: 1 };
     let kind = wetdress_kafka::SYSTEM.drivers.find("kafka").expect("it is there");
-    let mut all = json!({"acks": "all", "connect_timeout": "1s", "broker_timeout": "1500ms"});
+    let mut all =
+        json!({"acks": "all", "batch": 1, "connect_timeout": "1s", "broker_timeout": "1500ms"});
     let given = params.as_object().expect("parameters are a mapping").clone();
     all.as_object_mut().expect("a mapping").extend(given);
     (kind.make)(&all, &site).expect("the parameters are right")

@@ -42,17 +42,24 @@ fn what_is_acked_is_shown_where_the_ack_said() {
         for seq in 0..20 {
             acked.push(assets.acked(0, seq).await);
         }
+        // Many at once go together.
+        let more: Vec<(Identity, u32)> = (20..220)
+            .map(|seq| (Assets::identity(0, seq), assets.send(Assets::identity(0, seq), 1)))
+            .collect();
+        for (identity, ticket) in more {
+            acked.push((identity, assets.done(ticket).await.position.expect("acked")));
+        }
         // The asset sends one reading again, and damages another one.
-        let again = assets.send(Assets::identity(0, 19), 2);
-        acked.push((Assets::identity(0, 19), assets.done(again).await.position.expect("acked")));
-        let torn = Assets::identity(0, 20);
+        let again = assets.send(Assets::identity(0, 219), 2);
+        acked.push((Assets::identity(0, 219), assets.done(again).await.position.expect("acked")));
+        let torn = Assets::identity(0, 220);
         let mut payload = assets.payload(torn);
         payload[80] ^= 1;
         let ticket = assets.send_bytes(torn, 1, &payload);
         acked.push((torn, assets.done(ticket).await.position.expect("acked")));
 
         let (sink, end) = read_back(&cluster, &node, Shows::Log, &assets).await;
-        assert_eq!((sink.places(), end), (acked.clone(), Some(21)));
+        assert_eq!((sink.places(), end), (acked.clone(), Some(221)));
         let broken = sink.saw().into_iter().filter(|seen| !seen.intact).map(|seen| seen.identity);
         assert_eq!(broken.collect::<Vec<Identity>>(), [torn]);
     });

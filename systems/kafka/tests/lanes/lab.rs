@@ -109,7 +109,7 @@ impl Cluster {
         let site = site(topology);
         let mut cluster = Self {
             service: make(&SYSTEM.services, params, &site),
-            driver: make(&SYSTEM.drivers, json!({}), &site),
+            driver: make(&SYSTEM.drivers, json!({"batch": 50}), &site),
             observer: make(&SYSTEM.observers, json!({}), &site),
             network: Arc::new(Loopback(site.topology.clone())),
             data: tempfile::tempdir().expect("a folder for the nodes"),

@@ -36,6 +36,26 @@ fn an_ack_is_the_offset_of_the_one_record() {
 }
 
 #[test]
+fn what_waits_goes_together_where_that_is_asked_for() {
+    for (batch, requests) in [(1, 50), (20, 3)] {
+        rehearse(async {
+            let broker = Broker::start(Script::Ack).await;
+            let mut assets = Assets::new(&*driver(json!({"batch": batch})), broker.clone());
+            assets.up(0).await;
+            let tickets: Vec<u32> =
+                (0..50).map(|seq| assets.send(Assets::identity(0, seq), 1)).collect();
+            for (offset, ticket) in (0..).zip(tickets) {
+                let done = assets.done(ticket).await;
+                assert_eq!((done.outcome, done.position), (Outcome::Acked, Some(offset)));
+            }
+            let produced: Vec<String> = (0..50).map(|seq| key(seq, 1)).collect();
+            assert_eq!(broker.produced(), produced, "in order, each once");
+            assert_eq!(broker.requests().len(), requests, "at most {batch} in a request");
+        });
+    }
+}
+
+#[test]
 fn a_swallowed_ack_is_not_asked_for_again() {
     rehearse(async {
         let broker = Broker::start(Script::Swallow).await;
