@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{NodeIndex, Outcome};
+use prost::bytes::Bytes;
 use seams::{Answer, Attempt, Clock, ConnectRequest, Network, Opened, Origin, Protocol, Site};
 
 use crate::{
@@ -31,6 +32,11 @@ impl EtcdDial {
         let keys = Mutex::new(Keys::of(site.run));
         Self { site, network, clock, keys }
     }
+
+    fn key(&self, attempt: &Attempt) -> Bytes {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.key(&attempt.identity, attempt.number)
+    }
 }
 
 impl Protocol for EtcdDial {
@@ -58,9 +64,7 @@ impl Protocol for EtcdDial {
     }
 
     async fn send(&self, Member { wire, node }: &Member, attempt: Attempt) -> Answer {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = keys.key(&attempt.identity, attempt.number);
-        drop(keys);
+        let key = self.key(&attempt);
         match calls::put(wire, key, attempt.payload).await {
             Ok(revision) => {
                 let at = self.clock.stamp(wire.last_read());
