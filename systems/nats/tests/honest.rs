@@ -101,6 +101,7 @@ async fn hear(lane: &mut dyn Lane, said: &mut Vec<Progress>, wanted: impl Fn(&Pr
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "this is the test's server")]
 fn a_swallowed_ack_is_unknown_and_a_repeated_one_counts_once() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
