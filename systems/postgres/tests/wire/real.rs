@@ -116,6 +116,33 @@ fn a_transaction_that_commits_late_is_not_passed_over() {
 }
 
 #[test]
+fn a_server_that_was_started_anew_is_read_from_its_beginning() {
+    with_server(async |mut server: Server| {
+        let mut assets = Assets::new(&server.site, &json!({}));
+        assets.up(0).await;
+        let (before, after) = (Assets::identity(0, 0), Assets::identity(0, 1));
+        assets.acked(before).await;
+        let (network, sink) = (network(&server.site), Arc::new(Notebook::default()));
+        let vantage = vantage("r1", Shows::Log, &assets.clock);
+        let (watched, shown) = (observer(&server.site), sink.clone());
+        let watching = tokio::spawn(async move { watched.watch(network, vantage, shown).await });
+        let seen = |identity| sink.identities().iter().filter(|seen| **seen == identity).count();
+        until("it is shown", || async { (seen(before) == 1).then_some(()) }).await;
+
+        server.restart().await;
+        assets.down(0).await;
+        assets.up(0).await;
+        assets.acked(after).await;
+        until("the other one is shown", || async { (seen(after) == 1).then_some(()) }).await;
+        watching.abort();
+        let saw = sink.saw.lock().expect("no test panicked");
+        let places: Vec<_> = saw.iter().filter(|seen| seen.identity == before).collect();
+        assert_eq!(places.len(), 2, "its history may have been another one");
+        assert_eq!(places[0].position, places[1].position, "the same place is no copy");
+    });
+}
+
+#[test]
 fn what_cannot_be_inserted_is_refused() {
     with_server(async |server: Server| {
         let mut assets = Assets::new(&server.site, &json!({}));

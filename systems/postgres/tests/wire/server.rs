@@ -23,7 +23,8 @@ const NOBODY: u32 = 65_534;
 pub(crate) struct Server {
     pub(crate) site: Site,
     pub(crate) service: Arc<dyn Service>,
-    _data: TempDir,
+    command: seams::Command,
+    data: TempDir,
     running: Child,
 }
 
@@ -45,45 +46,67 @@ impl Server {
         let service = (kind.make)(&quick, &site).expect("the parameters are right");
         let process = service.processes(&NodeId::from("n1"), &*site.topology).remove(0);
         let data = tempfile::tempdir().expect("a folder for the server");
-        let here = data.path().to_str().expect("a plain path").to_owned();
-        let filled = |text: &str| text.replace("{data}", &here);
         for (path, content) in &process.files {
-            fs::write(filled(path), content).expect("the folder can be written");
+            fs::write(filled(path, &data), content).expect("the folder can be written");
         }
-        let is_root = fs::metadata("/proc/self").expect("it is there").uid() == 0;
-        if is_root {
+        if is_root() {
             chown(data.path(), Some(NOBODY), Some(NOBODY)).expect("root may");
         }
-        let log = fs::File::create(data.path().join("log")).expect("a log for the server");
-        // It dies with the thread that started it, also when this process is killed.
-        let command = |of: &seams::Command| {
-            let mut command = Command::new("setpriv");
-            if is_root {
-                let nobody = NOBODY.to_string();
-                command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);
-            }
-            command.args(["--pdeathsig", "KILL"]).arg(&of.program);
-            command.args(of.args.iter().map(|arg| filled(arg)));
-            command.stdout(Stdio::null()).stderr(log.try_clone().expect("a log"));
-            command
-        };
         for step in &process.steps {
-            assert!(command(step).status().expect("it starts").success(), "{step:?}");
+            assert!(program(step, &data).status().expect("it starts").success(), "{step:?}");
         }
-        let running = command(&process.command).spawn().expect("the server starts");
-        let server = Self { site, service, _data: data, running };
+        let running = program(&process.command, &data).spawn().expect("the server starts");
+        let server = Self { site, service, command: process.command, data, running };
+        server.serves().await;
         let network = network(&server.site);
-        until("the server serves", || async { server.service.ready(&*network).await.ok() }).await;
         server.service.provision(&*network).await.expect("the table can be made");
         server
     }
-}
 
-impl Drop for Server {
+    /// Ends it, and starts it again on its old data.
+    pub(crate) async fn restart(&mut self) {
+        self.end();
+        self.running = program(&self.command, &self.data).spawn().expect("the server starts");
+        self.serves().await;
+    }
+
+    async fn serves(&self) {
+        let network = network(&self.site);
+        until("the server serves", || async { self.service.ready(&*network).await.ok() }).await;
+    }
+
     /// The postmaster ends its own processes when it is told; it must, before its folder goes.
-    fn drop(&mut self) {
+    fn end(&mut self) {
         let pid = self.running.id().to_string();
         let _told = Command::new("kill").args(["-s", "QUIT", &pid]).status();
         let _gone = self.running.wait();
     }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").expect("it is there").uid() == 0
+}
+
+fn filled(text: &str, data: &TempDir) -> String {
+    text.replace("{data}", data.path().to_str().expect("a plain path"))
+}
+
+/// It dies with the thread that started it, also when this process is killed.
+fn program(of: &seams::Command, data: &TempDir) -> Command {
+    let log = fs::File::options().create(true).append(true).open(data.path().join("log"));
+    let mut command = Command::new("setpriv");
+    if is_root() {
+        let nobody = NOBODY.to_string();
+        command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);
+    }
+    command.args(["--pdeathsig", "KILL"]).arg(&of.program);
+    command.args(of.args.iter().map(|arg| filled(arg, data)));
+    command.stdout(Stdio::null()).stderr(log.expect("a log for the server"));
+    command
 }
