@@ -36,7 +36,7 @@ impl Default for KafkaDriver {
     fn default() -> Self {
         Self {
             acks: Acks::All,
-            batch: Within::given(1),
+            batch: Within::given(100),
             connect_timeout: Within::given(Time(Duration::from_secs(1))),
             broker_timeout: Within::given(Time(Duration::from_millis(1_500))),
         }

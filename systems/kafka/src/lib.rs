@@ -61,7 +61,7 @@ pub static SYSTEM: System = System {
         kinds: &[Kind::new::<KafkaDriver>(
             "kafka",
             "Produces each attempt of a reading as one record to the leader of its asset's partition, without retries.",
-            "{acks: all, batch: 1, connect_timeout: 1s}",
+            "{acks: all, batch: 100, connect_timeout: 1s}",
             |params, site| Ok(stored::<KafkaDriver>(params)?.to(site)),
         )],
     },

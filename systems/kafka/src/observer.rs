@@ -92,7 +92,7 @@ impl Observer for Reader {
         network: Arc<dyn Network>,
         vantage: &Vantage,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let view = self.view(&network, vantage).await?;
+        let view = self.view(&network, vantage, CALL_TIMEOUT).await?;
         let mut ends = BTreeMap::new();
         for (partition, shard) in self.topic.partitions() {
             let (_, end) = self.bounds(&*network, vantage, &view, partition).await?;
@@ -111,7 +111,7 @@ impl Observer for Reader {
         vantage: &Vantage,
         sink: Arc<dyn SightingSink>,
     ) -> Result<BTreeMap<ShardId, u64>, SystemError> {
-        let view = self.view(&network, vantage).await?;
+        let view = self.view(&network, vantage, CALL_TIMEOUT).await?;
         let mut ends = BTreeMap::new();
         for (partition, shard) in self.topic.partitions() {
             let (mut next, end) = self.bounds(&*network, vantage, &view, partition).await?;
@@ -137,9 +137,10 @@ impl Reader {
         &self,
         network: &Arc<dyn Network>,
         vantage: &Vantage,
+        patience: Duration,
     ) -> Result<View, SystemError> {
         let (from, topic) = (&vantage.origin, &self.topic.name);
-        let view = ask_everybody(network, from, &self.site, topic, ASK_PATIENCE).await;
+        let view = ask_everybody(network, from, &self.site, topic, patience).await;
         view.ok_or_else(|| trouble(format!("ask who leads {topic}"), "no broker answered"))
     }
 
@@ -225,7 +226,7 @@ impl Sight {
     /// One connection, from the try to make it to its end.
     async fn look(&mut self) -> Result<(), SystemError> {
         let (reader, network) = (self.reader.clone(), self.network.clone());
-        let view = reader.view(&network, &self.vantage).await?;
+        let view = reader.view(&network, &self.vantage, ASK_PATIENCE).await?;
         let copy = reader.copy(&view, self.partition, &self.vantage)?;
         let wire = open(&*network, &self.vantage, &copy.node).await?;
         let (partition, vantage) = (self.partition, self.vantage.clone());
@@ -286,7 +287,7 @@ impl Reader {
         loop {
             tokio::time::sleep(ASK_EVERY).await;
             let asked = Instant::now();
-            let Ok(view) = self.view(network, vantage).await else { continue };
+            let Ok(view) = self.view(network, vantage, ASK_PATIENCE).await else { continue };
             match view.partitions.get(&partition) {
                 Some(known) if known.epoch > epoch => return sure,
                 _ => sure = asked,
