@@ -25,6 +25,8 @@ pub(crate) fn parameters(of_scenario: &Parameters) -> Parameters {
         ("unix_socket_directories", ""),
         ("max_connections", "200"),
         ("shared_buffers", "32MB"),
+        // Below the data folder: what is in the machine's /dev/shm would stay there after a kill.
+        ("dynamic_shared_memory_type", "mmap"),
         ("log_line_prefix", "%m [%p] "),
         ("log_checkpoints", "off"),
     ];
