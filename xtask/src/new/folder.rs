@@ -64,7 +64,7 @@ pub(super) const LAB: Folder = Folder {
         Line {
             file: "harness/cli/src/labs.rs",
             beside: Beside::Within { begin: "kinds: &[", end: "]" },
-            text: ", MODULE::LAB",
+            text: "MODULE::LAB",
         },
         "NAME = { package = \"wetdress-NAME\", path = \"labs/NAME\" }",
     ),
@@ -86,7 +86,7 @@ pub(super) const SYSTEM: Folder = Folder {
         Line {
             file: "harness/cli/src/catalogs.rs",
             beside: Beside::Within { begin: "SYSTEMS: &[&System] =", end: "]" },
-            text: ", &MODULE::SYSTEM",
+            text: "&MODULE::SYSTEM",
         },
         "NAME = { package = \"wetdress-NAME\", path = \"systems/NAME\" }",
     ),
@@ -142,7 +142,13 @@ impl Beside {
             Self::Within { begin, end } => {
                 let from = text.find(begin)? + begin.len();
                 let at = from + text[from..].find(end)?;
-                return Some(format!("{}{new}{}", &text[..at], &text[at..]));
+                let (before, rest) = (text[..at].trim_end(), &text[at..]);
+                // A list with a line for each of its items ends with a comma.
+                let item = match before.strip_suffix(',') {
+                    Some(_) => format!("\n    {new},\n"),
+                    None => format!(", {new}"),
+                };
+                return Some(format!("{before}{item}{rest}"));
             }
         }
         Some(lines.join("\n") + "\n")
@@ -156,10 +162,12 @@ fn lines_find_their_places() {
     let before = Beside::Before("r =").with("a = 1\nr = 2\n", "NEW");
     assert_eq!(before.as_deref(), Some("a = 1\nNEW\nr = 2\n"));
     let within = Beside::Within { begin: "kinds: &[", end: "]" };
-    let list = within.with("x &[1], kinds: &[a, b] };\n", ", c");
+    let list = within.with("x &[1], kinds: &[a, b] };\n", "c");
     assert_eq!(list.as_deref(), Some("x &[1], kinds: &[a, b, c] };\n"));
     let wrapped = Beside::Within { begin: "KINDS: &[Kind] =", end: "]" };
-    let list = wrapped.with("const KINDS: &[Kind] =\n    &[a, b];\n", ", c");
+    let list = wrapped.with("const KINDS: &[Kind] =\n    &[a, b];\n", "c");
     assert_eq!(list.as_deref(), Some("const KINDS: &[Kind] =\n    &[a, b, c];\n"));
+    let list = wrapped.with("const KINDS: &[Kind] = &[\n    a,\n    b,\n];\n", "c");
+    assert_eq!(list.as_deref(), Some("const KINDS: &[Kind] = &[\n    a,\n    b,\n    c,\n];\n"));
     assert_eq!(Beside::Before("q").with("a\n", "NEW"), None);
 }
