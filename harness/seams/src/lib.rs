@@ -7,6 +7,7 @@
 //! * `service`: the system under test; `servers`: programs that it needs and does not bring along
 //! * `driver`: speaks one protocol to send; `session`: the easy way to write one
 //! * `observer`: reads back what became visible
+//! * `stamped`: a socket that knows when it was read
 //! * `traffic`: the load
 //! * `local_errors`: what this machine refuses its own sockets; `room`: what a run needs of it
 //! * `contained`: panics that end a thread and not the run
@@ -31,6 +32,7 @@ mod room;
 pub mod servers;
 mod service;
 mod session;
+mod stamped;
 mod traffic;
 
 pub use catalog::{Catalog, Kind};
@@ -54,4 +56,5 @@ pub use service::{
 pub use session::{
     Answer, Attempt, Connect, Lines, Opened, Protocol, Session, SessionLane, Shared,
 };
+pub use stamped::{LastRead, Stamped};
 pub use traffic::{Histogram, LoadReport, SenderReport, Sent, Traffic};

@@ -8,10 +8,6 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,13 +18,8 @@ use hyper::{
     client::conn::http2::{Builder, SendRequest},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use seams::{Network, Origin};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    task::JoinHandle,
-    time::Instant,
-};
+use seams::{LastRead, Network, Origin, Stamped};
+use tokio::{task::JoinHandle, time::Instant};
 use tonic::body::Body;
 
 /// Fixed windows, in bytes: an adaptive one measures by pings, which etcd counts against the client.
@@ -125,75 +116,5 @@ impl tower_service::Service<Request<Body>> for Wire {
                 None => WireError::Broken(refusal.into_error()),
             })
         })
-    }
-}
-
-/// The moment of the last successful read of the socket.
-#[derive(Clone, Debug)]
-struct LastRead {
-    opened: Instant,
-    after_us: Arc<AtomicU64>,
-}
-
-impl LastRead {
-    fn new() -> Self {
-        Self { opened: Instant::now(), after_us: Arc::default() }
-    }
-
-    fn stamp(&self) {
-        let after = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.after_us.store(after, Ordering::Relaxed);
-    }
-
-    fn at(&self) -> Instant {
-        self.opened + Duration::from_micros(self.after_us.load(Ordering::Relaxed))
-    }
-}
-
-/// A socket that stamps what it reads, so that an ack is timed where its bytes arrive and not where its task gets its turn.
-#[derive(Debug)]
-struct Stamped {
-    stream: TcpStream,
-    read: LastRead,
-}
-
-impl AsyncRead for Stamped {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.read.stamp();
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Stamped {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

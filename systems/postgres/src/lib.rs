@@ -12,7 +12,6 @@
 //! * `login`: who asks, and for which table
 //! * `settings`: what every server of ours is started with
 //! * `link`: the wire protocol on a socket of the lab
-//! * `stamped`: when the newest bytes were read
 //!
 //! Absent on purpose: reconnects, retries and hosts lists of client libraries, transactions of several statements, TLS and passwords.
 
@@ -28,7 +27,6 @@ mod observer;
 mod page;
 mod patroni;
 mod settings;
-mod stamped;
 mod table;
 mod verdict;
 

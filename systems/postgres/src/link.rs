@@ -11,7 +11,7 @@ use std::{
 };
 
 use model::NodeId;
-use seams::{Network, Origin, SystemError};
+use seams::{LastRead, Network, Origin, Stamped, SystemError};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -19,11 +19,7 @@ use tokio::{
 };
 use tokio_postgres::{Client, NoTls};
 
-use crate::{
-    CALL_TIMEOUT,
-    login::Login,
-    stamped::{LastRead, Stamped},
-};
+use crate::{CALL_TIMEOUT, login::Login};
 
 /// How often, within its patience, a link that waits looks whether it has heard anything.
 const LOOKS: u32 = 8;

@@ -19,13 +19,20 @@ use tokio::{
 
 /// The moment of the last successful read of a socket.
 #[derive(Clone, Debug)]
-pub(crate) struct LastRead {
+pub struct LastRead {
     opened: Instant,
     after_us: Arc<AtomicU64>,
 }
 
+impl Default for LastRead {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LastRead {
-    pub(crate) fn new() -> Self {
+    /// Of a socket that was opened now.
+    pub fn new() -> Self {
         Self { opened: Instant::now(), after_us: Arc::default() }
     }
 
@@ -34,16 +41,17 @@ impl LastRead {
         self.after_us.store(after, Ordering::Relaxed);
     }
 
-    pub(crate) fn at(&self) -> Instant {
+    /// When the newest bytes were read; of a socket that has read nothing, when it was opened.
+    pub fn at(&self) -> Instant {
         self.opened + Duration::from_micros(self.after_us.load(Ordering::Relaxed))
     }
 }
 
 /// A socket that stamps what it reads.
 #[derive(Debug)]
-pub(crate) struct Stamped {
-    pub(crate) stream: TcpStream,
-    pub(crate) read: LastRead,
+pub struct Stamped {
+    pub stream: TcpStream,
+    pub read: LastRead,
 }
 
 impl AsyncRead for Stamped {
@@ -74,5 +82,15 @@ impl AsyncWrite for Stamped {
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 }
