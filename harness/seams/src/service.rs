@@ -186,6 +186,19 @@ impl Site {
         here.map(|(index, (name, _))| (index, name))
     }
 
+    /// Their names.
+    ///
+    /// # Errors
+    /// None is there.
+    pub fn names_in(&self, region: &RegionId) -> Result<Vec<NodeId>, SystemError> {
+        let here: Vec<_> = self.nodes_in(region).map(|(_, node)| node.clone()).collect();
+        if here.is_empty() {
+            let doing = format!("find a node of {} in {region}", self.service);
+            return Err(SystemError::Answer { doing, why: "none is there".to_owned() });
+        }
+        Ok(here)
+    }
+
     /// The one among them whose turn it is, round and round; None where there is none.
     pub fn nth_in(&self, region: &RegionId, turn: u32) -> Option<(NodeIndex, &NodeId)> {
         let count = u32::try_from(self.nodes_in(region).count()).ok()?;

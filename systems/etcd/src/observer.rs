@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{NodeId, RegionId, ShardId, Sighting, envelope::Envelope};
+use model::{NodeId, ShardId, Sighting, envelope::Envelope};
 use schemars::JsonSchema;
 use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ impl Observer for Watcher {
         vantage: Vantage,
         sink: Arc<dyn SightingSink>,
     ) -> SystemError {
-        let members = match self.members(&vantage.region) {
+        let members = match self.site.names_in(&vantage.region) {
             Ok(members) => members,
             Err(error) => return error,
         };
@@ -113,22 +113,6 @@ impl Observer for Watcher {
 }
 
 impl Watcher {
-    fn members(&self, region: &RegionId) -> Result<Vec<NodeId>, SystemError> {
-        let topology = &self.site.topology;
-        let here = self
-            .site
-            .nodes()
-            .filter(|node| topology.nodes.get(*node).is_some_and(|node| node.region == *region));
-        let here: Vec<_> = here.cloned().collect();
-        if here.is_empty() {
-            return Err(SystemError::Answer {
-                doing: format!("find a member in {region}"),
-                why: "none is there".to_owned(),
-            });
-        }
-        Ok(here)
-    }
-
     /// The first member of the region that answers.
     async fn any_member(
         &self,
@@ -136,7 +120,7 @@ impl Watcher {
         vantage: &Vantage,
     ) -> Result<Wire, SystemError> {
         let mut why = String::new();
-        for member in self.members(&vantage.region)? {
+        for member in self.site.names_in(&vantage.region)? {
             match open(network, vantage, &member).await {
                 Ok(wire) => return Ok(wire),
                 Err(error) => why = error,

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{NodeId, RegionId, ShardId, Sighting, envelope::Envelope};
+use model::{NodeId, ShardId, Sighting, envelope::Envelope};
 use schemars::JsonSchema;
 use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ impl Observer for Watcher {
         vantage: Vantage,
         sink: Arc<dyn SightingSink>,
     ) -> SystemError {
-        let servers = match self.servers(&vantage.region) {
+        let servers = match self.site.names_in(&vantage.region) {
             Ok(servers) => servers,
             Err(error) => return error,
         };
@@ -127,17 +127,6 @@ async fn heads(wire: &Wire) -> Result<BTreeMap<ShardId, u64>, SystemError> {
 }
 
 impl Watcher {
-    fn servers(&self, region: &RegionId) -> Result<Vec<NodeId>, SystemError> {
-        let here: Vec<_> = self.site.nodes_in(region).map(|(_, node)| node.clone()).collect();
-        if here.is_empty() {
-            return Err(SystemError::Answer {
-                doing: format!("find a server in {region}"),
-                why: "none is there".to_owned(),
-            });
-        }
-        Ok(here)
-    }
-
     /// The first server of the region that answers.
     async fn any_server(
         &self,
@@ -145,7 +134,7 @@ impl Watcher {
         vantage: &Vantage,
     ) -> Result<Wire, SystemError> {
         let mut why = String::new();
-        for server in self.servers(&vantage.region)? {
+        for server in self.site.names_in(&vantage.region)? {
             match open(network, vantage, &server).await {
                 Ok(wire) => return Ok(wire),
                 Err(error) => why = error,
