@@ -9,11 +9,13 @@
 //! * `charts`: charts on one time axis
 //! * `headline`: the first line
 //! * `honesty`: what the harness says of itself
+//! * `figures`: a run in one line of a table
 //! * `format`: figures for people
 //!
 //! Absent on purpose: every figure (room `findings`), and the terminal itself (room `cli`).
 
 pub mod charts;
+mod figures;
 mod format;
 mod headline;
 mod honesty;
@@ -30,6 +32,7 @@ use schemars::JsonSchema;
 use seams::{Catalog, Kind};
 use serde::{Deserialize, Serialize};
 
+pub use figures::{Figures, markdown_table};
 pub use terminal::summary;
 pub use view::{Folder, RunView};
 

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use findings::{Findings, Verdicts};
-use model::{Event, Plan};
+use model::{Event, Plan, ServiceId};
 use run::Loaded;
 
 /// One run, read from its folder.
@@ -25,12 +25,17 @@ impl<'a> RunView<'a> {
         self.run.folder.path()
     }
 
-    /// `store reference 0.1.0, locks etcd 3.4.23`; empty when no service ever answered.
-    pub(crate) fn stack(&self) -> String {
-        let versions = self.run.events.iter().filter_map(|record| match &record.event {
-            Event::ServiceReady { service, version } => Some(format!("{service}: {version}")),
+    /// Services and the version that each told when it was ready; empty when none ever answered.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&'a ServiceId, &'a str)> {
+        self.run.events.iter().filter_map(|record| match &record.event {
+            Event::ServiceReady { service, version } => Some((service, version.as_str())),
             _ => None,
-        });
+        })
+    }
+
+    /// `store: reference 0.1.0, locks: etcd 3.4.23`.
+    pub(crate) fn stack(&self) -> String {
+        let versions = self.servers().map(|(service, version)| format!("{service}: {version}"));
         versions.collect::<Vec<_>>().join(", ")
     }
 

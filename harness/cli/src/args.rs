@@ -94,6 +94,13 @@ pub(crate) enum Command {
 pub(crate) struct Scenario {
     /// The scenario file.
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+/// How a scenario is read, and its results told.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Reading {
     /// Take the stack from this file instead: the same drill elsewhere.
     #[arg(long)]
     pub(crate) stack: Option<PathBuf>,
@@ -107,8 +114,26 @@ pub(crate) struct Scenario {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
+    /// Scenario files, or folders of them; several are run one after the other, and end with one table.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) scenario: Scenario,
+    pub(crate) reading: Reading,
+    /// Run each scenario so many times in a row: failovers have more than one outcome.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) times: u32,
+    /// Run an inconclusive drill once more, so many times in the whole invocation.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) retries: u32,
+    /// Skip scenarios whose servers are not installed, and say so, instead of refusing them all.
+    #[arg(long)]
+    pub(crate) skip_missing: bool,
+    /// Write the table as a Markdown page into this file too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) table: Option<PathBuf>,
+    /// End in good order when the program that started this one ends.
+    #[arg(long, hide = true)]
+    pub(crate) end_with_parent: bool,
     /// Where runs are kept; each gets a folder of its own and `latest` points to the newest.
     #[arg(long, default_value = "runs")]
     pub(crate) runs: PathBuf,

@@ -47,6 +47,11 @@ pub(crate) fn answer(asked: &clap::Error) -> Result<(), Exit> {
     told(enough(asked.print().and_then(|()| io::stdout().flush())))
 }
 
+/// Without colours.
+pub(crate) fn plain(styled: &str) -> String {
+    anstream::adapter::strip_str(styled).to_string()
+}
+
 fn told(written: io::Result<()>) -> Result<(), Exit> {
     written.map_err(|why| {
         error(&format!("failed to write to standard output: {why}"));

@@ -15,8 +15,8 @@ pub(crate) fn doctor(file: Option<PathBuf>, as_json: bool, color: bool) -> Resul
     let mut findings = local::doctor::doctor();
     match file {
         Some(file) => {
-            let asked = args::Scenario { file, stack: None, seed: None, json: as_json };
-            let plan = scenario::read(&asked, color)?.plan;
+            let asked = args::Reading { json: as_json, ..args::Reading::default() };
+            let plan = scenario::read_file(&file, &asked, color)?.plan;
             let needs = servers::of_plan(&plan);
             findings.extend(needs.iter().map(|(service, need)| {
                 server(&format!("for the service {service}"), need, State::Missing)

@@ -5,7 +5,7 @@
 //! * `args`: the command line
 //! * `catalogs`: every kind of this build
 //! * `labs`: the labs of this build
-//! * `run`: `wetdress run`
+//! * `run`: `wetdress run`; `batch`: of several scenarios, or several times
 //! * `scenario`: a scenario from the command line, with its mistakes
 //! * `machine`: what a plan asks of this machine; `servers`: and of what is installed on it
 //! * `judge`: from a run folder to verdicts and reports
@@ -17,6 +17,7 @@
 //! * `exit`: the exit codes
 
 mod args;
+mod batch;
 mod catalogs;
 mod commands;
 mod console;

@@ -66,9 +66,9 @@ impl fmt::Debug for Display {
 }
 
 impl Progress {
-    /// Quiet where somebody reads JSON. To be made where the run is recorded: a thread does not survive a fork.
-    pub(crate) fn new(quiet: bool) -> Self {
-        let display = if quiet { None } else { Display::new(console::talk) };
+    /// To be made where the run is recorded: a thread does not survive a fork.
+    pub(crate) fn new() -> Self {
+        let display = Display::new(console::talk);
         Self { display: Mutex::new(display), ..Self::default() }
     }
 

@@ -6,12 +6,15 @@ use drill::{Cast, Drill, DrillError, Journal, Kinds, Lacking, Load, chain, run_n
 use findings::Verdict;
 use model::Plan;
 use plan::Setting;
+use reports::Figures;
 use run::{State, Summary};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use seams::{Clock, Ended, Entered, LabError, LabKind, LabSetup, MakeLab, Traffic};
+use serde_json::json;
 use traffic::{Fleets, Setup, Thread};
 
 use crate::{
-    args,
+    args, batch,
     catalogs::{SYSTEMS, catalogs},
     console,
     exit::Exit,
@@ -26,10 +29,24 @@ use crate::{
 /// # Errors
 /// It did not get so far, or what was found could not be said: this is the exit code.
 pub(crate) fn run(args: &args::Run, color: bool) -> Result<Exit, Exit> {
-    let Read { plan, text } = scenario::read(&args.scenario, color)?;
-    let asked = Asked { text: &text, lab: &args.lab, runs: &args.runs, quiet: args.scenario.json };
+    let [file] = &args.files[..] else { return batch::run(args, color) };
+    if args.times > 1 || args.retries > 0 || args.table.is_some() || file.is_dir() {
+        return batch::run(args, color);
+    }
+    if args.end_with_parent {
+        end_with_parent();
+    }
+    let Read { plan, text } = scenario::read_file(file, &args.reading, color)?;
+    let asked = Asked { text: &text, lab: &args.lab, runs: &args.runs };
     let (folder, ended) = record(plan, &asked, color)?;
     conclude(args, &folder, ended)
+}
+
+/// Asks the kernel for a request to stop when the parent is gone. A parent that is gone already is noticed by nobody: what this run writes
+/// nobody reads then, and the run ends by itself as every run does.
+fn end_with_parent() {
+    // Linux has had this for longer than the namespaces that every lab needs.
+    let _asked = set_parent_process_death_signal(Some(Signal::TERM));
 }
 
 /// How a plan is to be run.
@@ -38,8 +55,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) text: &'a str,
     pub(crate) lab: &'a [Setting],
     pub(crate) runs: &'a Path,
-    /// Nothing is told while it runs.
-    pub(crate) quiet: bool,
 }
 
 /// Runs a plan to its end, or to whatever ends it, and closes its folder; nothing is judged.
@@ -51,7 +66,7 @@ pub(crate) fn record(
     asked: &Asked<'_>,
     color: bool,
 ) -> Result<(run::Folder, Exit), Exit> {
-    let Asked { text, lab, runs, quiet } = *asked;
+    let Asked { text, lab, runs } = *asked;
     if let Err(mistakes) = plan::set_lab(&mut plan, lab, &catalogs()) {
         console::talk(mistakes.render(color).trim_end());
         return Err(Exit::Usage);
@@ -63,15 +78,13 @@ pub(crate) fn record(
     panics::of_run(folder.path());
     // Where the file system has no locks, nobody can see that the run goes on, and nothing else is lost.
     let _held = folder.hold().ok();
-    if !quiet {
-        console::talk(&format!(
-            "{}: about {} s; run folder {}",
-            plan.scenario,
-            plan.latest_end().as_secs(),
-            folder.path().display()
-        ));
-    }
-    let ended = panics::caught(|| enter(lab.make, plan, folder.clone(), quiet));
+    console::talk(&format!(
+        "{}: about {} s; run folder {}",
+        plan.scenario,
+        plan.latest_end().as_secs(),
+        folder.path().display()
+    ));
+    let ended = panics::caught(|| enter(lab.make, plan, folder.clone()));
     let ended = close(&folder, ended.unwrap_or(Exit::BrokeOff));
     Ok((folder, ended))
 }
@@ -136,14 +149,17 @@ fn conclude(args: &args::Run, folder: &run::Folder, ended: Exit) -> Result<Exit,
         console::error(&why);
         exit = if exit == Exit::Pass { Exit::BrokeOff } else { exit };
     }
-    if args.scenario.json {
-        let folder = folder.path().to_string_lossy();
-        let verdicts = &judged.verdicts;
-        console::json(
-            &serde_json::json!({"folder": folder, "exit": exit as u8, "verdicts": verdicts}),
-        )?;
+    let screen = reports::summary(&judged.view());
+    if args.reading.json {
+        console::json(&json!({
+            "folder": folder.path().to_string_lossy(),
+            "exit": exit as u8,
+            "figures": Figures::of(&judged.view()),
+            "verdicts": judged.verdicts,
+            "screen": if args.end_with_parent { screen } else { console::plain(&screen) },
+        }))?;
     } else {
-        console::styled(&reports::summary(&judged.view()))?;
+        console::styled(&screen)?;
     }
     Ok(exit)
 }
@@ -174,7 +190,7 @@ fn folder_name(plan: &Plan) -> String {
 }
 
 /// Runs the plan where the harness of its lab lives, and comes back when everything inside has ended.
-fn enter(kind: MakeLab, plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
+fn enter(kind: MakeLab, plan: Plan, folder: run::Folder) -> Exit {
     let setup = LabSetup {
         params: plan.lab.params.clone(),
         topology: Arc::new(plan.topology.clone()),
@@ -182,7 +198,7 @@ fn enter(kind: MakeLab, plan: Plan, folder: run::Folder, quiet: bool) -> Exit {
         folder: folder.path().to_owned(),
     };
     let record = folder.clone();
-    let inside = |entered| async move { drill(kind, entered, plan, folder, quiet).await as u8 };
+    let inside = |entered| async move { drill(kind, entered, plan, folder).await as u8 };
     match kind.enter(setup, Box::new(|entered| Box::pin(inside(entered)))) {
         Ok(Ended::Returned(code)) => Exit::from_code(i32::from(code)),
         Ok(Ended::Signalled(signal)) => {
@@ -224,7 +240,6 @@ async fn drill(
     entered: Result<Entered, LabError>,
     plan: Plan,
     folder: run::Folder,
-    quiet: bool,
 ) -> Exit {
     let Entered { lab, interrupt } = match entered {
         Ok(entered) => entered,
@@ -236,7 +251,7 @@ async fn drill(
         Ok(cast) => cast,
         Err(error) => return not_begun(&folder, &error, Exit::Mistakes),
     };
-    let progress = Arc::new(Progress::new(quiet));
+    let progress = Arc::new(Progress::new());
     let journal = match Journal::open(&folder, Clock::unarmed(), progress.clone()) {
         Ok(journal) => journal,
         Err(error) => return failed(&error, Exit::NotUp),

@@ -29,7 +29,7 @@ pub(crate) fn are_installed(plan: &Plan) -> Result<(), Exit> {
 }
 
 /// A line for each service that lacks something, with its place.
-fn missing(plan: &Plan) -> Vec<String> {
+pub(crate) fn missing(plan: &Plan) -> Vec<String> {
     let lacks =
         of_plan(plan).into_iter().filter_map(|(name, need)| Some((name, need.find().err()?)));
     let told = lacks.map(|(name, why)| {

@@ -1,6 +1,6 @@
 //! Parameters of the lab that a command line sets over the scenario's own.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use document::{Ids, Problem, Problems, Sources, parse};
 use model::Plan;
@@ -29,6 +29,12 @@ impl FromStr for Setting {
             return Err(wrong());
         }
         Ok(Self { path, value: value.trim().to_owned() })
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.path.join("."), self.value)
     }
 }
 

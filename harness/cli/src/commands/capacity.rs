@@ -17,8 +17,7 @@ pub(crate) fn capacity(args: &args::Capacity, color: bool) -> Result<Exit, Exit>
         console::error(&format!("cannot look for the capacity: {why}"));
         Exit::Usage
     })?;
-    let asked =
-        run::Asked { text: &text, lab: &args.lab, runs: &args.runs, quiet: args.scenario.json };
+    let asked = run::Asked { text: &text, lab: &args.lab, runs: &args.runs };
     let (folder, ended) = run::record(plan, &asked, color)?;
     if ended != Exit::Pass {
         console::talk(&format!("the run folder is {}", folder.path().display()));
@@ -36,7 +35,7 @@ pub(crate) fn capacity(args: &args::Capacity, color: bool) -> Result<Exit, Exit>
     }
     let found = findings::capacity::capacity(&facts, args.factor);
     let line = found.mu.map(paste);
-    if args.scenario.json {
+    if args.scenario.reading.json {
         let folder = folder.path().to_string_lossy();
         console::json(&json!({"folder": folder, "capacity": found, "line": line}))?;
     } else {

@@ -6,7 +6,7 @@ use crate::{args::Scenario, console, exit::Exit, scenario};
 
 pub(crate) fn check(args: &Scenario, color: bool) -> Result<Exit, Exit> {
     let plan = scenario::read(args, color)?.plan;
-    if args.json {
+    if args.reading.json {
         console::json(
             &json!({"mistakes": [], "scenario": plan.scenario, "sha256": plan.source.sha256}),
         )?;

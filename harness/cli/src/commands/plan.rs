@@ -12,7 +12,7 @@ pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Result<Exit, E
     let plan = scenario::read(args, color)?.plan;
     let described = plan::describe(&plan, &catalogs());
     machine::carries(&plan)?;
-    if args.json {
+    if args.reading.json {
         console::json(&json!({"plan": plan, "described": described}))?;
     } else {
         console::data(&described.to_string())?;

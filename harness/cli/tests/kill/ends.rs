@@ -90,3 +90,38 @@ pub(crate) fn who_asks_twice_has_interrupted(stage: &Stage) -> Result<(), Failed
     is_judged(&run.place, true);
     Ok(())
 }
+
+/// The run that goes on ends in order, and none begins after it.
+pub(crate) fn an_end_of_several_runs_ends_the_one_that_goes_on(
+    stage: &Stage,
+) -> Result<(), Failed> {
+    let mut run = stage.start_times("several", User::This, 3);
+    if let Err(Refused(why)) = run.hear("fault cut-west proven") {
+        eprintln!("skipped an_end_of_several_runs_ends_the_one_that_goes_on: {why}");
+        return Ok(());
+    }
+    run.census.hold_namespaces();
+    kill_process(Pid::from_raw(run.pid()).expect("not zero"), Signal::INT)?;
+    let status = run.gone();
+    let words = run.words();
+    assert_eq!(status.code(), Some(130), "{words}");
+    assert!(words.contains("1 broke off, 2 not run"), "{words}");
+    let events = fs::read_to_string(run.place.run().join("events.jsonl")).expect("it had begun");
+    assert!(events.contains(r#""what":"broke","why":"it was interrupted""#), "{events}");
+    is_judged(&run.place, true);
+    Ok(())
+}
+
+/// Whoever starts several runs is no part of any of them: the one that goes on ends in order without it.
+pub(crate) fn nothing_is_left_of_several_runs_that_are_killed(stage: &Stage) -> Result<(), Failed> {
+    let mut run = stage.start_times("several-killed", User::This, 2);
+    if let Err(Refused(why)) = run.hear("fault cut-west proven") {
+        eprintln!("skipped nothing_is_left_of_several_runs_that_are_killed: {why}");
+        return Ok(());
+    }
+    run.census.hold_namespaces();
+    kill_process(Pid::from_raw(run.pid()).expect("not zero"), Signal::KILL)?;
+    run.gone();
+    assert_eq!(state(&run.place), "broke", "it was asked to stop, and did so in order");
+    Ok(())
+}

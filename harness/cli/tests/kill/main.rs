@@ -44,6 +44,14 @@ fn main() -> ExitCode {
             "who_asks_twice_has_interrupted",
             with(&stage, ends::who_asks_twice_has_interrupted),
         ),
+        Trial::test(
+            "an_end_of_several_runs_ends_the_one_that_goes_on",
+            with(&stage, ends::an_end_of_several_runs_ends_the_one_that_goes_on),
+        ),
+        Trial::test(
+            "nothing_is_left_of_several_runs_that_are_killed",
+            with(&stage, ends::nothing_is_left_of_several_runs_that_are_killed),
+        ),
     ];
     for user in stage.users() {
         let mut kill = |victim: Victim, step: Step| {

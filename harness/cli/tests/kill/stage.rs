@@ -91,9 +91,15 @@ impl Stage {
 
     /// The run to be killed.
     pub(crate) fn start(&self, name: &str, user: User) -> Started {
+        self.start_times(name, user, 1)
+    }
+
+    /// The run to be killed, and others that would come after it.
+    pub(crate) fn start_times(&self, name: &str, user: User, times: u32) -> Started {
         let place = self.place(name, user);
         let mut command = place.command(&["run", "--lab", user.engine(), "--runs"]);
         command.arg(place.runs()).arg(self.folder.path().join("kill.yaml"));
+        command.args(["--times", &times.to_string()]);
         Started::new(place, command)
     }
 }

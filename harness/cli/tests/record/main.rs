@@ -2,6 +2,7 @@
 //! written, arguments that nobody should give, and a run whose reason to end must be read in its folder.
 
 mod arguments;
+mod batch;
 mod ends;
 mod output;
 mod partial;
