@@ -2,18 +2,26 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     sync::Arc,
     time::Duration,
 };
 
 use model::{Event, LabEvent, NodeId, Plan, ServiceId, Stamped};
-use seams::{Lab, Network, Restart, Service, SystemError};
-use tokio::sync::mpsc;
+use seams::{Lab, Network, Process, Restart, Service, SystemError};
+use tokio::sync::{mpsc, watch};
 
-use crate::{DrillError, error::chain, journal::EventSink};
+use crate::{
+    DrillError,
+    error::{Written, chain},
+    journal::EventSink,
+};
 
 /// Between two tries to find a service ready.
 const READY_EVERY: Duration = Duration::from_millis(100);
+/// How often a person is told what a service waits for, when that changes; and at the latest.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+const TOLD_AGAIN: u32 = 10;
 
 pub(crate) type Services = BTreeMap<ServiceId, Arc<dyn Service>>;
 
@@ -66,12 +74,18 @@ impl BringUp<'_> {
         early: &mut Vec<Stamped>,
     ) -> Result<String, DrillError> {
         let within = service.ready_within();
-        let mut last = String::new();
-        let finals = self.finals(name);
+        let lacks = watch::Sender::new(String::new());
+        let processes = self.processes(name);
+        let finals: BTreeSet<_> = processes
+            .iter()
+            .filter(|(_, process)| process.restart == Restart::Never)
+            .map(|(node, process)| (node.clone(), process.name.clone()))
+            .collect();
         let mut looked_at = 0;
         let up = {
-            let up = tokio::time::timeout(within, self.serves(service, &mut last));
-            tokio::pin!(up);
+            let up = tokio::time::timeout(within, self.serves(service, &lacks));
+            let telling = self.tell_what_lacks(name, within, lacks.subscribe());
+            tokio::pin!(up, telling);
             loop {
                 let news = early[looked_at..].iter().filter_map(ended);
                 if let Some(ended) = news.into_iter().find(|ended| ended.is_of(&finals)) {
@@ -80,8 +94,14 @@ impl BringUp<'_> {
                 looked_at = early.len();
                 tokio::select! {
                     biased;
-                    Some(stamped) = seen.recv() => early.push(stamped),
+                    Some(stamped) = seen.recv() => {
+                        if let LabEvent::ProcessStarted { node, process } = &stamped.what {
+                            self.events.note(&format!("{node}: {process} started"));
+                        }
+                        early.push(stamped);
+                    }
                     up = &mut up => break up,
+                    never = &mut telling => match never {},
                 }
             }
         };
@@ -89,17 +109,24 @@ impl BringUp<'_> {
         match up {
             Ok(Ok(version)) => Ok(version),
             Ok(Err(source)) => Err(DrillError::Service { service, source }),
-            Err(_) => Err(DrillError::NotReady { service, within, last }),
+            Err(_) => {
+                let written = processes.into_iter().map(|(node, process)| {
+                    let last = self.lab.last_lines(&node, &process.name);
+                    Written { node, process: process.name, last }
+                });
+                let last = lacks.borrow().clone();
+                Err(DrillError::NotReady { service, within, last, written: written.collect() })
+            }
         }
     }
 
     async fn serves(
         &self,
         service: &dyn Service,
-        last: &mut String,
+        lacks: &watch::Sender<String>,
     ) -> Result<String, SystemError> {
         while let Err(error) = service.ready(self.network).await {
-            *last = chain(&error);
+            lacks.send_replace(chain(&error));
             tokio::time::sleep(READY_EVERY).await;
         }
         // A stack that runs already is provisioned by those whose stack it is.
@@ -109,14 +136,33 @@ impl BringUp<'_> {
         service.version(self.network).await
     }
 
-    /// Processes of a service that stay ended when they end.
-    fn finals(&self, service: &ServiceId) -> BTreeSet<(NodeId, String)> {
+    /// Servers take their time to start: what they wait for is told when it changes, and now and then that it has not.
+    async fn tell_what_lacks(
+        &self,
+        service: &ServiceId,
+        within: Duration,
+        lacks: watch::Receiver<String>,
+    ) -> Infallible {
+        let (mut told, mut ago, mut seconds) = (String::new(), 0, 0);
+        loop {
+            tokio::time::sleep(TOLD_EVERY).await;
+            let lack = lacks.borrow().clone();
+            (seconds, ago) = (seconds + 1, ago + 1);
+            if !lack.is_empty() && (lack != told || ago == TOLD_AGAIN) {
+                let within = within.as_secs();
+                self.events.note(&format!(
+                    "{service} is not ready yet ({seconds} s of {within} s): it failed to {lack}"
+                ));
+                (told, ago) = (lack, 0);
+            }
+        }
+    }
+
+    fn processes(&self, service: &ServiceId) -> Vec<(NodeId, Process)> {
         let all = seams::processes(&self.plan.topology, self.services, &*self.lab.addresses());
-        let of_node = |(node, processes): (NodeId, Vec<(ServiceId, seams::Process)>)| {
-            let mine = processes
-                .into_iter()
-                .filter(|(of, process)| of == service && process.restart == Restart::Never);
-            mine.map(move |(_, process)| (node.clone(), process.name))
+        let of_node = |(node, processes): (NodeId, Vec<(ServiceId, Process)>)| {
+            let mine = processes.into_iter().filter(|(of, _)| of == service);
+            mine.map(move |(_, process)| (node.clone(), process))
         };
         all.into_iter().flat_map(of_node).collect()
     }

@@ -1,6 +1,6 @@
 //! Why a run did not reach its end.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use model::{NodeId, ServiceId};
 use run::RunError;
@@ -22,9 +22,10 @@ pub enum DrillError {
     #[error("bring up {service}")]
     Service { service: ServiceId, source: SystemError },
     #[error(
-        "see {service} ready within {within:?}; last it failed to {last}; its logs are in the run folder"
+        "see {service} ready within {within:?}; last it failed to {last}; its logs are in the run folder{}",
+        written.iter().map(Written::to_string).collect::<String>()
     )]
-    NotReady { service: ServiceId, within: Duration, last: String },
+    NotReady { service: ServiceId, within: Duration, last: String, written: Vec<Written> },
     /// Nobody starts it again, so nothing is left to wait for.
     #[error("bring up {service}: its process {process} on {node} ended ({status}){}", lines(last))]
     Ended { service: ServiceId, node: NodeId, process: String, status: String, last: Vec<String> },
@@ -41,6 +42,20 @@ pub enum DrillError {
     Journal(#[source] Box<dyn Error + Send + Sync>),
     #[error("reach the end: it was interrupted")]
     Interrupted,
+}
+
+/// What a process of a service that did not come up wrote last.
+#[derive(Debug)]
+pub struct Written {
+    pub node: NodeId,
+    pub process: String,
+    pub last: Vec<String>,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{} on {}{}", self.process, self.node, lines(&self.last))
+    }
 }
 
 fn list(lacking: &[Lacking]) -> String {
@@ -67,4 +82,25 @@ pub fn chain(error: &dyn Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[test]
+fn a_service_that_does_not_come_up_shows_what_its_servers_wrote_last() {
+    let written = |node: &str, last: &[&str]| Written {
+        node: node.into(),
+        process: "kafka".to_owned(),
+        last: last.iter().map(ToString::to_string).collect(),
+    };
+    let error = DrillError::NotReady {
+        service: "telemetry".into(),
+        within: Duration::from_secs(90),
+        last: "connect to kafka-a: refused".to_owned(),
+        written: vec![written("kafka-a", &["starting", "no space left"]), written("kafka-b", &[])],
+    };
+    assert_eq!(
+        error.to_string(),
+        "see telemetry ready within 90s; last it failed to connect to kafka-a: refused; its logs are in the run folder\n\
+         kafka on kafka-a; it wrote last:\n  starting\n  no space left\n\
+         kafka on kafka-b; it wrote nothing"
+    );
 }

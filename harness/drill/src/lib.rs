@@ -23,6 +23,6 @@ mod room;
 
 pub use cast::{Cast, CastError, Kinds};
 pub use drill::{Drill, Load, MakeTraffic, run_number};
-pub use error::{DrillError, chain};
+pub use error::{DrillError, Written, chain};
 pub use journal::{Journal, Listener};
 pub use offers::Lacking;
