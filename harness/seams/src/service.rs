@@ -209,7 +209,7 @@ impl Site {
 /// Why a system did not answer as hoped; finishes "failed to ...".
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
-    #[error("{doing}: {source}")]
+    #[error("{doing}")]
     Io { doing: String, source: std::io::Error },
     #[error("{doing}: {why}")]
     Answer { doing: String, why: String },

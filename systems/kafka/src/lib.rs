@@ -2,7 +2,9 @@
 //!
 //! * `settings`: what a scenario may write of the service
 //! * `properties`: the files that a node starts with
-//! * `service`: which programs run, and what nodes say
+//! * `program`: how a node's Java machine is started
+//! * `service`: brokers, and what they say
+//! * `controllers`: controllers apart from brokers; `quorum`: who votes, and who of them is active
 //! * `driver`: how assets send
 //! * `acks`: who must have a record before it is acked
 //! * `dial`: a connection to whoever leads
@@ -21,12 +23,15 @@
 
 mod acks;
 mod calls;
+mod controllers;
 mod dial;
 mod driver;
 mod keys;
 mod leaders;
 mod observer;
+mod program;
 mod properties;
+mod quorum;
 mod records;
 mod sender;
 mod service;
@@ -41,7 +46,7 @@ use seams::catalog::{Catalog, Kind, System, stored};
 
 pub use driver::KafkaDriver;
 pub use observer::KafkaObserver;
-pub use settings::KafkaService;
+pub use settings::{KafkaControllers, KafkaService};
 
 /// What this room brings.
 pub static SYSTEM: System = System {
@@ -49,12 +54,20 @@ pub static SYSTEM: System = System {
     lab: None,
     services: Catalog {
         noun: "service",
-        kinds: &[Kind::new::<KafkaService>(
-            "kafka",
-            "A Kafka cluster in KRaft mode, broker and controller on each node, with one topic; from `ci/install-servers kafka`.",
-            "{timers: quick, topic: {name: telemetry, partitions: 3, replicas: 3, min_insync: 2}}",
-            |params, site| Ok(stored::<KafkaService>(params)?.on(site)),
-        )],
+        kinds: &[
+            Kind::new::<KafkaService>(
+                "kafka",
+                "A Kafka cluster in KRaft mode with one topic, from `ci/install-servers kafka`; its nodes are controllers too unless it has some apart.",
+                "{timers: quick, topic: {name: telemetry, partitions: 3, replicas: 3, min_insync: 2}}",
+                |params, site| Ok(stored::<KafkaService>(params)?.on(site)),
+            ),
+            Kind::new::<KafkaControllers>(
+                "kafka-controllers",
+                "Controllers of a Kafka cluster in KRaft mode, apart from its brokers.",
+                "{timers: quick}",
+                |params, site| Ok(stored::<KafkaControllers>(params)?.on(site)),
+            ),
+        ],
     },
     drivers: Catalog {
         noun: "driver",

@@ -7,6 +7,7 @@ use seams::{Addresses, Site};
 
 use crate::{
     CLIENT_PORT, CONTROLLER_PORT,
+    quorum::{self, Voter},
     settings::{Settings, Timers},
     topic,
 };
@@ -17,12 +18,15 @@ pub(crate) const LOGGING_FILE: &str = "{data}/log4j2.properties";
 /// THE failover timer: a broker that its controller has not heard for this long is fenced, and its partitions are led by others.
 pub(crate) const SESSION_TIMEOUT: &str = "broker.session.timeout.ms";
 
+/// A controller that hears nothing of the active one for this long calls an election.
+pub(crate) const FETCH_TIMEOUT: &str = "controller.quorum.fetch.timeout.ms";
+
 /// Times in milliseconds, with Kafka's own defaults and with those for short drills.
 const TIMERS_MS: [(&str, u64, u64); 7] = [
     (SESSION_TIMEOUT, 9_000, 3_000),
     ("broker.heartbeat.interval.ms", 2_000, 500),
     ("controller.quorum.election.timeout.ms", 1_000, 500),
-    ("controller.quorum.fetch.timeout.ms", 2_000, 1_000),
+    (FETCH_TIMEOUT, 2_000, 1_000),
     ("controller.quorum.request.timeout.ms", 2_000, 1_000),
     ("replica.lag.time.max.ms", 30_000, 3_000),
     ("replica.socket.timeout.ms", 30_000, 3_000),
@@ -45,40 +49,73 @@ pub(crate) fn cluster_id(run: u64) -> String {
     format!("wtdrs{run:016x}A")
 }
 
-/// `server.properties` of a node.
+/// `server.properties` of a broker, which is a controller too unless there are some apart.
 pub(crate) fn server(params: &Settings, site: &Site, node: &NodeId, at: &dyn Addresses) -> String {
     let here = End::Node(node.clone());
-    let brokers = || topic::brokers(site);
-    let voters =
-        brokers().map(|(broker, of)| format!("{broker}@{}", at.of(of, CONTROLLER_PORT, &here)));
-    let voters: Vec<String> = voters.collect();
-    let broker = brokers().find(|(_, name)| *name == node).map_or(0, |(broker, _)| broker);
+    let apart = params.controllers.as_ref();
+    let number = topic::brokers(site).find(|(_, name)| *name == node).map_or(0, |(id, _)| id);
     let rack = site.topology.nodes.get(node).map(|node| node.region.to_string());
     let client = format!("PLAINTEXT://{}", at.of(node, CLIENT_PORT, &here));
+    let (roles, listeners) = match apart {
+        None => {
+            let controller = at.of(node, CONTROLLER_PORT, &here);
+            ("broker,controller", format!("{client},CONTROLLER://{controller}"))
+        }
+        Some(_) => ("broker", client.clone()),
+    };
     let topic = &params.topic;
-    let fixed = [
-        ("process.roles", "broker,controller".to_owned()),
-        ("node.id", broker.to_string()),
-        ("controller.quorum.voters", voters.join(",")),
-        ("listeners", format!("{client},CONTROLLER://{}", at.of(node, CONTROLLER_PORT, &here))),
+    let own = [
+        ("process.roles", roles.to_owned()),
+        ("node.id", number.to_string()),
+        ("listeners", listeners),
         ("advertised.listeners", client),
-        ("controller.listener.names", "CONTROLLER".to_owned()),
         ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
-        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned()),
-        ("log.dirs", "{data}/kafka".to_owned()),
         ("broker.rack", rack.unwrap_or_default()),
         ("default.replication.factor", topic.replicas.to_string()),
         ("min.insync.replicas", topic.min_insync.to_string()),
         ("auto.create.topics.enable", "false".to_owned()),
     ];
+    text(&own, &quorum::of_brokers(site, apart), params.timers, &here, at)
+}
+
+/// `server.properties` of a controller that is no broker.
+pub(crate) fn controller(timers: Timers, site: &Site, node: &NodeId, at: &dyn Addresses) -> String {
+    let here = End::Node(node.clone());
+    let voters = quorum::apart(site);
+    let number = voters.iter().find(|(_, name)| name == node).map_or(0, |(id, _)| *id);
+    let own = [
+        ("process.roles", "controller".to_owned()),
+        ("node.id", number.to_string()),
+        ("listeners", format!("CONTROLLER://{}", at.of(node, CONTROLLER_PORT, &here))),
+    ];
+    text(&own, &voters, timers, &here, at)
+}
+
+fn text(
+    own: &[(&str, String)],
+    voters: &[Voter],
+    profile: Timers,
+    here: &End,
+    at: &dyn Addresses,
+) -> String {
+    let voters: Vec<String> = voters
+        .iter()
+        .map(|(number, node)| format!("{number}@{}", at.of(node, CONTROLLER_PORT, here)))
+        .collect();
+    let shared = [
+        ("controller.quorum.voters", voters.join(",")),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned()),
+        ("log.dirs", "{data}/kafka".to_owned()),
+    ];
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         writeln!(text, "{name}={value}").expect("memory takes every line");
     };
-    fixed.iter().for_each(|(name, value)| line(name, value));
+    own.iter().chain(&shared).for_each(|(name, value)| line(name, value));
     // Kafka's own are left to Kafka.
-    if params.timers != Timers::Default {
-        for (name, value) in timers(params.timers) {
+    if profile != Timers::Default {
+        for (name, value) in timers(profile) {
             line(name, &value.as_millis().to_string());
         }
     }

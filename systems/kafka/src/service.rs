@@ -1,29 +1,25 @@
-//! The service: KRaft nodes that are broker and controller at once, and what each of them says of itself.
-//!
-//! Every probe is a connection of its own, made inside the asked node, so that it crosses no link and no old connection answers for it.
+//! The service `kafka`: KRaft brokers, which are controllers too unless the cluster has some apart, and what each says of itself.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use model::{NodeId, ShardId};
 use seams::{
-    Addresses, Command, Layout, Network, Objection, Origin, Process, Role, RoleName, Service, Site,
-    SystemError, Timer,
-    servers::{Requirement, Versions},
+    Addresses, Layout, Network, Objection, Process, Role, RoleName, Service, Site, SystemError,
+    Timer, servers::Requirement,
 };
-use tokio::time::timeout;
 
 use crate::{
-    CALL_TIMEOUT, CLIENT_PORT, CONTROLLER_PORT, METADATA_SHARD,
+    CLIENT_PORT, CONTROLLER_PORT, METADATA_SHARD,
     calls::{self, answered},
+    controllers::CONTROLLER,
+    program::{self, Program, READY_WITHIN},
     properties,
+    quorum::{self, Voter, inside, nobody},
     settings::{FirstLeaders, KafkaService, Settings},
     topic::{self, View},
-    wire::{self, Wire},
 };
 
-/// What `ci/install-servers` calls it.
-const INSTALL: &str = "kafka";
 /// Between two looks at a topic that is being made.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,51 +37,31 @@ struct Cluster {
 
 const LEADER: RoleName = RoleName::leads("leader");
 const FOLLOWER: RoleName = RoleName::copies("follower");
-const CONTROLLER: RoleName = RoleName::leads("controller");
 
 impl Layout for Cluster {
     fn processes(&self, node: &NodeId, at: &dyn Addresses) -> Vec<Process> {
-        let java = |more: &[&str]| {
-            let heap = format!("-Xmx{}m", self.params.heap.0 >> 20);
-            let fixed = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"];
-            let jars = format!("{{servers}}/kafka-{}/*", self.params.version);
-            let args = [heap.as_str()].into_iter().chain(fixed).chain([jars.as_str()]);
-            let args = args.chain(more.iter().copied()).map(str::to_owned).collect();
-            // Java says what it reads from the environment; a tester's own settings are not the node's.
-            let env = [("JAVA_TOOL_OPTIONS", ""), ("JDK_JAVA_OPTIONS", "")];
-            let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-            Command { program: "kafka-java".into(), args, env }
+        let Settings { version, heap, eligible_leader_replicas, .. } = &self.params;
+        let program = Program {
+            version,
+            heap: *heap,
+            cluster: properties::cluster_id(self.site.run),
+            eligible_leader_replicas: *eligible_leader_replicas,
         };
-        let format = [
-            "kafka.tools.StorageTool",
-            "format",
-            "--cluster-id",
-            &properties::cluster_id(self.site.run),
-            "--config",
-            properties::SERVER_FILE,
-        ];
-        let logging = format!("-Dlog4j2.configurationFile={}", properties::LOGGING_FILE);
-        let mut command = java(&["kafka.Kafka", properties::SERVER_FILE]);
-        command.args.insert(0, logging);
-        let files = [
-            (properties::SERVER_FILE, properties::server(&self.params, &self.site, node, at)),
-            (properties::LOGGING_FILE, properties::LOGGING.to_owned()),
-        ];
-        vec![Process {
-            name: "kafka".to_owned(),
-            files: files.map(|(path, text)| (path.to_owned(), text)).into(),
-            steps: vec![java(&format)],
-            command,
-            ..Process::default()
-        }]
+        vec![program.process(properties::server(&self.params, &self.site, node, at))]
     }
 
     fn endpoints(&self) -> &'static [(&'static str, u16)] {
-        &[("client", CLIENT_PORT), ("controller", CONTROLLER_PORT)]
+        match self.params.controllers {
+            None => &[("client", CLIENT_PORT), ("controller", CONTROLLER_PORT)],
+            Some(_) => &[("client", CLIENT_PORT)],
+        }
     }
 
     fn roles(&self) -> &'static [RoleName] {
-        &[LEADER, FOLLOWER, CONTROLLER]
+        match self.params.controllers {
+            None => &[LEADER, FOLLOWER, CONTROLLER],
+            Some(_) => &[LEADER, FOLLOWER],
+        }
     }
 
     fn shards(&self) -> Vec<ShardId> {
@@ -99,39 +75,37 @@ impl Layout for Cluster {
     }
 
     fn timers(&self) -> Vec<Timer> {
-        let timer = |(name, value): (&str, Duration)| Timer {
-            name: name.to_owned(),
-            value,
-            bounds_failover: name == properties::SESSION_TIMEOUT,
-        };
-        properties::timers(self.params.timers).into_iter().map(timer).collect()
+        program::timers(self.params.timers, properties::SESSION_TIMEOUT)
     }
 
-    /// Three Java machines on few processors.
     fn ready_within(&self) -> Duration {
-        Duration::from_secs(180)
+        READY_WITHIN
     }
 
     fn requirements(&self) -> Vec<Requirement> {
-        let version = &self.params.version;
-        let jar = format!("kafka-{version}/kafka_2.13-{version}.jar");
-        let java = Versions { ask: &["-version"], from: (17, 0), to: (99, 0) };
-        vec![
-            Requirement::program("kafka-java", INSTALL).with_versions(java),
-            Requirement::program(jar, INSTALL),
-        ]
+        program::requirements(&self.params.version)
     }
 
     fn check(&self) -> Vec<Objection> {
         let (nodes, replicas) =
             (self.site.nodes().count(), usize::from(*self.params.topic.replicas));
-        if replicas <= nodes {
-            return vec![];
+        let mut objections = vec![];
+        if replicas > nodes {
+            let message = format!("a topic with {replicas} replicas on {nodes} nodes");
+            let help =
+                format!("A node holds one replica of a partition: at most {nodes}, or more nodes");
+            objections.push(Objection::new("topic.replicas", message).help(help));
         }
-        let message = format!("a topic with {replicas} replicas on {nodes} nodes");
-        let help =
-            format!("A node holds one replica of a partition: at most {nodes}, or more nodes");
-        vec![Objection::new("topic.replicas", message).help(help)]
+        if self.params.controllers.is_some()
+            && self.params.topic.first_leaders != FirstLeaders::Spread
+        {
+            let message = "leaders placed by the controller, which is on no node of the brokers";
+            let help = "Write `spread`, or leave `controllers` out";
+            objections.push(
+                Objection::new("topic.first_leaders", message.to_owned()).help(help.to_owned()),
+            );
+        }
+        objections
     }
 }
 
@@ -140,16 +114,20 @@ impl Service for Cluster {
     /// Every broker knows all brokers, and one of the controllers is the active one.
     async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
         self.views(network).await?;
-        self.controller(network).await.map(|_| ())
+        quorum::active(network, &self.voters()).await.map(|_| ())
     }
 
     /// Makes the topic, and waits until every broker knows who leads it.
     async fn provision(&self, network: &dyn Network) -> Result<(), SystemError> {
-        let (controller, node) = self.controller(network).await?;
+        let voters = self.voters();
+        let (controller, at) = quorum::active(network, &voters).await?;
+        // Any broker hands it to the controller; one that is the controller need not.
+        let node = self.site.nodes().find(|node| *node == at).or_else(|| self.site.nodes().next());
+        let node = node.ok_or_else(|| nobody("a broker"))?;
         let wire = inside(network, node, CLIENT_PORT).await?;
         let topic = &self.params.topic;
         let min_insync = ("min.insync.replicas", topic.min_insync.to_string());
-        let placed = self.placed(controller);
+        let placed = self.placed(*controller);
         answered(
             || format!("create the topic {}", topic.name),
             calls::create(&wire, &topic.name, &placed, &[min_insync]),
@@ -192,7 +170,9 @@ impl Service for Cluster {
             Some(Role { shard, role, term: u64::try_from(known.epoch).unwrap_or(0) })
         });
         let mut roles: Vec<Role> = roles.collect();
-        if let Some(term) = active(network, node).await? {
+        if self.params.controllers.is_none()
+            && let Some(term) = quorum::epoch(network, node).await?
+        {
             roles.push(Role { shard: METADATA_SHARD.into(), role: CONTROLLER, term });
         }
         Ok(roles)
@@ -232,15 +212,8 @@ impl Cluster {
         Ok(views)
     }
 
-    /// The active controller in the highest epoch, as a broker's number and a node.
-    async fn controller(&self, network: &dyn Network) -> Result<(i32, &NodeId), SystemError> {
-        let mut known = BTreeMap::new();
-        for (broker, node) in topic::brokers(&self.site) {
-            if let Some(epoch) = active(network, node).await? {
-                known.insert(epoch, (broker, node));
-            }
-        }
-        known.pop_last().map(|(_, active)| active).ok_or_else(|| nobody("an active controller"))
+    fn voters(&self) -> Vec<Voter> {
+        quorum::of_brokers(&self.site, self.params.controllers.as_ref())
     }
 
     /// The brokers of each partition's replicas, the first leader first.
@@ -262,30 +235,6 @@ impl Cluster {
         };
         let partitions = usize::from(*self.params.topic.partitions);
         may_lead.iter().cycle().take(partitions).map(of_partition).collect()
-    }
-}
-
-/// The epoch in which a node's controller is the active one, if it is.
-async fn active(network: &dyn Network, node: &NodeId) -> Result<Option<u64>, SystemError> {
-    let wire = inside(network, node, CONTROLLER_PORT).await?;
-    answered(|| format!("ask {node} for its quorum"), calls::controller_epoch(&wire)).await
-}
-
-fn nobody(wanted: &str) -> SystemError {
-    SystemError::Answer { doing: format!("find {wanted}"), why: "there is none".to_owned() }
-}
-
-/// A fresh connection to a node from inside it.
-async fn inside(network: &dyn Network, node: &NodeId, port: u16) -> Result<Wire, SystemError> {
-    let doing = || format!("connect to {node}");
-    let origin = Origin::node(node);
-    match timeout(CALL_TIMEOUT, wire::open(network, &origin, network.address(node, port))).await {
-        Ok(Ok((wire, _driving))) => Ok(wire),
-        Ok(Err(source)) => Err(SystemError::Io { doing: doing(), source }),
-        Err(_) => {
-            let why = format!("no answer within {CALL_TIMEOUT:?}");
-            Err(SystemError::Answer { doing: doing(), why })
-        }
     }
 }
 

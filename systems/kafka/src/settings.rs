@@ -8,12 +8,13 @@ use document::{
     within::{MIB, Within},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use seams::ServiceRef;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the greatest heap.
 const HEAP_MAX: u64 = 64 << 30;
 
-/// A Kafka cluster in KRaft mode, broker and controller on each node, with one topic.
+/// A Kafka cluster in KRaft mode with one topic. Each node is broker and controller, unless the cluster has controllers of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Settings")]
 pub struct KafkaService(pub(crate) Settings);
@@ -26,7 +27,37 @@ pub(crate) struct Settings {
     pub(crate) timers: Timers,
     pub(crate) topic: TopicSettings,
     /// Java's heap of each node, in whole mebibytes. Kafka takes half of the least one for its log cleaner at once.
-    pub(crate) heap: Within<Size, { 256 * MIB }, HEAP_MAX, MIB>,
+    pub(crate) heap: Heap,
+    /// Controllers of their own: the name of a service `kafka-controllers` of this stack, of the same version and with the same timers.
+    /// Each node is a controller too where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("endpoint" = "controller"))]
+    pub(crate) controllers: Option<ServiceRef>,
+    /// Whether replicas that left the set of those in sync may still be elected where that loses nothing (KIP-966); Kafka's own default.
+    pub(crate) eligible_leader_replicas: bool,
+}
+
+pub(crate) type Heap = Within<Size, { 256 * MIB }, HEAP_MAX, MIB>;
+
+/// Controllers of a Kafka cluster in KRaft mode, apart from its brokers: the quorum that keeps who leads what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KafkaControllers {
+    /// Which Kafka: that of the brokers.
+    pub(crate) version: Version,
+    /// Those of the brokers: a broker's session is counted here.
+    pub(crate) timers: Timers,
+    /// Java's heap of each node, in whole mebibytes.
+    pub(crate) heap: Heap,
+    /// As the brokers have it.
+    pub(crate) eligible_leader_replicas: bool,
+}
+
+impl Default for KafkaControllers {
+    fn default() -> Self {
+        let Settings { version, timers, heap, eligible_leader_replicas, .. } = Settings::default();
+        Self { version, timers, heap, eligible_leader_replicas }
+    }
 }
 
 impl Default for Settings {
@@ -36,6 +67,8 @@ impl Default for Settings {
             timers: Timers::default(),
             topic: TopicSettings::default(),
             heap: Within::given(Size(384 * MIB)),
+            controllers: None,
+            eligible_leader_replicas: true,
         }
     }
 }

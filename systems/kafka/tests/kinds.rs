@@ -5,7 +5,7 @@ use std::sync::Arc;
 use document::{Ids, Problems, SourceId, parse};
 use model::{NodeId, ServiceId, Topology, topology};
 use seams::{
-    Service, Site,
+    Process, Service, Site,
     catalog::{Catalog, Kind},
 };
 use serde_json::Value;
@@ -29,31 +29,50 @@ fn examples<M>(catalog: &'static Catalog<M>) -> Vec<(&'static Kind<M>, Value)> {
     catalog.kinds.iter().map(of_kind).collect()
 }
 
+/// Three brokers, and on another node of each of two regions a controller.
 fn site() -> Site {
-    let node = |region: &str, last| topology::Node {
+    let node = |service: &str, region: &str, last| topology::Node {
         region: region.into(),
         zone: None,
-        services: [ServiceId::from("log")].into(),
+        services: [ServiceId::from(service)].into(),
         address: [198, 18, 0, last].into(),
     };
-    let nodes = [("a", "west", 1), ("b", "east", 2), ("c", "north", 3)];
-    let nodes = nodes.map(|(name, region, last)| (NodeId::from(name), node(region, last)));
+    let nodes = [
+        ("a", node("log", "west", 1)),
+        ("b", node("log", "east", 2)),
+        ("c", node("log", "north", 3)),
+        ("q1", node("quorum", "west", 4)),
+        ("q2", node("quorum", "east", 5)),
+    ];
+    let nodes = nodes.map(|(name, node)| (NodeId::from(name), node));
     let topology = Topology { nodes: nodes.into(), ..Topology::default() };
     Site { service: "log".into(), topology: Arc::new(topology), run: 7, seed: 1 }
 }
 
 fn service(yaml: &str) -> Arc<dyn Service> {
-    let kind = SYSTEM.services.find("kafka").expect("it is there");
+    made("kafka", yaml, &site())
+}
+
+fn made(kind: &str, yaml: &str, site: &Site) -> Arc<dyn Service> {
+    let kind = SYSTEM.services.find(kind).expect("it is there");
     let (params, problems) = read(kind, yaml);
     assert_eq!(problems, [], "{yaml}");
-    (kind.make)(&params.expect("it is right"), &site()).expect("it can be made")
+    (kind.make)(&params.expect("it is right"), site).expect("it can be made")
+}
+
+fn has(process: &Process, lines: &[&str]) {
+    let properties = &process.files["{data}/server.properties"];
+    for line in lines {
+        assert!(properties.lines().any(|own| own == *line), "{line} is not in\n{properties}");
+    }
 }
 
 #[test]
 fn every_kind() {
     for (kind, params) in examples(&SYSTEM.services) {
         let service = (kind.make)(&params, &site()).expect("what was read can be made");
-        assert_eq!((service.timers().len(), service.shards().len()), (7, 3));
+        let shards = if kind.name == "kafka" { 3 } else { 1 };
+        assert_eq!((service.timers().len(), service.shards().len()), (7, shards));
     }
     for (kind, params) in examples(&SYSTEM.drivers) {
         let policy = (kind.make)(&params, &site()).expect("what was read can be made").policy();
@@ -113,25 +132,48 @@ fn a_node_is_told_of_all_nodes_and_formats_its_disk_once() {
     let process =
         service("{timers: quick, heap: 256MiB}").processes(&"b".into(), &*site().topology);
     let [process] = &process[..] else { panic!("one process: {process:?}") };
-    let properties = &process.files["{data}/server.properties"];
-    for line in [
-        "process.roles=broker,controller",
-        "node.id=2",
-        "controller.quorum.voters=1@198.18.0.1:9093,2@198.18.0.2:9093,3@198.18.0.3:9093",
-        "listeners=PLAINTEXT://198.18.0.2:9092,CONTROLLER://198.18.0.2:9093",
-        "advertised.listeners=PLAINTEXT://198.18.0.2:9092",
-        "broker.rack=east",
-        "min.insync.replicas=2",
-        "broker.session.timeout.ms=3000",
-    ] {
-        assert!(properties.lines().any(|own| own == line), "{line} is not in\n{properties}");
-    }
+    has(
+        process,
+        &[
+            "process.roles=broker,controller",
+            "node.id=2",
+            "controller.quorum.voters=1@198.18.0.1:9093,2@198.18.0.2:9093,3@198.18.0.3:9093",
+            "listeners=PLAINTEXT://198.18.0.2:9092,CONTROLLER://198.18.0.2:9093",
+            "advertised.listeners=PLAINTEXT://198.18.0.2:9092",
+            "broker.rack=east",
+            "min.insync.replicas=2",
+            "broker.session.timeout.ms=3000",
+        ],
+    );
     let args = |command: &seams::Command| command.args.join(" ");
     let start = args(&process.command);
     assert!(start.contains("-Xmx256m") && start.contains("-cp {servers}/kafka-4.1.1/*"), "{start}");
     assert_eq!(process.steps.len(), 1);
     let format = args(&process.steps[0]);
     assert!(format.contains("format --cluster-id wtdrs0000000000000007A"), "{format}");
+}
+
+#[test]
+fn controllers_of_their_own_vote_and_brokers_do_not() {
+    let voters = "controller.quorum.voters=1001@198.18.0.4:9093,1002@198.18.0.5:9093";
+    let brokers = service("{controllers: quorum, eligible_leader_replicas: false}");
+    let [broker] = &brokers.processes(&"b".into(), &*site().topology)[..] else { panic!("one") };
+    has(broker, &["process.roles=broker", "node.id=2", "listeners=PLAINTEXT://198.18.0.2:9092"]);
+    has(broker, &[voters, "controller.listener.names=CONTROLLER"]);
+    let format = broker.steps[0].args.join(" ");
+    assert!(format.contains("--feature eligible.leader.replicas.version=0"), "{format}");
+    assert_eq!(brokers.endpoints(), [("client", 9092)]);
+    assert!(brokers.roles().iter().all(|role| role.name != "controller"));
+
+    let site = Site { service: "quorum".into(), ..site() };
+    let quorum = made("kafka-controllers", "{timers: quick}", &site);
+    let [controller] = &quorum.processes(&"q2".into(), &*site.topology)[..] else { panic!("one") };
+    has(controller, &["process.roles=controller", "node.id=1002", voters]);
+    has(controller, &["listeners=CONTROLLER://198.18.0.5:9093", "broker.session.timeout.ms=3000"]);
+
+    let placed = service("{controllers: quorum, topic: {first_leaders: on_controller}}").check();
+    assert_eq!(placed.len(), 1);
+    assert_eq!(placed[0].key, "topic.first_leaders");
 }
 
 #[test]
