@@ -112,14 +112,16 @@ pub(crate) fn of(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Bl
     })
 }
 
-/// The window's world at its opening, with as many picked as it takes, the first by name.
+/// The window's world at its opening, with as many picked as it takes: the first by name, of a second target from the second on, since two
+/// sides of one fault are never the same node.
 pub(crate) fn world(window: &Window, plan: &Plan, catalogs: &Catalogs) -> Option<Conditions> {
     let fault = (catalogs.faults.find(&window.fault.kind)?.make)(&window.fault.params).ok()?;
-    let pick = |target: &Target| -> Vec<End> {
-        let fit = target.fitting(&plan.topology).into_iter();
-        fit.take(most_hit(target, plan, catalogs)).collect()
+    let pick = |(number, target): (usize, &Target)| -> Vec<End> {
+        let fit = target.fitting(&plan.topology);
+        let most = most_hit(target, plan, catalogs).min(fit.len());
+        fit.iter().cycle().skip(number).take(most).cloned().collect()
     };
-    let picked: Vec<Vec<End>> = fault.targets().iter().map(pick).collect();
+    let picked: Vec<Vec<End>> = fault.targets().iter().enumerate().map(pick).collect();
     Some(fault.at(&Moment {
         elapsed: std::time::Duration::ZERO,
         topology: &plan.topology,
