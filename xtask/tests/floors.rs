@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("wetdress-kafka", 2),
     ("wetdress-postgres", 2),
     ("wetdress-nats", 2),
+    ("wetdress-rabbitmq", 2),
     ("wetdress-local", 2),
     ("wetdress-pretend", 2),
     ("wetdress-drill", 3),

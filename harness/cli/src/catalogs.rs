@@ -12,6 +12,7 @@ pub(crate) static SYSTEMS: &[&System] = &[
     &nats::SYSTEM,
     &postgres::SYSTEM,
     &pretend::SYSTEM,
+    &rabbitmq::SYSTEM,
 ];
 
 /// What `plan` reads scenarios with.
