@@ -11,6 +11,7 @@ pub(crate) static SYSTEMS: &[&System] = &[
     &kafka::SYSTEM,
     &nats::SYSTEM,
     &postgres::SYSTEM,
+    &redis_system::SYSTEM,
     &pretend::SYSTEM,
     &rabbitmq::SYSTEM,
 ];
