@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("wetdress-etcd", 2),
     ("wetdress-kafka", 2),
     ("wetdress-postgres", 2),
+    ("wetdress-mosquitto", 2),
     ("wetdress-nats", 2),
     ("wetdress-rabbitmq", 2),
     ("wetdress-redis", 2),

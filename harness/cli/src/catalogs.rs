@@ -14,6 +14,7 @@ pub(crate) static SYSTEMS: &[&System] = &[
     &redis_system::SYSTEM,
     &pretend::SYSTEM,
     &rabbitmq::SYSTEM,
+    &mosquitto::SYSTEM,
 ];
 
 /// What `plan` reads scenarios with.
