@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("wetdress-nats", 2),
     ("wetdress-rabbitmq", 2),
     ("wetdress-redis", 2),
+    ("wetdress-zookeeper", 2),
     ("wetdress-local", 2),
     ("wetdress-pretend", 2),
     ("wetdress-drill", 3),

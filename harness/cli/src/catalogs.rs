@@ -15,6 +15,7 @@ pub(crate) static SYSTEMS: &[&System] = &[
     &pretend::SYSTEM,
     &rabbitmq::SYSTEM,
     &mosquitto::SYSTEM,
+    &zookeeper::SYSTEM,
 ];
 
 /// What `plan` reads scenarios with.
