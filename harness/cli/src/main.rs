@@ -7,7 +7,7 @@
 //! * `labs`: the labs of this build
 //! * `run`: `wetdress run`; `batch`: of several scenarios, or several times
 //! * `scenario`: a scenario from the command line, with its mistakes
-//! * `machine`: what a plan asks of this machine; `servers`: and of what is installed on it
+//! * `machine`: what a plan asks of this machine; `servers`: and of what is installed on it; `secrets`: and of files and variables
 //! * `judge`: from a run folder to verdicts and reports
 //! * `doctor`: what this machine can do, tried
 //! * `commands`: commands that only read and print, one file each
@@ -30,6 +30,7 @@ mod panics;
 mod progress;
 mod run;
 mod scenario;
+mod secrets;
 mod servers;
 
 use std::{

@@ -21,7 +21,7 @@ use crate::{
     judge, labs, machine, panics,
     progress::Progress,
     scenario::{self, Read},
-    servers,
+    secrets, servers,
 };
 
 /// Runs a scenario to its verdict.
@@ -72,6 +72,7 @@ pub(crate) fn record(
         return Err(Exit::Usage);
     }
     machine::carries(&plan)?;
+    secrets::are_there(&plan)?;
     servers::are_installed(&plan)?;
     let lab = labs::CATALOG.find(&plan.lab.kind).expect("the plan was read with this catalog");
     let folder = folder(runs, &plan, text)?;

@@ -73,6 +73,7 @@ fn of_example(kind: &Kind<MakeService>) -> Vec<Requirement> {
         topology: Arc::new(Topology::default()),
         run: 0,
         seed: 0,
+        keyring: Default::default(),
     };
     let made = document::parse(kind.example, SourceId(0), &mut ids, &mut problems)
         .and_then(|node| (kind.read)(&node, &mut problems))

@@ -66,6 +66,12 @@ impl Sources {
         (line, column)
     }
 
+    /// Puts `*` in the place of a span: what is told of the file does not repeat it.
+    pub fn hide(&mut self, span: Span) {
+        let stars = "*".repeat(span.range().len());
+        self.0[span.source.0 as usize].text.replace_range(span.range(), &stars);
+    }
+
     /// The text of a span.
     pub fn text(&self, span: Span) -> &str {
         &self.file(span.source).text[span.range()]

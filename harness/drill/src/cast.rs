@@ -6,6 +6,7 @@ use model::{FleetId, KindSpec, ObserverId, Plan, ServiceId, plan::Window};
 use seams::{
     Catalog, Driver, Fault, Observer, Service, Site,
     catalog::{MakeFault, System},
+    secure::{Keyring, SecretError},
 };
 
 /// The kinds of a build that a plan may name.
@@ -38,6 +39,8 @@ impl fmt::Debug for Cast {
 pub enum CastError {
     #[error("find the {noun} kind `{kind}` in this build; `wetdress list` shows what it has")]
     Unknown { noun: &'static str, kind: String },
+    #[error("secure the service `{service}`")]
+    Secret { service: ServiceId, source: SecretError },
     #[error("read the parameters of the {noun} kind `{kind}`")]
     Params { noun: &'static str, kind: String, source: serde_json::Error },
 }
@@ -46,14 +49,17 @@ impl Cast {
     /// `run` is the run's number, part of every envelope.
     ///
     /// # Errors
-    /// The plan was stored by another build: it names a kind that `kinds` does not have, or has parameters that the kind does not read.
+    /// The plan was stored by another build: it names a kind that `kinds` does not have, or has parameters that the kind does not read. Or
+    /// a password of a service cannot be read.
     pub fn new(plan: &Plan, kinds: Kinds<'_>, run: u64) -> Result<Self, CastError> {
         let topology = Arc::new(plan.topology.clone());
+        let keyring = Keyring::default();
         let site = |service: &ServiceId| Site {
             service: service.clone(),
             topology: topology.clone(),
             run,
             seed: plan.seed,
+            keyring: keyring.clone(),
         };
         let mut cast = Self {
             services: BTreeMap::new(),
@@ -65,8 +71,12 @@ impl Cast {
             let make = kinds.of_some_system("service", spec, |system| {
                 Some(system.services.find(&spec.kind)?.make)
             })?;
-            cast.services
-                .insert(name.clone(), read("service", spec, make(&spec.params, &site(name)))?);
+            let service = read("service", spec, make(&spec.params, &site(name)))?;
+            if let Some(secured) = service.secured() {
+                let failed = |source| CastError::Secret { service: name.clone(), source };
+                keyring.secure(name, secured).map_err(failed)?;
+            }
+            cast.services.insert(name.clone(), service);
         }
         for (name, fleet) in &plan.fleets {
             let spec = &fleet.driver;

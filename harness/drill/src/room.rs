@@ -55,7 +55,7 @@ fn losses(contacts: &[(Duration, Duration)]) -> u64 {
     let lost: Vec<Duration> =
         contacts.split_last().map_or(vec![], |(_, all)| all.iter().map(|(_, los)| *los).collect());
     let within = |from: &Duration| {
-        lost.iter().filter(|los| (*from..*from + SILENT_KEPT).contains(los)).count()
+        lost.iter().filter(|los| (*from..*from + SILENT_KEPT).contains(*los)).count()
     };
     lost.iter().map(within).max().unwrap_or(0) as u64
 }

@@ -19,7 +19,7 @@ use crate::{
 
 pub use crate::{
     phase::{Phase, PhaseEnd, PhaseKind},
-    written::{Line, Written},
+    written::{Line, Written, WrittenSecret},
 };
 
 /// Version of the stored form: of the plan, and with it of everything else in a run folder.

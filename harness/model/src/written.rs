@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{FleetId, RegionId, ServiceId, WindowId, topology::pairs};
 
@@ -19,6 +20,17 @@ pub struct Written {
     pub fleets: BTreeMap<FleetId, Line>,
     #[serde(default)]
     pub services: BTreeMap<ServiceId, Line>,
+    /// In no order that matters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<WrittenSecret>,
+}
+
+/// A secret that the parameters of a kind name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenSecret {
+    pub at: Line,
+    /// Where it is, in the stored form of a parameter; never what it is.
+    pub secret: Value,
 }
 
 /// A place in a file of the scenario, line and column from 1.

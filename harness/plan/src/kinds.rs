@@ -3,7 +3,7 @@
 use document::{Key, Node, Problem, Problems, Span};
 use model::KindSpec;
 use schemars::Schema;
-use seams::ServiceRef;
+use seams::{ServiceRef, secure::Secret};
 use serde_json::Value;
 
 use crate::{
@@ -129,12 +129,12 @@ pub(crate) fn params(
     Some(KindSpec { kind: kind.name.to_owned(), params: params? })
 }
 
-/// A parameter that names a service of the stack.
+/// A parameter that the kind's schema marks by its format.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     /// Keys, and numbers of list items, from the kind's mapping down to the parameter.
     path: Vec<Step>,
-    pub(crate) service: String,
+    value: Value,
     /// What the named service must have.
     pub(crate) endpoint: Option<String>,
 }
@@ -146,6 +146,11 @@ enum Step {
 }
 
 impl Named {
+    /// The name of the service.
+    pub(crate) fn service(&self) -> &str {
+        self.value.as_str().unwrap_or_default()
+    }
+
     /// Where it is written; None for one that the kind filled in by itself.
     pub(crate) fn place(&self, params: &Node) -> Option<Span> {
         let below = |node: &'_ Node, step: &Step| match step {
@@ -155,19 +160,41 @@ impl Named {
         let found = self.path.iter().try_fold(params.clone(), |node, step| below(&node, step));
         found.map(|node| node.span)
     }
+
+    /// The parameter itself.
+    pub(crate) fn within<'p>(&self, params: &'p mut Value) -> Option<&'p mut Value> {
+        self.path.iter().try_fold(params, |value, step| match step {
+            Step::Key(key) => value.get_mut(key),
+            Step::Item(number) => value.get_mut(number),
+        })
+    }
 }
 
 /// Every parameter that the kind's schema marks as the name of a service.
 pub(crate) fn services_named(schema: &Schema, params: &Value) -> Vec<Named> {
+    let mut found = marked(ServiceRef::FORMAT, schema, params);
+    found.retain(|named| named.value.is_string());
+    found
+}
+
+/// Every parameter that says where a secret is.
+pub(crate) fn secrets_named(schema: &Schema, params: &Value) -> Vec<Named> {
+    let mut found = marked(Secret::FORMAT, schema, params);
+    found.retain(|named| named.value.is_object());
+    found
+}
+
+fn marked(format: &'static str, schema: &Schema, params: &Value) -> Vec<Named> {
     let root = schema.as_value();
     let mut found = vec![];
-    Walk { root, found: &mut found }.below(root, params, None, &mut vec![]);
+    Walk { root, format, found: &mut found }.below(root, params, None, &mut vec![]);
     found
 }
 
 /// Parameters and the schema that describes them, side by side.
 struct Walk<'w> {
     root: &'w Value,
+    format: &'static str,
     found: &'w mut Vec<Named>,
 }
 
@@ -175,13 +202,15 @@ impl Walk<'_> {
     fn below(&mut self, schema: &Value, params: &Value, outer: Option<&str>, path: &mut Vec<Step>) {
         // Beside a reference, or in it, or around a choice between the parameter and nothing.
         let endpoint = schema.get("endpoint").and_then(Value::as_str).or(outer);
-        if schema.get("format").and_then(Value::as_str) == Some(ServiceRef::FORMAT) {
-            let named = params.as_str().map(|service| Named {
+        if schema.get("format").and_then(Value::as_str) == Some(self.format) {
+            let named = Named {
                 path: path.clone(),
-                service: service.to_owned(),
+                value: params.clone(),
                 endpoint: endpoint.map(str::to_owned),
-            });
-            self.found.extend(named.filter(|named| !self.found.contains(named)));
+            };
+            if !self.found.contains(&named) {
+                self.found.push(named);
+            }
             return;
         }
         let root = self.root;

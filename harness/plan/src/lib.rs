@@ -34,6 +34,7 @@
 //! * `ratios`: what a small lab must share with a big fleet
 //! * `capacity`: a run that looks for what a stack carries
 //! * `warnings`: what is perhaps not meant
+//! * `secrets`: secrets that kinds name
 //! * `settings`: what the command line sets
 //! * `written`: where the parts of a plan are written
 //! * `canonical`: the merged document as text
@@ -74,6 +75,7 @@ mod places;
 mod ratios;
 mod recorders;
 mod schema;
+mod secrets;
 mod services;
 mod settings;
 mod shapes;

@@ -14,7 +14,7 @@ use crate::{
     catalogs::Catalogs,
     feasibility, gates, grammar, kinds,
     mistakes::{First, Mistakes},
-    names, observers, phases, services, stack,
+    names, observers, phases, secrets, services, stack,
     tracks::Clockwork,
     traffic, windows,
     written::written,
@@ -144,7 +144,7 @@ impl Reading {
             .into_iter()
             .filter_map(|(name, running)| Some((name, running.spec?)))
             .collect();
-        let plan = Plan {
+        let mut plan = Plan {
             format: FORMAT,
             seed,
             scenario: raw.scenario?.value,
@@ -170,6 +170,7 @@ impl Reading {
                 .map(|expect| expected(expect, &gates, catalogs, &mut self.problems)),
             reports,
         };
+        plan.source.written.secrets = secrets::settle(&mut plan, root, &self.sources, catalogs);
         if self.problems.is_empty() {
             let at = raw.traffic.map_or(root.span, |traffic| traffic.span);
             bounds::readings(capacity::readings(&plan), at, &mut self.problems);

@@ -6,6 +6,7 @@ use annotate_snippets::{
     AnnotationKind, Group, Level, Patch, Renderer, Snippet, renderer::DecorStyle,
 };
 use document::{Node, Problem, Problems, Sources, Span};
+use seams::secure::Secret;
 use serde::Serialize;
 
 use crate::{bounds::MISTAKES_MAX, names};
@@ -68,8 +69,11 @@ pub struct Mistake {
 }
 
 impl Mistakes {
-    pub(crate) fn new(sources: Sources, problems: First) -> Self {
+    pub(crate) fn new(mut sources: Sources, problems: First) -> Self {
         let First { problems, more } = problems;
+        for written_out in problems.iter().filter(|problem| problem.code == Secret::FORMAT) {
+            sources.hide(written_out.span);
+        }
         let problems = problems.into_iter().map(Problem::cut).collect();
         Self { sources, problems, more }
     }

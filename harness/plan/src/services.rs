@@ -44,7 +44,8 @@ fn made(
     topology: Arc<Topology>,
 ) -> Option<Arc<dyn Layout>> {
     let kind = catalogs.system_of(&spec.kind)?.services.find(&spec.kind)?;
-    let site = Site { service: service.clone(), topology, run: 0, seed: 0 };
+    let site =
+        Site { service: service.clone(), topology, run: 0, seed: 0, keyring: Default::default() };
     Some((kind.make)(&spec.params, &site).ok()?)
 }
 

@@ -234,11 +234,11 @@ pub(crate) fn needs(
         }
         for named in named_by(&name, built, catalogs) {
             let at = named.place(&entry.value).unwrap_or(entry.key.span);
-            if !names::known("service", &named.service, at, built.service_names(), problems) {
+            if !names::known("service", named.service(), at, built.service_names(), problems) {
                 continue;
             }
             problems.extend(no_endpoint(&named, at, built));
-            let other = ServiceId::from(named.service.as_str());
+            let other = ServiceId::from(named.service());
             named_at.insert((name.clone(), other.clone()), at);
             if let Some(service) = built.topology.services.get_mut(&name) {
                 service.needs.insert(other);
@@ -268,12 +268,12 @@ fn named_by(name: &ServiceId, built: &Built, catalogs: &Catalogs) -> Vec<Named> 
 
 fn no_endpoint(named: &Named, at: Span, built: &Built) -> Option<Problem> {
     let (wanted, other) =
-        (named.endpoint.as_deref()?, built.topology.services.get(named.service.as_str())?);
+        (named.endpoint.as_deref()?, built.topology.services.get(named.service())?);
     if other.endpoints.contains_key(wanted) {
         return None;
     }
     let has: Vec<&str> = other.endpoints.keys().map(String::as_str).collect();
-    let message = format!("service `{}` has no endpoint `{wanted}`", named.service);
+    let message = format!("service `{}` has no endpoint `{wanted}`", named.service());
     let problem = Problem::new("logic", at, message).label("another kind of service is wanted");
     Some(problem.help(format!("It has {}", names::quoted(&has))))
 }

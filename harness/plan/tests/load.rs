@@ -55,6 +55,23 @@ fn a_hurried_scenario_gets_everything_else_by_default() {
 }
 
 #[test]
+fn a_secret_is_known_by_its_place_only_and_its_file_lies_beside_the_scenario() {
+    let text = HURRY.replace(
+        "services: {ingest: {kind: reference}}",
+        "services: {ingest: {kind: reference}, one: {kind: registry, nodes: {us-east: 1}, password: {file: one.password}}}",
+    );
+    let text = text.replace("assets: 2000", "assets: 2000, driver: {service: ingest}");
+    let text = format!("{text}observers: [{{name: record, service: ingest, region: us-east}}]\n");
+    let loaded = wetdress_plan::load(&text, "/drills/west.yaml", &kinds::catalogs());
+    let plan = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let place = serde_json::json!({"file": "/drills/one.password"});
+    assert_eq!(plan.services["one"].params["password"], place);
+    let [written] = &plan.source.written.secrets[..] else { panic!("one secret is named") };
+    assert_eq!(written.secret, place);
+    assert_eq!(written.at.to_string(), "/drills/west.yaml:5:94");
+}
+
+#[test]
 fn the_plan_survives_json() {
     let plan = load(HURRY);
     let text = serde_json::to_string(&plan).expect("a plan is data");
@@ -215,6 +232,7 @@ gates:",
         topology: std::sync::Arc::new(topology.clone()),
         run: 1,
         seed: 1,
+        keyring: Default::default(),
     };
     let endpoints = site.endpoints(&"ingest".into(), "client");
     assert_eq!((endpoints.len(), &endpoints[0]), (3, &("ingest-eu-west-1".into(), 7000)));

@@ -7,6 +7,7 @@
 //! * `service`: the system under test; `servers`: programs that it needs and does not bring along
 //! * `driver`: speaks one protocol to send; `session`: the easy way to write one
 //! * `observer`: reads back what became visible
+//! * `secure`: TLS, passwords and tokens
 //! * `stamped`: a socket that knows when it was read
 //! * `traffic`: the load
 //! * `local_errors`: what this machine refuses its own sockets; `room`: what a run needs of it
@@ -29,6 +30,7 @@ mod network;
 mod observer;
 mod pulse;
 mod room;
+pub mod secure;
 pub mod servers;
 mod service;
 mod session;

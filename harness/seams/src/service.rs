@@ -9,10 +9,14 @@ use model::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{Network, Objection, servers::Requirement};
+use crate::{
+    Network, Objection,
+    secure::{Access, Credentials, Hidden, Keyring, Refusal, Secured, ServerKeys},
+    servers::Requirement,
+};
 
 /// A program of a node. The program, `args`, `env` and `files` may hold `{data}`, which the lab replaces by a directory of the node's own
-/// (it survives a restart of the node within the run), and `{servers}`, the [folder](crate::servers::folder) of installed servers.
+/// (it survives a restart of the node within the run), `{private}`, a directory of it in memory, and `{servers}`, the [folder](crate::servers::folder) of installed servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Unique within its node: [`processes`] sees to that where a node runs several services.
@@ -21,6 +25,8 @@ pub struct Process {
     pub folder: Option<String>,
     /// Written before the first start: path (may hold `{data}`) and content.
     pub files: BTreeMap<String, String>,
+    /// The same for what nobody else may read: each lies below `{private}`, in memory, and vanishes with the lab.
+    pub private: BTreeMap<String, Hidden>,
     /// Run to the end, once, before the first start, in this order.
     pub steps: Vec<Command>,
     /// The long-running one. It is started again when the node comes back.
@@ -149,6 +155,8 @@ pub struct Site {
     /// Of this run; part of every envelope.
     pub run: u64,
     pub seed: u64,
+    /// What was made for the run; empty where a plan is only looked at.
+    pub keyring: Keyring,
 }
 
 impl Site {
@@ -199,6 +207,24 @@ impl Site {
         Ok(here)
     }
 
+    /// What a client of the service shows and believes: what it was given, else what was made for the run.
+    /// Where something of it cannot be used, whoever connects is told why.
+    pub fn access(&self, given: &Credentials) -> Access {
+        let opened = given.open(self.keyring.client(&self.service));
+        opened.unwrap_or_else(|error| {
+            // Lanes say why in sentences that live as long as the program.
+            let why = Box::leak(format!("no credentials: {error}").into_boxed_str());
+            Access::none(Refusal(why))
+        })
+    }
+
+    /// The certificate of a server of the service.
+    pub fn server_keys(&self, node: &NodeId) -> ServerKeys {
+        let address = self.topology.nodes.get(node).map(|known| known.address.into());
+        let server = |address| self.keyring.server(&self.service, node, address);
+        address.map_or_else(ServerKeys::default, server)
+    }
+
     /// The one among them whose turn it is, round and round; None where there is none.
     pub fn nth_in(&self, region: &RegionId, turn: u32) -> Option<(NodeIndex, &NodeId)> {
         let count = u32::try_from(self.nodes_in(region).count()).ok()?;
@@ -241,6 +267,11 @@ pub trait Layout: fmt::Debug + Send + Sync {
     /// What of the parameters cannot be on the nodes that the service has.
     fn check(&self) -> Vec<Objection> {
         vec![]
+    }
+
+    /// How its servers are secured; their clients take what was made for that.
+    fn secured(&self) -> Option<&Secured> {
+        None
     }
 
     /// How long the servers may take to serve.

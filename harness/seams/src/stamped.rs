@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -22,6 +22,7 @@ use tokio::{
 pub struct LastRead {
     opened: Instant,
     after_us: Arc<AtomicU64>,
+    refusal: Arc<OnceLock<&'static str>>,
 }
 
 impl Default for LastRead {
@@ -33,12 +34,22 @@ impl Default for LastRead {
 impl LastRead {
     /// Of a socket that was opened now.
     pub fn new() -> Self {
-        Self { opened: Instant::now(), after_us: Arc::default() }
+        Self { opened: Instant::now(), after_us: Arc::default(), refusal: Arc::default() }
     }
 
     fn stamp(&self) {
         let after = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.after_us.store(after, Ordering::Relaxed);
+    }
+
+    /// Why the other side broke off, where it said so under TLS: what is spoken above may lose the reason.
+    pub fn refusal(&self) -> Option<&'static str> {
+        self.refusal.get().copied()
+    }
+
+    pub(crate) fn refused(&self, why: &'static str) {
+        // The first reason is the cause of all others.
+        let _known = self.refusal.set(why);
     }
 
     /// When the newest bytes were read; of a socket that has read nothing, when it was opened.

@@ -120,7 +120,7 @@ pub(crate) fn run(control: &OwnedFd) -> ! {
 fn set_up(control: &OwnedFd) -> Result<OwnedFd, SandboxError> {
     setsid().step("open a session")?;
     mounts::fresh_proc()?;
-    mounts::fresh_run()?;
+    mounts::run_of_node()?;
     rustix::thread::set_name(c"wetdress-node").step("take a name")?;
     let child = Signals::of(&[libc::SIGCHLD]);
     child.block().step("block SIGCHLD")?;

@@ -1,14 +1,21 @@
 //! What the sandbox's own mount namespace looks like. Everything here vanishes with the namespace.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, DirBuilder},
+    os::{fd::AsRawFd, unix::fs::DirBuilderExt},
+    path::Path,
+};
 
 use rustix::{
-    fs::CWD,
+    fs::{CWD, Mode, OFlags, open},
     mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change},
     process::getuid,
 };
 
 use crate::sandbox::{SandboxError, Step};
+
+/// What processes of nodes may read and no record holds: in memory, each node's in a folder of its name.
+pub(crate) const PRIVATE: &str = "/run/private";
 
 const PASSWD: &str = "/etc/passwd";
 
@@ -19,6 +26,7 @@ pub(crate) fn furnish() -> Result<(), SandboxError> {
         .step("make the mounts private")?;
     fresh_proc()?;
     fresh_run()?;
+    DirBuilder::new().mode(0o700).create(PRIVATE).step("make a folder for what is private")?;
     name_the_id()
 }
 
@@ -28,8 +36,18 @@ pub(crate) fn fresh_proc() -> Result<(), SandboxError> {
     mount("proc", "/proc", "proc", flags, None).step("mount /proc")
 }
 
+/// The same for a node, which goes on seeing what is private.
+pub(crate) fn run_of_node() -> Result<(), SandboxError> {
+    let (flags, mode) = (OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let private = open(PRIVATE, flags, mode).step("find what is private")?;
+    fresh_run()?;
+    DirBuilder::new().mode(0o700).create(PRIVATE).step("make a folder for what is private")?;
+    let before = format!("/proc/self/fd/{}", private.as_raw_fd());
+    mount_bind(before, PRIVATE).step("bind what is private")
+}
+
 /// Sockets and pid files of one node must not meet another's.
-pub(crate) fn fresh_run() -> Result<(), SandboxError> {
+fn fresh_run() -> Result<(), SandboxError> {
     mount("tmpfs", "/run", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"mode=0755"))
         .step("mount a tmpfs on /run")
 }

@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
-    io::{Read, Seek, SeekFrom},
+    fs::{self, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +12,10 @@ use model::{LabEvent, NodeCondition, NodeId, NodeState};
 use seams::{Command, LabError, Process, servers};
 use tokio::time::Instant;
 
-use crate::init::{End, Job, Report};
+use crate::{
+    init::{End, Job, Report},
+    mounts,
+};
 
 #[derive(Debug)]
 pub(crate) struct Processes {
@@ -124,12 +128,17 @@ impl Processes {
         if program.prepared {
             return Ok(Vec::new());
         }
-        let data = self.data(index);
-        fs::create_dir_all(&data)?;
+        let folders = self.folders(index);
+        fs::create_dir_all(&folders.data)?;
         for (path, content) in &program.process.files {
-            let path = data.join(filled(path, &data));
+            let path = folders.data.join(folders.filled(path));
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::write(path, filled(content, &data))?;
+            fs::write(path, folders.filled(content))?;
+        }
+        for (path, content) in &program.process.private {
+            let path = PathBuf::from(folders.filled(path));
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            write_private(&path, &folders.filled(content.reveal()))?;
         }
         let steps = program.process.steps.clone();
         Ok(steps.iter().map(|step| self.job(index, step)).collect())
@@ -167,27 +176,27 @@ impl Processes {
 
     fn job(&mut self, index: usize, command: &Command) -> Job {
         self.next_number += 1;
-        let data = self.data(index);
+        let folders = self.folders(index);
         let mut env = BTreeMap::from([
-            ("HOME".to_owned(), data.to_string_lossy().into_owned()),
+            ("HOME".to_owned(), folders.data.to_string_lossy().into_owned()),
             ("PATH".to_owned(), servers::search_path().to_string_lossy().into_owned()),
         ]);
-        env.extend(command.env.iter().map(|(name, value)| (name.clone(), filled(value, &data))));
+        env.extend(command.env.iter().map(|(name, value)| (name.clone(), folders.filled(value))));
         Job {
             number: self.next_number,
-            program: program(&command.program, &data),
-            args: command.args.iter().map(|arg| filled(arg, &data)).collect(),
+            program: folders.program(&command.program),
+            args: command.args.iter().map(|arg| folders.filled(arg)).collect(),
             env,
             log: self.log(index),
-            dir: data,
+            dir: folders.data,
         }
     }
 
-    /// What `{data}` means to a program.
-    fn data(&self, index: usize) -> PathBuf {
+    fn folders(&self, index: usize) -> Folders {
+        let private = Path::new(mounts::PRIVATE).join(self.node.as_str());
         match &self.processes[index].process.folder {
-            Some(folder) => self.data.join(folder),
-            None => self.data.clone(),
+            Some(folder) => Folders { data: self.data.join(folder), private: private.join(folder) },
+            None => Folders { data: self.data.clone(), private },
         }
     }
 
@@ -283,16 +292,32 @@ pub(crate) fn last_lines(log: &Path) -> Vec<String> {
     }
 }
 
-fn program(program: &Path, data: &Path) -> PathBuf {
-    if program == Path::new("{self}") {
-        return std::env::current_exe().unwrap_or_else(|_| program.into());
-    }
-    filled(&program.to_string_lossy(), data).into()
+/// What `{data}` and `{private}` mean to a program.
+struct Folders {
+    data: PathBuf,
+    private: PathBuf,
 }
 
-fn filled(text: &str, data: &Path) -> String {
-    let filled = text.replace("{data}", &data.to_string_lossy());
-    filled.replace("{servers}", &servers::folder().to_string_lossy())
+impl Folders {
+    fn program(&self, program: &Path) -> PathBuf {
+        if program == Path::new("{self}") {
+            return std::env::current_exe().unwrap_or_else(|_| program.into());
+        }
+        self.filled(&program.to_string_lossy()).into()
+    }
+
+    fn filled(&self, text: &str) -> String {
+        let filled = text.replace("{data}", &self.data.to_string_lossy());
+        let filled = filled.replace("{private}", &self.private.to_string_lossy());
+        filled.replace("{servers}", &servers::folder().to_string_lossy())
+    }
+}
+
+/// Servers refuse a key that others may read.
+fn write_private(path: &Path, content: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(content.as_bytes())
 }
 
 impl Program {

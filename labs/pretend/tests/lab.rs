@@ -27,7 +27,7 @@ fn site() -> Site {
     };
     let nodes = ["a", "b", "c"].map(|name| (NodeId::from(name), node(name)));
     let topology = Arc::new(Topology { nodes: nodes.into(), ..Default::default() });
-    Site { service: "logs".into(), topology, run: 1, seed: 1 }
+    Site { service: "logs".into(), topology, run: 1, seed: 1, keyring: Default::default() }
 }
 
 type Make<T> = fn(&serde_json::Value, &Site) -> Result<T, serde_json::Error>;

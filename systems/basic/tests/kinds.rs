@@ -39,7 +39,13 @@ fn site() -> Site {
         address: [198, 18, 0, 1].into(),
     };
     let topology = Topology { nodes: [(NodeId::from("a"), node)].into(), ..Topology::default() };
-    Site { service: "ingest".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "ingest".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 #[derive(Parser)]

@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{NodeIndex, Outcome};
 use prost::bytes::Bytes;
-use seams::{Answer, Attempt, Clock, ConnectRequest, Network, Opened, Origin, Protocol, Site};
+use seams::{
+    Answer, Attempt, Clock, ConnectRequest, Network, Opened, Origin, Protocol, Site,
+    secure::{Access, Credentials, cause},
+};
 
 use crate::{
     CLIENT_PORT, PING_EVERY, PING_TIMEOUT, calls,
@@ -18,6 +21,7 @@ pub(crate) struct EtcdDial {
     network: Arc<dyn Network>,
     clock: Clock,
     keys: Mutex<Keys>,
+    access: Access,
 }
 
 /// A connection, and the member at its other side.
@@ -28,9 +32,15 @@ pub(crate) struct Member {
 }
 
 impl EtcdDial {
-    pub(crate) fn new(site: Site, network: Arc<dyn Network>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        site: Site,
+        credentials: &Credentials,
+        network: Arc<dyn Network>,
+        clock: Clock,
+    ) -> Self {
+        let access = wire::access(&site, credentials);
         let keys = Mutex::new(Keys::of(site.run));
-        Self { site, network, clock, keys }
+        Self { site, network, clock, keys, access }
     }
 
     fn key(&self, attempt: &Attempt) -> Bytes {
@@ -56,9 +66,12 @@ impl Protocol for EtcdDial {
     ) -> Result<Opened<Member>, &'static str> {
         let (node, name) = self.site.node(line).ok_or("the service has no such member")?;
         let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
-        let opening = wire::open(&*network, &from, network.address(name, CLIENT_PORT), keepalive);
-        let (wire, driving) = opening.await.map_err(|_| "the member cannot be reached")?;
-        calls::status(&wire).await.map_err(|_| "the member did not say its status")?;
+        let to = network.address(name, CLIENT_PORT);
+        let opening = wire::open(&*network, &from, to, keepalive, &self.access).await;
+        let (wire, driving) =
+            opening.map_err(|error| cause(&error).unwrap_or("the member cannot be reached"))?;
+        let status = calls::status(&wire).await;
+        status.map_err(|_| wire.refusal().unwrap_or("the member did not say its status"))?;
         let ended = Box::pin(async { driving.await.unwrap_or("the connection was given up") });
         Ok(Opened { wire: Member { wire, node }, node, ended })
     }

@@ -7,7 +7,7 @@ use document::{
     within::{HOUR, MS, Within},
 };
 use schemars::JsonSchema;
-use seams::{Clock, Driver, Lane, Lines, Network, SessionLane, Site};
+use seams::{Clock, Driver, Lane, Lines, Network, SessionLane, Site, secure::Credentials};
 use serde::{Deserialize, Serialize};
 
 use crate::{PING_EVERY, PING_TIMEOUT, dial::EtcdDial};
@@ -18,11 +18,16 @@ use crate::{PING_EVERY, PING_TIMEOUT, dial::EtcdDial};
 pub struct EtcdDriver {
     /// A try to connect ends after this long. It succeeds when the member has answered a request for its status.
     connect_timeout: Within<Time, MS, HOUR>,
+    /// Who puts, and whom it believes. Of etcd only TLS is spoken here, no users.
+    credentials: Credentials,
 }
 
 impl Default for EtcdDriver {
     fn default() -> Self {
-        Self { connect_timeout: Within::given(Time(std::time::Duration::from_secs(1))) }
+        Self {
+            connect_timeout: Within::given(Time(std::time::Duration::from_secs(1))),
+            credentials: Credentials::default(),
+        }
     }
 }
 
@@ -59,7 +64,12 @@ impl Driver for Sender {
     }
 
     fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
-        let dial = EtcdDial::new(self.site.clone(), network.clone(), clock.clone());
+        let dial = EtcdDial::new(
+            self.site.clone(),
+            &self.params.credentials,
+            network.clone(),
+            clock.clone(),
+        );
         let lines = Lines::new(dial, self.params.connect_timeout.0, network);
         Box::new(SessionLane::new(lines, clock))
     }

@@ -10,7 +10,7 @@
 //! * `wire`: HTTP/2 on a socket of the lab
 //! * `proto`: generated wire types
 //!
-//! Absent on purpose: etcd's clients with their balancing, retries and hidden reconnects, leases, transactions, TLS and passwords.
+//! Absent on purpose: etcd's clients with their balancing, retries and hidden reconnects, leases, transactions, users.
 
 mod calls;
 mod dial;

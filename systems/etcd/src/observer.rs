@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use model::{NodeId, ShardId, Sighting, envelope::Envelope};
 use schemars::JsonSchema;
-use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
+use seams::{
+    Network, Observer, SightingSink, Site, SystemError, Vantage,
+    secure::{Access, Credentials},
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout};
 use tonic::Streaming;
@@ -26,20 +29,25 @@ use crate::{
 /// Between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Sees what is put under the run's keys, on a member in its own region. It has no settings.
+/// Sees what is put under the run's keys, on a member in its own region.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct EtcdObserver {}
+pub struct EtcdObserver {
+    /// Who reads, and whom it believes.
+    credentials: Credentials,
+}
 
 impl EtcdObserver {
     pub(crate) fn of(self, site: &Site) -> Arc<dyn Observer> {
-        Arc::new(Watcher { site: site.clone(), shard: ShardId::from(SHARD) })
+        let access = wire::access(site, &self.credentials);
+        Arc::new(Watcher { access, site: site.clone(), shard: ShardId::from(SHARD) })
     }
 }
 
 #[derive(Debug)]
 struct Watcher {
     site: Site,
+    access: Access,
     shard: ShardId,
 }
 
@@ -121,7 +129,7 @@ impl Watcher {
     ) -> Result<Wire, SystemError> {
         let mut why = String::new();
         for member in self.site.names_in(&vantage.region)? {
-            match open(network, vantage, &member).await {
+            match open(network, vantage, &member, &self.access).await {
                 Ok(wire) => return Ok(wire),
                 Err(error) => why = error,
             }
@@ -164,7 +172,9 @@ struct Sight<'a> {
 impl Sight<'_> {
     /// One connection, from the try to make it to its end.
     async fn look(&mut self, network: &dyn Network, member: &NodeId) {
-        let Ok(wire) = open(network, self.vantage, member).await else { return self.blind() };
+        let Ok(wire) = open(network, self.vantage, member, &self.watcher.access).await else {
+            return self.blind();
+        };
         match timeout(CALL_TIMEOUT, calls::watch(&wire, self.watcher.site.run, self.next)).await {
             Ok(Ok(mut events)) => self.follow(&wire, &mut events).await,
             Ok(Err(_)) | Err(_) => return self.blind(),
@@ -212,10 +222,15 @@ impl Sight<'_> {
     }
 }
 
-async fn open(network: &dyn Network, vantage: &Vantage, member: &NodeId) -> Result<Wire, String> {
+async fn open(
+    network: &dyn Network,
+    vantage: &Vantage,
+    member: &NodeId,
+    access: &Access,
+) -> Result<Wire, String> {
     let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
-    let opening =
-        wire::open(network, &vantage.origin, network.address(member, CLIENT_PORT), keepalive);
+    let to = network.address(member, CLIENT_PORT);
+    let opening = wire::open(network, &vantage.origin, to, keepalive, access);
     match timeout(CALL_TIMEOUT, opening).await {
         Ok(opened) => opened.map(|(wire, _)| wire).map_err(|error| chain(&error)),
         Err(_) => Err(format!("{member} did not answer within {CALL_TIMEOUT:?}")),

@@ -2,7 +2,12 @@
 //!
 //! Every probe is a connection of its own, made inside the asked node, so that it crosses no link and no old connection answers for it.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use document::{
@@ -12,8 +17,9 @@ use document::{
 use model::{End, NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
-    Addresses, Command, Layout, Network, Origin, Process, Role, RoleName, Service, Site,
+    Addresses, Command, Layout, Network, Objection, Origin, Process, Role, RoleName, Service, Site,
     SystemError, Timer,
+    secure::{Credentials, Hidden, Secured, ServerTls},
     servers::{Requirement, Versions},
 };
 use serde::{Deserialize, Serialize};
@@ -43,6 +49,9 @@ struct Settings {
     /// Whether a member asks before it calls an election, so that one that comes back does not depose a leader. etcd's own default
     /// since 3.5.
     pre_vote: bool,
+    /// TLS between all of them, members and clients. Default: nothing is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secured: Option<Secured>,
 }
 
 impl Default for Settings {
@@ -52,6 +61,7 @@ impl Default for Settings {
             heartbeat_interval: Within::given(Time(Duration::from_millis(100))),
             election_timeout: Within::given(Time(Duration::from_secs(1))),
             pre_vote: true,
+            secured: None,
         }
     }
 }
@@ -92,7 +102,22 @@ impl Layout for Cluster {
             args: self.flags(node, at),
             ..Command::default()
         };
-        vec![Process { name: "etcd".to_owned(), command, ..Process::default() }]
+        let private = self.private(node);
+        vec![Process { name: "etcd".to_owned(), private, command, ..Process::default() }]
+    }
+
+    fn secured(&self) -> Option<&Secured> {
+        self.params.secured.as_ref()
+    }
+
+    fn check(&self) -> Vec<Objection> {
+        let user = self.params.secured.as_ref().and_then(Secured::user);
+        let object = |_| {
+            let message = "users of etcd are not in this version: it is secured by TLS alone";
+            Objection::new("secured.user", message)
+                .help("Leave `user` out, and write `tls: mutual`")
+        };
+        user.map(object).into_iter().collect()
     }
 
     fn endpoints(&self) -> &'static [(&'static str, u16)] {
@@ -151,7 +176,7 @@ impl Service for Cluster {
         network: &dyn Network,
         node: &NodeId,
     ) -> Result<Vec<Role>, SystemError> {
-        let wire = inside(network, node).await?;
+        let wire = inside(network, &self.site, node).await?;
         let status =
             calls::answered(&format!("ask {node} for its status"), calls::status(&wire)).await?;
         let role = if leads(&status) { LEADER } else { FOLLOWER };
@@ -167,7 +192,8 @@ impl Service for Cluster {
 impl Cluster {
     fn flags(&self, node: &NodeId, at: &dyn Addresses) -> Vec<String> {
         let here = End::Node(node.clone());
-        let url = |node: &NodeId, port: u16| format!("http://{}", at.of(node, port, &here));
+        let scheme = if self.tls() == ServerTls::None { "http" } else { "https" };
+        let url = |node: &NodeId, port: u16| format!("{scheme}://{}", at.of(node, port, &here));
         let (peer, client) = (url(node, PEER_PORT), url(node, CLIENT_PORT));
         let members = self.site.nodes().map(|node| format!("{node}={}", url(node, PEER_PORT)));
         let members = members.collect::<Vec<_>>().join(",");
@@ -189,7 +215,22 @@ impl Cluster {
             ("logger", "zap".to_owned()),
             ("log-outputs", "stderr".to_owned()),
         ];
-        flags.into_iter().map(|(flag, value)| format!("--{flag}={value}")).collect()
+        let of_tls = lock(self.tls()).map(|(flag, value)| (flag, value.to_owned()));
+        let flags = flags.into_iter().chain(of_tls);
+        flags.map(|(flag, value)| format!("--{flag}={value}")).collect()
+    }
+
+    fn private(&self, node: &NodeId) -> BTreeMap<String, Hidden> {
+        if self.tls() == ServerTls::None {
+            return BTreeMap::new();
+        }
+        let keys = self.site.server_keys(node);
+        let files = [(CA, keys.ca), (CERTIFICATE, keys.certificate), (KEY, keys.key)];
+        files.map(|(path, content)| (path.to_owned(), content)).into()
+    }
+
+    fn tls(&self) -> ServerTls {
+        self.params.secured.as_ref().map_or(ServerTls::None, Secured::tls)
     }
 
     /// What all members say, if they are one cluster: each answers, follows the same leader in the same term, has no alarm, and has
@@ -197,7 +238,7 @@ impl Cluster {
     async fn in_step(&self, network: &dyn Network) -> Result<Vec<StatusResponse>, SystemError> {
         let mut all: Vec<StatusResponse> = vec![];
         for node in self.site.nodes() {
-            let wire = inside(network, node).await?;
+            let wire = inside(network, &self.site, node).await?;
             let doing = format!("ask {node} for its status");
             let status = calls::answered(&doing, calls::status(&wire)).await?;
             if let Some(why) = trouble(&status, all.first()) {
@@ -212,6 +253,26 @@ impl Cluster {
         }
         Ok(all)
     }
+}
+
+const CA: &str = "{private}/ca.crt";
+const CERTIFICATE: &str = "{private}/server.crt";
+const KEY: &str = "{private}/server.key";
+
+/// Flags of TLS. Members always show each other who they are.
+fn lock(tls: ServerTls) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = [
+        ("cert-file", CERTIFICATE),
+        ("key-file", KEY),
+        ("peer-cert-file", CERTIFICATE),
+        ("peer-key-file", KEY),
+        ("peer-trusted-ca-file", CA),
+        ("peer-client-cert-auth", "true"),
+    ];
+    // Whoever names an authority to etcd 3.4 asks clients for their certificates, whatever else it is told.
+    let mutual = [("trusted-ca-file", CA), ("client-cert-auth", "true")];
+    let all = all.into_iter().filter(move |_| tls != ServerTls::None);
+    all.chain(mutual.into_iter().filter(move |_| tls == ServerTls::Mutual))
 }
 
 /// What keeps a member from being in step with the one asked first.
@@ -235,11 +296,13 @@ fn leads(status: &StatusResponse) -> bool {
 }
 
 /// A fresh connection to a member from inside its own node.
-async fn inside(network: &dyn Network, node: &NodeId) -> Result<Wire, SystemError> {
+async fn inside(network: &dyn Network, site: &Site, node: &NodeId) -> Result<Wire, SystemError> {
     let doing = format!("connect to {node}");
     let keepalive = Keepalive { interval: PING_EVERY, timeout: PING_TIMEOUT };
     let origin = Origin::node(node);
-    let opening = wire::open(network, &origin, network.address(node, CLIENT_PORT), keepalive);
+    let access = wire::access(site, &Credentials::default());
+    let to = network.address(node, CLIENT_PORT);
+    let opening = wire::open(network, &origin, to, keepalive, &access);
     match timeout(CALL_TIMEOUT, opening).await {
         Ok(Ok((wire, _))) => Ok(wire),
         Ok(Err(source)) => Err(SystemError::Io { doing, source }),

@@ -18,7 +18,10 @@ use hyper::{
     client::conn::http2::{Builder, SendRequest},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use seams::{LastRead, Network, Origin, Stamped};
+use seams::{
+    LastRead, Network, Origin, Site,
+    secure::{Access, Credentials},
+};
 use tokio::{task::JoinHandle, time::Instant};
 use tonic::body::Body;
 
@@ -52,28 +55,32 @@ pub(crate) enum WireError {
     Broken(#[source] hyper::Error),
 }
 
+/// What a client of the service shows and believes.
+pub(crate) fn access(site: &Site, given: &Credentials) -> Access {
+    site.access(given).offering(&["h2"])
+}
+
 /// Connects, and drives the connection in a task that resolves with the reason when it has ended. The server has not said a word yet when this returns.
 pub(crate) async fn open(
     network: &dyn Network,
     from: &Origin,
     to: SocketAddr,
     keepalive: Keepalive,
+    access: &Access,
 ) -> io::Result<(Wire, JoinHandle<&'static str>)> {
-    let stream = network.tcp(from, to).await?;
-    stream.set_nodelay(true)?;
-    let read = LastRead::new();
-    let stamped = Stamped { stream, read: read.clone() };
+    let (stream, read) = access.open(network, from, to).await?;
     let (send, driving) = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(keepalive.interval)
         .keep_alive_timeout(keepalive.timeout)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .handshake::<_, Body>(TokioIo::new(stamped))
+        .handshake::<_, Body>(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
+    let scheme = if access.tls.is_some() { "https" } else { "http" };
     let origin =
-        Uri::builder().scheme("http").authority(to.to_string()).path_and_query("/").build();
+        Uri::builder().scheme(scheme).authority(to.to_string()).path_and_query("/").build();
     let wire = Wire { send, origin: origin.expect("a socket address is an authority"), read };
     let driving = tokio::spawn(async move {
         match driving.await {
@@ -86,6 +93,11 @@ pub(crate) async fn open(
 }
 
 impl Wire {
+    /// Why the member broke off, where it said so.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        self.read.refusal()
+    }
+
     /// When the newest bytes from the server were read: the stamp for an answer that has just been handed out.
     pub(crate) fn last_read(&self) -> Instant {
         self.read.at()

@@ -38,7 +38,13 @@ fn site() -> Site {
     };
     let nodes = [("a", 1), ("b", 2), ("c", 3)].map(|(name, last)| (NodeId::from(name), node(last)));
     let topology = Topology { nodes: nodes.into(), ..Topology::default() };
-    Site { service: "locks".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "locks".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 #[test]
@@ -121,4 +127,30 @@ fn a_member_is_told_where_others_are_reached_from_its_own_node() {
     ] {
         assert!(process.command.args.iter().any(|arg| arg == flag), "{:?}", process.command.args);
     }
+}
+
+#[test]
+fn tls_is_between_all_and_users_are_refused() {
+    let site = site();
+    let kind = SYSTEM.services.find("etcd").expect("it is there");
+    let make = |secured| {
+        let params = serde_json::json!({"secured": secured});
+        (kind.make)(&params, &site).expect("the parameters are right")
+    };
+    let service = make(serde_json::json!({"tls": "mutual"}));
+    let secured = service.secured().expect("it says so");
+    site.keyring.secure(&site.service, secured).expect("no secret is named");
+    let process = &service.processes(&"b".into(), &*site.topology)[0];
+    for flag in [
+        "--listen-client-urls=https://198.18.0.2:2379",
+        "--initial-cluster=a=https://198.18.0.1:2380,",
+        "--client-cert-auth=true",
+        "--peer-client-cert-auth=true",
+    ] {
+        assert!(process.command.args.iter().any(|arg| arg.starts_with(flag)), "{flag}");
+    }
+    assert!(process.private["{private}/server.key"].reveal().contains("PRIVATE KEY"));
+    assert!(!format!("{process:?}").contains("BEGIN"));
+    let refused = make(serde_json::json!({"user": "fleet"})).check();
+    assert_eq!(refused[0].key, "secured.user");
 }

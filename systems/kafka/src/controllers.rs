@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use model::{NodeId, ShardId};
 use seams::{
     Addresses, Layout, Network, Process, Role, RoleName, Service, Site, SystemError, Timer,
-    servers::Requirement,
+    secure::Credentials, servers::Requirement,
 };
 
 use crate::{
     CONTROLLER_PORT, METADATA_SHARD,
+    login::{Door, Sasl},
     program::{self, Program, READY_WITHIN},
     properties,
     quorum::{self, nobody},
@@ -41,7 +42,7 @@ impl Layout for Quorum {
             cluster: properties::cluster_id(self.site.run),
             eligible_leader_replicas: *eligible_leader_replicas,
         };
-        vec![program.process(properties::controller(*timers, &self.site, node, at))]
+        vec![program.process(properties::controller(*timers, &self.site, node, at), None)]
     }
 
     fn endpoints(&self) -> &'static [(&'static str, u16)] {
@@ -77,7 +78,7 @@ impl Layout for Quorum {
 impl Service for Quorum {
     /// Every controller answers, and one of them is active.
     async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
-        quorum::active(network, &quorum::apart(&self.site)).await.map(|_| ())
+        quorum::active(network, &quorum::apart(&self.site), &self.door()).await.map(|_| ())
     }
 
     async fn provision(&self, _network: &dyn Network) -> Result<(), SystemError> {
@@ -97,7 +98,7 @@ impl Service for Quorum {
         let voters = quorum::apart(&self.site);
         voters.iter().find(|(_, name)| name == node).ok_or_else(|| nobody(node.as_str()))?;
         let shard = METADATA_SHARD.into();
-        Ok(vec![match quorum::epoch(network, node).await? {
+        Ok(vec![match quorum::epoch(network, node, &self.door()).await? {
             Some(term) => Role { shard, role: CONTROLLER, term },
             None => Role { shard, role: VOTER, term: 0 },
         }])
@@ -105,6 +106,12 @@ impl Service for Quorum {
 
     /// Every controller answers, and one of them is active; how far the others are behind is not asked.
     async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError> {
-        Ok(quorum::active(network, &quorum::apart(&self.site)).await.is_ok())
+        Ok(quorum::active(network, &quorum::apart(&self.site), &self.door()).await.is_ok())
+    }
+}
+
+impl Quorum {
+    fn door(&self) -> Door {
+        Door::of(&self.site, &Credentials::default(), Sasl::default())
     }
 }

@@ -9,7 +9,9 @@ use std::{
 
 use kafka_protocol::error::ResponseError;
 use model::{NodeIndex, Outcome};
-use seams::{Answer, Attempt, Clock, ConnectRequest, Network, Opened, Origin, Protocol, Site};
+use seams::{
+    Answer, Attempt, Clock, ConnectRequest, Network, Opened, Origin, Protocol, Site, secure::cause,
+};
 use tokio::{
     sync::Notify,
     task::{JoinHandle, JoinSet},
@@ -20,9 +22,10 @@ use crate::{
     calls::{self, CallError},
     keys,
     leaders::Asked,
+    login::Door,
     sender::{Sender, Terms},
     topic::{self, Topic, View},
-    verdict, wire,
+    verdict,
 };
 
 /// The whole lane goes away.
@@ -37,6 +40,7 @@ pub(crate) struct KafkaDial {
     pub(crate) clock: Clock,
     pub(crate) network: Arc<dyn Network>,
     pub(crate) asked: Asked,
+    pub(crate) door: Door,
     /// Whose readings go over a line, by its number.
     pub(crate) carried: Mutex<BTreeMap<u32, Range<u32>>>,
 }
@@ -74,9 +78,8 @@ impl Protocol for KafkaDial {
     ) -> Result<Opened<Leaders>, &'static str> {
         let view = self
             .asked
-            .view(&network, &from, &self.site, &self.topic.name, self.patience)
-            .await
-            .ok_or("no broker answered")?;
+            .view(&network, &from, &self.site, &self.topic.name, self.patience, &self.door)
+            .await?;
         let partitions = self.partitions(line);
         let mut wanted: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
         for partition in partitions {
@@ -154,8 +157,9 @@ impl KafkaDial {
     ) -> Result<(Leader, JoinHandle<&'static str>), &'static str> {
         let (node, name) = topic::node_of(&self.site, broker).ok_or("the leader is no node")?;
         let to = network.address(name, CLIENT_PORT);
-        let opened = wire::open(network, from, to).await;
-        let (wire, driving) = opened.map_err(|_| "the leader cannot be reached")?;
+        let opened = self.door.open(network, from, to).await;
+        let (wire, driving) =
+            opened.map_err(|error| cause(&error).unwrap_or("the leader cannot be reached"))?;
         let own = calls::metadata(&wire, &self.topic.name).await;
         let own = own.map_err(|_| "the leader did not say whom it follows")?;
         let leads = |partition: &i32| {

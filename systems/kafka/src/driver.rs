@@ -7,12 +7,13 @@ use document::{
     within::{HOUR, MS, Within},
 };
 use schemars::JsonSchema;
-use seams::{Clock, Driver, Lane, Lines, Network, SessionLane, Site};
+use seams::{Clock, Driver, Lane, Lines, Network, SessionLane, Site, secure::Credentials};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     acks::Acks,
     dial::KafkaDial,
+    login::{Door, Sasl},
     sender::{Terms, UNDER_WAY},
     topic::Topic,
 };
@@ -30,6 +31,9 @@ pub struct KafkaDriver {
     connect_timeout: Within<Time, MS, HOUR>,
     /// How long a leader waits for the other replicas before it answers that a record was not replicated in time.
     broker_timeout: Within<Time, MS, HOUR, MS>,
+    /// Who produces, and whom it believes.
+    credentials: Credentials,
+    sasl: Sasl,
 }
 
 impl Default for KafkaDriver {
@@ -39,6 +43,8 @@ impl Default for KafkaDriver {
             batch: Within::given(100),
             connect_timeout: Within::given(Time(Duration::from_secs(1))),
             broker_timeout: Within::given(Time(Duration::from_millis(1_500))),
+            credentials: Credentials::default(),
+            sasl: Sasl::default(),
         }
     }
 }
@@ -57,7 +63,7 @@ struct Sender {
 
 impl Driver for Sender {
     fn policy(&self) -> String {
-        let KafkaDriver { acks, batch, connect_timeout, broker_timeout } = &self.params;
+        let KafkaDriver { acks, batch, connect_timeout, broker_timeout, .. } = &self.params;
         let promise = match acks {
             Acks::All => "every replica in sync has the record",
             Acks::Leader => "the leader alone has the record, and may lose it",
@@ -86,7 +92,8 @@ impl Driver for Sender {
     }
 
     fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
-        let KafkaDriver { acks, batch, connect_timeout, broker_timeout } = self.params.clone();
+        let KafkaDriver { acks, batch, connect_timeout, broker_timeout, credentials, sasl } =
+            self.params.clone();
         let topic = Topic::of(&self.site);
         let dial = KafkaDial {
             site: self.site.clone(),
@@ -101,6 +108,7 @@ impl Driver for Sender {
             clock: clock.clone(),
             network: network.clone(),
             asked: Default::default(),
+            door: Door::of(&self.site, &credentials, sasl),
             carried: Default::default(),
         };
         Box::new(SessionLane::new(Lines::new(dial, connect_timeout.0, network), clock))

@@ -17,9 +17,11 @@
 //! * `calls`: the few calls that are made
 //! * `keys`: what a record's key says
 //! * `wire`: Kafka's protocol on a socket of the lab
+//! * `login`: a wire on which the broker knows who speaks; `scram`: how a password is proven
+//! * `lock`: what a secured node is started with
 //!
 //! Absent on purpose: Kafka's clients with their retries, idempotence and stale metadata; consumer groups, transactions,
-//! compression, TLS and passwords.
+//! compression.
 
 mod acks;
 mod calls;
@@ -28,11 +30,14 @@ mod dial;
 mod driver;
 mod keys;
 mod leaders;
+mod lock;
+mod login;
 mod observer;
 mod program;
 mod properties;
 mod quorum;
 mod records;
+mod scram;
 mod sender;
 mod service;
 mod settings;

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use model::{NodeId, ShardId, plan::Shows};
 use schemars::JsonSchema;
-use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
+use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage, secure::Credentials};
 use serde::{Deserialize, Serialize};
 use tokio::{
     task::JoinSet,
@@ -19,9 +19,10 @@ use crate::{
     CALL_TIMEOUT, CLIENT_PORT,
     calls::{self, At, Piece, answered, offset},
     leaders::ask_everybody,
+    login::{Door, Sasl},
     records,
     topic::{self, Topic, View},
-    wire::{self, Wire},
+    wire::Wire,
 };
 
 /// Between two tries to read.
@@ -32,14 +33,19 @@ const ASK_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a broker holds a fetch back while nothing comes.
 const FETCH_WAIT_MS: i32 = 250;
 
-/// Sees what is in the partitions of the service's topic. It has no settings.
+/// Sees what is in the partitions of the service's topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct KafkaObserver {}
+pub struct KafkaObserver {
+    /// Who reads, and whom it believes.
+    credentials: Credentials,
+    sasl: Sasl,
+}
 
 impl KafkaObserver {
     pub(crate) fn of(self, site: &Site) -> Arc<dyn Observer> {
-        Arc::new(Reader { site: site.clone(), topic: Topic::of(site) })
+        let door = Door::of(site, &self.credentials, self.sasl);
+        Arc::new(Reader { site: site.clone(), topic: Topic::of(site), door })
     }
 }
 
@@ -47,6 +53,7 @@ impl KafkaObserver {
 struct Reader {
     site: Site,
     topic: Topic,
+    door: Door,
 }
 
 /// Which copy of a partition is read.
@@ -116,7 +123,7 @@ impl Observer for Reader {
         for (partition, shard) in self.topic.partitions() {
             let (mut next, end) = self.bounds(&*network, vantage, &view, partition).await?;
             let copy = self.copy(&view, partition, vantage)?;
-            let wire = open(&*network, vantage, &copy.node).await?;
+            let wire = open(&*network, vantage, &copy.node, &self.door).await?;
             while next < end {
                 let doing = || format!("read {shard} from {}", copy.node);
                 let at = self.at(partition, next, &copy);
@@ -140,8 +147,8 @@ impl Reader {
         patience: Duration,
     ) -> Result<View, SystemError> {
         let (from, topic) = (&vantage.origin, &self.topic.name);
-        let view = ask_everybody(network, from, &self.site, topic, patience).await;
-        view.ok_or_else(|| trouble(format!("ask who leads {topic}"), "no broker answered"))
+        let view = ask_everybody(network, from, &self.site, topic, patience, &self.door).await;
+        view.map_err(|why| trouble(format!("ask who leads {topic}"), why))
     }
 
     /// Where a partition begins and ends, by its leader.
@@ -153,7 +160,7 @@ impl Reader {
         partition: i32,
     ) -> Result<(i64, i64), SystemError> {
         let leader = self.leader(view, partition)?;
-        let wire = open(network, vantage, &leader.node).await?;
+        let wire = open(network, vantage, &leader.node, &self.door).await?;
         let at = |offset| self.at(partition, offset, &leader);
         let doing = || format!("ask {} for the ends of partition {partition}", leader.node);
         let start = answered(doing, calls::bound(&wire, at(calls::EARLIEST))).await?;
@@ -228,7 +235,7 @@ impl Sight {
         let (reader, network) = (self.reader.clone(), self.network.clone());
         let view = reader.view(&network, &self.vantage, ASK_PATIENCE).await?;
         let copy = reader.copy(&view, self.partition, &self.vantage)?;
-        let wire = open(&*network, &self.vantage, &copy.node).await?;
+        let wire = open(&*network, &self.vantage, &copy.node, &reader.door).await?;
         let (partition, vantage) = (self.partition, self.vantage.clone());
         let deposed = reader.deposed(&network, &vantage, partition, &copy);
         tokio::select! {
@@ -300,9 +307,10 @@ async fn open(
     network: &dyn Network,
     vantage: &Vantage,
     node: &NodeId,
+    door: &Door,
 ) -> Result<Wire, SystemError> {
     let to = network.address(node, CLIENT_PORT);
-    match timeout(CALL_TIMEOUT, wire::open(network, &vantage.origin, to)).await {
+    match timeout(CALL_TIMEOUT, door.open(network, &vantage.origin, to)).await {
         Ok(Ok((wire, _driving))) => Ok(wire),
         Ok(Err(source)) => Err(SystemError::Io { doing: format!("connect to {node}"), source }),
         Err(_) => {

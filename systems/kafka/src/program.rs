@@ -1,13 +1,15 @@
 //! How a node's Java machine is started.
 
-use std::{ops::Deref, time::Duration};
+use std::{collections::BTreeMap, ops::Deref, time::Duration};
 
 use seams::{
     Command, Process, Timer,
+    secure::Hidden,
     servers::{Requirement, Versions},
 };
 
 use crate::{
+    lock::{self, Lock},
     properties,
     settings::{Heap, Timers, Version},
 };
@@ -27,29 +29,48 @@ pub(crate) struct Program<'a> {
 
 impl Program<'_> {
     /// The process `kafka` of a node: its disk is formatted before its first start.
-    pub(crate) fn process(&self, server_properties: String) -> Process {
+    pub(crate) fn process(&self, mut server_properties: String, lock: Option<Lock>) -> Process {
+        let server_file = match lock {
+            None => properties::SERVER_FILE,
+            Some(_) => properties::PRIVATE_SERVER_FILE,
+        };
         let mut format = vec![
             "kafka.tools.StorageTool",
             "format",
             "--cluster-id",
             &self.cluster,
             "--config",
-            properties::SERVER_FILE,
+            server_file,
         ];
         if !self.eligible_leader_replicas {
             format.extend(["--feature", "eligible.leader.replicas.version=0"]);
         }
         let logging = format!("-Dlog4j2.configurationFile={}", properties::LOGGING_FILE);
-        let mut command = self.java(&["kafka.Kafka", properties::SERVER_FILE]);
+        let mut command = self.java(&["kafka.Kafka", server_file]);
         command.args.insert(0, logging);
-        let files = [
-            (properties::SERVER_FILE, server_properties),
-            (properties::LOGGING_FILE, properties::LOGGING.to_owned()),
-        ];
+        let mut format = self.java(&format);
+        let mut files: BTreeMap<_, _> =
+            [(properties::LOGGING_FILE.to_owned(), properties::LOGGING.to_owned())].into();
+        let mut private = BTreeMap::new();
+        if let Some(lock) = lock {
+            for (name, value) in &lock.properties {
+                server_properties.push_str(&format!("{name}={value}\n"));
+            }
+            private = lock.private;
+            private.insert(server_file.to_owned(), Hidden::new(server_properties));
+            for user in lock.users {
+                format.args.extend(["--add-scram".to_owned(), user]);
+            }
+            private.insert(properties::FORMAT_FILE.to_owned(), lock::arguments(&format.args));
+            format.args = vec![format!("@{}", properties::FORMAT_FILE)];
+        } else {
+            files.insert(server_file.to_owned(), server_properties);
+        }
         Process {
             name: "kafka".to_owned(),
-            files: files.map(|(path, text)| (path.to_owned(), text)).into(),
-            steps: vec![self.java(&format)],
+            files,
+            private,
+            steps: vec![format],
             command,
             ..Process::default()
         }

@@ -6,13 +6,16 @@ use model::{End, NodeId};
 use seams::{Addresses, Site};
 
 use crate::{
-    CLIENT_PORT, CONTROLLER_PORT,
+    CLIENT_PORT, CONTROLLER_PORT, lock,
     quorum::{self, Voter},
     settings::{Settings, Timers},
     topic,
 };
 
 pub(crate) const SERVER_FILE: &str = "{data}/server.properties";
+/// The same where passwords stand in it.
+pub(crate) const PRIVATE_SERVER_FILE: &str = "{private}/server.properties";
+pub(crate) const FORMAT_FILE: &str = "{private}/format.args";
 pub(crate) const LOGGING_FILE: &str = "{data}/log4j2.properties";
 
 /// THE failover timer: a broker that its controller has not heard for this long is fenced, and its partitions are led by others.
@@ -31,6 +34,9 @@ const TIMERS_MS: [(&str, u64, u64); 7] = [
     ("replica.lag.time.max.ms", 30_000, 3_000),
     ("replica.socket.timeout.ms", 30_000, 3_000),
 ];
+
+/// What each listener speaks, by its name.
+const PROTOCOLS: &str = "listener.security.protocol.map";
 
 /// The timers of a profile, by the names that Kafka's manual has for them.
 pub(crate) fn timers(profile: Timers) -> Vec<(&'static str, Duration)> {
@@ -55,7 +61,9 @@ pub(crate) fn server(params: &Settings, site: &Site, node: &NodeId, at: &dyn Add
     let apart = params.controllers.as_ref();
     let number = topic::brokers(site).find(|(_, name)| *name == node).map_or(0, |(id, _)| id);
     let rack = site.topology.nodes.get(node).map(|node| node.region.to_string());
-    let client = format!("PLAINTEXT://{}", at.of(node, CLIENT_PORT, &here));
+    let secured = params.secured.as_ref();
+    let name = lock::listener(secured);
+    let client = format!("{name}://{}", at.of(node, CLIENT_PORT, &here));
     let (roles, listeners) = match apart {
         None => {
             let controller = at.of(node, CONTROLLER_PORT, &here);
@@ -69,7 +77,8 @@ pub(crate) fn server(params: &Settings, site: &Site, node: &NodeId, at: &dyn Add
         ("node.id", number.to_string()),
         ("listeners", listeners),
         ("advertised.listeners", client),
-        ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
+        ("inter.broker.listener.name", name.to_owned()),
+        (PROTOCOLS, format!("CONTROLLER:{},{name}:{name}", lock::of_controllers(secured))),
         ("broker.rack", rack.unwrap_or_default()),
         ("default.replication.factor", topic.replicas.to_string()),
         ("min.insync.replicas", topic.min_insync.to_string()),
@@ -87,6 +96,7 @@ pub(crate) fn controller(timers: Timers, site: &Site, node: &NodeId, at: &dyn Ad
         ("process.roles", "controller".to_owned()),
         ("node.id", number.to_string()),
         ("listeners", format!("CONTROLLER://{}", at.of(node, CONTROLLER_PORT, &here))),
+        (PROTOCOLS, "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned()),
     ];
     text(&own, &voters, timers, &here, at)
 }
@@ -105,7 +115,6 @@ fn text(
     let shared = [
         ("controller.quorum.voters", voters.join(",")),
         ("controller.listener.names", "CONTROLLER".to_owned()),
-        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned()),
         ("log.dirs", "{data}/kafka".to_owned()),
     ];
     let mut text = String::new();

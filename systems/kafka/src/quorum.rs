@@ -7,8 +7,9 @@ use tokio::time::timeout;
 use crate::{
     CALL_TIMEOUT, CONTROLLER_PORT,
     calls::{self, answered},
+    login::Door,
     topic,
-    wire::{self, Wire},
+    wire::Wire,
 };
 
 /// Numbers of controllers of their own begin after this one: brokers are numbered from 1, and no number may be there twice.
@@ -38,10 +39,11 @@ fn numbered<'a>(nodes: impl Iterator<Item = &'a NodeId>) -> Vec<Voter> {
 pub(crate) async fn active<'a>(
     network: &dyn Network,
     voters: &'a [Voter],
+    door: &Door,
 ) -> Result<&'a Voter, SystemError> {
     let mut newest: Option<(u64, &Voter)> = None;
     for voter in voters {
-        if let Some(epoch) = epoch(network, &voter.1).await?
+        if let Some(epoch) = epoch(network, &voter.1, door).await?
             && newest.is_none_or(|(known, _)| epoch > known)
         {
             newest = Some((epoch, voter));
@@ -54,8 +56,11 @@ pub(crate) async fn active<'a>(
 pub(crate) async fn epoch(
     network: &dyn Network,
     node: &NodeId,
+    door: &Door,
 ) -> Result<Option<u64>, SystemError> {
-    let wire = inside(network, node, CONTROLLER_PORT).await?;
+    // Nobody logs in to a controller.
+    let door = door.clone().without_login();
+    let wire = inside(network, node, CONTROLLER_PORT, &door).await?;
     answered(|| format!("ask {node} for its quorum"), calls::controller_epoch(&wire)).await
 }
 
@@ -68,10 +73,11 @@ pub(crate) async fn inside(
     network: &dyn Network,
     node: &NodeId,
     port: u16,
+    door: &Door,
 ) -> Result<Wire, SystemError> {
     let doing = || format!("connect to {node}");
     let origin = Origin::node(node);
-    match timeout(CALL_TIMEOUT, wire::open(network, &origin, network.address(node, port))).await {
+    match timeout(CALL_TIMEOUT, door.open(network, &origin, network.address(node, port))).await {
         Ok(Ok((wire, _driving))) => Ok(wire),
         Ok(Err(source)) => Err(SystemError::Io { doing: doing(), source }),
         Err(_) => {

@@ -6,13 +6,17 @@ use async_trait::async_trait;
 use model::{NodeId, ShardId};
 use seams::{
     Addresses, Layout, Network, Objection, Process, Role, RoleName, Service, Site, SystemError,
-    Timer, servers::Requirement,
+    Timer,
+    secure::{Credentials, Secured},
+    servers::Requirement,
 };
 
 use crate::{
     CLIENT_PORT, CONTROLLER_PORT, METADATA_SHARD,
     calls::{self, answered},
     controllers::CONTROLLER,
+    lock::Lock,
+    login::{Door, Sasl},
     program::{self, Program, READY_WITHIN},
     properties,
     quorum::{self, Voter, inside, nobody},
@@ -47,7 +51,9 @@ impl Layout for Cluster {
             cluster: properties::cluster_id(self.site.run),
             eligible_leader_replicas: *eligible_leader_replicas,
         };
-        vec![program.process(properties::server(&self.params, &self.site, node, at))]
+        let lock = self.params.secured.as_ref();
+        let lock = lock.map(|secured| Lock::of(secured, &self.site, node));
+        vec![program.process(properties::server(&self.params, &self.site, node, at), lock)]
     }
 
     fn endpoints(&self) -> &'static [(&'static str, u16)] {
@@ -86,6 +92,10 @@ impl Layout for Cluster {
         program::requirements(&self.params.version)
     }
 
+    fn secured(&self) -> Option<&Secured> {
+        self.params.secured.as_ref()
+    }
+
     fn check(&self) -> Vec<Objection> {
         let (nodes, replicas) =
             (self.site.nodes().count(), usize::from(*self.params.topic.replicas));
@@ -105,6 +115,11 @@ impl Layout for Cluster {
                 Objection::new("topic.first_leaders", message.to_owned()).help(help.to_owned()),
             );
         }
+        if self.params.controllers.is_some() && self.params.secured.is_some() {
+            let message = "secured brokers whose controllers are apart are not in this version";
+            let help = "Leave `controllers` out, or `secured`";
+            objections.push(Objection::new("secured", message.to_owned()).help(help.to_owned()));
+        }
         objections
     }
 }
@@ -114,17 +129,17 @@ impl Service for Cluster {
     /// Every broker knows all brokers, and one of the controllers is the active one.
     async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
         self.views(network).await?;
-        quorum::active(network, &self.voters()).await.map(|_| ())
+        quorum::active(network, &self.voters(), &self.door()).await.map(|_| ())
     }
 
     /// Makes the topic, and waits until every broker knows who leads it.
     async fn provision(&self, network: &dyn Network) -> Result<(), SystemError> {
         let voters = self.voters();
-        let (controller, at) = quorum::active(network, &voters).await?;
+        let (controller, at) = quorum::active(network, &voters, &self.door()).await?;
         // Any broker hands it to the controller; one that is the controller need not.
         let node = self.site.nodes().find(|node| *node == at).or_else(|| self.site.nodes().next());
         let node = node.ok_or_else(|| nobody("a broker"))?;
-        let wire = inside(network, node, CLIENT_PORT).await?;
+        let wire = inside(network, node, CLIENT_PORT, &self.door()).await?;
         let topic = &self.params.topic;
         let min_insync = ("min.insync.replicas", topic.min_insync.to_string());
         let placed = self.placed(*controller);
@@ -143,7 +158,7 @@ impl Service for Cluster {
     /// Kafka does not say its version on the wire, only the features that the cluster has settled on.
     async fn version(&self, network: &dyn Network) -> Result<String, SystemError> {
         let node = self.site.nodes().next().ok_or_else(|| nobody("a broker"))?;
-        let wire = inside(network, node, CLIENT_PORT).await?;
+        let wire = inside(network, node, CLIENT_PORT, &self.door()).await?;
         let features =
             answered(|| format!("ask {node} for its features"), calls::features(&wire)).await?;
         let said: Vec<String> =
@@ -171,7 +186,7 @@ impl Service for Cluster {
         });
         let mut roles: Vec<Role> = roles.collect();
         if self.params.controllers.is_none()
-            && let Some(term) = quorum::epoch(network, node).await?
+            && let Some(term) = quorum::epoch(network, node, &self.door()).await?
         {
             roles.push(Role { shard: METADATA_SHARD.into(), role: CONTROLLER, term });
         }
@@ -192,7 +207,7 @@ impl Cluster {
     }
 
     async fn view(&self, network: &dyn Network, node: &NodeId) -> Result<View, SystemError> {
-        let wire = inside(network, node, CLIENT_PORT).await?;
+        let wire = inside(network, node, CLIENT_PORT, &self.door()).await?;
         let topic = &self.params.topic.name;
         answered(|| format!("ask {node} who leads"), calls::metadata(&wire, topic)).await
     }
@@ -210,6 +225,10 @@ impl Cluster {
             views.push(view);
         }
         Ok(views)
+    }
+
+    fn door(&self) -> Door {
+        Door::of(&self.site, &Credentials::default(), Sasl::Plain)
     }
 
     fn voters(&self) -> Vec<Voter> {
@@ -255,7 +274,8 @@ mod tests {
         let nodes = [("a", node(1)), ("b", node(2)), ("c", node(3))];
         let nodes = nodes.map(|(name, node)| (NodeId::from(name), node)).into();
         let topology = Arc::new(Topology { nodes, ..Topology::default() });
-        let site = Site { service: "log".into(), topology, run: 7, seed: 1 };
+        let site =
+            Site { service: "log".into(), topology, run: 7, seed: 1, keyring: Default::default() };
         let mut params = Settings::default();
         params.topic.first_leaders = first_leaders;
         params.topic.replicas = document::within::Within::given(replicas);

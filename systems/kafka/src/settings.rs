@@ -8,7 +8,7 @@ use document::{
     within::{MIB, Within},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use seams::ServiceRef;
+use seams::{ServiceRef, secure::Secured};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the greatest heap.
@@ -35,6 +35,9 @@ pub(crate) struct Settings {
     pub(crate) controllers: Option<ServiceRef>,
     /// Whether replicas that left the set of those in sync may still be elected where that loses nothing (KIP-966); Kafka's own default.
     pub(crate) eligible_leader_replicas: bool,
+    /// TLS between all nodes and clients, and who may log in: by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. Default: nothing is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secured: Option<Secured>,
 }
 
 pub(crate) type Heap = Within<Size, { 256 * MIB }, HEAP_MAX, MIB>;
@@ -69,6 +72,7 @@ impl Default for Settings {
             heap: Within::given(Size(384 * MIB)),
             controllers: None,
             eligible_leader_replicas: true,
+            secured: None,
         }
     }
 }

@@ -19,13 +19,12 @@ use kafka_protocol::{
     messages::{RequestHeader, ResponseHeader},
     protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes},
 };
-use seams::{Network, Origin};
+use seams::{
+    Network, Origin,
+    secure::{Access, Stream, cause},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::Instant,
@@ -90,9 +89,9 @@ pub(crate) async fn open(
     network: &dyn Network,
     from: &Origin,
     to: SocketAddr,
+    access: &Access,
 ) -> io::Result<(Wire, JoinHandle<&'static str>)> {
-    let stream = network.tcp(from, to).await?;
-    stream.set_nodelay(true)?;
+    let (stream, _) = access.open(network, from, to).await?;
     let (asked, asking) = mpsc::unbounded_channel();
     let driving = tokio::spawn(drive(stream, asking));
     Ok((Wire { asked, next: Arc::default() }, driving))
@@ -140,8 +139,8 @@ fn frame<R: Request>(request: &R, version: i16, correlation: i32) -> Bytes {
     bytes.freeze()
 }
 
-async fn drive(stream: TcpStream, mut asking: mpsc::UnboundedReceiver<Asked>) -> &'static str {
-    let (mut reader, mut writer) = stream.into_split();
+async fn drive(stream: Stream, mut asking: mpsc::UnboundedReceiver<Asked>) -> &'static str {
+    let (mut reader, mut writer) = split(stream);
     let waiting = Waiting::default();
     let why = tokio::select! {
         why = write(&mut writer, &mut asking, &waiting) => why,
@@ -155,7 +154,7 @@ async fn drive(stream: TcpStream, mut asking: mpsc::UnboundedReceiver<Asked>) ->
 }
 
 async fn write(
-    writer: &mut OwnedWriteHalf,
+    writer: &mut WriteHalf<Stream>,
     asking: &mut mpsc::UnboundedReceiver<Asked>,
     waiting: &Waiting,
 ) -> &'static str {
@@ -170,19 +169,20 @@ async fn write(
             bytes.extend_from_slice(&frame);
             waiting.all().insert(correlation, tell);
         }
-        if writer.write_all_buf(&mut bytes).await.is_err() {
+        let written = writer.write_all_buf(&mut bytes).await;
+        if written.is_err() || writer.flush().await.is_err() {
             return "the connection broke";
         }
     }
 }
 
-async fn read(reader: &mut OwnedReadHalf, waiting: &Waiting) -> &'static str {
+async fn read(reader: &mut ReadHalf<Stream>, waiting: &Waiting) -> &'static str {
     let mut bytes = BytesMut::with_capacity(16 << 10);
     loop {
         match reader.read_buf(&mut bytes).await {
             Ok(0) => return "the broker closed the connection",
             Ok(_) => {}
-            Err(_) => return "the connection broke",
+            Err(error) => return cause(&error).unwrap_or("the connection broke"),
         }
         let at = Instant::now();
         loop {

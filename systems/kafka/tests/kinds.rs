@@ -46,7 +46,13 @@ fn site() -> Site {
     ];
     let nodes = nodes.map(|(name, node)| (NodeId::from(name), node));
     let topology = Topology { nodes: nodes.into(), ..Topology::default() };
-    Site { service: "log".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "log".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 fn service(yaml: &str) -> Arc<dyn Service> {
@@ -186,4 +192,29 @@ fn kafkas_own_timers_are_left_to_kafka() {
     assert_eq!(bounding.len(), 1);
     assert_eq!(bounding[0].name, "broker.session.timeout.ms");
     assert_eq!(bounding[0].value.as_secs(), 9);
+}
+
+#[test]
+fn secrets_lie_in_private_files_only() {
+    let (site, params) =
+        (site(), serde_json::json!({"secured": {"tls": "mutual", "user": "fleet"}}));
+    let kind = SYSTEM.services.find("kafka").expect("it is there");
+    let service = (kind.make)(&params, &site).expect("the parameters are right");
+    let secured = service.secured().expect("it says so");
+    site.keyring.secure(&site.service, secured).expect("no secret is named");
+    let login = site.keyring.login(&site.service).and_then(|login| login.password);
+    let password = login.expect("one was made");
+    let process = &service.processes(&"b".into(), &*site.topology)[0];
+    for (file, line) in [
+        ("{private}/server.properties", "listeners=SASL_SSL://198.18.0.2:9092,CONTROLLER://"),
+        ("{private}/server.properties", "ssl.client.auth=required"),
+        ("{private}/server.properties", "sasl.enabled.mechanisms=PLAIN,"),
+        ("{private}/format.args", "\"SCRAM-SHA-512=[name=fleet,password="),
+        ("{private}/server.pem", "PRIVATE KEY"),
+    ] {
+        let text = process.private[file].reveal();
+        assert!(text.contains(line), "{line} is not in {file}");
+    }
+    let shown = format!("{process:?} {service:?}");
+    assert!(!shown.contains(password.reveal()) && !shown.contains("BEGIN"), "{shown}");
 }

@@ -81,7 +81,13 @@ fn site() -> Site {
     };
     let nodes = [(NodeId::from("n"), node)].into();
     let topology = Topology { nodes, ..Topology::default() };
-    Site { service: "ingest".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "ingest".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 fn submit(lane: &mut dyn Lane, ticket: u32, payload: &'static str) {

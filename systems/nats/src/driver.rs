@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use seams::{
     Answer, Attempt, Clock, ConnectRequest, Driver, Lane, Lines, Network, Opened, Origin, Protocol,
     SessionLane, Site,
+    secure::{Access, Credentials, cause},
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,8 @@ pub struct NatsDriver {
     connect_timeout: Within<Time, MS, HOUR>,
     /// Which `Nats-Msg-Id` a message carries; a stream drops a message whose id it has seen within its window (two minutes).
     message_id: MessageId,
+    /// Who publishes, and whom it believes.
+    credentials: Credentials,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +50,7 @@ impl Default for NatsDriver {
         Self {
             connect_timeout: Within::given(Time(std::time::Duration::from_secs(1))),
             message_id: MessageId::default(),
+            credentials: Credentials::default(),
         }
     }
 }
@@ -92,6 +96,7 @@ impl Driver for Sender {
     fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
         let publishing = Publishing {
             message_id: self.params.message_id,
+            access: self.site.access(&self.params.credentials),
             site: self.site.clone(),
             clock: clock.clone(),
         };
@@ -102,6 +107,7 @@ impl Driver for Sender {
 
 struct Publishing {
     message_id: MessageId,
+    access: Access,
     site: Site,
     clock: Clock,
 }
@@ -129,8 +135,11 @@ impl Protocol for Publishing {
         line: u32,
     ) -> Result<Opened<Server>, &'static str> {
         let (node, name) = self.site.node(line).ok_or("the service has no such server")?;
-        let opening = wire::open(&*network, &from, network.address(name, CLIENT_PORT));
-        let (wire, driving) = opening.await.map_err(|_| "the server cannot be reached")?;
+        let opening =
+            wire::open(&*network, &from, network.address(name, CLIENT_PORT), &self.access);
+        let (wire, driving) = opening
+            .await
+            .map_err(|error| cause(&error).unwrap_or("the server cannot be reached"))?;
         let ended = Box::pin(async { driving.await.unwrap_or("the connection was given up") });
         Ok(Opened { wire: Server { wire, node }, node, ended })
     }

@@ -5,15 +5,18 @@
 //! * `observer`: a push consumer, and a read-back
 //! * `streams`: where a reading lies
 //! * `calls`: the few requests of JetStream that are made
-//! * `wire`: one connection; `parse`: the lines of the protocol
+//! * `wire`: one connection; `hello`: how it begins; `parse`: the lines of the protocol
+//! * `lock`: what a secured server is started with
 //! * `ask`: the monitoring pages of a server
 //!
-//! Absent on purpose: NATS' own clients with their hidden reconnects and their buffers for the time between, accounts, TLS and passwords,
+//! Absent on purpose: NATS' own clients with their hidden reconnects and their buffers for the time between, accounts,
 //! work queues, key-value and object stores.
 
 mod ask;
 mod calls;
 mod driver;
+mod hello;
+mod lock;
 mod observer;
 mod parse;
 mod service;

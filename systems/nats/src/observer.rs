@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use model::{NodeId, ShardId, Sighting, envelope::Envelope};
 use schemars::JsonSchema;
-use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
+use seams::{
+    Network, Observer, SightingSink, Site, SystemError, Vantage,
+    secure::{Access, Credentials, cause},
+};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::mpsc,
@@ -27,20 +30,24 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A consumer of which nothing is heard for this long is taken for dead: two of its heartbeats, and some.
 const HEARTBEATS: Duration = Duration::from_millis(2500);
 
-/// Sees what is stored in the streams, through a server in its own region. It has no settings.
+/// Sees what is stored in the streams, through a server in its own region.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct NatsObserver {}
+pub struct NatsObserver {
+    /// Who reads, and whom it believes.
+    credentials: Credentials,
+}
 
 impl NatsObserver {
     pub(crate) fn of(self, site: &Site) -> Arc<dyn Observer> {
-        Arc::new(Watcher { site: site.clone() })
+        Arc::new(Watcher { access: site.access(&self.credentials), site: site.clone() })
     }
 }
 
 #[derive(Debug)]
 struct Watcher {
     site: Site,
+    access: Access,
 }
 
 #[async_trait]
@@ -135,7 +142,7 @@ impl Watcher {
     ) -> Result<Wire, SystemError> {
         let mut why = String::new();
         for server in self.site.names_in(&vantage.region)? {
-            match open(network, vantage, &server).await {
+            match open(network, vantage, &server, &self.access).await {
                 Ok(wire) => return Ok(wire),
                 Err(error) => why = error,
             }
@@ -201,7 +208,8 @@ struct Sight<'a> {
 impl Sight<'_> {
     /// One connection, from the try to make it to its end.
     async fn look(&mut self, network: &dyn Network, server: &NodeId) {
-        let Ok(wire) = open(network, self.vantage, server).await else { return self.blind() };
+        let opening = open(network, self.vantage, server, &self.watcher.access);
+        let Ok(wire) = opening.await else { return self.blind() };
         let Ok(streams) = calls::streams(&wire).await else { return self.blind() };
         let (tell, mut come) = mpsc::unbounded_channel();
         let mut heard = BTreeMap::new();
@@ -272,11 +280,17 @@ async fn forward(
     }
 }
 
-async fn open(network: &dyn Network, vantage: &Vantage, server: &NodeId) -> Result<Wire, String> {
-    let opening = wire::open(network, &vantage.origin, network.address(server, CLIENT_PORT));
+async fn open(
+    network: &dyn Network,
+    vantage: &Vantage,
+    server: &NodeId,
+    access: &Access,
+) -> Result<Wire, String> {
+    let to = network.address(server, CLIENT_PORT);
+    let opening = wire::open(network, &vantage.origin, to, access);
     match timeout(CALL_TIMEOUT, opening).await {
         Ok(Ok((wire, _))) => Ok(wire),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(cause(&error).map_or_else(|| error.to_string(), str::to_owned)),
         Err(_) => Err(format!("{server} did not answer within {CALL_TIMEOUT:?}")),
     }
 }

@@ -3,7 +3,12 @@
 //! Every probe is made inside the asked node, so that it crosses no link. The leader of a stream is asked for by each server's own view
 //! (`/jsz`), its term by the server's own raft groups (`/raftz`).
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use document::within::Within;
@@ -12,6 +17,7 @@ use schemars::JsonSchema;
 use seams::{
     Addresses, Command, Layout, Network, Objection, Origin, Process, Role, RoleName, Service, Site,
     SystemError, Timer,
+    secure::{Credentials, Hidden, Secured},
     servers::{Requirement, Versions},
 };
 use serde::{Deserialize, Serialize};
@@ -20,6 +26,7 @@ use tokio::time::timeout;
 
 use crate::{
     CALL_TIMEOUT, CLIENT_PORT, MONITOR_PORT, ROUTE_PORT, ask, calls,
+    lock::Lock,
     streams::Streams,
     wire::{self, Wire},
 };
@@ -36,6 +43,9 @@ pub struct NatsService {
     replicas: Within<u32, 1, 5>,
     /// When a server syncs what it has acked to its disk.
     sync: Sync,
+    /// TLS between clients and servers, and who may log in; servers among themselves are in the clear. Default: nothing is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secured: Option<Secured>,
 }
 
 /// `sync_interval` of the server.
@@ -56,6 +66,7 @@ impl Default for NatsService {
             streams: Within::given(1),
             replicas: Within::given(3),
             sync: Sync::default(),
+            secured: None,
         }
     }
 }
@@ -82,13 +93,26 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 
 impl Layout for Cluster {
     fn processes(&self, node: &NodeId, at: &dyn Addresses) -> Vec<Process> {
+        let (mut files, mut private) = (BTreeMap::new(), BTreeMap::new());
+        let path = match &self.params.secured {
+            None => "{data}/nats.conf",
+            Some(_) => "{private}/nats.conf",
+        };
+        match &self.params.secured {
+            None => drop(files.insert("nats.conf".to_owned(), self.config(node, at))),
+            Some(secured) => {
+                let lock = Lock::of(secured, &self.site, node);
+                private = lock.private;
+                let config = format!("{}{}", self.config(node, at), lock.config);
+                private.insert(path.to_owned(), Hidden::new(config));
+            }
+        }
         let command = Command {
             program: self.params.program.clone(),
-            args: vec!["--config".to_owned(), "{data}/nats.conf".to_owned()],
+            args: vec!["--config".to_owned(), path.to_owned()],
             ..Command::default()
         };
-        let files = [("nats.conf".to_owned(), self.config(node, at))].into();
-        vec![Process { name: "nats".to_owned(), files, command, ..Process::default() }]
+        vec![Process { name: "nats".to_owned(), files, private, command, ..Process::default() }]
     }
 
     fn endpoints(&self) -> &'static [(&'static str, u16)] {
@@ -117,6 +141,10 @@ impl Layout for Cluster {
             timer("raft heartbeat", HEARTBEAT, false),
             timer("raft election", ELECTION_TIMEOUT, true),
         ]
+    }
+
+    fn secured(&self) -> Option<&Secured> {
+        self.params.secured.as_ref()
     }
 
     fn check(&self) -> Vec<Objection> {
@@ -155,7 +183,7 @@ impl Service for Cluster {
 
     async fn provision(&self, network: &dyn Network) -> Result<(), SystemError> {
         let node = self.site.nodes().next().ok_or_else(nobody)?;
-        let wire = inside(network, node).await?;
+        let wire = self.inside(network, node).await?;
         for (stream, subjects) in self.streams().subjects() {
             calls::create_stream(&wire, &stream, &subjects, self.replicas()).await?;
         }
@@ -230,8 +258,24 @@ impl Cluster {
         )
     }
 
+    /// A fresh connection to a server from inside its own node.
+    async fn inside(&self, network: &dyn Network, node: &NodeId) -> Result<Wire, SystemError> {
+        let doing = format!("connect to {node}");
+        let origin = Origin::node(node);
+        let access = self.site.access(&Credentials::default());
+        let to = network.address(node, CLIENT_PORT);
+        match timeout(CALL_TIMEOUT, wire::open(network, &origin, to, &access)).await {
+            Ok(Ok((wire, _))) => Ok(wire),
+            Ok(Err(source)) => Err(SystemError::Io { doing, source }),
+            Err(_) => Err(SystemError::Answer {
+                doing,
+                why: format!("no answer within {CALL_TIMEOUT:?}"),
+            }),
+        }
+    }
+
     async fn copies_by(&self, network: &dyn Network, node: &NodeId) -> Result<bool, SystemError> {
-        let wire = inside(network, node).await?;
+        let wire = self.inside(network, node).await?;
         for stream in self.streams().all() {
             let cluster = calls::stream_info(&wire, &stream).await?.cluster;
             let in_step = cluster.replicas.iter().filter(|copy| copy.is_in_step()).count();
@@ -258,18 +302,4 @@ fn nobody() -> SystemError {
 
 async fn page(network: &dyn Network, node: &NodeId, path: &str) -> Result<Value, SystemError> {
     ask::page(network, &Origin::node(node), network.address(node, MONITOR_PORT), path).await
-}
-
-/// A fresh connection to a server from inside its own node.
-async fn inside(network: &dyn Network, node: &NodeId) -> Result<Wire, SystemError> {
-    let doing = format!("connect to {node}");
-    let origin = Origin::node(node);
-    let opening = wire::open(network, &origin, network.address(node, CLIENT_PORT));
-    match timeout(CALL_TIMEOUT, opening).await {
-        Ok(Ok((wire, _))) => Ok(wire),
-        Ok(Err(source)) => Err(SystemError::Io { doing, source }),
-        Err(_) => {
-            Err(SystemError::Answer { doing, why: format!("no answer within {CALL_TIMEOUT:?}") })
-        }
-    }
 }

@@ -13,17 +13,19 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use seams::{Network, Origin};
+use seams::{
+    LastRead, Network, Origin, Stamped,
+    secure::{Access, Stream},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
-    PING_EVERY,
+    PING_EVERY, hello,
     parse::{self, Message, Said},
 };
 
@@ -70,26 +72,26 @@ pub(crate) async fn open(
     network: &dyn Network,
     from: &Origin,
     to: SocketAddr,
+    access: &Access,
 ) -> io::Result<(Wire, JoinHandle<&'static str>)> {
-    let mut stream = network.tcp(from, to).await?;
+    access.usable()?;
+    let stream = network.tcp(from, to).await?;
     stream.set_nodelay(true)?;
     // Nobody else in the cluster has this address and port.
     let inbox = stream.local_addr()?.to_string().replace(['.', ':', '[', ']'], "-");
     let inbox = format!("_INBOX.{inbox}.");
-    stream.write_all(format!("{HELLO}SUB {inbox}* {INBOX}\r\nPING\r\n").as_bytes()).await?;
     let mut buffer = BytesMut::with_capacity(64 << 10);
-    // The server answers in order: with its pong it has taken the introduction and the subscription.
-    loop {
-        match parse::next(&mut buffer).map_err(io::Error::other)? {
-            Some(Said::Pong) => break,
-            Some(Said::Error(words)) => return Err(io::Error::other(words)),
-            Some(_) => {}
-            None if stream.read_buf(&mut buffer).await? == 0 => {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            None => {}
-        }
+    let mut socket = Stamped { stream, read: LastRead::new() };
+    if access.tls.is_some() {
+        // In the clear the server says a word first, and then waits for the handshake.
+        listen(&mut socket, &mut buffer, |said| matches!(said, Said::Info(_))).await?;
     }
+    let mut stream = access.wrap(socket).await?;
+    let hello = hello::connect(access);
+    stream.write_all(format!("{hello}SUB {inbox}* {INBOX}\r\nPING\r\n").as_bytes()).await?;
+    stream.flush().await?;
+    // The server answers in order: with its pong it has taken the introduction and the subscription.
+    listen(&mut stream, &mut buffer, |said| matches!(said, Said::Pong)).await?;
     let (orders, taken) = mpsc::unbounded_channel();
     let inbox = Arc::<str>::from(inbox);
     let connection = Connection {
@@ -102,8 +104,25 @@ pub(crate) async fn open(
     Ok((Wire { inbox, orders, next: Arc::new(AtomicU64::new(INBOX + 1)) }, driving))
 }
 
-const HELLO: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"protocol\":1,\"lang\":\"rust\",\
-\"version\":\"0\",\"name\":\"wetdress\"}\r\n";
+/// Until the server has said what is waited for.
+async fn listen(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    until: fn(&Said) -> bool,
+) -> io::Result<()> {
+    loop {
+        match parse::next(buffer).map_err(io::Error::other)? {
+            Some(Said::Error(words)) => return Err(hello::refused(words)),
+            Some(said) if until(&said) => return Ok(()),
+            Some(_) => {}
+            None if stream.read_buf(buffer).await? == 0 => {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            None => {}
+        }
+    }
+}
+
 /// The subscription to the connection's own inbox.
 const INBOX: u64 = 1;
 
@@ -145,7 +164,7 @@ impl Connection {
     /// Until the connection ends or nobody holds the wire any more.
     async fn drive(
         mut self,
-        mut stream: TcpStream,
+        mut stream: Stream,
         mut buffer: BytesMut,
         mut orders: mpsc::UnboundedReceiver<Order>,
     ) -> &'static str {
@@ -158,7 +177,11 @@ impl Connection {
                 Err(why) => return why,
             }
             if !self.out.is_empty() {
-                match timeout(2 * PING_EVERY, stream.write_all_buf(&mut self.out)).await {
+                let writing = async {
+                    stream.write_all_buf(&mut self.out).await?;
+                    stream.flush().await
+                };
+                match timeout(2 * PING_EVERY, writing).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return "the connection broke",
                     Err(_) => return "the server takes no bytes",

@@ -78,7 +78,13 @@ fn site() -> Site {
     };
     let nodes = [(NodeId::from("n"), node)].into();
     let topology = Topology { nodes, ..Topology::default() };
-    Site { service: "ingest".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "ingest".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 fn submit(lane: &mut dyn Lane, ticket: u32, payload: &'static str) {
@@ -100,6 +106,52 @@ async fn hear(lane: &mut dyn Lane, said: &mut Vec<Progress>, wanted: impl Fn(&Pr
     .await;
 }
 
+/// Lets nobody in, as a server does that wants a password. What the client said of itself.
+fn refuse(listener: &TcpListener) -> io::Result<String> {
+    let (mut stream, _) = listener.accept()?;
+    stream.write_all(b"INFO {\"auth_required\":true}\r\n")?;
+    let mut line = String::new();
+    BufReader::new(Std::try_clone(&stream)?).read_line(&mut line)?;
+    stream.write_all(b"-ERR 'Authorization Violation'\r\n")?;
+    Ok(line)
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "this is the test's server")]
+fn a_password_that_the_server_refuses_is_named_and_no_timeout() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let server = thread::spawn(move || refuse(&listener));
+    let kind = SYSTEM.drivers.find("nats").expect("it is there");
+    let params = serde_json::json!({"credentials": {"user": "fleet", "password": {"env": "PATH"}}});
+    let driver = (kind.make)(&params, &site()).expect("the parameters are right");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let said = runtime.block_on(tokio::task::LocalSet::new().run_until(async {
+        let clock = Clock::new(tokio::time::Instant::now());
+        let mut lane = driver.lane(Arc::new(Loopback(address)), clock);
+        let mut said = vec![];
+        lane.connect(&[request()]);
+        hear(&mut *lane, &mut said, |said| matches!(said, Progress::Down { .. })).await;
+        said
+    }));
+    let hello = server.join().expect("the server does not panic").expect("it can serve");
+    let path = std::env::var("PATH").expect("somebody looks for programs");
+    assert!(hello.contains("\"user\":\"fleet\"") && hello.contains(&path), "{hello}");
+    let why = "the server refused the user, the password or the token";
+    assert_eq!(said, [Progress::Down { conn: ConnId(0), why }]);
+}
+
+fn request() -> ConnectRequest {
+    ConnectRequest {
+        conn: ConnId(0),
+        assets: 0..1,
+        from: Origin::cell(&CellId::from("c"), 0),
+        region: RegionId::from("r"),
+        attempt: 0,
+    }
+}
+
 #[test]
 #[allow(clippy::disallowed_methods, reason = "this is the test's server")]
 fn a_swallowed_ack_is_unknown_and_a_repeated_one_counts_once() {
@@ -114,13 +166,7 @@ fn a_swallowed_ack_is_unknown_and_a_repeated_one_counts_once() {
         let clock = Clock::new(tokio::time::Instant::now());
         let mut lane = driver.lane(Arc::new(Loopback(address)), clock);
         let mut said = vec![];
-        lane.connect(&[ConnectRequest {
-            conn: ConnId(0),
-            assets: 0..1,
-            from: Origin::cell(&CellId::from("c"), 0),
-            region: RegionId::from("r"),
-            attempt: 0,
-        }]);
+        lane.connect(&[request()]);
         hear(&mut *lane, &mut said, |said| matches!(said, Progress::Up { .. })).await;
         submit(&mut *lane, 1, "swallowed");
         submit(&mut *lane, 2, "twice");

@@ -38,7 +38,13 @@ fn site(nodes: u8) -> Site {
     };
     let nodes = (1..=nodes).map(|last| (NodeId::from(format!("n{last}")), node(last)));
     let topology = Topology { nodes: nodes.collect(), ..Topology::default() };
-    Site { service: "ingest".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "ingest".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 #[test]
@@ -72,4 +78,22 @@ fn more_replicas_than_servers_are_objected_to() {
     let objections = service.check();
     assert_eq!(objections.len(), 1);
     assert_eq!(objections[0].key, "replicas");
+}
+
+#[test]
+fn secrets_lie_in_private_files_only() {
+    let (site, params) =
+        (site(3), serde_json::json!({"secured": {"tls": "mutual", "user": "fleet"}}));
+    let kind = SYSTEM.services.find("nats").expect("it is there");
+    let service = (kind.make)(&params, &site).expect("the parameters are right");
+    let secured = service.secured().expect("it says so");
+    site.keyring.secure(&site.service, secured).expect("no secret is named");
+    let login = site.keyring.login(&site.service).and_then(|login| login.password);
+    let password = login.expect("one was made");
+    let process = &service.processes(&"n2".into(), &*site.topology)[0];
+    let config = process.private["{private}/nats.conf"].reveal();
+    assert!(config.contains(password.reveal()) && config.contains("verify: true"), "{config}");
+    assert!(process.private["{private}/server.key"].reveal().contains("PRIVATE KEY"));
+    let shown = format!("{process:?} {service:?}");
+    assert!(!shown.contains(password.reveal()) && !shown.contains("BEGIN"), "{shown}");
 }

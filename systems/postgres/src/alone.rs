@@ -7,12 +7,13 @@ use model::{NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
     Addresses, Command, Layout, Network, Objection, Process, Restart, Role, RoleName, Service,
-    Site, SystemError, Timer, servers::Requirement,
+    Site, SystemError, Timer, secure::Secured, servers::Requirement,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     SHARD, SQL_PORT, inside,
+    lock::Lock,
     login::Name,
     settings::{self, Parameters},
     table,
@@ -28,6 +29,9 @@ pub struct PostgresService {
     settings: Parameters,
     /// The table that is made for readings.
     table: Name,
+    /// TLS, and who may log in: the user is the one that makes the table. Default: nothing is asked, the lab is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secured: Option<Secured>,
 }
 
 pub(crate) const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
@@ -35,7 +39,12 @@ pub(crate) const TABLE: &str = "readings";
 
 impl Default for PostgresService {
     fn default() -> Self {
-        Self { programs: PROGRAMS.into(), settings: Parameters::new(), table: TABLE.into() }
+        Self {
+            programs: PROGRAMS.into(),
+            settings: Parameters::new(),
+            table: TABLE.into(),
+            secured: None,
+        }
     }
 }
 
@@ -62,18 +71,22 @@ impl Layout for Server {
             ..Command::default()
         };
         let words = |text: &str| text.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>();
-        let initdb = words(
-            "--pgdata={data}/pg --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-instructions",
-        );
+        let lock = Lock::of(self.params.secured.as_ref(), &self.site, node);
+        let mut initdb = words("--pgdata={data}/pg --encoding=UTF8 --locale=C --no-instructions");
+        initdb.extend(lock.initdb);
         let mut args = words("-D {data}/pg -c hba_file={data}/pg_hba.conf");
         args.extend(["-p".to_owned(), SQL_PORT.to_string()]);
         args.extend(["-h".to_owned(), settings::host(node, SQL_PORT, at)]);
-        for (name, value) in settings::parameters(&self.params.settings) {
+        let settings = settings::parameters(&self.params.settings).into_iter();
+        let lock_settings =
+            lock.settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        for (name, value) in settings.chain(lock_settings) {
             args.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
         vec![Process {
             name: "postgres".to_owned(),
-            files: [("{data}/pg_hba.conf".to_owned(), settings::HBA.join("\n"))].into(),
+            files: [("{data}/pg_hba.conf".to_owned(), lock.hba.join("\n"))].into(),
+            private: lock.private,
             steps: vec![program("initdb", initdb)],
             command: program("postgres", args),
             restart: Restart::Never,
@@ -105,6 +118,10 @@ impl Layout for Server {
         settings::requirements(&self.params.programs)
     }
 
+    fn secured(&self) -> Option<&Secured> {
+        self.params.secured.as_ref()
+    }
+
     fn check(&self) -> Vec<Objection> {
         match self.site.nodes().count() {
             1 => vec![],
@@ -121,7 +138,7 @@ impl Layout for Server {
 impl Service for Server {
     async fn ready(&self, network: &dyn Network) -> Result<(), SystemError> {
         let node = self.only_node()?;
-        let standing = inside::standing(network, node).await?;
+        let standing = inside::standing(network, &self.site, node).await?;
         if standing.in_recovery {
             return Err(SystemError::Answer {
                 doing: format!("find {node} ready"),
@@ -133,11 +150,11 @@ impl Service for Server {
 
     async fn provision(&self, network: &dyn Network) -> Result<(), SystemError> {
         let statements = table::create(&self.params.table);
-        inside::run(network, self.only_node()?, "make the table", &statements).await
+        inside::run(network, &self.site, self.only_node()?, "make the table", &statements).await
     }
 
     async fn version(&self, network: &dyn Network) -> Result<String, SystemError> {
-        Ok(format!("PostgreSQL {}", inside::version(network, self.only_node()?).await?))
+        Ok(format!("PostgreSQL {}", inside::version(network, &self.site, self.only_node()?).await?))
     }
 
     async fn believes(
@@ -145,14 +162,14 @@ impl Service for Server {
         network: &dyn Network,
         node: &NodeId,
     ) -> Result<Vec<Role>, SystemError> {
-        let standing = inside::standing(network, node).await?;
+        let standing = inside::standing(network, &self.site, node).await?;
         let role = if standing.in_recovery { STANDBY } else { PRIMARY };
         Ok(vec![Role { shard: ShardId::from(SHARD), role, term: standing.timeline }])
     }
 
     /// As redundant as it ever is: the one server serves.
     async fn redundant(&self, network: &dyn Network) -> Result<bool, SystemError> {
-        Ok(!inside::standing(network, self.only_node()?).await?.in_recovery)
+        Ok(!inside::standing(network, &self.site, self.only_node()?).await?.in_recovery)
     }
 }
 

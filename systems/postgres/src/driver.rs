@@ -7,14 +7,14 @@ use document::{
     within::{HOUR, MS, Within},
 };
 use schemars::JsonSchema;
-use seams::{Clock, Driver, Lane, Lines, Network, SessionLane, Site};
+use seams::{Clock, Driver, Lane, Lines, Network, SessionLane, Site, secure::Credentials};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     alone::TABLE,
     dial::SqlDial,
     leader::Ask,
-    login::{self, Login, Name},
+    login::{self, DATABASE, Login, Name},
 };
 
 /// Inserts readings into a table, over PostgreSQL's wire protocol. Other servers that speak it can be named; only PostgreSQL is tested.
@@ -29,23 +29,22 @@ pub struct SqlDriver {
     socket_timeout: Within<Time, MS, HOUR>,
     /// The table of the readings, with the columns of the one that the services make.
     table: Name,
-    /// Who sends.
-    user: Name,
     /// Where the table is.
     database: Name,
+    /// Who sends, and whom it believes. Default: `postgres`, without a password.
+    credentials: Credentials,
 }
 
 impl Default for SqlDriver {
     fn default() -> Self {
-        let Login { user, database } = Login::default();
         let two_seconds = Within::given(Time(Duration::from_secs(2)));
         Self {
             pool: Within::given(4),
             connect_timeout: two_seconds,
             socket_timeout: two_seconds,
             table: TABLE.into(),
-            user,
-            database,
+            database: DATABASE.into(),
+            credentials: Credentials::default(),
         }
     }
 }
@@ -87,10 +86,12 @@ impl Driver for Sender {
 
     fn lane(&self, network: Arc<dyn Network>, clock: Clock) -> Box<dyn Lane> {
         let params = &self.params;
-        let login = Login { user: params.user.clone(), database: params.database.clone() };
         let (nodes, port) = (login::nodes(&self.site), login::port(&self.site));
+        let access = self.site.access(&params.credentials);
+        let login = Login { access, database: params.database.clone() };
+        let ask = Ask { nodes, port, login, silence: params.socket_timeout.0 };
         let dial = SqlDial {
-            ask: Ask { nodes, port, login, silence: params.socket_timeout.0 },
+            ask,
             table: params.table.clone(),
             pool: *params.pool,
             run: self.site.run,

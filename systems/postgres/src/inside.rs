@@ -1,7 +1,7 @@
 //! What a server says of itself to somebody in its own node, over a connection of its own each time.
 
 use model::NodeId;
-use seams::{Network, Origin, SystemError};
+use seams::{Network, Origin, Site, SystemError};
 use tokio_postgres::Row;
 
 use crate::{
@@ -22,18 +22,23 @@ pub(crate) struct Standing {
     pub(crate) waited_for: u32,
 }
 
-pub(crate) async fn connect(network: &dyn Network, node: &NodeId) -> Result<Link, SystemError> {
+pub(crate) async fn connect(
+    network: &dyn Network,
+    site: &Site,
+    node: &NodeId,
+) -> Result<Link, SystemError> {
     let origin = Origin::node(node);
-    let login = Login::default();
+    let login = Login::of_service(site);
     let opening = link::open(network, &origin, (node, SQL_PORT), &login, CALL_TIMEOUT);
     Ok(answered(&format!("connect to {node}"), opening).await?.0)
 }
 
 pub(crate) async fn standing(
     network: &dyn Network,
+    site: &Site,
     node: &NodeId,
 ) -> Result<Standing, SystemError> {
-    let link = connect(network, node).await?;
+    let link = connect(network, site, node).await?;
     let query = format!(
         "SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery()
             THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint()))::bigint
@@ -53,8 +58,12 @@ pub(crate) async fn standing(
     })
 }
 
-pub(crate) async fn version(network: &dyn Network, node: &NodeId) -> Result<String, SystemError> {
-    let link = connect(network, node).await?;
+pub(crate) async fn version(
+    network: &dyn Network,
+    site: &Site,
+    node: &NodeId,
+) -> Result<String, SystemError> {
+    let link = connect(network, site, node).await?;
     let doing = format!("ask {node} for its version");
     let row = answered(&doing, link.client.query_one("SHOW server_version", &[])).await?;
     field(&row, 0, &doing)
@@ -63,11 +72,12 @@ pub(crate) async fn version(network: &dyn Network, node: &NodeId) -> Result<Stri
 /// Several statements, one after the other.
 pub(crate) async fn run(
     network: &dyn Network,
+    site: &Site,
     node: &NodeId,
     doing: &str,
     statements: &str,
 ) -> Result<(), SystemError> {
-    let link = connect(network, node).await?;
+    let link = connect(network, site, node).await?;
     answered(&format!("{doing} on {node}"), link.client.batch_execute(statements)).await
 }
 

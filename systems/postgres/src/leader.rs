@@ -43,7 +43,8 @@ pub(crate) struct Ask {
     pub(crate) silence: Duration,
 }
 
-/// Connects to every node and keeps the connection to the leader; `Err` when nobody says that it leads. No patience of its own: where no node
+/// Connects to every node and keeps the connection to the leader; `Err` when nobody says that it leads, with the reason of one that turned
+/// the client away. No patience of its own: where no node
 /// leads it takes as long as the slowest answer.
 pub(crate) async fn find(
     network: &Arc<dyn Network>,
@@ -62,20 +63,27 @@ pub(crate) async fn find(
         });
     }
     let mut best: Option<(u64, Found)> = None;
-    let mut until = None;
+    let (mut until, mut refused) = (None, None);
     loop {
         let next = match until {
             None => asked.join_next().await,
             Some(at) => timeout_at(at, asked.join_next()).await.unwrap_or(None),
         };
         let Some(answer) = next else { break };
-        let Ok(Ok(Some((term, found)))) = answer else { continue };
+        let (term, found) = match answer {
+            Ok(Ok(Some(leader))) => leader,
+            Ok(Err(error)) => {
+                refused = refused.or(error.refusal());
+                continue;
+            }
+            Ok(Ok(None)) | Err(_) => continue,
+        };
         until.get_or_insert_with(|| Instant::now() + began.elapsed().max(GRACE));
         if best.as_ref().is_none_or(|(highest, _)| *highest < term) {
             best = Some((term, found));
         }
     }
-    best.map(|(_, found)| found).ok_or("no server says that it leads")
+    best.map(|(_, found)| found).ok_or(refused.unwrap_or("no server says that it leads"))
 }
 
 /// The timeline of a server that takes writes; None of one that does not. A server that knows no timelines is on 0.

@@ -10,10 +10,11 @@
 //! * `inside`: what a server says of itself to somebody in its own node
 //! * `table`: where a reading lies
 //! * `login`: who asks, and for which table
+//! * `lock`: what a secured server is started with
 //! * `settings`: what every server of ours is started with
-//! * `link`: the wire protocol on a socket of the lab
+//! * `link`: the wire protocol on a socket of the lab; `tls`: and under TLS
 //!
-//! Absent on purpose: reconnects, retries and hosts lists of client libraries, transactions of several statements, TLS and passwords.
+//! Absent on purpose: reconnects, retries and hosts lists of client libraries, transactions of several statements.
 
 mod alone;
 mod dial;
@@ -22,12 +23,14 @@ mod http;
 mod inside;
 mod leader;
 mod link;
+mod lock;
 mod login;
 mod observer;
 mod page;
 mod patroni;
 mod settings;
 mod table;
+mod tls;
 mod verdict;
 
 use std::time::Duration;

@@ -11,15 +11,15 @@ use std::{
 };
 
 use model::NodeId;
-use seams::{LastRead, Network, Origin, Stamped, SystemError};
+use seams::{LastRead, Network, Origin, Stamped, SystemError, secure::cause};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, error::SqlState};
 
-use crate::{CALL_TIMEOUT, login::Login};
+use crate::{CALL_TIMEOUT, login::Login, tls::Handshake};
 
 /// How often, within its patience, a link that waits looks whether it has heard anything.
 const LOOKS: u32 = 8;
@@ -63,11 +63,13 @@ pub(crate) async fn open(
     login: &Login,
     silence: Duration,
 ) -> Result<(Link, JoinHandle<&'static str>), OpenError> {
+    login.access.usable()?;
     let stream = network.tcp(from, network.address(node, port)).await?;
     stream.set_nodelay(true)?;
     let read = LastRead::new();
     let stamped = Stamped { stream, read: read.clone() };
-    let (client, connection) = login.config().connect_raw(stamped, NoTls).await?;
+    let (client, connection) =
+        login.config().connect_raw(stamped, Handshake(login.access.clone())).await?;
     let waiting = Arc::<Waiting>::default();
     let (watched, heard) = (waiting.clone(), read.clone());
     let driving = tokio::spawn(async move {
@@ -87,6 +89,28 @@ pub(crate) enum OpenError {
     Io(#[from] std::io::Error),
     #[error("{}", chain(.0))]
     Sql(#[from] tokio_postgres::Error),
+}
+
+impl OpenError {
+    /// Why the client, or the server, is not believed; None for a failure of another sort.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Io(error) => cause(error),
+            Self::Sql(error) => match error.code() {
+                Some(&SqlState::INVALID_PASSWORD) => Some("the server refused the user's password"),
+                Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+                    Some("the server does not let the user in this way")
+                }
+                _ => cause(error).or_else(|| unencrypted(error)),
+            },
+        }
+    }
+}
+
+/// The library has no code for it.
+fn unencrypted(error: &tokio_postgres::Error) -> Option<&'static str> {
+    let said = chain(error);
+    said.contains("server does not support TLS").then_some("the server does not speak TLS here")
 }
 
 impl Link {

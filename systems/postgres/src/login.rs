@@ -4,9 +4,12 @@ use std::{borrow::Cow, fmt};
 
 use model::NodeId;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use seams::Site;
+use seams::{
+    Site,
+    secure::{Access, Credentials},
+};
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Config;
+use tokio_postgres::{Config, config::SslMode};
 
 use crate::SQL_PORT;
 
@@ -67,25 +70,34 @@ impl JsonSchema for Name {
     }
 }
 
-/// The names that a client gives at its start.
+/// Who asks, as seen from a server that trusts everybody.
+pub(crate) const USER: &str = "postgres";
+/// The one that is always there.
+pub(crate) const DATABASE: &str = "postgres";
+
+/// What a client gives at its start.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
-    pub(crate) user: Name,
+    pub(crate) access: Access,
     pub(crate) database: Name,
 }
 
-/// Every server of ours trusts its lab.
-impl Default for Login {
-    fn default() -> Self {
-        Self { user: "postgres".into(), database: "postgres".into() }
-    }
-}
-
 impl Login {
+    /// Of somebody who belongs to the service itself.
+    pub(crate) fn of_service(site: &Site) -> Self {
+        Self { access: site.access(&Credentials::default()), database: DATABASE.into() }
+    }
+
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::new();
-        config.user(self.user.to_string()).dbname(self.database.to_string());
-        config.application_name("wetdress");
+        config.dbname(self.database.to_string()).application_name("wetdress");
+        let user = self.access.login.as_ref();
+        config.user(user.map_or(USER, |login| &login.user));
+        if let Some(password) = user.and_then(|login| login.password.as_ref()) {
+            config.password(password.reveal());
+        }
+        // Nothing is sent in the clear where TLS is wanted.
+        config.ssl_mode(self.access.tls.as_ref().map_or(SslMode::Disable, |_| SslMode::Require));
         config
     }
 }

@@ -14,7 +14,7 @@ use document::{
 };
 use model::{NodeId, ShardId, plan::Shows};
 use schemars::JsonSchema;
-use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage};
+use seams::{Network, Observer, SightingSink, Site, SystemError, Vantage, secure::Credentials};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,7 +24,7 @@ use crate::{
     inside::field,
     leader::{self, Ask},
     link::{self, Link, answered},
-    login::{self, Login, Name},
+    login::{self, DATABASE, Login, Name},
     page::{ALL, Reader},
     table,
 };
@@ -44,24 +44,29 @@ pub struct SqlObserver {
     poll: Within<Time, MS, HOUR>,
     /// The table of the readings.
     table: Name,
-    /// Who asks.
-    user: Name,
     /// Where the table is.
     database: Name,
+    /// Who asks, and whom it believes. Default: `postgres`, without a password.
+    credentials: Credentials,
 }
 
 impl Default for SqlObserver {
     fn default() -> Self {
-        let Login { user, database } = Login::default();
         let poll = Within::given(Time(Duration::from_millis(200)));
-        Self { poll, table: TABLE.into(), user, database }
+        Self {
+            poll,
+            table: TABLE.into(),
+            database: DATABASE.into(),
+            credentials: Credentials::default(),
+        }
     }
 }
 
 impl SqlObserver {
     pub(crate) fn of(self, site: &Site) -> Arc<dyn Observer> {
-        let login = Login { user: self.user.clone(), database: self.database.clone() };
         let (nodes, port) = (login::nodes(site), login::port(site));
+        let access = site.access(&self.credentials);
+        let login = Login { access, database: self.database.clone() };
         let ask = Ask { nodes, port, login, silence: CALL_TIMEOUT };
         Arc::new(Watcher { params: self, ask, site: site.clone(), shard: ShardId::from(SHARD) })
     }

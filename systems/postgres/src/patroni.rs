@@ -106,12 +106,12 @@ impl Service for Cluster {
     async fn provision(&self, network: &dyn Network) -> Result<(), SystemError> {
         let (primary, _) = self.primary(network).await?;
         let statements = table::create(self.params.table());
-        inside::run(network, &primary, "make the table", &statements).await
+        inside::run(network, &self.site, &primary, "make the table", &statements).await
     }
 
     async fn version(&self, network: &dyn Network) -> Result<String, SystemError> {
         let (primary, _) = self.primary(network).await?;
-        let postgres = inside::version(network, &primary).await?;
+        let postgres = inside::version(network, &self.site, &primary).await?;
         let (_, said) = http::get(network, &primary, "/patroni").await?;
         let patroni = said["patroni"]["version"].as_str().unwrap_or("of an unknown version");
         Ok(format!("PostgreSQL {postgres} under Patroni {patroni}"))
@@ -122,7 +122,7 @@ impl Service for Cluster {
         network: &dyn Network,
         node: &NodeId,
     ) -> Result<Vec<Role>, SystemError> {
-        let standing = inside::standing(network, node).await?;
+        let standing = inside::standing(network, &self.site, node).await?;
         let role = match standing.in_recovery {
             false => PRIMARY,
             true if self.params.waits_for_a_copy() && is_waited_for(network, node).await => {
@@ -147,7 +147,7 @@ impl Cluster {
     async fn primary(&self, network: &dyn Network) -> Result<(NodeId, Standing), SystemError> {
         let mut highest: Option<(NodeId, Standing)> = None;
         for node in self.site.nodes() {
-            let Ok(standing) = inside::standing(network, node).await else { continue };
+            let Ok(standing) = inside::standing(network, &self.site, node).await else { continue };
             let leads = !standing.in_recovery;
             let above = |(_, other): &(NodeId, Standing)| other.timeline < standing.timeline;
             if leads && highest.as_ref().is_none_or(above) {

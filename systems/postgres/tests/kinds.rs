@@ -49,7 +49,13 @@ fn site() -> Site {
         ..topology::Service::default()
     };
     topology.services.insert("locks".into(), locks);
-    Site { service: "registry".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "registry".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 fn service(kind: &str, yaml: &str, nodes: usize) -> Arc<dyn Service> {
@@ -145,4 +151,30 @@ fn a_newer_patroni_is_found_among_the_servers() {
     let command = process("patroni", "{etcd: locks}").command;
     assert_eq!(command.env["PYTHONPATH"], "{servers}/patroni-4.1.5");
     assert_eq!(command.program.to_str(), Some("/usr/bin/python3"));
+}
+
+#[test]
+fn secrets_lie_in_private_files_only() {
+    let mut topology = Topology::clone(&site().topology);
+    topology.nodes.retain(|name, _| name.as_str() == "b");
+    let site = Site { topology: Arc::new(topology), ..site() };
+    let params = serde_json::json!({"secured": {"tls": "mutual", "user": "fleet"}});
+    let kind = SYSTEM.services.find("postgres").expect("it is there");
+    let service = (kind.make)(&params, &site).expect("the parameters are right");
+    let secured = service.secured().expect("it says so");
+    site.keyring.secure(&site.service, secured).expect("no secret is named");
+    let login = site.keyring.login(&site.service).and_then(|login| login.password);
+    let password = login.expect("one was made");
+    let process = &service.processes(&"b".into(), &*site.topology)[0];
+    assert_eq!(&process.private["{private}/password"], &password);
+    assert!(process.private["{private}/server.key"].reveal().contains("PRIVATE KEY"));
+    let shown = format!("{process:?} {service:?}");
+    for line in [
+        "hostssl all all 0.0.0.0/0 scram-sha-256 clientcert=verify-ca",
+        "--username=fleet",
+        "ssl=on",
+    ] {
+        assert!(shown.contains(line), "{line} is not in {shown}");
+    }
+    assert!(!shown.contains(password.reveal()) && !shown.contains("BEGIN"), "{shown}");
 }

@@ -126,7 +126,13 @@ fn site() -> Site {
     let service = topology::Service { shards: vec!["q0".into()], ..topology::Service::default() };
     let services = [(ServiceId::from("ingest"), service)].into();
     let topology = Topology { nodes, services, ..Topology::default() };
-    Site { service: "ingest".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "ingest".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 fn submit(lane: &mut dyn Lane, ticket: u32, payload: &'static str) {

@@ -38,7 +38,13 @@ fn site(nodes: u8) -> Site {
     };
     let nodes = (1..=nodes).map(|last| (NodeId::from(format!("n{last}")), node(last)));
     let topology = Topology { nodes: nodes.collect(), ..Topology::default() };
-    Site { service: "ingest".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "ingest".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 #[test]

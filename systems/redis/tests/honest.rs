@@ -101,7 +101,13 @@ fn site() -> Site {
     };
     let nodes = [(NodeId::from("n"), node)].into();
     let topology = Topology { nodes, ..Topology::default() };
-    Site { service: "store".into(), topology: Arc::new(topology), run: 7, seed: 1 }
+    Site {
+        service: "store".into(),
+        topology: Arc::new(topology),
+        run: 7,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 /// Polls until what was said holds this; what was said.

@@ -32,7 +32,7 @@ fn examples<M>(catalog: &'static Catalog<M>) -> Vec<(&'static Kind<M>, Value)> {
 #[test]
 fn every_kind() {
     let topology = Arc::new(Topology::default());
-    let site = Site { service: "servers".into(), topology, run: 7, seed: 1 };
+    let site = Site { service: "servers".into(), topology, run: 7, seed: 1, keyring: Default::default() };
     for (kind, params) in examples(&SYSTEM.services) {
         let service = (kind.make)(&params, &site).expect("what was read can be made");
         assert!(service.shards().contains(&service.shard_of(0, 0)), "{}", kind.name);

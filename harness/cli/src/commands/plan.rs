@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::{args::Scenario, catalogs::catalogs, console, exit::Exit, machine, scenario, servers};
+use crate::{
+    args::Scenario, catalogs::catalogs, console, exit::Exit, machine, scenario, secrets, servers,
+};
 
 pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Result<Exit, Exit> {
     if expand {
@@ -17,6 +19,7 @@ pub(crate) fn plan(args: &Scenario, expand: bool, color: bool) -> Result<Exit, E
     } else {
         console::data(&described.to_string())?;
     }
+    secrets::are_there(&plan)?;
     servers::are_installed(&plan)?;
     Ok(Exit::Pass)
 }

@@ -114,7 +114,13 @@ type Services = BTreeMap<ServiceId, Arc<dyn Service>>;
 fn services(plan: &Plan) -> Result<Services, Failed> {
     let topology = Arc::new(plan.topology.clone());
     let make = |(name, spec): (&ServiceId, &KindSpec)| {
-        let site = Site { service: name.clone(), topology: topology.clone(), run: 1, seed: 1 };
+        let site = Site {
+            service: name.clone(),
+            topology: topology.clone(),
+            run: 1,
+            seed: 1,
+            keyring: Default::default(),
+        };
         let kind = SYSTEMS.iter().find_map(|system| system.services.find(&spec.kind));
         let kind = kind.ok_or("the plan was made of these kinds")?;
         Ok((name.clone(), (kind.make)(&spec.params, &site)?))

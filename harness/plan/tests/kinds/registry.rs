@@ -5,7 +5,7 @@ use model::{NodeId, ShardId};
 use schemars::JsonSchema;
 use seams::{
     Addresses, Layout, Network, Objection, Process, Role, RoleName, Service, ServiceRef,
-    SystemError, Timer,
+    SystemError, Timer, secure::Secret,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub(crate) struct Registry {
     /// Nodes that must have a write.
     #[serde(default)]
     synchronous: u32,
+    /// Of whoever registers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<Secret>,
     #[serde(skip)]
     nodes: u32,
 }

@@ -212,7 +212,13 @@ fn driver(to: &To, plan: &Plan) -> Result<(Arc<dyn Driver>, Arc<dyn Network>)> {
         }
         To::Http { server, version, path } => {
             let topology = Arc::new(plan.topology.clone());
-            let site = Site { service: ServiceId::from("ingest"), topology, run: 7, seed: 1 };
+            let site = Site {
+                service: ServiceId::from("ingest"),
+                topology,
+                run: 7,
+                seed: 1,
+                keyring: Default::default(),
+            };
             let http = basic::SYSTEM.drivers.find("http").context("basic has a driver `http`")?;
             let made = (http.make)(&json!({"version": version, "path": path}), &site);
             (made.context("failed to make the driver")?, Arc::new(Loopback(*server)))

@@ -54,7 +54,13 @@ pub(crate) fn site(nodes: &[(NodeId, SocketAddr)]) -> Site {
     };
     let nodes = nodes.iter().map(|(name, _)| node(name)).collect();
     let topology = Topology { nodes, ..Topology::default() };
-    Site { service: service.clone(), topology: Arc::new(topology), run: RUN, seed: 1 }
+    Site {
+        service: service.clone(),
+        topology: Arc::new(topology),
+        run: RUN,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 pub(crate) struct Rig {

@@ -97,6 +97,7 @@ impl Cluster {
             topology: topology.clone(),
             run: 77,
             seed: 1,
+            keyring: Default::default(),
         };
         let none = |_| Value::from(serde_json::Map::new());
         let quick = json!({"heartbeat_interval": "50ms", "election_timeout": "500ms"});

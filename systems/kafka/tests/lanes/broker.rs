@@ -208,7 +208,13 @@ pub(crate) fn driver(params: Value) -> Arc<dyn Driver> {
     topology
         .services
         .insert("log".into(), topology::Service { shards, ..topology::Service::default() });
-    let site = Site { service: "log".into(), topology: Arc::new(topology), run: RUN, seed: 1 };
+    let site = Site {
+        service: "log".into(),
+        topology: Arc::new(topology),
+        run: RUN,
+        seed: 1,
+        keyring: Default::default(),
+    };
     let kind = wetdress_kafka::SYSTEM.drivers.find("kafka").expect("it is there");
     let mut all =
         json!({"acks": "all", "batch": 1, "connect_timeout": "1s", "broker_timeout": "1500ms"});

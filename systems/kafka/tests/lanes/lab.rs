@@ -54,7 +54,13 @@ fn make<M>(catalog: &'static Catalog<Make<M>>, params: Value, site: &Site) -> M 
 }
 
 fn site(topology: Topology) -> Site {
-    Site { service: "log".into(), topology: Arc::new(topology), run: RUN, seed: 1 }
+    Site {
+        service: "log".into(),
+        topology: Arc::new(topology),
+        run: RUN,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 #[derive(Debug)]

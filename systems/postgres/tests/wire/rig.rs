@@ -65,7 +65,13 @@ pub(crate) fn site(nodes: u8) -> Site {
         topology.regions.insert(region, topology::Region::default());
         topology.nodes.insert(NodeId::from(format!("n{number}")), node);
     }
-    Site { service: "registry".into(), topology: Arc::new(topology), run: 77, seed: 1 }
+    Site {
+        service: "registry".into(),
+        topology: Arc::new(topology),
+        run: 77,
+        seed: 1,
+        keyring: Default::default(),
+    }
 }
 
 pub(crate) fn network(site: &Site) -> Arc<Loopback> {

@@ -55,7 +55,13 @@ pub(crate) fn site(cluster: &Cluster) -> Site {
         nodes: NAMES.into_iter().zip(REGIONS).map(place).collect(),
         ..Topology::default()
     };
-    Site { service: service.clone(), topology: Arc::new(topology), run: 1, seed: 3 }
+    Site {
+        service: service.clone(),
+        topology: Arc::new(topology),
+        run: 1,
+        seed: 3,
+        keyring: Default::default(),
+    }
 }
 
 pub(crate) fn vantage(region: &str, shows: model::plan::Shows, clock: &Clock) -> Vantage {
