@@ -15,7 +15,7 @@ use crate::sh;
 
 #[derive(Args)]
 pub(crate) struct Scenarios {
-    /// `drills`, `gates`, `flagship`, `all`, or `ci`: those that ci/drills.txt lists.
+    /// `drills`, `gates`, `flagship`, `all` of these; `ci`: those that ci/drills.txt lists; `librdkafka`: with a build that has the library.
     #[arg(long)]
     run: String,
     /// Only files with this in their names.
@@ -33,6 +33,8 @@ pub(crate) struct Scenarios {
 /// both times.
 const RETRIES: &str = "4";
 const INCONCLUSIVE_MAX: usize = 1;
+/// Scenarios that only a build with the library runs.
+const LIBRDKAFKA: &str = "librdkafka";
 
 /// What `wetdress run --json` says of several runs.
 #[derive(Deserialize)]
@@ -49,7 +51,11 @@ struct Row {
 
 pub(crate) fn run(root: &Path, asked: &Scenarios) -> Result<()> {
     let files = files(root, asked)?;
-    sh(root, &["build", "--quiet", "--package", "wetdress"])?;
+    let mut build = vec!["build", "--quiet", "--package", "wetdress"];
+    if asked.run == LIBRDKAFKA {
+        build.extend(["--features", "kafka-librdkafka"]);
+    }
+    sh(root, &build)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     let runs = tempfile::tempdir().context("failed to make a folder for the runs")?;
     let mut command = Command::new(target.join("debug/wetdress"));
@@ -107,7 +113,7 @@ fn files(root: &Path, asked: &Scenarios) -> Result<Vec<PathBuf>> {
             .collect())
     };
     let all = match asked.run.as_str() {
-        "drills" | "gates" | "flagship" => folder(&asked.run)?,
+        "drills" | "gates" | "flagship" | LIBRDKAFKA => folder(&asked.run)?,
         "all" => [
             vec![scenarios.join("first.yaml")],
             folder("drills")?,
@@ -116,7 +122,9 @@ fn files(root: &Path, asked: &Scenarios) -> Result<Vec<PathBuf>> {
         ]
         .concat(),
         "ci" => listed(root)?,
-        other => bail!("nothing is called {other}: there is drills, gates, flagship, all and ci"),
+        other => bail!(
+            "nothing is called {other}: there is drills, gates, flagship, all, ci and librdkafka"
+        ),
     };
     let named = |path: &PathBuf| path.to_string_lossy().contains(&asked.only);
     let files: Vec<_> = all.into_iter().filter(named).collect();

@@ -17,7 +17,8 @@ pub fn scenarios() -> PathBuf {
 /// Where a folder of the tree cannot be read.
 #[must_use]
 pub fn shipped() -> Vec<PathBuf> {
-    let folders = ["", "drills", "flagship", "gates"].map(|folder| scenarios().join(folder));
+    let folders =
+        ["", "drills", "flagship", "gates", "librdkafka"].map(|folder| scenarios().join(folder));
     let entries =
         folders.iter().flat_map(|folder| fs::read_dir(folder).expect("part of the project"));
     let paths = entries.map(|entry| entry.expect("readable").path());

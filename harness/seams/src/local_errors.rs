@@ -94,6 +94,10 @@ impl Network for CountedNetwork {
         self.noted(self.network.udp(from).await)
     }
 
+    async fn inside(&self, from: &Origin, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        self.network.inside(from, work).await
+    }
+
     fn failed(&self, error: &(dyn Error + 'static)) {
         self.errors.note(error);
     }

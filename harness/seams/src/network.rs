@@ -37,6 +37,16 @@ pub trait Network: fmt::Debug + Send + Sync {
     /// A bound socket on a free port.
     async fn udp(&self, from: &Origin) -> io::Result<UdpSocket>;
 
+    /// Runs this on a thread that lives where `from` does: sockets that it opens are born there, and so are those of threads that it starts.
+    /// For client libraries that open their own sockets; all of them come from the first address of `from`.
+    ///
+    /// # Errors
+    /// The place has no power, or this network has no threads to give.
+    async fn inside(&self, from: &Origin, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        let _ = (from, work);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// What a socket of this network came to, later than at its birth. Whoever sends says so, since an error may be this machine's.
     fn failed(&self, error: &(dyn Error + 'static)) {
         let _ = error;

@@ -96,4 +96,11 @@ impl Network for Places {
         let (namespace, own) = self.birthplace(from)?;
         UdpSocket::from_std(namespace.ask(move || udp_socket(own, 0)).await?.into())
     }
+
+    async fn inside(&self, from: &Origin, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        let (namespace, _) = self.birthplace(from)?;
+        // The namespace's own thread has little stack and others who wait; one that it starts lives there too.
+        let name = format!("in {}", from.end);
+        namespace.ask(move || std::thread::Builder::new().name(name).spawn(work).map(drop)).await
+    }
 }

@@ -6,6 +6,7 @@
 //! * `service`: brokers, and what they say
 //! * `controllers`: controllers apart from brokers; `quorum`: who votes, and who of them is active
 //! * `driver`: how assets send
+//! * `librdkafka`: the other way to send, by the client that services use
 //! * `acks`: who must have a record before it is acked
 //! * `dial`: a connection to whoever leads
 //! * `sender`: records on their way over a connection
@@ -20,8 +21,7 @@
 //! * `login`: a wire on which the broker knows who speaks; `scram`: how a password is proven
 //! * `lock`: what a secured node is started with
 //!
-//! Absent on purpose: Kafka's clients with their retries, idempotence and stale metadata; consumer groups, transactions,
-//! compression.
+//! Absent on purpose: consumer groups, transactions, compression.
 
 mod acks;
 mod calls;
@@ -30,6 +30,7 @@ mod dial;
 mod driver;
 mod keys;
 mod leaders;
+mod librdkafka;
 mod lock;
 mod login;
 mod observer;
@@ -50,6 +51,7 @@ use std::time::Duration;
 use seams::catalog::{Catalog, Kind, System, stored};
 
 pub use driver::KafkaDriver;
+pub use librdkafka::LibrdkafkaDriver;
 pub use observer::KafkaObserver;
 pub use settings::{KafkaControllers, KafkaService};
 
@@ -76,12 +78,20 @@ pub static SYSTEM: System = System {
     },
     drivers: Catalog {
         noun: "driver",
-        kinds: &[Kind::new::<KafkaDriver>(
-            "kafka",
-            "Produces each attempt of a reading as one record to the leader of its asset's partition, without retries.",
-            "{acks: all, batch: 100, connect_timeout: 1s}",
-            |params, site| Ok(stored::<KafkaDriver>(params)?.to(site)),
-        )],
+        kinds: &[
+            Kind::new::<KafkaDriver>(
+                "kafka",
+                "Produces each attempt of a reading as one record to the leader of its asset's partition, without retries.",
+                "{acks: all, batch: 100, connect_timeout: 1s}",
+                |params, site| Ok(stored::<KafkaDriver>(params)?.to(site)),
+            ),
+            Kind::new::<LibrdkafkaDriver>(
+                "librdkafka",
+                "Produces readings to Kafka by the client that services use, with all that it does by itself; in builds with it only.",
+                "{profile: defaults, acks: all, settings: {linger.ms: \"5\"}}",
+                |params, site| stored::<LibrdkafkaDriver>(params)?.to(site),
+            ),
+        ],
     },
     observers: Catalog {
         noun: "observer",

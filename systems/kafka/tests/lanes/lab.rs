@@ -45,6 +45,13 @@ pub(crate) fn rehearse(test: impl Future<Output = ()>) {
     runtime.block_on(tokio::task::LocalSet::new().run_until(test));
 }
 
+/// The same brokers, sent to by a driver of another kind.
+#[cfg(feature = "librdkafka")]
+pub(crate) fn driver(kind: &str, params: Value, cluster: &Cluster) -> Arc<dyn Driver> {
+    let kind = SYSTEM.drivers.find(kind).expect("it is there");
+    (kind.make)(&params, &cluster.site).expect("the parameters are right")
+}
+
 type Make<M> = fn(&Value, &Site) -> Result<M, serde_json::Error>;
 
 /// Brings the kind of a catalog to life.
@@ -79,6 +86,10 @@ impl Network for Loopback {
 
     async fn udp(&self, _from: &Origin) -> io::Result<UdpSocket> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    async fn inside(&self, _from: &Origin, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        std::thread::Builder::new().spawn(work).map(drop)
     }
 }
 

@@ -4,4 +4,6 @@ mod assets;
 mod broker;
 mod cluster;
 mod lab;
+#[cfg(feature = "librdkafka")]
+mod library;
 mod scripted;
