@@ -13,8 +13,8 @@ use std::{fs, path::PathBuf};
 use document::{Ids, Node, Sources, Span, parse};
 use kit::{scenarios, shipped};
 
-/// Mappings whose keys are names that a scenario declares itself.
-const DECLARING: &[&str] = &["regions", "services", "fleets", "streams"];
+/// Mappings whose keys are names that a scenario declares itself, or that a server reads and not we.
+const DECLARING: &[&str] = &["regions", "services", "fleets", "streams", "settings"];
 /// Values that are free text, or declare a name.
 const FREE: &[&str] = &["scenario", "summary", "id", "name", "program"];
 
