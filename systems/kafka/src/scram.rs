@@ -41,7 +41,15 @@ impl Hash {
 
 /// The password after its many rounds of hashing. The same salt and rounds come with every connection, so it is kept.
 #[derive(Default)]
-pub(crate) struct Salted(Mutex<Option<(Hash, Vec<u8>, u32, Vec<u8>)>>);
+pub(crate) struct Salted(Mutex<Option<Kept>>);
+
+struct Kept {
+    hash: Hash,
+    password: String,
+    salt: Vec<u8>,
+    rounds: NonZeroU32,
+    salted: Vec<u8>,
+}
 
 impl std::fmt::Debug for Salted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,16 +60,18 @@ impl std::fmt::Debug for Salted {
 impl Salted {
     fn of(&self, hash: Hash, password: &str, salt: &[u8], rounds: NonZeroU32) -> Vec<u8> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, with, times, salted)) = &*kept
-            && (*of, with.as_slice(), *times) == (hash, salt, rounds.get())
+        if let Some(kept) = &*kept
+            && (kept.hash, kept.rounds) == (hash, rounds)
+            && (kept.password.as_str(), kept.salt.as_slice()) == (password, salt)
         {
-            return salted.clone();
+            return kept.salted.clone();
         }
         let mut salted = vec![0; hash.hmac().digest_algorithm().output_len()];
         // Passwords that are not prepared as RFC 4013 has it are refused by the server, as wrong ones.
-        let password = stringprep::saslprep(password).unwrap_or(password.into());
-        pbkdf2::derive(hash.derive(), rounds, salt, password.as_bytes(), &mut salted);
-        *kept = Some((hash, salt.to_vec(), rounds.get(), salted.clone()));
+        let prepared = stringprep::saslprep(password).unwrap_or(password.into());
+        pbkdf2::derive(hash.derive(), rounds, salt, prepared.as_bytes(), &mut salted);
+        let (password, salt) = (password.to_owned(), salt.to_vec());
+        *kept = Some(Kept { hash, password, salt, rounds, salted: salted.clone() });
         salted
     }
 }
