@@ -46,17 +46,17 @@ impl TryFrom<Written> for Secured {
         match &written.user {
             Some(user) if user.is_empty() || !user.chars().all(plain) => {
                 let message = format!("`{user}` is no plain name of a user");
-                return Err(Complaint::new("range", message)
-                    .help("Letters, digits, `_`, `-` and `.` belong there"));
+                Err(Complaint::new("range", message)
+                    .help("Letters, digits, `_`, `-` and `.` belong there"))
             }
             None if written.password.is_some() => {
                 let message = "a password, and nobody who has it";
-                return Err(Complaint::new("missing", message).help("Add `user: NAME`"));
+                Err(Complaint::new("missing", message).help("Add `user: NAME`"))
             }
             None if written.tls == ServerTls::None => {
                 let message = "neither `tls` nor a `user`: nothing would be secured";
-                return Err(Complaint::new("missing", message)
-                    .help("Write `tls: server`, `tls: mutual` or `user: NAME`, or leave it out"));
+                Err(Complaint::new("missing", message)
+                    .help("Write `tls: server`, `tls: mutual` or `user: NAME`, or leave it out"))
             }
             _ => Ok(Self(written)),
         }
