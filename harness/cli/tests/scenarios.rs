@@ -16,7 +16,7 @@ use kit::{scenarios, shipped};
 /// Mappings whose keys are names that a scenario declares itself, or that a server reads and not we.
 const DECLARING: &[&str] = &["regions", "services", "fleets", "streams", "settings"];
 /// Values that are free text, or declare a name.
-const FREE: &[&str] = &["scenario", "summary", "id", "name", "program"];
+const FREE: &[&str] = &["scenario", "summary", "id", "name", "program", "user"];
 
 #[test]
 fn every_shipped_scenario_loads_without_a_warning_and_its_gates_can_be_decided() {

@@ -282,7 +282,9 @@ mod tests {
         let told = told.downcast_ref::<String>().expect("a message");
         let file =
             told.split("WETDRESS_FUZZ_INPUT=").nth(1).and_then(|rest| rest.split(' ').next());
-        let kept = fs::read(file.expect("it names a file")).expect("it was written");
+        let file = file.expect("it names a file");
+        let kept = fs::read(file).expect("it was written");
+        fs::remove_file(file).expect("it was written");
         assert!(told.contains("of seed 3 panicked"), "{told}");
         assert!(catch_unwind(|| planted(&kept)).is_err(), "the kept input does it again");
     }
