@@ -210,7 +210,7 @@ async fn run_one(args: &Run, part: &Part, stop: &mut Stop) -> std::io::Result<Ro
             Row { scenario, exit, why: None, folder: Some(folder), figures: Some(figures) }
         }
         Err(_) => {
-            let why = Some("it did not begin; why is told above".to_owned());
+            let why = Some("it came to no verdict; why is told above".to_owned());
             Row { scenario, exit, why, folder: None, figures: None }
         }
     })
@@ -324,7 +324,7 @@ fn ended(row: &Row) -> String {
         (None, _) => "not run".to_owned(),
         (Some(0), Some(figures)) => figures.verdict.clone(),
         (Some(exit), Some(figures)) => format!("{} (exit {exit})", figures.verdict),
-        (Some(exit), None) => format!("did not begin (exit {exit})"),
+        (Some(exit), None) => format!("no verdict (exit {exit})"),
     }
 }
 
