@@ -183,6 +183,7 @@ impl Cluster {
 
     pub(crate) async fn ready(&self) {
         let ready = async {
+            // A Java machine tells nobody when it serves, so it is asked again; the pause leaves it the processor meanwhile.
             while self.service.ready(&*self.network).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
