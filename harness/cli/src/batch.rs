@@ -97,16 +97,11 @@ fn parts(args: &Run, color: bool) -> Result<Vec<Part>, Exit> {
     if let Some(exit) = wrong {
         return Err(exit);
     }
-    let lacking: Vec<&str> =
-        parts.iter().flat_map(|part| &part.lacks).map(String::as_str).collect();
+    let lacking: Vec<String> = parts.iter().flat_map(|part| part.lacks.clone()).collect();
     if args.skip_missing || lacking.is_empty() {
         return Ok(parts);
     }
-    console::error(&format!(
-        "servers that the scenarios need are not here:\n  {}\nNothing was started; `--skip-missing` runs the others",
-        lacking.join("\n  ")
-    ));
-    Err(Exit::NotUp)
+    Err(servers::refused("the scenarios need", &lacking, "`--skip-missing` runs the others"))
 }
 
 /// Files as they are given; of a folder those directly in it that end with `.yaml` or `.yml`, by name.

@@ -19,13 +19,18 @@ pub(crate) fn are_installed(plan: &Plan) -> Result<(), Exit> {
     match &missing(plan)[..] {
         [] => Ok(()),
         lines => {
-            console::error(&format!(
-                "servers that the scenario needs are not here:\n  {}\nNothing was started; `wetdress doctor` tells what is installed",
-                lines.join("\n  ")
-            ));
-            Err(Exit::NotUp)
+            Err(refused("the scenario needs", lines, "`wetdress doctor` tells what is installed"))
         }
     }
+}
+
+/// Tells that nothing was started, and what to do; this is the exit code.
+pub(crate) fn refused(who_needs: &str, lacking: &[String], remedy: &str) -> Exit {
+    console::error(&format!(
+        "servers that {who_needs} are not here:\n  {}\nNothing was started; {remedy}",
+        lacking.join("\n  ")
+    ));
+    Exit::NotUp
 }
 
 /// A line for each service that lacks something, with its place.
